@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Writes OUT: `const struct sql_text sql_texts[]` with name ("queries/task_claim") and text of each of FILES.
+set(text "/* made from db/queries and db/migrations */\n#include \"db/sql_texts.h\"\n\nconst struct sql_text sql_texts[] = {\n")
+foreach(file ${FILES})
+    get_filename_component(name ${file} NAME_WE)
+    get_filename_component(folder ${file} DIRECTORY)
+    get_filename_component(folder ${folder} NAME)
+    file(READ ${file} sql)
+    string(REPLACE "\\" "\\\\" sql "${sql}")
+    string(REPLACE "\"" "\\\"" sql "${sql}")
+    string(REPLACE "\n" "\\n\"\n      \"" sql "${sql}")
+    string(APPEND text "    { \"${folder}/${name}\",\n      \"${sql}\" },\n")
+endforeach()
+string(APPEND text "    { NULL, NULL },\n};\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * httpc - HTTPS client for drivers and the command line, on libcurl.
+ *
+ * One client per provider: it owns a pool of connections and the rules that
+ * hold for all its requests (trust, limits, time-outs). A client may be used
+ * by several threads at once; each request runs on the calling thread with a
+ * connection from the pool. Redirects are followed only within the same
+ * origin, and never for writes. Nothing of a request or an answer is logged.
+ *
+ * Certificate modes (design: "TLS to providers"):
+ *   CA       the system's authorities, or ca_pem alone when given
+ *   PIN      SHA-256 of the DER leaf certificate is one of `pins`; nothing else counts
+ *   INSECURE nothing is checked
+ * A refused certificate is PV_ECERT; err->native_code then holds "sha256:<hex>" of what the server showed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <polyvisor/buf.h>
+
+struct pv_err;
+struct httpc;
+
+enum httpc_tls { HTTPC_TLS_CA, HTTPC_TLS_PIN, HTTPC_TLS_INSECURE };
+
+struct httpc_config {
+    enum httpc_tls tls;
+    const char *ca_pem;             /* NULL: the system's authorities */
+    const char *const *pins;        /* npins texts of 64 lower-case hex digits */
+    size_t npins;
+    bool allow_http;                /* plain http; only loopback addresses are ever reached by it */
+    unsigned max_connections;       /* 0: 8; a request waits for a free one */
+    unsigned connect_timeout_ms;    /* 0: 10,000 */
+    unsigned timeout_ms;            /* whole request, 0: 60,000 */
+    unsigned stall_timeout_ms;      /* no byte for that long, 0: 30,000 */
+    uint64_t max_response;          /* bytes of a body, 0: 256 MiB */
+    const char *user_agent;         /* NULL: "polyvisor" */
+    /* Asked while waiting, about 4 times a second; true ends the request with PV_ECANCELED. */
+    bool (*cancelled)(void *ctx);
+    void *ctx;
+};
+
+struct httpc_request {
+    const char *method;             /* "GET", "POST" ... */
+    const char *url;
+    const char *const *headers;     /* "Name: value", nheaders of them */
+    size_t nheaders;
+    const void *body;               /* NULL: none */
+    size_t body_len;
+    unsigned timeout_ms;            /* 0: the client's */
+    unsigned stall_timeout_ms;      /* 0: the client's */
+    /* Body bytes as they come; nonzero stops with that rc. NULL: they are kept in response.body. */
+    int (*on_body)(void *ctx, const void *data, size_t len);
+    void *ctx;
+    bool (*cancelled)(void *ctx);   /* beside the client's */
+};
+
+struct httpc_response {
+    long status;
+    struct buf body;                /* owned; httpc_response_free */
+    struct buf headers;             /* "Name: value\n"... of the last answer */
+    bool sent;                      /* the request (or part of it) reached the wire before a failure */
+};
+
+/* `config` and what it points at is copied. */
+int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_err *err);
+void httpc_free(struct httpc *c);
+/* PV_OK whatever the HTTP status. PV_EOFFLINE: no connection (name, refused, unreachable); PV_ETIMEOUT;
+ * PV_ECERT; PV_EIO: broken or oversize answer; PV_EUNKNOWN: cut off after a non-GET request was sent;
+ * PV_ECANCELED. `response` is to be freed in every case. */
+int httpc_send(struct httpc *c, const struct httpc_request *request, struct httpc_response *response,
+               struct pv_err *err);
+void httpc_response_free(struct httpc_response *r);
+/* Value of a response header (case does not matter) copied to `out`; false if it is not there or too long. */
+bool httpc_header(const struct httpc_response *r, const char *name, char *out, size_t cap);
+
+/* What a server shows when asked: for probe and first trust. */
+struct httpc_certificate {
+    char sha256[65];                /* of the DER leaf, lower-case hex */
+    char subject[256], issuer[256];
+    int64_t not_before_ms, not_after_ms;
+    bool trusted;                   /* the system's authorities and the host name accept it */
+    char problem[160];              /* why not */
+};
+/* Connects by TLS, checks nothing, closes. */
+int httpc_certificate(const char *host, unsigned port, unsigned timeout_ms,
+                      struct httpc_certificate *out, struct pv_err *err);
+/* Once per program before threads start, and at its end. */
+int httpc_global_init(struct pv_err *err);
+void httpc_global_cleanup(void);
