@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for something to become true, with a failure that says what was seen instead."""
+
+import os
+import time
+
+# Sanitizer builds on a busy machine are several times slower; waits are upper bounds, never assertions on speed.
+PATIENCE = float(os.environ.get("PV_PATIENCE", "1"))
+
+
+def wait_for(look, what: str, timeout: float = 30, every: float = 0.1, ignore=()):
+    """Calls look() until it answers something true, and returns that."""
+    deadline = time.monotonic() + timeout * PATIENCE
+    seen, trouble = None, None
+    while True:
+        try:
+            seen, trouble = look(), None
+            if seen:
+                return seen
+        except ignore as error:  # for example a connection refused while a server starts again
+            trouble = error
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(every)
+    raise AssertionError(
+        f"{what}: not true after {timeout * PATIENCE:.0f} s; last seen: {trouble if trouble else seen!r}"
+    )
+
+
+def wait_equal(look, expected, what: str, timeout: float = 30, every: float = 0.1):
+    """Calls look() until it answers expected; the failure shows the last answer."""
+    deadline = time.monotonic() + timeout * PATIENCE
+    while True:
+        seen = look()
+        if seen == expected:
+            return seen
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{what}: expected {expected!r}, after {timeout * PATIENCE:.0f} s still {seen!r}")
+        time.sleep(every)
