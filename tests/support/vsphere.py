@@ -55,6 +55,20 @@ class SecondClient:
         view.Destroy()
         return found
 
+    def get(self, obj, *paths):
+        """Properties by dotted path. The simulator sends empty enums inside VirtualMachine.runtime and .summary, which
+        pyvmomi refuses to decode: never read those two whole."""
+        spec = vim.PropertyCollector.FilterSpec(
+            objectSet=[vim.PropertyCollector.ObjectSpec(obj=obj)],
+            propSet=[vim.PropertyCollector.PropertySpec(type=type(obj), pathSet=list(paths))],
+        )
+        found = self.content.propertyCollector.RetrieveContents([spec])
+        values = {p.name: p.val for p in found[0].propSet} if found else {}
+        return values.get(paths[0]) if len(paths) == 1 else values
+
+    def power(self, vm) -> str:
+        return self.get(vm, "runtime.powerState")
+
     def vm(self, moid: str):
         return vim.VirtualMachine(moid, self.si._stub)
 
@@ -83,7 +97,7 @@ class SecondClient:
         self.wait(entity.Rename_Task(name))
 
     def destroy(self, vm):
-        if vm.runtime.powerState != "poweredOff":
+        if self.power(vm) != "poweredOff":
             self.power_off(vm)
         self.wait(vm.Destroy_Task())
 
