@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <polyvisor/jsonw.h>
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <polyvisor/clock.h>
+
+#include "lib/utf8.h"
+
+#define DEPTH_MOST 32u
+
+void jsonw_init(struct jsonw *w, struct buf *out)
+{
+    memset(w, 0, sizeof(*w));
+    w->out = out;
+}
+
+static void quoted(struct buf *out, const char *text, size_t len)
+{
+    size_t from = 0;
+
+    buf_char(out, '"');
+    for (size_t i = 0; i < len;) {
+        unsigned char c = (unsigned char)text[i];
+        size_t n = c >= 0x20 && c < 0x80 ? 1 : c < 0x20 ? 0 : utf8_length(text + i, len - i);
+
+        if (n > 0 && c != '"' && c != '\\') {
+            i += n;
+            continue;
+        }
+        buf_append(out, text + from, i - from);
+        switch (c) {
+        case '"':
+        case '\\':
+            buf_char(out, '\\');
+            buf_char(out, (char)c);
+            break;
+        case '\n':
+            buf_text(out, "\\n");
+            break;
+        case '\r':
+            buf_text(out, "\\r");
+            break;
+        case '\t':
+            buf_text(out, "\\t");
+            break;
+        default:
+            if (c < 0x20)
+                buf_printf(out, "\\u%04x", c);
+            else
+                buf_text(out, "\xef\xbf\xbd");
+        }
+        from = ++i;
+    }
+    buf_append(out, text + from, len - from);
+    buf_char(out, '"');
+}
+
+/* Comma and key of the next value. The first level is bit 0; the top itself has none. */
+static void begin(struct jsonw *w, const char *key)
+{
+    if (w->depth > 0) {
+        uint32_t bit = 1u << (w->depth - 1);
+
+        assert(!(w->is_array & bit) == (key != NULL));
+        if (w->comma & bit)
+            buf_char(w->out, ',');
+        w->comma |= bit;
+    } else {
+        assert(!key);
+    }
+    if (key) {
+        quoted(w->out, key, strlen(key));
+        buf_char(w->out, ':');
+    }
+}
+
+static void open_level(struct jsonw *w, const char *key, bool is_array)
+{
+    uint32_t bit;
+
+    assert(w->depth < DEPTH_MOST);
+    begin(w, key);
+    buf_char(w->out, is_array ? '[' : '{');
+    w->depth++;
+    bit = 1u << (w->depth - 1);
+    w->comma &= ~bit;
+    w->is_array = is_array ? w->is_array | bit : w->is_array & ~bit;
+}
+
+void jsonw_object(struct jsonw *w, const char *key)
+{
+    open_level(w, key, false);
+}
+
+void jsonw_array(struct jsonw *w, const char *key)
+{
+    open_level(w, key, true);
+}
+
+void jsonw_end(struct jsonw *w)
+{
+    assert(w->depth > 0);
+    w->depth--;
+    buf_char(w->out, w->is_array & (1u << w->depth) ? ']' : '}');
+}
+
+void jsonw_raw(struct jsonw *w, const char *key, const char *json, size_t len)
+{
+    begin(w, key);
+    if (len)
+        buf_append(w->out, json, len);
+    else
+        buf_text(w->out, "null");
+}
+
+void jsonw_null(struct jsonw *w, const char *key)
+{
+    jsonw_raw(w, key, "null", 4);
+}
+
+void jsonw_strn(struct jsonw *w, const char *key, const char *text, size_t len)
+{
+    begin(w, key);
+    quoted(w->out, text, len);
+}
+
+void jsonw_str(struct jsonw *w, const char *key, const char *text)
+{
+    if (text)
+        jsonw_strn(w, key, text, strlen(text));
+    else
+        jsonw_null(w, key);
+}
+
+void jsonw_strf(struct jsonw *w, const char *key, const char *fmt, ...)
+{
+    struct buf text;
+    va_list ap;
+
+    buf_init(&text, w->out->max);
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    if (buf_ok(&text)) {
+        jsonw_strn(w, key, text.data, text.len);
+    } else {
+        buf_free(w->out);
+        w->out->failed = true;
+    }
+    buf_free(&text);
+}
+
+void jsonw_u64(struct jsonw *w, const char *key, uint64_t v)
+{
+    begin(w, key);
+    buf_printf(w->out, "%" PRIu64, v);
+}
+
+void jsonw_i64(struct jsonw *w, const char *key, int64_t v)
+{
+    begin(w, key);
+    buf_printf(w->out, "%" PRId64, v);
+}
+
+void jsonw_double(struct jsonw *w, const char *key, double v)
+{
+    char text[32];
+
+    if (!isfinite(v)) {
+        jsonw_null(w, key);
+        return;
+    }
+    /* The fewest digits that read back as the same number; 17 always do. */
+    for (int digits = 15; digits <= 17; digits++) {
+        int n = snprintf(text, sizeof(text), "%.*g", digits, v);
+
+        assert(n > 0 && n < (int)sizeof(text));
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    jsonw_raw(w, key, text, strlen(text));
+}
+
+void jsonw_bool(struct jsonw *w, const char *key, bool v)
+{
+    jsonw_raw(w, key, v ? "true" : "false", v ? 4 : 5);
+}
+
+void jsonw_time(struct jsonw *w, const char *key, int64_t ms)
+{
+    char text[CLOCK_TEXT_LEN];
+
+    if (ms == 0) {
+        jsonw_null(w, key);
+        return;
+    }
+    clock_text(ms, text);
+    jsonw_strn(w, key, text, CLOCK_TEXT_LEN - 1);
+}
