@@ -29,7 +29,7 @@ struct pv_err;
 struct xml_limits {
     size_t max_bytes;       /* 0: 64 MiB */
     unsigned max_depth;     /* 0: 64 */
-    unsigned max_nodes;     /* elements; 0: 4,000,000 */
+    unsigned max_nodes;     /* elements and attributes kept at once (a stream: of one subtree); 0: 4,000,000 */
 };
 
 /* *out is owned (xmlFreeDoc). PV_EIO for anything malformed or over a limit. */

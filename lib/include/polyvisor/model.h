@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model - the resource kinds and operations as tables.
+ *
+ * lib/model/kinds.def declares each field once, lib/model/operations.c each
+ * operation once. Everything else walks these tables: storage, JSON, filter
+ * language, OpenAPI, command line, validation of batches. Generic code uses
+ * the tables; code about one kind names a field with F(vm, power_state).
+ *
+ * Ownership: all tables are static and immutable; rows and shapes live in the
+ * arena they were made in. Threads: any.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <polyvisor/enums.h>
+#include <polyvisor/id.h>
+
+struct arena;
+struct jsonw;
+struct pv_err;
+
+/* ------------------------------------------------------------------ kinds and fields */
+
+enum model_type {
+    MODEL_STR,      /* text, at most `max` bytes */
+    MODEL_LIST,     /* at most `max` texts without newline; kept as "\na\nb\n", empty list as "" */
+    MODEL_JSON,     /* JSON text, at most `max` bytes */
+    MODEL_U64,      /* 0 .. 2^53, in `unit` */
+    MODEL_BOOL,
+    MODEL_ENUM,     /* number of a value of `enum_id` */
+    MODEL_TIME,     /* Unix milliseconds */
+    MODEL_REF,      /* an object of `ref` */
+    MODEL_REFS,     /* a set of them */
+};
+
+enum model_unit { UNIT_NONE, UNIT_COUNT, UNIT_BYTES, UNIT_MHZ, UNIT_PCT, UNIT_MS, UNIT_S };
+
+enum model_flag {
+    MODEL_SEARCH = 1,       /* may stand in a filter */
+    MODEL_SORT = 2,         /* may stand in sort= */
+    MODEL_INDEX = 4,        /* has an index */
+    MODEL_WORD = 8,         /* found by free words */
+    MODEL_DETAIL = 16,      /* not in view=summary */
+    MODEL_SECRET = 32,      /* never read out, never filtered */
+    MODEL_COMPUTED = 64,    /* has no column; storage computes it when read */
+};
+
+struct model_field {
+    const char *name;           /* C name, and the column's */
+    const char *path;           /* in the API: "memory.bytes" */
+    const char *doc;
+    int16_t slot;               /* in a driver's record; -1: only the server writes it */
+    uint16_t index;             /* place in kind->fields: F(kind, name) */
+    enum model_type type;
+    enum model_unit unit;       /* U64 */
+    enum pv_enum_id enum_id;    /* ENUM */
+    enum pv_kind ref;           /* REF, REFS */
+    uint32_t max;               /* STR, JSON: bytes; LIST: items */
+    uint32_t flags;
+};
+
+enum model_kind_flag {
+    MODEL_SYNCED = 1,       /* drivers report it: has provider, native id, presence ... */
+    MODEL_LOCAL = 2,        /* ours */
+    MODEL_REPORTED = 4,     /* LOCAL, but drivers may send records that become new objects (event) */
+    MODEL_MEMORY = 8,       /* never stored as rows (usage) */
+};
+
+struct model_alias {
+    const char *alias, *path;
+};
+
+struct model_kind {
+    enum pv_kind number;
+    const char *name;           /* "resource_pool": in JSON, events, permissions */
+    const char *plural;         /* "resource-pools": in URLs */
+    const char *table;          /* "k_resource_pool": in the database */
+    const char *prefix;         /* "rpl": of ids */
+    enum pv_kind owner;         /* child kinds: vm; else NONE */
+    const char *member;         /* child kinds: member name in the owner's JSON, or "" */
+    const char *doc;
+    uint32_t flags;
+    int permission;             /* enum pv_permission needed to read it */
+    const struct model_field *fields;
+    size_t nfields;
+    const struct model_alias *aliases; /* ended by alias == NULL */
+};
+
+/* Index of a field: F(vm, power_state). */
+#define FIELD(kind, slot, name, path, type, detail, flags, doc) PV_F_##kind##_##name,
+#define OWN(kind, name, path, type, detail, flags, doc) PV_F_##kind##_##name,
+#define ALIAS(kind, alias, path)
+#define RETIRED(kind, slot)
+#define KIND(kind, number, plural, prefix, owner, member, flags, perm, doc) enum pv_fields_##kind {
+#define END_KIND(kind) PV_F_##kind##__count };
+#include "model/kinds.def"
+#undef FIELD
+#undef OWN
+#undef ALIAS
+#undef RETIRED
+#undef KIND
+#undef END_KIND
+#define F(kind, name) PV_F_##kind##_##name
+
+/* NULL for a number that is none. */
+const struct model_kind *model_kind(enum pv_kind number);
+/* In model order (referred-to kinds first); NULL after the last. */
+const struct model_kind *model_kind_at(size_t i);
+const struct model_kind *model_kind_by_name(const char *name);
+const struct model_kind *model_kind_by_plural(const char *plural);
+const struct model_kind *model_kind_by_prefix(const char *text, size_t len);
+/* By API path or alias; NULL if there is none. `len` bytes of `path`. */
+const struct model_field *model_field(const struct model_kind *kind, const char *path, size_t len);
+const struct model_field *model_field_by_name(const struct model_kind *kind, const char *name);
+/* By slot of the record; NULL if the kind has no such slot (a newer driver's). */
+const struct model_field *model_field_by_slot(const struct model_kind *kind, unsigned slot);
+/* The path that is spelt nearest to `path`, or NULL if none is near. */
+const char *model_field_nearest(const struct model_kind *kind, const char *path, size_t len);
+/* Text of an enum value; "unknown" form (value 0) for numbers that are none. */
+const char *model_enum_text(enum pv_enum_id id, int64_t value);
+size_t model_enum_count(enum pv_enum_id id);
+/* -1 if the enum has no such value. */
+int64_t model_enum_value(enum pv_enum_id id, const char *text, size_t len);
+const char *model_enum_name(enum pv_enum_id id);
+
+struct model_metric {
+    const char *name;       /* "cpu.usage_pct" */
+    const char *c_name;     /* "cpu_usage_pct" */
+    enum model_unit unit;
+    unsigned slot;
+    const char *doc;
+};
+const struct model_metric *model_metrics(size_t *count);
+
+/* "vm_01jd..." of any kind: the kind and the id. */
+bool model_id_parse(const char *text, size_t len, const struct model_kind **kind, struct pv_id *id);
+void model_id_text(enum pv_kind kind, const struct pv_id *id, char out[PV_ID_TEXT]);
+
+/* ------------------------------------------------------------------ permissions and roles */
+
+enum pv_permission {
+#define PERM(name, text, roles) PERM_##name,
+#include "model/permissions.def"
+#undef PERM
+    PERM_COUNT,
+    PERM_PUBLIC = 254,      /* no sign-in needed */
+};
+const char *model_permission_text(int permission);
+/* May somebody with this role? ADMIN may everything, NONE nothing but PERM_NONE. */
+bool model_role_may(enum pv_role role, int permission);
+
+/* ------------------------------------------------------------------ rows */
+
+struct model_ref {
+    struct pv_id id;
+    const char *name;       /* NULL when not asked for */
+};
+
+struct model_value {
+    bool set;               /* false: null */
+    int64_t number;         /* U64 BOOL ENUM TIME */
+    struct pv_id id;        /* REF */
+    const char *text;       /* STR LIST JSON; REF: the object's name when read. NUL-terminated, len bytes */
+    size_t len;             /* REFS: number of refs */
+    const struct model_ref *refs;   /* REFS, sorted by id */
+};
+
+/* What `provider` shows of the provider. */
+struct model_provider {
+    struct pv_id id;
+    const char *name, *driver;
+    enum pv_family family;
+    bool simulated;
+};
+
+struct model_row {
+    const struct model_kind *kind;
+    struct pv_id id;
+    struct model_value *values;             /* kind->nfields of them, by field index */
+    const struct model_provider *provider;  /* when read and asked for */
+    struct model_children *children;        /* when read and asked for: ended by kind == NULL */
+};
+
+struct model_children {
+    const struct model_kind *kind;
+    struct model_row *rows;
+    size_t nrows;
+};
+
+struct model_row *model_row_new(struct arena *a, enum pv_kind kind);
+void model_set_number(struct model_row *r, unsigned field, int64_t v);
+/* Borrowed text. NULL: null. */
+void model_set_text(struct model_row *r, unsigned field, const char *text);
+void model_set_textn(struct model_row *r, unsigned field, const char *text, size_t len);
+void model_set_ref(struct model_row *r, unsigned field, const struct pv_id *id);
+void model_set_null(struct model_row *r, unsigned field);
+static inline const struct model_value *model_get(const struct model_row *r, unsigned field)
+{
+    return &r->values[field];
+}
+/* 0 or "" when null. */
+int64_t model_number(const struct model_row *r, unsigned field);
+const char *model_text(const struct model_row *r, unsigned field);
+bool model_value_equal(const struct model_field *f, const struct model_value *a,
+                       const struct model_value *b);
+
+/* ------------------------------------------------------------------ shapes and JSON */
+
+/* What of a kind is wanted: made once per request from fields=, view= and expand=. */
+struct model_shape {
+    const struct model_kind *kind;
+    uint16_t *fields;               /* field indexes in output order (relatives together) */
+    size_t nfields;
+    bool has_id;                    /* `id` and `kind` are shown */
+    const struct model_shape *const *children;  /* embedded child kinds, ended by NULL */
+    bool usage;                     /* `usage` was asked for */
+    const char **literal;           /* private to model_write_json */
+};
+
+/* Every field, no children. */
+enum model_view { MODEL_VIEW_SUMMARY, MODEL_VIEW_FULL };
+/* `fields`: comma-separated paths, prefixes ("guest", "disks") or NULL for the view's.
+ * PV_EINVAL as problem unknown-field with the nearest name. Arena memory. */
+int model_shape_make(const struct model_kind *kind, const char *fields, enum model_view view,
+                     struct arena *a, const struct model_shape **out, struct pv_err *err);
+bool model_shape_wants(const struct model_shape *s, unsigned field);
+/* One object, as a member `key` (NULL: array element or top). */
+void model_write_json(struct jsonw *w, const char *key, const struct model_shape *s,
+                      const struct model_row *row);
+/* One value of a field, as a member `key`. */
+void model_write_value(struct jsonw *w, const char *key, const struct model_field *f,
+                       const struct model_value *v);
+/* The same for an object with further members of the caller's: members only, between jsonw_object and jsonw_end. */
+void model_write_members(struct jsonw *w, const struct model_shape *s, const struct model_row *row);
+
+/* ------------------------------------------------------------------ operations */
+
+enum model_param_type { PARAM_TEXT, PARAM_INT, PARAM_BOOL, PARAM_ENUM, PARAM_ID, PARAM_LIST,
+                        PARAM_OBJECT, PARAM_SECRET, PARAM_TIME, PARAM_JSON };
+
+/* One member of a request body (operations and hand-written routes alike). Tables end with name == NULL. */
+struct model_param {
+    const char *name;
+    enum model_param_type type;
+    bool required;
+    bool nullable;                  /* null is accepted (PATCH: removes) */
+    int64_t min, max;               /* TEXT, LIST: length; INT: value; max 0 means 256 (TEXT), 2^53 (INT), 1000 (LIST) */
+    enum pv_enum_id enum_id;        /* ENUM of the model ... */
+    const char *const *choices;     /* ... or these words, ended by NULL */
+    enum pv_kind ref;               /* ID: of this kind, NONE: any */
+    const struct model_param *members; /* OBJECT; LIST: of objects. NULL: LIST of texts, OBJECT of anything */
+    const char *needs;              /* capability it depends on */
+    const char *doc;
+};
+
+enum model_from {                   /* VM power states an operation starts from */
+    FROM_OFF = 1, FROM_RUNNING = 2, FROM_PAUSED = 4, FROM_SUSPENDED = 8, FROM_UNKNOWN = 16,
+    FROM_ANY = 31,
+};
+
+struct model_operation {
+    const char *name;               /* "vm.start" */
+    enum pv_kind kind;              /* of its subject */
+    int permission;
+    uint32_t from;                  /* states it works from; 0: does not look at the power state */
+    uint32_t no_op;                 /* states in which there is nothing to do: succeeds, changed false */
+    enum pv_power_state target;     /* state after success, UNKNOWN: does not say */
+    enum pv_activity activity;      /* shown while it runs */
+    const char *capability;         /* NULL: its name */
+    bool core;                      /* done by the server itself, not by the driver */
+    bool safe_to_repeat;            /* doing it twice is doing it once */
+    const struct model_param *params; /* NULL: none */
+    const char *path;               /* NULL: /<plural>/{id}/actions/<verb> */
+    const char *method;             /* NULL: POST */
+    enum pv_kind result;            /* kind of object it makes */
+    const char *title;              /* menu text: "Start" */
+    const char *doc;
+};
+
+/* Ended by name == NULL. */
+extern const struct model_operation model_operations[];
+const struct model_operation *model_operation(const char *name);
+/* "start" of "vm.start", "snapshot.create" of "vm.snapshot.create". */
+const char *model_operation_verb(const struct model_operation *op);
+
+/* Check a JSON object (jansson) against a table: unknown member, wrong type, range, missing. On failure err has the
+ * problem code and err->pointer "/params/name" (prefix given). */
+struct json_t;
+int model_params_check(const struct model_param *table, const struct json_t *body, const char *prefix,
+                       struct pv_err *err);
+/* The table as JSON Schema (object, additionalProperties false), as member `key`. */
+void model_params_schema(struct jsonw *w, const char *key, const struct model_param *table);

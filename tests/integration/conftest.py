@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the integration suite: servers, simulated vCenters, a second client, the fault proxy.
+
+A peer that is missing fails the test with the way to get it; nothing is skipped because of the machine.
+"""
+
+import pytest
+
+from support import server as server_module
+from support.faultproxy import FaultProxy
+from support.server import Server
+from support.vcsim import Vcsim
+from support.vsphere import SecondClient
+from support.wait import wait_for
+
+
+def pytest_addoption(parser):
+    parser.addoption("--nightly", action="store_true", help="also run what takes minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--nightly"):
+        chosen = [item for item in items if item.get_closest_marker("nightly") is None]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+@pytest.fixture(autouse=True)
+def answers_fit_the_api_description():
+    """Every answer that a test saw is held against openapi.json."""
+    before = server_module.contract()
+    seen = len(before.violations) if before else 0
+    yield
+    contract = server_module.contract()
+    if contract is not None:
+        new = sorted(set(contract.violations[seen:]))
+        assert not new, "answers do not fit the API description:\n" + "\n".join(new[:20])
+
+
+class Servers:
+    """Makes servers and ends them all; a sanitizer report or an unclean end fails the test (or module)."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.all = []
+
+    def __call__(self, name: str = "server", **more) -> Server:
+        self.all.append(Server(self.folder / f"{name}{len(self.all)}", **more))
+        return self.all[-1]
+
+    def close(self):
+        trouble = []
+        for server in self.all:
+            try:
+                code = server.stop()
+            except AssertionError as error:
+                trouble.append(str(error))
+                code = 0
+            if code != 0:
+                trouble.append(f"the server ended with exit code {code}\n{server.log()}")
+            trouble += server.sanitizer_reports()
+        assert not trouble, "\n".join(trouble)
+
+
+class Vcenters:
+    def __init__(self, folder):
+        self.folder = folder
+        self.all = []
+
+    def __call__(self, **flags) -> Vcsim:
+        self.all.append(Vcsim(self.folder / f"vcsim{len(self.all)}", **flags))
+        return self.all[-1]
+
+    def close(self):
+        for vcenter in self.all:
+            vcenter.stop()
+
+
+def _closing(factory, folder):
+    made = factory(folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """servers() starts a fresh server; ended after the test."""
+    yield from _closing(Servers, tmp_path)
+
+
+@pytest.fixture
+def vcenters(tmp_path):
+    """vcenters(vm=5) starts a fresh simulated vCenter; ended after the test."""
+    yield from _closing(Vcenters, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_servers(tmp_path_factory):
+    yield from _closing(Servers, tmp_path_factory.mktemp("servers"))
+
+
+@pytest.fixture(scope="module")
+def module_vcenters(tmp_path_factory):
+    yield from _closing(Vcenters, tmp_path_factory.mktemp("vcenters"))
+
+
+@pytest.fixture
+def second(request):
+    """second(vcsim) is a pyvmomi login of its own."""
+    opened = []
+
+    def open_client(vcsim):
+        opened.append(SecondClient(vcsim.url, vcsim.username, vcsim.password))
+        return opened[-1]
+
+    yield open_client
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def proxies(tmp_path):
+    """proxies(vcsim) puts a fault proxy in front of it."""
+    opened = []
+
+    def open_proxy(vcsim, **more):
+        opened.append(FaultProxy(tmp_path / f"proxy{len(opened)}", vcsim.url, **more))
+        return opened[-1]
+
+    yield open_proxy
+    for proxy in opened:
+        proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory):
+    """One server with the demonstration estate for everything that only reads."""
+    made = Servers(tmp_path_factory.mktemp("demo"))
+    server = made("demo", demo=True)
+    api = server.admin()
+    wait_for(lambda: api.count("vms") >= 500, "the demonstration estate should have 500 VMs", 120)
+    try:
+        yield server
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def demo(demo_server):
+    return demo_server.admin()
