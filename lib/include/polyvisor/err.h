@@ -18,7 +18,7 @@
 struct pv_err {
     int rc;                 /* enum pv_rc; 0: nothing happened yet */
     const char *problem;    /* problem code if it is not the rc's usual one; a static string */
-    char native_code[64];   /* the provider's own code, as it writes it */
+    char native_code[80];   /* the provider's own code, as it writes it; holds "sha256:" and 64 digits */
     char needs[128];        /* the missing privilege or feature, where that is the reason */
     char pointer[128];      /* JSON pointer or parameter name of the bad input, or "" */
     char message[512];      /* for people: what happened, to what */
