@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth - who may do what: first sign-in, passwords, logins, tokens, roles, sealed secrets, audit.
+ *
+ * Passwords are scrypt (N 2^17, r 8, p 1), computed by at most two threads at
+ * a time, so callers run auth_login on a worker, never on an HTTP thread.
+ * Logins and tokens are looked up in a small cache in memory and then in
+ * storage; a change of rights takes effect at once (access_version).
+ *
+ * Threads: any. No function blocks on more than storage, but those marked slow.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include <polyvisor/id.h>
+#include <polyvisor/model.h>
+
+struct auth;
+struct pv_err;
+struct store;
+struct store_tx;
+
+struct auth_config {
+    struct store *store;
+    const char *key_path;       /* master key file, made (0400) when it is missing */
+    int rate_per_s;             /* requests per second of one caller; 0: no limit */
+    int rate_burst;
+};
+
+int auth_start(const struct auth_config *config, struct auth **out, struct pv_err *err);
+void auth_stop(struct auth *a);
+
+/* While there is no administrator: the code that makes one ("XXXX-XXXX-XXXX"); NULL afterwards. */
+const char *auth_setup_code(struct auth *a);
+/* Makes the first administrator. setup_code NULL: unattended (POLYVISOR_ADMIN_PASSWORD_FILE), does nothing when there
+ * is one already. slow. Problems: setup-done, validation-failed, unauthenticated (wrong code; throttled). */
+int auth_setup(struct auth *a, const char *setup_code, const char *address, const char *username,
+               const char *password, struct pv_err *err);
+
+struct auth_identity {
+    enum pv_actor_type type;    /* USER or TOKEN */
+    struct pv_id id, user;
+    char name[129];
+    enum pv_role role;
+    bool by_cookie;
+    uint8_t login_hash[32];
+    char csrf[44];              /* by_cookie */
+    char rate_key[48];
+};
+/* Sign in by password. slow. *cookie: value for __Host-polyvisor (43 characters). Throttled per account and address:
+ * rate-limited. Unknown users cost the same time. */
+int auth_login(struct auth *a, const char *username, const char *password, const char *address,
+               const char *agent, char cookie[44], struct auth_identity *out, struct pv_err *err);
+int auth_logout(struct auth *a, const uint8_t login_hash[32], struct pv_err *err);
+/* From the Authorization header's value, else the cookie's value (either may be NULL). unauthenticated otherwise. */
+int auth_identify(struct auth *a, const char *authorization, const char *cookie, struct auth_identity *out,
+                  struct pv_err *err);
+/* Token bucket; *retry_s when PV rate-limited. */
+int auth_rate(struct auth *a, const struct auth_identity *who, unsigned *remaining, unsigned *retry_s,
+              struct pv_err *err);
+
+/* Users and tokens; each writes rows of the model's kinds `user` and `token`. Rules: names 1-128 without control bytes,
+ * passwords 12-128 characters and not among the most common ones; the last administrator cannot be deleted, disabled
+ * or made less. slow where a password is hashed. */
+int auth_user_create(struct auth *a, const char *name, const char *full_name, const char *password,
+                     enum pv_role role, struct pv_id *out, struct pv_err *err);
+/* NULL leaves as it is. role NONE, enabled -1: as it is. A new password or role ends the user's logins. */
+int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_name, const char *password,
+                     enum pv_role role, int enabled, struct pv_err *err);
+int auth_user_delete(struct auth *a, const struct pv_id *user, struct pv_err *err);
+/* Checks the present password first. slow. */
+int auth_password_change(struct auth *a, const struct pv_id *user, const char *old_password,
+                         const char *new_password, struct pv_err *err);
+/* "pv_<id>_<secret>", shown once. expires_ms 0: in 90 days. role NONE: the owner's own. */
+int auth_token_create(struct auth *a, const struct pv_id *user, const char *name, enum pv_role role,
+                      int64_t expires_ms, struct pv_id *id, char token[96], struct pv_err *err);
+int auth_token_delete(struct auth *a, const struct pv_id *token, struct pv_err *err);
+
+/* Secrets at rest: AES-256-GCM, bound to kind, row and field; text form "v1:...". Owned results; wipe with
+ * auth_wipe_free. */
+int auth_seal(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsigned field, const char *secret,
+              char **sealed, struct pv_err *err);
+int auth_open(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsigned field, const char *sealed,
+              char **secret, struct pv_err *err);
+void auth_wipe_free(char *secret);
+/* A stable 32-byte key derived from the master key for this purpose ("cursor", "csrf"). */
+void auth_derive_key(struct auth *a, const char *purpose, uint8_t out[32]);
+
+struct audit_entry {
+    enum pv_actor_type actor_type;
+    const char *actor_id, *actor_name;  /* "" if unknown */
+    const char *address, *action, *subject, *request_id;
+    enum pv_outcome outcome;
+    const char *detail_json;            /* NULL: {} */
+};
+/* Inside the transaction of the change it records. */
+int audit_write(struct store_tx *tx, const struct audit_entry *e, struct pv_err *err);
+/* On its own, for refusals and sign-ins; does not wait for the disk. */
+int audit_write_later(struct auth *a, const struct audit_entry *e, struct pv_err *err);
+/* Walks the chain; *bad_seq: first broken record, 0 if it is whole. */
+int audit_verify(struct store *s, uint64_t *checked, uint64_t *bad_seq, struct pv_err *err);
