@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core - the product: providers, inventory, tasks, events. Knows no HTTP.
+ *
+ * Inventory: batches from drivers become rows (identity, absence and ordering
+ * as docs/architecture.md says); every visible change becomes an event in the
+ * same transaction. Tasks: written before they start, followed through
+ * restarts, finished only after the touched objects were read again.
+ *
+ * Ownership: everything answered lands in the caller's arena. Threads: any;
+ * no function waits for a provider, but some wait for a commit. Callbacks run
+ * on core's threads without locks held and must not block.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include <polyvisor/id.h>
+#include <polyvisor/model.h>
+
+struct arena;
+struct core;
+struct drivers;
+struct filter;
+struct pv_err;
+struct store;
+struct store_tx;
+struct store_idempotency;
+
+struct core_config {
+    struct store *store;
+    struct drivers *drivers;
+    /* Sealed password of a provider -> clear text (owned, released by secret_free). From auth. */
+    int (*secret_open)(void *ctx, const struct pv_id *provider, const char *sealed, char **secret,
+                       struct pv_err *err);
+    void (*secret_free)(char *secret);
+    void *ctx;
+    /* Times of domain rules; 0: missing_grace 15 min, gone_after 7 days, purge_after 90 days. For tests, too. */
+    int64_t missing_grace_ms, gone_after_ms, purge_after_ms;
+};
+
+int core_start(const struct core_config *config, struct core **out, struct pv_err *err);
+/* Cancels watches, lets running driver calls go on at the provider (they are re-attached at the next start). */
+void core_stop(struct core *c);
+
+/* Who asks, for tasks, events and audit. Texts are borrowed. */
+struct core_actor {
+    enum pv_actor_type type;
+    struct pv_id id;
+    const char *name;
+    const char *address, *request_id;
+    enum pv_source source;
+    enum pv_role role;      /* bulk children are checked with it */
+};
+
+/* What makes a write conditional, or a rehearsal. */
+struct core_options {
+    uint64_t if_version;    /* If-Match: this version or precondition-failed; 0: any */
+    bool dry_run;
+    bool fail_if_busy;
+    /* Idempotency-Key: recorded in the same transaction as the change; NULL: none. */
+    const struct store_idempotency *idempotency;
+};
+
+/* ---------------------------------------------------------------- providers */
+
+/* Body members as in POST /providers (checked); `sealed` NULL: no password. Starts it. Problems: name-taken,
+ * driver-unknown, driver-broken, validation-failed (settings against the driver's schema). */
+int core_provider_create(struct core *c, const struct core_actor *by, const struct pv_id *id, const json_t *body,
+                         const char *sealed, bool simulated, const struct core_options *o, struct pv_err *err);
+/* JSON merge patch of name, endpoint, username, settings, tls, limits, notes; sealed NULL: password as it is.
+ * Reconnects when the connection is concerned. */
+int core_provider_change(struct core *c, const struct core_actor *by, const struct pv_id *id, const json_t *patch,
+                         const char *sealed, const struct core_options *o, struct pv_err *err);
+/* Ends its session and deletes it with its whole inventory; events stay. object-busy while tasks run, unless force. */
+int core_provider_delete(struct core *c, const struct core_actor *by, const struct pv_id *id, bool force,
+                         const struct core_options *o, struct pv_err *err);
+/* Live: tries the connection described by `body` (password in clear) and calls back with the findings (JSON array)
+ * or an error. Nothing is stored. */
+typedef void (*core_json_fn)(void *ctx, int rc, const char *json, const struct pv_err *err);
+int core_probe(struct core *c, const json_t *body, core_json_fn done, void *ctx, struct pv_err *err);
+/* The sealed password is needed again for a stored provider's doctor: same as probe. */
+int core_provider_doctor(struct core *c, const struct pv_id *id, core_json_fn done, void *ctx, struct pv_err *err);
+
+/* Drivers: loaded or broken, with versions, schemas, operations, as JSON (array; or one object, PV_ENOENT). */
+int core_drivers_json(struct core *c, const char *name, struct jsonw *w, struct pv_err *err);
+
+/* What shows in the provider reference; NULL if unknown. Owned by the arena. */
+const struct model_provider *core_provider_ref(struct core *c, const struct pv_id *id, struct arena *a);
+
+/* ---------------------------------------------------------------- tasks */
+
+struct core_task_request {
+    const struct model_operation *operation;
+    enum pv_kind kind;              /* of the subject (object.sync works on any) */
+    struct pv_id subject;
+    const json_t *params;           /* checked against the operation's table; NULL: none */
+};
+/* Checks the state (no-op: a task that has succeeded already, changed false; wrong: vm-invalid-state with
+ * err->needs listing allowed actions), capability (not-supported with the reason), version, then stores the task.
+ * dry_run: nothing is stored; `done` is called with {ok, changed, findings[], plan[]}. Otherwise `done` is unused. */
+int core_task_submit(struct core *c, const struct core_actor *by, const struct core_task_request *t,
+                     const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
+                     struct pv_err *err);
+
+struct core_bulk_request {
+    const struct model_operation *operation;
+    const struct pv_id *targets;    /* of operation->kind; or: */
+    size_t ntargets;
+    const struct filter *selector;
+    int64_t expected_count;         /* -1: not given */
+    bool confirm;
+    const json_t *params;
+    unsigned max_parallel, per_provider;    /* 0: 32, 8 */
+    bool stop_on_error;
+};
+/* Parent task; up to 10,000 children, frozen now. Children whose check fails are born failed with their reason.
+ * dry_run: {ok, changed, count, findings[], plan[]} where findings name what would be skipped and why. */
+int core_bulk_submit(struct core *c, const struct core_actor *by, const struct core_bulk_request *b,
+                     const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
+                     struct pv_err *err);
+/* task-not-cancelable when it is final. */
+int core_task_cancel(struct core *c, const struct core_actor *by, const struct pv_id *task, struct pv_err *err);
+/* Calls back once, when the task is final or after timeout_ms, whichever is first; at once if it is final already. */
+int core_task_wait(struct core *c, const struct pv_id *task, int64_t timeout_ms, void (*done)(void *ctx, bool final),
+                   void *ctx, struct pv_err *err);
+
+/* Every operation for this object: [{name, title, state: yes|no|limited, reason, needs[], allowed_now, params}]. */
+int core_actions_json(struct core *c, const struct model_row *row, enum pv_role role, struct jsonw *w,
+                      struct pv_err *err);
+/* Three levels of capabilities of a provider: [{name, state, reason, needs[]}]. */
+int core_capabilities_json(struct core *c, const struct pv_id *provider, struct jsonw *w, struct pv_err *err);
+
+/* ---------------------------------------------------------------- our own fields, folders, tags */
+
+/* Merge patch of tags, attributes, notes, folder. changed: whether anything differed. */
+int core_object_patch(struct core *c, const struct core_actor *by, enum pv_kind kind, const struct pv_id *id,
+                      const json_t *patch, const struct core_options *o, bool *changed, struct pv_err *err);
+int core_folder_create(struct core *c, const struct core_actor *by, const json_t *body, const struct core_options *o,
+                       struct pv_id *id, struct pv_err *err);
+int core_folder_change(struct core *c, const struct core_actor *by, const struct pv_id *id, const json_t *patch,
+                       const struct core_options *o, struct pv_err *err);
+/* conflict while it holds objects or folders. */
+int core_folder_delete(struct core *c, const struct core_actor *by, const struct pv_id *id,
+                       const struct core_options *o, struct pv_err *err);
+int core_tag_create(struct core *c, const struct core_actor *by, const json_t *body, const struct core_options *o,
+                    struct pv_id *id, struct pv_err *err);
+int core_tag_change(struct core *c, const struct core_actor *by, const struct pv_id *id, const json_t *patch,
+                    const struct core_options *o, struct pv_err *err);
+int core_tag_delete(struct core *c, const struct core_actor *by, const struct pv_id *id, const struct core_options *o,
+                    struct pv_err *err);
+
+/* ---------------------------------------------------------------- events, usage, numbers */
+
+struct core_event {
+    uint64_t seq;
+    enum pv_kind kind;          /* of the subject, NONE: none */
+    struct pv_id subject;
+    const char *type;           /* "vm.updated" */
+    const char *json;           /* as in GET /events */
+    size_t json_len;
+};
+/* Called on the writer thread after each commit, in order of seq; must not block. */
+typedef void (*core_event_fn)(void *ctx, const struct core_event *e);
+struct core_subscription;
+int core_subscribe(struct core *c, core_event_fn fn, void *ctx, struct core_subscription **out, struct pv_err *err);
+/* No call is under way and none comes after it returns. */
+void core_unsubscribe(struct core_subscription *s);
+/* Newest committed event. */
+uint64_t core_event_seq(struct core *c);
+
+/* Newest numbers of an object; values[i] belongs to model_metrics()[i], have[i] says whether it is known.
+ * false: nothing known. */
+bool core_usage(struct core *c, enum pv_kind kind, const struct pv_id *id, int64_t *time_ms, uint64_t *values,
+                bool *have);
+
+struct core_stats {
+    uint64_t tasks_open, tasks_waiting, tasks_running, tasks_done, tasks_failed, events, batches, records,
+        records_dropped, rows_written;
+};
+void core_get_stats(struct core *c, struct core_stats *out);
+/* Per provider: {id, name, state, age_ms of the last confirmed moment, provider calls if told}. */
+struct core_provider_health {
+    struct pv_id id;
+    char name[257];
+    char driver[33];
+    enum pv_provider_state state;
+    enum pv_family family;
+    int64_t confirmed_ms;       /* 0: never */
+    int64_t last_full_at_ms, last_full_took_ms;
+    char reason[128];
+};
+int core_providers_health(struct core *c, struct arena *a, struct core_provider_health **out, size_t *n,
+                          struct pv_err *err);
