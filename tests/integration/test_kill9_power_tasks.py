@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the server while 200 power tasks are in flight: nothing acknowledged is lost, nothing runs twice."""
+
+import concurrent.futures
+import os
+import random
+import signal
+import time
+
+import pytest
+from pyVmomi import vim
+
+from support.client import FINAL
+from support.wait import wait_for
+
+pytestmark = pytest.mark.timeout(900)
+
+COUNT = 200
+
+
+@pytest.fixture
+def vcenter(vcenters):
+    return vcenters(vm=COUNT // 2)
+
+
+def order(server, api, vms, action):
+    """Sends the actions side by side; answers {vm id: task id} of those that were acknowledged."""
+    acknowledged = {}
+
+    def one(vm):
+        try:
+            answer = api.with_token(api.token).post(f"/vms/{vm['id']}/actions/{action}")
+        except OSError:
+            return  # no answer: nothing was promised
+        if answer.status_code == 202:
+            acknowledged[vm["id"]] = answer.json()["id"]
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(one, vms))
+    return acknowledged
+
+
+def final_states(api, tasks):
+    def look():
+        found = {t["id"]: t for t in api.items("tasks", view="full")}
+        states = {task: found[task]["state"] for task in tasks if task in found}
+        look.open = {t: s for t, s in states.items() if s not in FINAL}
+        lost = set(tasks) - set(found)
+        assert not lost, f"acknowledged tasks that the server no longer knows: {sorted(lost)[:5]} ({len(lost)})"
+        return None if look.open else found
+
+    return wait_for(look, "every acknowledged task should end", 240, every=1)
+
+
+def ledger(client, kind):
+    """{moid: how often the vCenter did it}, from its own events."""
+    counts = {}
+    for event in client.events(kind):
+        key = event.vm.vm._moId
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+@pytest.mark.parametrize("after_s", [0.0, 1.0, 3.0])
+def test_200_power_tasks_survive_kill_9(servers, vcenter, second, after_s):
+    server = servers()
+    api = server.admin()
+    api.wait_provider(api.add_provider("vc", vcenter.url)["id"], timeout=120)
+    vms = api.items("vms", view="full")
+    assert len(vms) == COUNT
+    native = {vm["id"]: vm["native"]["id"] for vm in vms}
+    vcenter.delay(PowerOffVM_Task=200)
+    client = second(vcenter)
+    before = ledger(client, vim.event.VmPoweredOffEvent)
+
+    acknowledged = order(server, api, vms, "stop")
+    assert len(acknowledged) == COUNT, f"only {len(acknowledged)} of {COUNT} were accepted"
+    time.sleep(after_s)
+    server.kill()
+    server.start()
+
+    api = server.admin()
+    found = final_states(api, list(acknowledged.values()))
+    after = ledger(client, vim.event.VmPoweredOffEvent)
+    asked = vcenter.calls()["objects"]
+    wrong = []
+    for vm, task in acknowledged.items():
+        moid, state = native[vm], found[task]["state"]
+        times = after.get(moid, 0) - before.get(moid, 0)
+        calls = asked.get(f"PowerOffVM_Task {moid}", 0)
+        off = client.power(client.vm(moid)) == "poweredOff"
+        if calls > 1 or times > 1:
+            wrong.append(f"{moid}: the vCenter was asked {calls} times and did it {times} times ({state})")
+        if state == "succeeded" and not off:
+            wrong.append(f"{moid}: task succeeded, but the VM is on")
+        if state in ("failed", "canceled") and times:
+            wrong.append(f"{moid}: task {state}, but the vCenter did it ({found[task].get('error')})")
+    assert not wrong, "\n".join(wrong[:30])
+    states = [found[t]["state"] for t in acknowledged.values()]
+    assert states.count("succeeded") >= COUNT * 0.9, {s: states.count(s) for s in set(states)}
+    shown = {v["native"]["id"]: v["power_state"] for v in api.items("vms", fields="native.id,power_state")}
+    truth = {m: {"poweredOn": "running", "poweredOff": "off"}[p["runtime.powerState"]]
+             for m, p in client.read(vim.VirtualMachine, "runtime.powerState").items()}
+    assert shown == truth
+
+
+def test_kill_9_again_and_again_at_random_moments(servers, vcenter, second):
+    server = servers()
+    api = server.admin()
+    api.wait_provider(api.add_provider("vc", vcenter.url)["id"], timeout=120)
+    vms = api.items("vms", view="full")[:60]
+    native = {vm["id"]: vm["native"]["id"] for vm in vms}
+    vcenter.delay(PowerOffVM_Task=300, PowerOnVM_Task=300)
+    moments = random.Random(7)
+    for turn, action in enumerate(("stop", "start", "stop")):
+        vcenter.reset_calls()
+        tasks = order(server, api, vms, action)
+        for _ in range(2):
+            time.sleep(moments.uniform(0.1, 1.5))
+            server.kill()
+            server.start()
+        api = server.admin()
+        found = final_states(api, list(tasks.values()))
+        twice = {k: n for k, n in vcenter.calls()["objects"].items() if n > 1}
+        assert not twice, f"turn {turn}: asked more than once: {twice}"
+        bad = {t: found[t]["state"] for t in tasks.values() if found[t]["state"] not in ("succeeded", "lost")}
+        assert not bad, bad
+    client = second(vcenter)
+    wrong = [m for m in native.values() if client.power(client.vm(m)) != "poweredOff"]
+    lost = sum(found[t]["state"] == "lost" for t in tasks.values())
+    assert len(wrong) <= lost, wrong
+
+
+def test_a_driver_host_killed_during_tasks_costs_no_task(servers, vcenter):
+    server = servers()
+    api = server.admin()
+    api.wait_provider(api.add_provider("vc", vcenter.url)["id"], timeout=120)
+    vms = api.items("vms")[:40]
+    vcenter.delay(PowerOffVM_Task=500)
+    tasks = order(server, api, vms, "stop")
+    hosts = server.driver_hosts()
+    assert hosts, "drivers run in processes of their own"
+    for pid in hosts:
+        os.kill(pid, signal.SIGKILL)
+    found = final_states(api, list(tasks.values()))
+    assert not {k: n for k, n in vcenter.calls()["objects"].items() if n > 1}
+    states = [found[t]["state"] for t in tasks.values()]
+    assert set(states) <= {"succeeded", "lost", "failed"}, states
+    assert states.count("succeeded") >= 30, {s: states.count(s) for s in set(states)}
+    api.wait_provider(api.items("providers")[0]["id"], "connected", 60)
+    assert server.process.alive()
+
+
+def test_a_crash_loop_of_the_driver_is_parked_and_the_server_goes_on(servers, vcenter):
+    server = servers()
+    api = server.admin()
+    provider = api.wait_provider(api.add_provider("vc", vcenter.url)["id"], timeout=120)
+    deadline = time.monotonic() + 120
+    parked = False
+    while not parked and time.monotonic() < deadline:
+        for pid in server.driver_hosts():
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+        reason = api.provider(provider["id"]).get("state_reason") or {}
+        parked = reason.get("code") == "driver-parked"
+    assert parked, "repeated crashes should park the driver"
+    assert server.driver_hosts() == []
+    assert api.count("vms") == COUNT, "reads go on"
+    api.act("providers", provider["id"], "sync")
+    api.wait_provider(provider["id"], "connected", 60)
