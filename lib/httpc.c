@@ -517,6 +517,10 @@ static int failure(const struct connection *c, CURLcode code, const char *origin
     case CURLE_OUT_OF_MEMORY:
         return pv_fail(err, PV_ENOMEM, "no memory for a request to %s", origin);
     case CURLE_UNSUPPORTED_PROTOCOL:
+        /* curl's word for an answer without a status line, too. */
+        if (c->response->sent)
+            return pv_fail(err, PV_EIO, "%s answered with something that is not HTTP", origin);
+        return pv_fail(err, PV_EINVAL, "%s cannot be asked: %s", origin, why);
     case CURLE_URL_MALFORMAT:
         return pv_fail(err, PV_EINVAL, "%s cannot be asked: %s", origin, why);
     case CURLE_SSL_CACERT_BADFILE:
