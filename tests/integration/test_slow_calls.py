@@ -88,6 +88,6 @@ def test_fail_if_busy_is_answered_at_once(servers, vcenter):
     vm = api.items("vms")[0]
     first = api.act("vms", vm["id"], "stop")["id"]
     wait_for(lambda: api.task(first)["state"] == "running", "the first should run", 20)
-    answer = api.post(f"/vms/{vm['id']}/actions/start", {"fail_if_busy": True})
+    answer = api.post(f"/vms/{vm['id']}/actions/start", fail_if_busy="true")
     assert answer.status_code == 409 and answer.json()["code"] == "object-busy", answer.text
     assert api.wait_task(first)["state"] == "succeeded"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """1,000 VMs that somebody else keeps changing: everything arrives, in order, with who did it."""
 
+import time
+
 import pytest
 from pyVmomi import vim
 
@@ -149,8 +151,6 @@ def test_an_unchanged_full_sync_writes_nothing(api, other):
 
 
 def settle(api):
-    import time
-
     first = api.last_seq()
     time.sleep(1.5)
     return first
