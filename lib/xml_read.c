@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <libxml/parser.h>
+#include <libxml/parserInternals.h>
 
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
@@ -35,6 +36,7 @@ struct xml_stream {
     void *ctx;
     struct pv_err *err;                 /* borrowed during a call */
     size_t bytes;
+    unsigned bom;                       /* bytes of a byte order mark seen; 3: past it, or there is none */
     unsigned depth, nodes;
     int rc;                             /* not 0: it has ended, and why */
 };
@@ -285,8 +287,8 @@ int xml_stream_new(const struct xml_limits *limits, const struct xml_match *matc
         s->limits.max_nodes = 4000000;
     s->matches = matches;
     s->ctx = ctx;
-    /* Another encoding may take up to three times the room in UTF-8. libxml2 counts in int. */
-    buf_init(&s->text, s->limits.max_bytes < (256u << 20) ? s->limits.max_bytes * 3 : 768u << 20);
+    /* libxml2 counts in int. */
+    buf_init(&s->text, s->limits.max_bytes < (1u << 30) ? s->limits.max_bytes : 1u << 30);
     buf_init(&s->value, 4 * TAG_MOST);
     s->ctxt = xmlCreatePushParserCtxt(&sax, s, NULL, 0, NULL);
     s->doc = xmlNewDoc(NULL);
@@ -295,9 +297,10 @@ int xml_stream_new(const struct xml_limits *limits, const struct xml_match *matc
         return pv_fail(err, PV_ENOMEM, "no memory for an XML reader");
     }
     /* NOENT: attribute values come with &amp; and the like replaced; other entities cannot exist without a
-     * DOCTYPE. HUGE: the limits are ours. */
+     * DOCTYPE. HUGE: the limits are ours. IGNORE_ENC: what the prolog claims does not matter, it is UTF-8. */
     xmlCtxtUseOptions(s->ctxt, XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOENT |
-                                   XML_PARSE_HUGE);
+                                   XML_PARSE_HUGE | XML_PARSE_IGNORE_ENC);
+    xmlSwitchEncoding(s->ctxt, XML_CHAR_ENCODING_UTF8);
     s->doc->dict = s->ctxt->dict;
     xmlDictReference(s->doc->dict);
     *out = s;
@@ -311,6 +314,23 @@ static int ended(const struct xml_stream *s, struct pv_err *err)
     return s->rc;
 }
 
+/* Some servers begin with a byte order mark. */
+static void skip_mark(struct xml_stream *s, const char **data, size_t *len)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    for (; *len > 0 && s->bom < 3; (*data)++, (*len)--) {
+        if (**data == mark[s->bom]) {
+            s->bom++;
+        } else {
+            if (s->bom > 0)
+                stop(s, PV_EIO, "the XML document begins with half a byte order mark");
+            s->bom = 3;
+            return;
+        }
+    }
+}
+
 int xml_stream_feed(struct xml_stream *s, const char *data, size_t len, struct pv_err *err)
 {
     if (s->rc)
@@ -320,6 +340,7 @@ int xml_stream_feed(struct xml_stream *s, const char *data, size_t len, struct p
         stop(s, PV_EIO, "an XML answer is larger than %zu bytes", s->limits.max_bytes);
     else
         s->bytes += len;
+    skip_mark(s, &data, &len);
     while (len > 0 && !s->rc) {
         size_t n = len < PIECE ? len : PIECE;
         int code = xmlParseChunk(s->ctxt, data, (int)n, 0);

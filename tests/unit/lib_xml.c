@@ -283,6 +283,32 @@ Test(xml, it_does_not_matter_where_the_pieces_are_cut)
     buf_free(&whole.text);
 }
 
+Test(xml, it_is_utf8_with_or_without_a_mark_whatever_the_prolog_claims)
+{
+    static const char marked[] = "\xef\xbb\xbf<?xml version='1.0'?><vm xmlns='urn:vim25'>\xc3\xa4</vm>";
+    static const char claims[] = "<?xml version='1.0' encoding='ISO-8859-1'?><vm xmlns='urn:vim25'>\xc3\xa4</vm>";
+    static const char latin[] = "<?xml version='1.0' encoding='ISO-8859-1'?><vm>\xe4</vm>";
+    static const char utf16[] = "\xff\xfe<\0a\0/\0>\0";
+    xmlDocPtr doc;
+
+    for (size_t piece = 1; piece < 5; piece++) {
+        struct seen s = { 0 };
+
+        cr_assert_eq(stream(marked, sizeof(marked) - 1, piece, &s, NULL), PV_OK, "%zu", piece);
+        cr_assert_str_eq(s.text.data, "<urn:vim25|vm>'\xc3\xa4'</>");
+        buf_free(&s.text);
+        cr_assert_eq(stream(marked + 1, sizeof(marked) - 2, piece, &s, NULL), PV_EIO);
+        buf_free(&s.text);
+    }
+    doc = parse(claims);
+    cr_assert_str_eq(xml_text(xmlDocGetRootElement(doc)), "\xc3\xa4");
+    xmlFreeDoc(doc);
+    cr_assert_eq(xml_parse(latin, sizeof(latin) - 1, NULL, &doc, NULL), PV_EIO);
+    cr_assert_eq(xml_parse(utf16, sizeof(utf16) - 1, NULL, &doc, NULL), PV_EIO);
+    cr_assert_eq(xml_parse("\xef<a/>", 5, NULL, &doc, NULL), PV_EIO);
+    cr_assert_eq(xml_parse("\xef\xbb", 2, NULL, &doc, NULL), PV_EIO);
+}
+
 Test(xml, a_match_inside_a_match_belongs_to_the_outer_one)
 {
     static const char text[] = "<vm xmlns='urn:vim25'><vm>1</vm><x xmlns=''><vm>2</vm></x></vm>";

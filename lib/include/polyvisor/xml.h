@@ -2,8 +2,8 @@
 /*
  * xml - namespace-aware XML, in and out, on libxml2.
  *
- * Reading: XML_PARSE_NONET | XML_PARSE_NOBLANKS, DTDs refused, no entities
- * beyond the five, no network; bounded depth, size and number of nodes. Two
+ * Reading: UTF-8 only, XML_PARSE_NONET | XML_PARSE_NOBLANKS, DTDs refused, no
+ * entities beyond the five, no network; bounded depth, size and number of nodes. Two
  * ways: a whole small document (xml_parse: SOAP faults, single answers), and
  * a pull reader that hands out one subtree at a time for big answers (10,000
  * VMs are 10-60 MB).
