@@ -161,6 +161,7 @@ struct core_event {
     enum pv_kind kind;          /* of the subject, NONE: none */
     struct pv_id subject;
     const char *type;           /* "vm.updated" */
+    const struct model_row *row; /* the event, with all its fields; valid during the call */
     const char *json;           /* as in GET /events */
     size_t json_len;
 };

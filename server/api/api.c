@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <polyvisor/arena.h>
+#include <polyvisor/clock.h>
+#include <polyvisor/err.h>
+#include <polyvisor/log.h>
+#include <polyvisor/str.h>
+#include <polyvisor/workers.h>
+
+#define SLOW_US 50000
+
+int api_start(const struct api_config *config, struct api **out, struct pv_err *err)
+{
+    struct api *a = calloc(1, sizeof(*a));
+    uint8_t nonce[8];
+    int rc;
+
+    if (!a)
+        return pv_fail(err, PV_ENOMEM, "no memory for the API");
+    a->store = config->store;
+    a->core = config->core;
+    a->auth = config->auth;
+    a->started_ms = clock_wall_ms();
+    id_random(nonce, sizeof(nonce));
+    str_hex(nonce, sizeof(nonce), a->nonce);
+    auth_derive_key(a->auth, "cursor", a->cursor_key);
+    buf_init(&a->openapi, 8u << 20);
+    a->arena = arena_new(256u << 10, 4u << 20);
+    a->slow = workers_new("api-slow", 2, 64);
+    rc = a->arena && a->slow ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for the API");
+    if (rc == PV_OK)
+        rc = routes_build(a, err);
+    if (rc == PV_OK)
+        rc = openapi_build(a, err);
+    if (rc == PV_OK)
+        rc = events_start(a, err);
+    if (rc != PV_OK) {
+        api_stop(a);
+        return rc;
+    }
+    *out = a;
+    return PV_OK;
+}
+
+void api_stop(struct api *a)
+{
+    if (!a)
+        return;
+    events_stop(a);
+    workers_free(a->slow);
+    buf_free(&a->openapi);
+    arena_free(a->arena);
+    free(a);
+}
+
+const struct route *api_routes(const struct api *a)
+{
+    return a->routes;
+}
+
+void api_set_net(struct api *a, struct net *net)
+{
+    a->net = net;
+}
+
+void api_drain(struct api *a)
+{
+    __atomic_store_n(&a->draining, true, __ATOMIC_RELAXED);
+}
+
+static bool is_safe(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
+}
+
+/* A write that comes with a cookie must prove that our own page sent it. */
+static int check_csrf(struct req *r, const struct auth_identity *who, struct pv_err *err)
+{
+    const char *token = req_header(r, "X-CSRF-Token");
+    const char *origin = req_header(r, "Origin");
+    const char *host = req_header(r, "Host");
+    size_t len = strlen(who->csrf);
+
+    if (!token || strlen(token) != len || !str_eq_const_time(token, who->csrf, len))
+        return pv_fail_as(err, "forbidden", "the header X-CSRF-Token is missing or wrong; /api/v1/me tells it");
+    if (origin && host) {
+        const char *authority = strstr(origin, "://");
+
+        if (!authority || strcmp(authority + 3, host) != 0)
+            return pv_fail_as(err, "forbidden", "the request comes from another origin");
+    }
+    return PV_OK;
+}
+
+static void fill_caller(struct req *r, const struct auth_identity *who)
+{
+    r->caller.type = who->type;
+    r->caller.id = who->id;
+    r->caller.user = who->user;
+    r->caller.role = who->role;
+    r->caller.by_cookie = who->by_cookie;
+    memcpy(r->caller.login_hash, who->login_hash, sizeof(who->login_hash));
+    str_copy(r->caller.name, sizeof(r->caller.name), who->name);
+}
+
+int api_authorise(struct req *r, struct pv_err *err)
+{
+    struct api *a = api_of(r);
+    struct auth_identity who = { 0 };
+    unsigned remaining = 0, retry_s = 0;
+    int rc;
+
+    if (r->route->permission == PERM_PUBLIC)
+        return PV_OK;
+    rc = auth_identify(a->auth, req_header(r, "Authorization"), req_cookie(r, "__Host-polyvisor"), &who, err);
+    if (rc != PV_OK)
+        return rc;
+    fill_caller(r, &who);
+    rc = auth_rate(a->auth, &who, &remaining, &retry_s, err);
+    if (rc != PV_OK) {
+        reply_headerf(r, "Retry-After", "%u", retry_s);
+        return rc;
+    }
+    if (who.by_cookie && !is_safe(r->method)) {
+        rc = check_csrf(r, &who, err);
+        if (rc != PV_OK)
+            return rc;
+    }
+    if (!model_role_may(who.role, r->route->permission)) {
+        const char *needed = model_permission_text(r->route->permission);
+
+        pv_fail_as(err, "forbidden", "this needs the permission %s, which the role %s does not have", needed,
+                   model_enum_text(PV_ENUM_role, who.role));
+        pv_err_needs(err, needed);
+        return err->rc;
+    }
+    return PV_OK;
+}
+
+/* Writes that core or auth record in their own transaction are not recorded again; refusals are. */
+static void audit(struct req *r, int status)
+{
+    struct api *a = api_of(r);
+    char id[PV_ID_TEXT] = "";
+    struct audit_entry e = {
+        .actor_type = r->caller.type,
+        .actor_id = id,
+        .actor_name = r->caller.name,
+        .address = r->address,
+        .action = arena_printf(r->arena, "%s %s", r->method, r->route->pattern),
+        .subject = r->path,
+        .request_id = r->request_id,
+        .outcome = status < 400 ? PV_OUTCOME_ALLOWED
+                   : status == 401 || status == 403 ? PV_OUTCOME_DENIED : PV_OUTCOME_FAILED,
+        .detail_json = arena_printf(r->arena, "{\"status\":%d}", status),
+    };
+
+    if (!id_is_zero(&r->caller.id))
+        model_id_text(r->caller.type == PV_ACTOR_TYPE_TOKEN ? PV_KIND_token : PV_KIND_user, &r->caller.id, id);
+    if (e.action && e.detail_json && audit_write_later(a->auth, &e, NULL) != PV_OK)
+        log_msg(PV_LOG_ERROR, "audit.lost", "action=\"%s\" status=%d", e.action, status);
+}
+
+void api_finished(struct req *r, int status, int64_t took_us)
+{
+    if (!r->route)
+        return;
+    if (took_us > SLOW_US && r->route->answer != ANSWER_STREAM && !(r->route->flags & ROUTE_LIVE))
+        log_msg(PV_LOG_WARN, "api.slow", "method=%s route=%s status=%d took_us=%" PRId64 " request=%s", r->method,
+                r->route->pattern, status, took_us, r->request_id);
+    /* Strangers without credentials cannot fill the database: only sign-ins and callers we know are recorded. */
+    if (status == 401 && r->route->permission != PERM_PUBLIC)
+        return;
+    if ((!is_safe(r->method) && !(r->route->flags & ROUTE_NO_AUDIT)) || status == 403)
+        audit(r, status);
+}

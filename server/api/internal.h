@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal - what the files of api share with each other, and nobody else.
+ */
+#pragma once
+
+#include <polyvisor/buf.h>
+#include <polyvisor/filter.h>
+
+#include "server/api/api.h"
+
+#define API_BASE "/api/v1"
+
+struct api {
+    struct store *store;
+    struct core *core;
+    struct auth *auth;
+    struct net *net;
+    struct workers *slow;           /* password hashing and other work that takes long */
+    uint8_t cursor_key[32];
+    int64_t started_ms;
+    char nonce[17];                 /* makes ETags of lists different after a restart */
+    struct arena *arena;            /* lives as long as the routes */
+    struct route *routes;           /* ended by pattern == NULL */
+    size_t nroutes;
+    struct buf openapi;             /* the document, made at start */
+    bool draining;
+    struct event_hub *events;
+};
+
+static inline struct api *api_of(const struct req *r)
+{
+    return r->app;
+}
+
+/* --- routes.c: hand-written routes of each file, ended by pattern == NULL */
+extern const struct route access_routes[];
+extern const struct route health_routes[];
+extern const struct route system_routes[];
+extern const struct route provider_routes[];
+extern const struct route inventory_routes[];
+extern const struct route task_routes[];
+extern const struct route event_routes[];
+extern const struct route own_routes[];
+int routes_build(struct api *a, struct pv_err *err);
+
+/* --- openapi.c */
+int openapi_build(struct api *a, struct pv_err *err);
+
+/* --- query.c: the conventions of collections */
+struct list_query {
+    struct store_query q;
+    struct store_sort sort[STORE_SORT_MAX];
+    struct store_position after;
+    bool has_after;
+    enum { COUNT_NONE, COUNT_EXACT } count;
+    const struct model_field *facets[10];
+    size_t nfacets;
+    const struct model_field *expand[8];
+    size_t nexpand;
+    struct pv_id *ids;
+    char hash[17];          /* of everything but the cursor: binds cursors and ETags */
+};
+/* From the request's query. `extra`: further parameter names that are allowed (may be NULL), ended by NULL. */
+int query_parse(struct req *r, const struct model_kind *kind, const char *const *extra,
+                struct list_query *out, struct pv_err *err);
+/* view=, fields=, expand= alone, for single objects. */
+int query_shape(struct req *r, const struct model_kind *kind, enum model_view view,
+                struct list_query *out, struct pv_err *err);
+void cursor_write(struct api *a, const struct list_query *l, const struct store_position *at,
+                  char *out, size_t cap);
+int cursor_read(struct api *a, const char *text, const char hash[17], struct store_position *out,
+                struct pv_err *err);
+/* Whole text a bool / number of a query parameter; absent: the default. */
+int query_bool(struct req *r, const char *name, bool *out, struct pv_err *err);
+int query_u64(struct req *r, const char *name, uint64_t least, uint64_t most, uint64_t *out, struct pv_err *err);
+
+/* --- objects.c */
+/* {id} as "vm_...", "native:<provider>:<native id>" or "name:<name>"; "native" alone with ?native=. */
+int object_resolve(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out,
+                   struct pv_err *err);
+enum req_result object_list(struct req *r);     /* route->kind */
+enum req_result object_get(struct req *r);
+enum req_result object_patch(struct req *r);
+/* A page of this kind, with what else the caller wants in the query (owner, self, filter). */
+enum req_result list_reply(struct req *r, struct list_query *l);
+/* The object as the answer to a change: 200 or 201 with Location. */
+enum req_result object_reply(struct req *r, int status, enum pv_kind kind, const struct pv_id *id);
+/* Writes one row with usage and expanded references. */
+void object_write(struct req *r, struct jsonw *w, const struct list_query *l, const struct model_row *row);
+/* If-Match: "vm-3" -> 3; 0 when absent. */
+int options_read(struct req *r, const struct model_kind *kind, struct core_options *o, struct pv_err *err);
+
+/* --- list_stream.c: NDJSON and CSV of whole results. false: the client wants JSON. */
+bool list_stream_wanted(struct req *r);
+enum req_result list_stream(struct req *r, const struct list_query *l);
+
+/* --- tasks.c */
+enum req_result operation_run(struct req *r);   /* route->operation */
+struct core_actor actor_of(struct req *r);
+/* Answers with the task: 202, or waits as Prefer says. */
+enum req_result task_reply(struct req *r, const struct pv_id *task);
+/* For core functions that call back with JSON: `live_done` finishes the request. */
+void live_done(void *ctx, int rc, const char *json, const struct pv_err *err);
+
+/* --- idempotency.c */
+/* true: answered already (replayed or refused). Otherwise o->idempotency is set when the request has a key. */
+bool idempotency_replayed(struct req *r, struct core_options *o);
+
+/* --- events.c */
+int events_start(struct api *a, struct pv_err *err);
+void events_stop(struct api *a);
+
+/* --- access.c */
+int access_start(struct api *a, struct pv_err *err);
