@@ -10,8 +10,7 @@
 #include <string.h>
 
 #include <polyvisor/clock.h>
-
-#include "lib/utf8.h"
+#include <polyvisor/utf8.h>
 
 #define DEPTH_MOST 32u
 

@@ -13,9 +13,9 @@
 #include <polyvisor/cleanup.h>
 #include <polyvisor/clock.h>
 #include <polyvisor/str.h>
+#include <polyvisor/utf8.h>
 
 #include "lib/log_journal.h"
-#include "lib/utf8.h"
 
 #define LINE_MOST 4096u     /* of a written line: a pipe takes that much in one piece */
 #define RAW_MOST 8192u      /* of formatted text before it is cleaned */

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include <polyvisor/buf.h>
-
-#include "lib/utf8.h"
+#include <polyvisor/utf8.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"  /* U+FFFD */
 

@@ -4,8 +4,7 @@
 
 #include <polyvisor/buf.h>
 #include <polyvisor/cleanup.h>
-
-#include "lib/utf8.h"
+#include <polyvisor/utf8.h>
 
 /* Capitals are `first`, `first` + step ... `last`; each folds to itself + `delta`. */
 struct fold {

@@ -7,8 +7,7 @@
 #include <libxml/parser.h>
 
 #include <polyvisor/str.h>
-
-#include "lib/utf8.h"
+#include <polyvisor/utf8.h>
 
 static const char *href(const xmlNs *ns)
 {

@@ -11,7 +11,7 @@
 #include <polyvisor/str.h>
 
 #include "drivers/sdk/limits.h"
-#include "lib/utf8.h"
+#include <polyvisor/utf8.h>
 
 #define FULL_OBJECTS 500u
 #define FULL_BYTES (1u << 20)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * utf8 - the one decoder that err, str, jsonw and log share.
+ * utf8 - the one decoder of UTF-8.
  *
  * Strict (RFC 3629): no overlong forms, no surrogates, nothing above
  * U+10FFFF. Pure; any thread.
