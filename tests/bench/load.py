@@ -25,8 +25,9 @@ class Nginx:
             sock.bind(("127.0.0.1", 0))
             self.port = sock.getsockname()[1]
         config = self.folder / "nginx.conf"
+        user = "user root;" if os.geteuid() == 0 else ""  # the folder is private
         config.write_text(f"""
-daemon off; pid {self.folder}/pid; error_log {self.folder}/error.log; worker_processes 2;
+{user} daemon off; pid {self.folder}/pid; error_log {self.folder}/error.log; worker_processes 2;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile off; keepalive_requests 1000000; default_type application/json; open_file_cache max=100;

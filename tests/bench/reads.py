@@ -20,7 +20,7 @@ def simulated(folder, vms: int) -> Server:
     server = Server(folder, config=NO_LIMIT)
     api = server.admin()
     answer = api.post("/providers", {"name": "sim", "driver": "sim", "endpoint": "sim://bench", "tls": {"mode": "insecure"},
-                                     "settings": {"vms": vms, "hosts": max(4, vms // 40), "seed": 1, "changes_per_s": 0}})
+                                     "settings": {"vms": vms, "seed": 1, "change_rate": 0}})
     assert answer.status_code in (201, 202), answer.text
     wait_for(lambda: api.count("vms") == vms, f"{vms} simulated VMs", 900, every=1)
     return server
