@@ -27,6 +27,7 @@
 #include <polyvisor/id.h>
 #include <polyvisor/jsonw.h>
 #include <polyvisor/model.h>
+#include <polyvisor/problem.h>
 
 struct arena;
 struct req;
@@ -125,8 +126,6 @@ enum req_result reply_empty(struct req *r, int status);
 enum req_result reply_problem(struct req *r, const struct pv_err *err);
 /* The same with members of the caller's: write them, then jsonw_end and reply_send. */
 struct jsonw *reply_problem_open(struct req *r, const struct pv_err *err);
-/* The members of a problem without a request around it, for tasks and events. */
-void problem_members(struct jsonw *w, const struct pv_err *err);
 /* A body made piece by piece on net's threads: `next` appends to out; nothing appended ends it; nonzero cuts the
  * connection. `release` (may be NULL) runs in every case. */
 enum req_result reply_stream(struct req *r, int status, const char *content_type,

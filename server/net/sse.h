@@ -26,6 +26,8 @@ enum req_result reply_sse(struct req *r, void (*wants_more)(void *ctx, struct ss
                           void (*closed)(void *ctx), void *ctx, struct sse_stream **out);
 /* Appends whole events ("id: ...\nevent: ...\ndata: ...\n\n"). false: no room; nothing was appended. */
 bool sse_append(struct sse_stream *s, const char *text, size_t len);
+/* Has wants_more run (again) as soon as what is appended was sent, although nothing new was appended. */
+void sse_wake(struct sse_stream *s);
 /* Bytes that would fit now. */
 size_t sse_room(struct sse_stream *s);
 /* Sends what is appended, an event `lagging`, and closes. */
