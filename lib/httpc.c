@@ -209,7 +209,7 @@ static bool set_options(struct connection *c)
     SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
     SET(CURLOPT_SSL_CTX_DATA, c);
     if (is_ca && config->ca_pem) {
-        struct curl_blob pem = { (void *)(uintptr_t)config->ca_pem, strlen(config->ca_pem),
+        struct curl_blob pem = { (void *)config->ca_pem, strlen(config->ca_pem),
                                  CURL_BLOB_NOCOPY };
 
         SET(CURLOPT_CAINFO_BLOB, &pem);
@@ -747,8 +747,8 @@ void httpc_free(struct httpc *client)
     }
     pthread_cond_destroy(&client->freed);
     pthread_mutex_destroy(&client->lock);
-    free((char *)(uintptr_t)client->config.ca_pem);
-    free((char *)(uintptr_t)client->config.user_agent);
+    free((char *)client->config.ca_pem);
+    free((char *)client->config.user_agent);
     free(client->pins);
     free(client);
 }

@@ -254,6 +254,8 @@ void log_unhide(const char *secret)
     bool is_longer = len > SECRET_MOST;
     struct secret *s;
 
+    if (len < SECRET_LEAST)
+        return;
     pthread_rwlock_wrlock(&logger.lock);
     s = find_secret(secret, is_longer ? SECRET_MOST : len, is_longer);
     if (s && --s->uses == 0) {

@@ -148,7 +148,7 @@ static bool add_attributes(struct xml_stream *s, xmlNodePtr node, int count,
         if (!buf_ok(&s->value))
             return false;
         /* Names are the dictionary's, which the document shares. */
-        if (!xmlNewNsPropEatName(node, ns, (xmlChar *)(uintptr_t)attributes[0],
+        if (!xmlNewNsPropEatName(node, ns, (xmlChar *)attributes[0],
                                  (const xmlChar *)s->value.data))
             return false;
     }
@@ -159,7 +159,7 @@ static bool add_element(struct xml_stream *s, const xmlChar *name, const xmlChar
                         const xmlChar *uri, int nnamespaces, const xmlChar **namespaces,
                         int nattributes, const xmlChar **attributes)
 {
-    xmlNodePtr node = xmlNewDocNodeEatName(s->doc, NULL, (xmlChar *)(uintptr_t)name, NULL);
+    xmlNodePtr node = xmlNewDocNodeEatName(s->doc, NULL, (xmlChar *)name, NULL);
 
     if (!node)
         return false;

@@ -69,9 +69,10 @@ struct httpc_response {
 /* `config` and what it points at is copied. */
 int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_err *err);
 void httpc_free(struct httpc *c);
-/* PV_OK whatever the HTTP status. PV_EOFFLINE: no connection (name, refused, unreachable); PV_ETIMEOUT;
- * PV_ECERT; PV_EIO: broken or oversize answer; PV_EUNKNOWN: cut off after a non-GET request was sent;
- * PV_ECANCELED. `response` is to be freed in every case. */
+/* PV_OK whatever the HTTP status. PV_EOFFLINE: no connection (name, refused, unreachable, silent host);
+ * PV_ETIMEOUT; PV_ECERT; PV_EIO: broken or oversize answer; PV_EUNKNOWN: cut off or out of time after a request
+ * other than GET, HEAD, OPTIONS was sent; such a request is never sent twice, reads may be. PV_ECANCELED;
+ * PV_EINVAL: a URL, header or scheme that is not acceptable. `response` is to be freed in every case. */
 int httpc_send(struct httpc *c, const struct httpc_request *request, struct httpc_response *response,
                struct pv_err *err);
 void httpc_response_free(struct httpc_response *r);
