@@ -99,7 +99,7 @@ static int member_read(const struct member *m, const json_t *v, struct sim_setti
     case MEMBER_COUNT:
     case MEMBER_SEED:
         if (!json_is_integer(v) || json_integer_value(v) < 0 ||
-            (double)json_integer_value(v) > m->max)
+            (uint64_t)json_integer_value(v) > (uint64_t)m->max)
             return bad(err, m->name, "a whole number", m->max);
         if (m->type == MEMBER_SEED)
             *(uint64_t *)at = (uint64_t)json_integer_value(v);
