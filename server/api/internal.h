@@ -111,5 +111,3 @@ bool idempotency_replayed(struct req *r, struct core_options *o);
 int events_start(struct api *a, struct pv_err *err);
 void events_stop(struct api *a);
 
-/* --- access.c */
-int access_start(struct api *a, struct pv_err *err);
