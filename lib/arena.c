@@ -9,15 +9,15 @@
 #define ALIGN 16u
 
 struct block {
-    struct block *next;     /* older one */
-    size_t cap, used;       /* bytes after this head */
+    struct block *next; /* older one */
+    size_t cap, used;   /* bytes after this head */
 };
 
 struct arena {
-    struct block *newest;   /* the list ends with the first block */
-    size_t first;           /* size of the first block */
-    size_t held, limit;     /* bytes of all blocks, and their most */
-    size_t used;            /* bytes handed out */
+    struct block *newest; /* the list ends with the first block */
+    size_t first;         /* size of the first block */
+    size_t held, limit;   /* bytes of all blocks, and their most */
+    size_t used;          /* bytes handed out */
 };
 
 _Static_assert(sizeof(struct block) % 8 == 0, "the head is padded below");

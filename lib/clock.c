@@ -50,8 +50,8 @@ void clock_sleep_ms(int64_t ms)
         ;
 }
 
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. Years begin in March here, so that
- * the leap day is the last of its year. */
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. Years begin in March here,
+ * so that the leap day is the last of its year. */
 static int64_t days_of(int64_t year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;

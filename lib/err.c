@@ -8,7 +8,7 @@
 
 #include <polyvisor/str.h>
 
-#define PV_NONE 0   /* errors.def: a problem of the API layer alone */
+#define PV_NONE 0 /* errors.def: a problem of the API layer alone */
 
 static const struct pv_problem problems[] = {
 #define RC(name, number, code, status, title, remedy) { code, PV_##name, status, title, remedy },

@@ -7,23 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <netinet/in.h>
 
 #include <curl/curl.h>
-#include <openssl/ssl.h>
 
 #include <polyvisor/cleanup.h>
 #include <polyvisor/clock.h>
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
-#include "lib/httpc_tls.h"
+#include "lib/httpc_connection.h"
 
-#define HEADERS_MOST (64u * 1024)
 #define REDIRECTS_MOST 5
-#define TICK_MS 250             /* how often a waiting request asks whether it is cancelled */
-#define IDLE_MOST_S 30L         /* servers close idle connections; better to be earlier than they */
 #define PINS_MOST 64u
 
 PV_DEFINE_AUTO(curl_url_cleanup, CURLU *)
@@ -31,228 +25,23 @@ PV_DEFINE_AUTO(curl_slist_free_all, struct curl_slist *)
 PV_DEFINE_AUTO(curl_free, char *)
 
 struct httpc {
-    struct httpc_config config;         /* its texts are owned; `pins` is not used */
-    uint8_t (*pins)[32];                /* owned; config.npins of them */
+    struct httpc_config config; /* its texts are owned; `pins` is not used */
+    uint8_t (*pins)[32];        /* owned; config.npins of them */
     pthread_mutex_t lock;
     pthread_cond_t freed;
-    struct connection *idle;            /* guarded by lock; the one used last comes first */
-    unsigned made;                      /* guarded by lock */
+    struct httpc_connection *idle; /* guarded by lock; the one used last comes first */
+    unsigned made;                 /* guarded by lock */
 };
-
-/* One easy handle in a multi handle of its own, so that we decide how long it sleeps. The server's connection
- * stays in the multi handle between requests. */
-struct connection {
-    struct connection *next;
-    struct httpc *client;
-    CURL *easy;
-    CURLM *multi;
-    struct httpc_peer peer;             /* what the server showed in the handshake */
-    char error[CURL_ERROR_SIZE];
-
-    /* The request under way. */
-    const struct httpc_request *request;
-    struct httpc_response *response;
-    uint64_t received;                  /* body bytes after decoding */
-    uint64_t activity;                  /* grows with every byte that arrives */
-    unsigned sends;                     /* times that curl was about to send */
-    int body_rc;                        /* what on_body answered */
-    bool is_safe;                       /* doing it twice does no harm: GET, HEAD, OPTIONS */
-    bool is_plain;                      /* http: */
-    bool address_refused, body_too_large, headers_too_large, no_memory, repeat_refused;
-};
-
-static size_t on_body(char *data, size_t size, size_t count, void *arg)
-{
-    struct connection *c = arg;
-    size_t len = size * count;
-
-    c->activity += len;
-    if (len > c->client->config.max_response - c->received) {
-        c->body_too_large = true;
-        return CURL_WRITEFUNC_ERROR;
-    }
-    c->received += len;
-    if (c->request->on_body) {
-        c->body_rc = c->request->on_body(c->request->ctx, data, len);
-        return c->body_rc ? CURL_WRITEFUNC_ERROR : len;
-    }
-    buf_append(&c->response->body, data, len);
-    c->no_memory = !buf_ok(&c->response->body);
-    return c->no_memory ? CURL_WRITEFUNC_ERROR : len;
-}
-
-static size_t on_header(char *data, size_t size, size_t count, void *arg)
-{
-    struct connection *c = arg;
-    struct buf *headers = &c->response->headers;
-    size_t len = size * count, text = len;
-
-    c->activity += len;
-    while (text > 0 && (data[text - 1] == '\r' || data[text - 1] == '\n'))
-        text--;
-    if (text >= 5 && memcmp(data, "HTTP/", 5) == 0) {
-        buf_reset(headers);     /* of an interim answer before, if any */
-    } else if (text > 0) {
-        buf_append(headers, data, text);
-        buf_char(headers, '\n');
-    }
-    c->headers_too_large = !buf_ok(headers);
-    return c->headers_too_large ? 0 : len;
-}
-
-/* Plain http reaches nothing but this machine, whatever a name resolves to. */
-static bool is_loopback(const struct curl_sockaddr *address)
-{
-    if (address->family == AF_INET) {
-        struct sockaddr_in in;
-
-        memcpy(&in, &address->addr, sizeof(in));
-        return ntohl(in.sin_addr.s_addr) >> 24 == 127;
-    }
-    if (address->family == AF_INET6) {
-        struct sockaddr_in6 in6;
-
-        if (address->addrlen < sizeof(in6))
-            return false;
-        memcpy(&in6, &address->addr, sizeof(in6));
-        return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
-    }
-    return false;
-}
-
-static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct connection *c = arg;
-
-    (void)purpose;
-    if (c->is_plain && !is_loopback(address)) {
-        c->address_refused = true;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-/* curl repeats a request by itself when a kept connection ends before an answer. The server may have done by
- * then what was asked, so a write that reached the wire is not sent again. */
-static int on_send(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
-{
-    struct connection *c = arg;
-    long bytes = 0;
-
-    (void)remote_ip;
-    (void)local_ip;
-    (void)remote_port;
-    (void)local_port;
-    if (c->sends++ == 0 || c->is_safe)
-        return CURL_PREREQFUNC_OK;
-    curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &bytes);
-    if (bytes == 0)
-        return CURL_PREREQFUNC_OK;
-    c->repeat_refused = true;
-    return CURL_PREREQFUNC_ABORT;
-}
-
-static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *arg)
-{
-    struct connection *c = arg;
-
-    (void)easy;
-    httpc_peer_watch(ssl_ctx, &c->peer);
-    return CURLE_OK;
-}
-
-static void connection_free(struct connection *c)
-{
-    if (!c)
-        return;
-    if (c->easy)
-        curl_easy_cleanup(c->easy);
-    if (c->multi)
-        curl_multi_cleanup(c->multi);
-    free(c);
-}
-
-/* Options that hold for all requests of a connection. false: one is not supported. */
-static bool set_options(struct connection *c)
-{
-    const struct httpc_config *config = &c->client->config;
-    bool is_ca = config->tls == HTTPC_TLS_CA;
-    CURL *e = c->easy;
-    int bad = 0;
-
-#define SET(option, value) bad |= (int)curl_easy_setopt(e, option, value)
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_PROTOCOLS_STR, config->allow_http ? "http,https" : "https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_MAXAGE_CONN, IDLE_MOST_S);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
-    SET(CURLOPT_USERAGENT, config->user_agent);
-    SET(CURLOPT_ERRORBUFFER, c->error);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, c);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, c);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
-    SET(CURLOPT_OPENSOCKETDATA, c);
-    SET(CURLOPT_PREREQFUNCTION, on_send);
-    SET(CURLOPT_PREREQDATA, c);
-    /* A resumed session shows no certificate, so nothing could be compared. */
-    SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, is_ca ? 1L : 0L);
-    SET(CURLOPT_SSL_VERIFYHOST, is_ca ? 2L : 0L);
-    SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
-    SET(CURLOPT_SSL_CTX_DATA, c);
-    if (is_ca && config->ca_pem) {
-        struct curl_blob pem = { (void *)config->ca_pem, strlen(config->ca_pem),
-                                 CURL_BLOB_NOCOPY };
-
-        SET(CURLOPT_CAINFO_BLOB, &pem);
-        SET(CURLOPT_CAPATH, NULL);
-    }
-#undef SET
-    return bad == 0;
-}
-
-static struct connection *connection_new(struct httpc *client)
-{
-    struct connection *c = calloc(1, sizeof(*c));
-
-    if (!c)
-        return NULL;
-    c->client = client;
-    c->easy = curl_easy_init();
-    c->multi = curl_multi_init();
-    if (!c->easy || !c->multi || !set_options(c)) {
-        connection_free(c);
-        return NULL;
-    }
-    c->peer.mode = client->config.tls;
-    c->peer.pins = (const uint8_t(*)[32])client->pins;
-    c->peer.npins = client->config.npins;
-    return c;
-}
-
-static bool is_cancelled(const struct httpc *client, const struct httpc_request *r)
-{
-    return (client->config.cancelled && client->config.cancelled(client->config.ctx)) ||
-           (r->cancelled && r->cancelled(r->ctx));
-}
 
 /* A connection from the pool, waiting for one if all are busy. */
 static int borrow(struct httpc *client, const struct httpc_request *r, int64_t deadline_ms,
-                  struct connection **out, struct pv_err *err)
+                  struct httpc_connection **out, struct pv_err *err)
 {
-    struct connection *c = NULL;
+    struct httpc_connection *c = NULL;
 
     pthread_mutex_lock(&client->lock);
     while (!client->idle && client->made >= client->config.max_connections) {
-        int64_t now = clock_mono_ms(), until = now + TICK_MS;
+        int64_t now = clock_mono_ms(), until = now + HTTPC_TICK_MS;
         struct timespec ts;
 
         if (until > deadline_ms)
@@ -261,7 +50,7 @@ static int borrow(struct httpc *client, const struct httpc_request *r, int64_t d
         ts.tv_nsec = (long)(until % 1000) * 1000000;
         pthread_cond_timedwait(&client->freed, &client->lock, &ts);
         pthread_mutex_unlock(&client->lock);
-        if (is_cancelled(client, r))
+        if (httpc_is_cancelled(&client->config, r))
             return pv_fail(err, PV_ECANCELED, "canceled while waiting for a connection");
         if (clock_mono_ms() >= deadline_ms)
             return pv_fail(err, PV_ETIMEOUT, "no connection became free in time");
@@ -274,7 +63,7 @@ static int borrow(struct httpc *client, const struct httpc_request *r, int64_t d
         client->made++;
     pthread_mutex_unlock(&client->lock);
     if (!c)
-        c = connection_new(client);
+        c = httpc_connection_new(&client->config, (const uint8_t(*)[32])client->pins);
     if (!c) {
         pthread_mutex_lock(&client->lock);
         client->made--;
@@ -286,10 +75,8 @@ static int borrow(struct httpc *client, const struct httpc_request *r, int64_t d
     return PV_OK;
 }
 
-static void give_back(struct connection *c)
+static void give_back(struct httpc *client, struct httpc_connection *c)
 {
-    struct httpc *client = c->client;
-
     c->request = NULL;
     c->response = NULL;
     pthread_mutex_lock(&client->lock);
@@ -335,13 +122,13 @@ static int make_headers(const struct httpc_request *r, struct curl_slist **out, 
     return PV_OK;
 }
 
-static int set_method(struct connection *c, const struct httpc_request *r, struct pv_err *err)
+static int set_method(struct httpc_connection *c, const struct httpc_request *r, struct pv_err *err)
 {
     bool wants_body = strcmp(r->method, "POST") == 0 || strcmp(r->method, "PUT") == 0 ||
                       strcmp(r->method, "PATCH") == 0;
     CURLcode bad = CURLE_OK;
 
-    curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);     /* forgets the request before */
+    curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L); /* forgets the request before */
     curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, NULL);
     if (strcmp(r->method, "HEAD") == 0) {
         bad = curl_easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
@@ -378,58 +165,13 @@ static int origin_of(const char *url, char *out, size_t cap, struct pv_err *err)
     return PV_OK;
 }
 
-enum outcome { OUTCOME_DONE, OUTCOME_CANCELED, OUTCOME_STALLED };
-
-/* Let curl work until the request is done, cancelled or stalled. */
-static enum outcome run(struct connection *c, unsigned stall_ms, CURLcode *code)
-{
-    int64_t last_ms = clock_mono_ms(), asked_ms = last_ms;
-    uint64_t seen = 0;
-    int running = 1;
-
-    *code = CURLE_OK;
-    for (;;) {
-        CURLMcode bad = curl_multi_perform(c->multi, &running);
-        int64_t now = clock_mono_ms();
-        curl_off_t uploaded = 0;
-
-        if (bad != CURLM_OK) {
-            *code = bad == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_FAILED_INIT;
-            return OUTCOME_DONE;
-        }
-        if (!running)
-            break;
-        /* Upload counts too, else a large body on a slow line would be a stall. */
-        curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-        if (c->activity + (uint64_t)uploaded != seen) {
-            seen = c->activity + (uint64_t)uploaded;
-            last_ms = now;
-        }
-        if (now - asked_ms >= TICK_MS) {
-            asked_ms = now;
-            if (is_cancelled(c->client, c->request))
-                return OUTCOME_CANCELED;
-        }
-        if (now - last_ms >= (int64_t)stall_ms)
-            return OUTCOME_STALLED;
-        curl_multi_poll(c->multi, NULL, 0, TICK_MS, NULL);
-    }
-    for (int left = 1; left > 0;) {
-        const CURLMsg *msg = curl_multi_info_read(c->multi, &left);
-
-        if (msg && msg->msg == CURLMSG_DONE)
-            *code = msg->data.result;
-    }
-    return OUTCOME_DONE;
-}
-
 /* Nobody knows what became of a write that ended like this. */
-static int cut_off(const struct connection *c, const char *origin, const char *why,
+static int cut_off(const struct httpc_connection *c, const char *origin, const char *why,
                    struct pv_err *err)
 {
     if (!c->response->sent)
-        return pv_fail(err, PV_EOFFLINE, "the connection to %s ended before the request was sent: %s",
-                       origin, why);
+        return pv_fail(err, PV_EOFFLINE,
+                       "the connection to %s ended before the request was sent: %s", origin, why);
     if (c->is_safe)
         return pv_fail(err, PV_EIO, "the connection to %s ended before the answer did: %s", origin,
                        why);
@@ -437,7 +179,7 @@ static int cut_off(const struct connection *c, const char *origin, const char *w
                    origin, why);
 }
 
-static int too_late(const struct connection *c, const char *origin, bool is_stall,
+static int too_late(const struct httpc_connection *c, const char *origin, bool is_stall,
                     struct pv_err *err)
 {
     curl_off_t connected_us = 0;
@@ -451,8 +193,8 @@ static int too_late(const struct connection *c, const char *origin, bool is_stal
                    origin);
 }
 
-static int certificate_refused(const struct connection *c, const char *origin, const char *why,
-                               struct pv_err *err)
+static int certificate_refused(const struct httpc_connection *c, const char *origin,
+                               const char *why, struct pv_err *err)
 {
     char native[sizeof(err->native_code)];
 
@@ -465,7 +207,7 @@ static int certificate_refused(const struct connection *c, const char *origin, c
 }
 
 /* Our own reasons to stop come first: curl only knows that a callback failed. */
-static int own_failure(const struct connection *c, const char *origin, struct pv_err *err)
+static int own_failure(const struct httpc_connection *c, const char *origin, struct pv_err *err)
 {
     if (c->body_rc) {
         /* on_body may have said why in the same struct. */
@@ -475,10 +217,10 @@ static int own_failure(const struct connection *c, const char *origin, struct pv
     }
     if (c->body_too_large)
         return pv_fail(err, PV_EIO, "the answer of %s is larger than %llu bytes", origin,
-                       (unsigned long long)c->client->config.max_response);
+                       (unsigned long long)c->config->max_response);
     if (c->headers_too_large)
         return pv_fail(err, PV_EIO, "the answer of %s has more than %u bytes of headers", origin,
-                       HEADERS_MOST);
+                       HTTPC_HEADERS_MOST);
     if (c->no_memory)
         return pv_fail(err, PV_ENOMEM, "no memory for the answer of %s", origin);
     if (c->address_refused)
@@ -488,7 +230,7 @@ static int own_failure(const struct connection *c, const char *origin, struct pv
     return PV_OK;
 }
 
-static int failure(const struct connection *c, CURLcode code, const char *origin,
+static int failure(const struct httpc_connection *c, CURLcode code, const char *origin,
                    struct pv_err *err)
 {
     const char *why = c->error[0] ? c->error : curl_easy_strerror(code);
@@ -534,7 +276,7 @@ static int failure(const struct connection *c, CURLcode code, const char *origin
     }
 }
 
-static void start_over(struct connection *c, struct httpc_response *response)
+static void start_over(struct httpc_connection *c, struct httpc_response *response)
 {
     buf_reset(&response->body);
     buf_reset(&response->headers);
@@ -548,14 +290,14 @@ static void start_over(struct connection *c, struct httpc_response *response)
 }
 
 /* One request and its answer; no redirects. */
-static int ask(struct connection *c, const char *url, const char *origin, int64_t deadline_ms,
+static int ask(struct httpc_connection *c, const char *url, const char *origin, int64_t deadline_ms,
                struct pv_err *err)
 {
-    const struct httpc_config *config = &c->client->config;
-    unsigned stall_ms = c->request->stall_timeout_ms ? c->request->stall_timeout_ms
-                                                     : config->stall_timeout_ms;
+    const struct httpc_config *config = c->config;
+    unsigned stall_ms =
+        c->request->stall_timeout_ms ? c->request->stall_timeout_ms : config->stall_timeout_ms;
     int64_t left_ms = deadline_ms - clock_mono_ms();
-    enum outcome outcome;
+    enum httpc_outcome outcome;
     CURLcode code;
     long bytes = 0;
 
@@ -569,25 +311,26 @@ static int ask(struct connection *c, const char *url, const char *origin, int64_
         curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) != CURLE_OK ||
         curl_multi_add_handle(c->multi, c->easy) != CURLM_OK)
         return pv_fail(err, PV_ENOMEM, "no memory for a request to %s", origin);
-    outcome = run(c, stall_ms, &code);
+    outcome = httpc_connection_run(c, stall_ms, &code);
     curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &bytes);
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
     /* Ends what is still under way, with its connection. */
     curl_multi_remove_handle(c->multi, c->easy);
     c->response->sent = c->response->sent || (c->sends > 0 && bytes > 0);
-    if (outcome == OUTCOME_CANCELED)
+    if (outcome == HTTPC_CANCELED)
         return pv_fail(err, PV_ECANCELED, "the request to %s was canceled", origin);
-    if (outcome == OUTCOME_STALLED)
+    if (outcome == HTTPC_STALLED)
         return too_late(c, origin, true, err);
     return code == CURLE_OK ? PV_OK : failure(c, code, origin, err);
 }
 
 /* Ask, and follow redirects of reads as long as they stay at the same origin. */
-static int ask_and_follow(struct connection *c, const char *origin, int64_t deadline_ms,
+static int ask_and_follow(struct httpc_connection *c, const char *origin, int64_t deadline_ms,
                           struct pv_err *err)
 {
     PV_AUTO_FREE char *url = strdup(c->request->url);
-    bool is_read = strcmp(c->request->method, "GET") == 0 || strcmp(c->request->method, "HEAD") == 0;
+    bool is_read =
+        strcmp(c->request->method, "GET") == 0 || strcmp(c->request->method, "HEAD") == 0;
 
     for (int i = 0; url; i++) {
         char next_origin[512], *next = NULL;
@@ -614,13 +357,13 @@ int httpc_send(struct httpc *client, const struct httpc_request *request,
     PV_AUTO(curl_slist_free_all_p) struct curl_slist *headers = NULL;
     unsigned timeout_ms = request->timeout_ms ? request->timeout_ms : client->config.timeout_ms;
     int64_t deadline_ms = clock_mono_ms() + timeout_ms;
-    struct connection *c = NULL;
+    struct httpc_connection *c = NULL;
     char origin[512];
     int rc;
 
     memset(response, 0, sizeof(*response));
     buf_init(&response->body, client->config.max_response);
-    buf_init(&response->headers, HEADERS_MOST);
+    buf_init(&response->headers, HTTPC_HEADERS_MOST);
     if (!is_token(request->method))
         return pv_fail(err, PV_EINVAL, "the request method is not a word");
     rc = origin_of(request->url, origin, sizeof(origin), err);
@@ -632,8 +375,8 @@ int httpc_send(struct httpc *client, const struct httpc_request *request,
         return rc;
     c->request = request;
     c->response = response;
-    c->is_safe = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0 ||
-                 strcmp(request->method, "OPTIONS") == 0;
+    c->is_safe = request->reads_only || strcmp(request->method, "GET") == 0 ||
+                 strcmp(request->method, "HEAD") == 0 || strcmp(request->method, "OPTIONS") == 0;
     rc = set_method(c, request, err);
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers);
     if (rc == PV_OK)
@@ -641,7 +384,7 @@ int httpc_send(struct httpc *client, const struct httpc_request *request,
     /* Borrowed from the caller only until now. */
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, NULL);
-    give_back(c);
+    give_back(client, c);
     return rc;
 }
 
@@ -722,7 +465,7 @@ int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_e
         rc = pv_fail(err, PV_ENOMEM, "no memory for an HTTP client");
     if (rc == PV_OK) {
         /* Tells now, not at the first request, whether this libcurl can do what we rely on. */
-        client->idle = connection_new(client);
+        client->idle = httpc_connection_new(&client->config, (const uint8_t(*)[32])client->pins);
         client->made = 1;
         if (!client->idle)
             rc = pv_fail(err, PV_EINTERNAL, "this libcurl lacks an option that is needed");
@@ -740,9 +483,9 @@ void httpc_free(struct httpc *client)
     if (!client)
         return;
     while (client->idle) {
-        struct connection *next = client->idle->next;
+        struct httpc_connection *next = client->idle->next;
 
-        connection_free(client->idle);
+        httpc_connection_free(client->idle);
         client->idle = next;
     }
     pthread_cond_destroy(&client->freed);

@@ -72,7 +72,7 @@ void httpc_peer_watch(void *ssl_ctx, struct httpc_peer *peer)
 /* --- httpc_certificate --- */
 
 struct probe {
-    const char *host;               /* as in the certificate: no brackets */
+    const char *host; /* as in the certificate: no brackets */
     struct httpc_certificate shown;
     bool seen;
 };
@@ -87,7 +87,8 @@ static void put_name(const X509_NAME *name, char *out, size_t cap)
     if (!bio)
         return;
     /* Control bytes come out escaped, other characters as UTF-8. */
-    if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+    if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >=
+        0) {
         len = BIO_get_mem_data(bio, (void *)&text);
         if (len > 0)
             str_copy_n(out, cap, text, (size_t)len);
@@ -190,7 +191,7 @@ int httpc_certificate(const char *host, unsigned port, unsigned timeout_ms,
     code = curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
     if (!probe.seen) {
-        rc = code == CURLE_OPERATION_TIMEDOUT && connected_us > 0 ? PV_ETIMEOUT
+        rc = code == CURLE_OPERATION_TIMEDOUT && connected_us > 0  ? PV_ETIMEOUT
              : code == CURLE_SSL_CONNECT_ERROR || code == CURLE_OK ? PV_EIO
                                                                    : PV_EOFFLINE;
         return pv_fail(err, rc, "%s:%u shows no certificate: %s", host, port,

@@ -16,12 +16,13 @@
 
 struct httpc_peer {
     enum httpc_tls mode;
-    const uint8_t (*pins)[32];      /* borrowed; npins of them, for HTTPC_TLS_PIN */
+    const uint8_t (*pins)[32]; /* borrowed; npins of them, for HTTPC_TLS_PIN */
     size_t npins;
-    bool seen;                      /* the server has shown a certificate */
-    bool refused;                   /* and it is not acceptable */
-    char sha256[65];                /* of the DER leaf */
+    bool seen;       /* the server has shown a certificate */
+    bool refused;    /* and it is not acceptable */
+    char sha256[65]; /* of the DER leaf */
 };
 
-/* Have the connections made with `ssl_ctx` (an SSL_CTX of OpenSSL) checked for `peer`, which must outlive it. */
+/* Have the connections made with `ssl_ctx` (an SSL_CTX of OpenSSL) checked for `peer`, which must
+ * outlive it. */
 void httpc_peer_watch(void *ssl_ctx, struct httpc_peer *peer);

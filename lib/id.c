@@ -23,15 +23,16 @@ void id_random(void *out, size_t len)
         if (n < 0) {
             if (errno == EINTR)
                 continue;
-            abort();    /* ids and keys without randomness are worse than no server */
+            abort(); /* ids and keys without randomness are worse than no server */
         }
         at += n;
         len -= (size_t)n;
     }
 }
 
-/* Milliseconds and counter as one number that only grows: a full counter, or a clock set back, borrows
- * from the milliseconds to come (RFC 9562, 6.2). A new millisecond starts in the counter's lower half. */
+/* Milliseconds and counter as one number that only grows: a full counter, or a clock set back,
+ * borrows from the milliseconds to come (RFC 9562, 6.2). A new millisecond starts in the counter's
+ * lower half. */
 static uint64_t next_tick(uint16_t dice)
 {
     static _Atomic uint64_t last;
@@ -71,7 +72,7 @@ bool id_is_zero(const struct pv_id *id)
 void id_text(const char *prefix, const struct pv_id *id, char out[PV_ID_TEXT])
 {
     size_t at = 0;
-    unsigned bits = 2, value = 0;   /* 26 characters hold 130 bits: two zeros lead */
+    unsigned bits = 2, value = 0; /* 26 characters hold 130 bits: two zeros lead */
 
     while (prefix[at] && at < 4) {
         out[at] = prefix[at];

@@ -17,23 +17,23 @@
 
 #include "lib/log_journal.h"
 
-#define LINE_MOST 4096u     /* of a written line: a pipe takes that much in one piece */
-#define RAW_MOST 8192u      /* of formatted text before it is cleaned */
-#define SECRET_LEAST 6u     /* shorter ones would blank out innocent text */
-#define SECRET_MOST 1024u   /* what is compared of a secret */
+#define LINE_MOST 4096u   /* of a written line: a pipe takes that much in one piece */
+#define RAW_MOST 8192u    /* of formatted text before it is cleaned */
+#define SECRET_LEAST 6u   /* shorter ones would blank out innocent text */
+#define SECRET_MOST 1024u /* what is compared of a secret */
 #define SECRETS_MOST 4096u
 
 struct secret {
-    char *text;             /* owned; not NUL-terminated beyond `len` */
+    char *text; /* owned; not NUL-terminated beyond `len` */
     size_t len;
-    bool is_longer;         /* `text` is only its beginning */
+    bool is_longer; /* `text` is only its beginning */
     unsigned uses;
 };
 
 /* A process has one log. Everything but the atomics is set by log_open, before threads start. */
 static struct {
     _Atomic int level;
-    int journal;            /* socket, or -1 */
+    int journal; /* socket, or -1 */
     char ident[32];
     pthread_rwlock_t lock;
     struct secret *secrets; /* guarded by lock */
@@ -89,8 +89,8 @@ static const struct secret *secret_at(const char *text, size_t len)
     return best;
 }
 
-/* Length of the character at `text` that may be shown as it is, or 0. Control bytes and the C1 range could
- * steer a terminal or end the line. */
+/* Length of the character at `text` that may be shown as it is, or 0. Control bytes and the C1
+ * range could steer a terminal or end the line. */
 static size_t harmless(const char *text, size_t len)
 {
     unsigned char c = (unsigned char)text[0];
@@ -181,7 +181,8 @@ void log_msg(enum log_level level, const char *what, const char *fmt, ...)
         return;
     len = show = (size_t)n;
     if (len >= sizeof(raw)) {
-        /* Half a secret at the cut would not be recognized: show nothing of where one could begin. */
+        /* Half a secret at the cut would not be recognized: show nothing of where one could begin.
+         */
         len = sizeof(raw) - 1;
         show = len - SECRET_MOST;
     }

@@ -18,7 +18,8 @@ bool journal_is(int fd, const char *journal_stream)
     uint64_t device, inode;
     struct stat st;
 
-    return colon && str_u64(journal_stream, (size_t)(colon - journal_stream), UINT64_MAX, &device) &&
+    return colon &&
+           str_u64(journal_stream, (size_t)(colon - journal_stream), UINT64_MAX, &device) &&
            str_u64(colon + 1, strlen(colon + 1), UINT64_MAX, &inode) && fstat(fd, &st) == 0 &&
            st.st_dev == device && st.st_ino == inode;
 }

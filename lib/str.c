@@ -6,7 +6,7 @@
 #include <polyvisor/buf.h>
 #include <polyvisor/utf8.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"  /* U+FFFD */
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 bool str_copy_n(char *dst, size_t cap, const char *src, size_t len)
 {
@@ -116,7 +116,8 @@ void str_utf8_clean(struct buf *out, const char *text, size_t len)
     buf_append(out, text + from, len - from);
 }
 
-/* Start of the character after the one at `i`; stray continuation bytes stick to what is before them. */
+/* Start of the character after the one at `i`; stray continuation bytes stick to what is before
+ * them. */
 static size_t next_char(const char *text, size_t len, size_t i)
 {
     i++;
@@ -163,7 +164,7 @@ bool str_eq_const_time(const void *a, const void *b, size_t len)
     return differ == 0;
 }
 
-#define DISTANCE_MOST 127   /* bytes; longer words are nobody's typing error */
+#define DISTANCE_MOST 127 /* bytes; longer words are nobody's typing error */
 
 unsigned str_distance(const char *a, const char *b, unsigned limit)
 {

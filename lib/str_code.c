@@ -61,7 +61,7 @@ static void encode(struct buf *out, const uint8_t *data, size_t len, const char 
         four[3] = n > 2 ? alphabet[v & 63] : '=';
         buf_append(out, four, padded ? 4 : n + 1);
     }
-    buf_append(out, NULL, 0);   /* so that even nothing is a text */
+    buf_append(out, NULL, 0); /* so that even nothing is a text */
 }
 
 void str_base64(struct buf *out, const uint8_t *data, size_t len)

@@ -18,9 +18,9 @@ struct job {
 struct workers {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct job *first, **end;   /* guarded by lock */
-    size_t queued, max_queued;  /* guarded by lock */
-    bool ending;                /* guarded by lock */
+    struct job *first, **end;  /* guarded by lock */
+    size_t queued, max_queued; /* guarded by lock */
+    bool ending;               /* guarded by lock */
     unsigned started;
     char name[16];
     pthread_t threads[];
@@ -54,7 +54,8 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Signals are the business of the program's main thread: workers are started with all of them blocked. */
+/* Signals are the business of the program's main thread: workers are started with all of them
+ * blocked. */
 static void start_threads(struct workers *w, unsigned threads)
 {
     sigset_t all, old;

@@ -144,7 +144,8 @@ const char *xml_xsi_type(const xmlNode *node)
     return colon ? colon + 1 : type;
 }
 
-/* What XML 1.0 cannot hold in any form becomes U+FFFD: control bytes, U+FFFE, U+FFFF, invalid sequences. */
+/* What XML 1.0 cannot hold in any form becomes U+FFFD: control bytes, U+FFFE, U+FFFF, invalid
+ * sequences. */
 static const char *instead_of(const char *text, size_t n)
 {
     switch (n == 1 ? text[0] : 0) {

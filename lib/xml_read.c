@@ -19,26 +19,26 @@
 #include <polyvisor/str.h>
 
 #define PIECE (16u * 1024)
-/* libxml2 waits for the end of a tag before it looks at it, and compares its attributes with one another: both
- * bounds keep the work for one tag small. */
+/* libxml2 waits for the end of a tag before it looks at it, and compares its attributes with one
+ * another: both bounds keep the work for one tag small. */
 #define TAG_MOST (128u * 1024)
 #define ATTRIBUTES_MOST 256
 
 struct xml_stream {
-    xmlParserCtxtPtr ctxt;              /* owned */
-    xmlDocPtr doc;                      /* owned; home of the subtree that is being built */
-    xmlNodePtr at;                      /* element that is being filled; NULL outside subtrees */
-    struct buf text;                    /* text since the last tag */
-    struct buf value;                   /* one attribute's value */
+    xmlParserCtxtPtr ctxt; /* owned */
+    xmlDocPtr doc;         /* owned; home of the subtree that is being built */
+    xmlNodePtr at;         /* element that is being filled; NULL outside subtrees */
+    struct buf text;       /* text since the last tag */
+    struct buf value;      /* one attribute's value */
     struct xml_limits limits;
-    const struct xml_match *matches;    /* borrowed; NULL: the root is wanted and kept */
-    const struct xml_match *match;      /* what the present subtree was wanted for */
+    const struct xml_match *matches; /* borrowed; NULL: the root is wanted and kept */
+    const struct xml_match *match;   /* what the present subtree was wanted for */
     void *ctx;
-    struct pv_err *err;                 /* borrowed during a call */
+    struct pv_err *err; /* borrowed during a call */
     size_t bytes;
-    unsigned bom;                       /* bytes of a byte order mark seen; 3: past it, or there is none */
+    unsigned bom; /* bytes of a byte order mark seen; 3: past it, or there is none */
     unsigned depth, nodes;
-    int rc;                             /* not 0: it has ended, and why */
+    int rc; /* not 0: it has ended, and why */
 };
 
 __attribute__((format(printf, 3, 4))) static void stop(struct xml_stream *s, int rc,
@@ -95,7 +95,7 @@ static bool is_blank(const struct buf *b)
     return true;
 }
 
-/* Hang the text since the last tag below the present element. White space between tags is layout. */
+/* Hang the text since the last tag below the present element. Blanks between tags are layout. */
 static bool flush_text(struct xml_stream *s, bool at_end)
 {
     bool is_leaf = at_end && !s->at->children;
@@ -117,8 +117,8 @@ static bool flush_text(struct xml_stream *s, bool at_end)
     return true;
 }
 
-/* The declaration that gives `prefix` its meaning at `node`; one that is outside the subtree is repeated at
- * the subtree's root. */
+/* The declaration that gives `prefix` its meaning at `node`; one that is outside the subtree is
+ * repeated at the subtree's root. */
 static xmlNsPtr namespace_of(struct xml_stream *s, xmlNodePtr node, const xmlChar *prefix,
                              const xmlChar *uri)
 {
@@ -296,8 +296,9 @@ int xml_stream_new(const struct xml_limits *limits, const struct xml_match *matc
         xml_stream_free(s);
         return pv_fail(err, PV_ENOMEM, "no memory for an XML reader");
     }
-    /* NOENT: attribute values come with &amp; and the like replaced; other entities cannot exist without a
-     * DOCTYPE. HUGE: the limits are ours. IGNORE_ENC: what the prolog claims does not matter, it is UTF-8. */
+    /* NOENT: attribute values come with &amp; and the like replaced; other entities cannot exist
+     * without a DOCTYPE. HUGE: the limits are ours. IGNORE_ENC: what the prolog claims does not
+     * matter, it is UTF-8. */
     xmlCtxtUseOptions(s->ctxt, XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOENT |
                                    XML_PARSE_HUGE | XML_PARSE_IGNORE_ENC);
     xmlSwitchEncoding(s->ctxt, XML_CHAR_ENCODING_UTF8);
@@ -348,7 +349,8 @@ int xml_stream_feed(struct xml_stream *s, const char *data, size_t len, struct p
         if (code != XML_ERR_OK && !s->ctxt->wellFormed)
             stop(s, PV_EIO, "malformed XML (libxml2 error %d)", code);
         else if (!s->rc && s->ctxt->input && s->ctxt->input->end - s->ctxt->input->cur > TAG_MOST)
-            stop(s, PV_EIO, "an XML tag is longer than %u bytes", TAG_MOST);
+            stop(s, PV_EIO, "an XML tag, comment or CDATA section is longer than %u bytes",
+                 TAG_MOST);
         data += n;
         len -= n;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as XML, read whole and in pieces: no crash, limits hold, and both ways agree on what is well-formed. */
+/* Any bytes as XML, read whole and in pieces: no crash, limits hold, and both ways agree on what is
+ * well-formed. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,12 @@ static int on_element(void *ctx, xmlNodePtr element, struct pv_err *err)
     return 0;
 }
 
-static const struct xml_match matches[] = { { "u", "a", on_element }, { NULL, "b", on_element }, { 0 } };
+static const struct xml_match matches[] = { { "u", "a", on_element },
+                                            { NULL, "b", on_element },
+                                            { 0 } };
 
-static int read_in_pieces(const struct xml_limits *limits, const char *text, size_t len, size_t piece,
-                          struct tally *t)
+static int read_in_pieces(const struct xml_limits *limits, const char *text, size_t len,
+                          size_t piece, struct tally *t)
 {
     struct xml_stream *s = NULL;
     struct pv_err err;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lib says "threads: any" of, used by many at once; for ThreadSanitizer. Ends with 0 if all sums are right. */
+/* What lib says "threads: any" of, used by many at once; for ThreadSanitizer. Ends with 0 if all
+ * sums are right. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -50,7 +51,8 @@ static void ask(struct shared *s, unsigned i)
         /* A connection that closes at the wrong moment may leave a write unknown, never wrong. */
         if (err.rc != PV_EUNKNOWN)
             atomic_fetch_add(&s->errors, 1);
-    } else if (response.body.len != r.body_len || memcmp(response.body.data, body, r.body_len) != 0) {
+    } else if (response.body.len != r.body_len ||
+               memcmp(response.body.data, body, r.body_len) != 0) {
         atomic_fetch_add(&s->errors, 1);
     } else {
         atomic_fetch_add(&s->answers, 1);
@@ -91,7 +93,8 @@ int main(void)
     log_open("stress", PV_LOG_INFO);
     test_server_start(&s.server, answer, false);
     s.workers = workers_new("stress", 3, 50);
-    if (!s.workers || httpc_global_init(&err) != PV_OK || httpc_new(&config, &s.client, &err) != PV_OK)
+    if (!s.workers || httpc_global_init(&err) != PV_OK ||
+        httpc_new(&config, &s.client, &err) != PV_OK)
         return 1;
     for (unsigned i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, work, &s) != 0)

@@ -37,32 +37,32 @@ struct test_request {
     struct test_server *server;
     SSL *ssl;
     int fd;
-    unsigned nth;           /* request of this connection, from 0 */
-    const char *head;       /* request line and headers */
-    const char *path;       /* ends at a space */
+    unsigned nth;     /* request of this connection, from 0 */
+    const char *head; /* request line and headers */
+    const char *path; /* ends at a space */
     const char *body;
     size_t body_len;
 };
 
 struct test_server {
     bool (*answer)(struct test_request *r);
-    SSL_CTX *ctx;           /* NULL: plain */
+    SSL_CTX *ctx; /* NULL: plain */
     int fd;
     unsigned port;
-    char url[64];           /* without a slash at its end */
-    char *pem;              /* the certificate */
+    char url[64]; /* without a slash at its end */
+    char *pem;    /* the certificate */
     char sha256[65];
     _Atomic unsigned connections, handshakes, requests;
     _Atomic unsigned short_answers;
     pthread_t acceptor;
-    struct test_connection *first;  /* the acceptor's until it is joined */
+    struct test_connection *first; /* the acceptor's until it is joined */
 };
 
 struct test_connection {
     struct test_connection *next;
     struct test_server *server;
     pthread_t thread;
-    int fd;                 /* closed when the thread is joined */
+    int fd; /* closed when the thread is joined */
 };
 
 static inline void test_send(const struct test_request *r, const void *data, size_t len)
@@ -198,8 +198,8 @@ static inline void test_make_certificate(struct test_server *s)
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     X509_NAME *name = X509_get_subject_name(cert);
-    X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
-                                                "IP:127.0.0.1,DNS:localhost");
+    X509_EXTENSION *names =
+        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost");
     BIO *bio = BIO_new(BIO_s_mem());
     uint8_t digest[32];
     unsigned len = 0;
@@ -210,7 +210,9 @@ static inline void test_make_certificate(struct test_server *s)
     ASN1_INTEGER_set(X509_get_serialNumber(cert), 7);
     X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
     X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"Pr\xc3\xbc" "fling",
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                               (const unsigned char *)"Pr\xc3\xbc"
+                                                      "fling",
                                -1, -1, 0);
     X509_set_issuer_name(cert, name);
     X509_set_pubkey(cert, key);

@@ -78,9 +78,10 @@ Test(err, system_errors_find_their_code_and_say_why)
     static const struct {
         int errnum, rc;
     } cases[] = {
-        { ENOENT, PV_ENOENT }, { EACCES, PV_EPERM }, { ENOSPC, PV_ENOSPC }, { ENOMEM, PV_ENOMEM },
-        { ETIMEDOUT, PV_ETIMEOUT }, { ECONNREFUSED, PV_EOFFLINE }, { EIO, PV_EIO },
-        { EEXIST, PV_EEXIST }, { EMFILE, PV_ELIMIT }, { 9999, PV_EIO },
+        { ENOENT, PV_ENOENT }, { EACCES, PV_EPERM },       { ENOSPC, PV_ENOSPC },
+        { ENOMEM, PV_ENOMEM }, { ETIMEDOUT, PV_ETIMEOUT }, { ECONNREFUSED, PV_EOFFLINE },
+        { EIO, PV_EIO },       { EEXIST, PV_EEXIST },      { EMFILE, PV_ELIMIT },
+        { 9999, PV_EIO },
     };
     struct pv_err err;
 

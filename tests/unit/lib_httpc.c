@@ -9,16 +9,15 @@
 
 /* 100,000 times "a". */
 static const uint8_t zipped[] = {
-    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xed, 0xc1, 0x31, 0x01,
-    0x00, 0x00, 0x00, 0xc2, 0xa0, 0xac, 0xeb, 0x5f, 0xc2, 0x1a, 0x1e, 0x40, 0x01, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xaf, 0x06, 0x87,
-    0xfa, 0xe2, 0x1b, 0xa0, 0x86, 0x01, 0x00,
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xed, 0xc1, 0x31, 0x01, 0x00,
+    0x00, 0x00, 0xc2, 0xa0, 0xac, 0xeb, 0x5f, 0xc2, 0x1a, 0x1e, 0x40, 0x01, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0xaf, 0x06, 0x87, 0xfa, 0xe2, 0x1b, 0xa0, 0x86, 0x01, 0x00,
 };
 
 static _Atomic bool wants_cancel;
@@ -64,12 +63,14 @@ static bool answer(struct test_request *r)
 
         snprintf(text, sizeof(text),
                  "HTTP/1.1 302 Found\r\nLocation: https://localhost:%u/hello\r\n"
-                 "Content-Length: 0\r\n\r\n", r->server->port);
+                 "Content-Length: 0\r\n\r\n",
+                 r->server->port);
         test_reply(r, text);
     } else if (test_path_is(r, "/loop")) {
         test_reply(r, "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n");
     } else if (test_path_is(r, "/once")) {
-        /* The first request of a connection is answered; the next is read and the connection cut. */
+        /* The first request of a connection is answered; the next is read and the connection cut.
+         */
         if (r->nth > 0)
             return false;
         test_reply_body(r, "", "once", 4);
@@ -195,8 +196,9 @@ Test(httpc, each_method_goes_out_as_asked_for_also_after_another, .timeout = 30)
         bool has_body = i % 2 == 0;
 
         snprintf(want, sizeof(want), "%s|%s", methods[i], has_body ? "a body" : "");
-        cr_assert_eq(send_body(&f, methods[i], "/echo", has_body ? "a body" : NULL,
-                               has_body ? 6 : 0), PV_OK, "%s", f.err.message);
+        cr_assert_eq(
+            send_body(&f, methods[i], "/echo", has_body ? "a body" : NULL, has_body ? 6 : 0), PV_OK,
+            "%s", f.err.message);
         cr_assert_str_eq(f.response.body.data, want);
     }
     cr_assert_eq(ask(&f, "HEAD", "/hello"), PV_OK, "%s", f.err.message);
@@ -212,8 +214,9 @@ Test(httpc, headers_are_the_callers_and_nothing_is_slipped_in, .timeout = 30)
     static const char *const evil[] = { "X-Key: a\r\nX-Evil: b" };
     struct fixture f;
     char url[128];
-    struct httpc_request r = { .method = "POST", .url = url, .body = "x", .body_len = 1,
-                               .headers = good, .nheaders = 2 };
+    struct httpc_request r = {
+        .method = "POST", .url = url, .body = "x", .body_len = 1, .headers = good, .nheaders = 2
+    };
 
     start(&f);
     snprintf(url, sizeof(url), "%s/head", f.server.url);
@@ -292,7 +295,8 @@ Test(httpc, too_many_header_bytes_are_refused, .timeout = 30)
     stop(&f);
 }
 
-Test(httpc, a_pinned_certificate_is_enough_and_any_other_is_refused_before_the_request, .timeout = 30)
+Test(httpc, a_pinned_certificate_is_enough_and_any_other_is_refused_before_the_request,
+     .timeout = 30)
 {
     static const char wrong[] = "00000000000000000000000000000000000000000000000000000000000000ff";
     struct fixture f;
@@ -395,6 +399,25 @@ Test(httpc, a_read_on_a_dying_kept_connection_is_simply_repeated, .timeout = 30)
     cr_assert_eq(ask(&f, "GET", "/once"), PV_OK);
     cr_assert_eq(ask(&f, "GET", "/once"), PV_OK, "%s", f.err.message);
     cr_assert_eq(f.server.connections, 2);
+    stop(&f);
+}
+
+Test(httpc, a_post_that_only_reads_is_treated_like_a_get, .timeout = 30)
+{
+    struct fixture f;
+    char url[128];
+    struct httpc_request r = { .method = "POST", .url = url, .body = "x", .body_len = 1 };
+
+    start(&f);
+    r.reads_only = true;
+    snprintf(url, sizeof(url), "%s/once", f.server.url);
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert_eq(httpc_send(f.client, &r, &f.response, &f.err), PV_OK, "%s", f.err.message);
+        httpc_response_free(&f.response);
+    }
+    cr_assert_eq(f.server.connections, 2);
+    snprintf(url, sizeof(url), "%s/cut", f.server.url);
+    cr_assert_eq(httpc_send(f.client, &r, &f.response, &f.err), PV_EIO, "%s", f.err.message);
     stop(&f);
 }
 
@@ -598,7 +621,8 @@ Test(httpc, a_server_shows_its_certificate_without_being_trusted, .timeout = 30)
     cr_assert_eq(httpc_certificate("127.0.0.1", f.server.port, 5000, &shown, &f.err), PV_OK, "%s",
                  f.err.message);
     cr_assert_str_eq(shown.sha256, f.server.sha256);
-    cr_assert_str_eq(shown.subject, "CN=Pr\xc3\xbc" "fling");
+    cr_assert_str_eq(shown.subject, "CN=Pr\xc3\xbc"
+                                    "fling");
     cr_assert_str_eq(shown.issuer, shown.subject);
     cr_assert_not(shown.trusted);
     cr_assert_neq(shown.problem[0], '\0');

@@ -50,11 +50,11 @@ Test(jsonw, every_kind_of_value_is_written)
     jsonw_end(&w);
     jsonw_end(&w);
     cr_assert(buf_ok(&b));
-    cr_assert_str_eq(b.data,
-                     "{\"a\":\"text\",\"b\":null,\"c\":\"cut\",\"d\":\"50%\",\"e\":18446744073709551615,"
-                     "\"f\":-9223372036854775808,\"g\":0.1,\"h\":true,\"i\":false,\"j\":null,"
-                     "\"k\":\"2026-01-31T12:00:00.123Z\",\"l\":null,\"m\":{\"x\":1},\"n\":null,\"o\":{},"
-                     "\"p\":[1,[],{\"q\":true},\"z\"]}");
+    cr_assert_str_eq(
+        b.data, "{\"a\":\"text\",\"b\":null,\"c\":\"cut\",\"d\":\"50%\",\"e\":18446744073709551615,"
+                "\"f\":-9223372036854775808,\"g\":0.1,\"h\":true,\"i\":false,\"j\":null,"
+                "\"k\":\"2026-01-31T12:00:00.123Z\",\"l\":null,\"m\":{\"x\":1},\"n\":null,\"o\":{},"
+                "\"p\":[1,[],{\"q\":true},\"z\"]}");
     buf_free(&b);
 }
 
@@ -65,10 +65,14 @@ Test(jsonw, texts_are_escaped_and_invalid_bytes_replaced)
 
     start(&w, &b);
     jsonw_str(&w, NULL, "a\"b\\c/\b\f\n\r\t\x01\x1f\x7f\xc3\xa4\xf0\x9f\x98\x80");
-    cr_assert_str_eq(b.data, "\"a\\\"b\\\\c/\\u0008\\u000c\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa4\xf0\x9f\x98\x80\"");
+    cr_assert_str_eq(
+        b.data,
+        "\"a\\\"b\\\\c/\\u0008\\u000c\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa4\xf0\x9f\x98\x80\"");
     buf_reset(&b);
     jsonw_strn(&w, NULL, "x\xffy\xed\xa0\x80z\xe2\x82\0", 10);
-    cr_assert_str_eq(b.data, "\"x\xef\xbf\xbdy\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd\\u0000\"");
+    cr_assert_str_eq(
+        b.data,
+        "\"x\xef\xbf\xbdy\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd\\u0000\"");
     buf_reset(&b);
     jsonw_object(&w, NULL);
     jsonw_null(&w, "k\"\n");
@@ -104,8 +108,13 @@ Test(jsonw, any_bytes_make_json_that_another_parser_takes)
 
 Test(jsonw, doubles_read_back_as_they_were_in_few_digits)
 {
-    static const double values[] = { 0, -0.0, 1, 0.1, 1.0 / 3, 1e300, DBL_MIN, DBL_MAX, 5e-324, 123456789.123456789,
-                                     -2.5, 1e15, 1e17, 4503599627370497.5 };
+    static const double values[] = { 0,       -0.0,
+                                     1,       0.1,
+                                     1.0 / 3, 1e300,
+                                     DBL_MIN, DBL_MAX,
+                                     5e-324,  123456789.123456789,
+                                     -2.5,    1e15,
+                                     1e17,    4503599627370497.5 };
     struct jsonw w;
     struct buf b;
 

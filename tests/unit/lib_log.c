@@ -46,7 +46,8 @@ Test(log, a_line_has_time_level_event_and_text)
     log_open("test", PV_LOG_INFO);
     log_msg(PV_LOG_WARN, "provider.offline", "provider=%s tries=%d", "esx1", 3);
     captured();
-    cr_assert_eq(strlen(line), strlen("2026-01-31T12:00:00.123Z warn provider.offline provider=esx1 tries=3\n"));
+    cr_assert_eq(strlen(line),
+                 strlen("2026-01-31T12:00:00.123Z warn provider.offline provider=esx1 tries=3\n"));
     cr_assert_str_eq(line + 24, " warn provider.offline provider=esx1 tries=3\n");
 }
 
@@ -70,9 +71,11 @@ Test(log, nobody_can_forge_a_line)
 {
     capture();
     log_open("test", PV_LOG_INFO);
-    log_msg(PV_LOG_INFO, "login\nfailed", "user=\"%s\"", "a\n2026 error forged\r\x1b[31m\x7f\xc2\x85\xff\xc3\xa4");
+    log_msg(PV_LOG_INFO, "login\nfailed", "user=\"%s\"",
+            "a\n2026 error forged\r\x1b[31m\x7f\xc2\x85\xff\xc3\xa4");
     captured();
-    cr_assert_str_eq(line + 24, " info login failed user=\"a 2026 error forged??[31m????\xc3\xa4\"\n");
+    cr_assert_str_eq(line + 24,
+                     " info login failed user=\"a 2026 error forged??[31m????\xc3\xa4\"\n");
 }
 
 Test(log, hidden_values_never_appear)
@@ -143,9 +146,11 @@ Test(log, the_journal_is_recognized_by_device_and_inode)
     struct stat st;
 
     cr_assert_eq(fstat(STDIN_FILENO, &st), 0);
-    snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
     cr_assert(journal_is(STDIN_FILENO, name));
-    snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino + 1);
+    snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino + 1);
     cr_assert_not(journal_is(STDIN_FILENO, name));
     cr_assert_not(journal_is(STDIN_FILENO, NULL));
     cr_assert_not(journal_is(STDIN_FILENO, "nonsense"));
@@ -169,8 +174,9 @@ Test(log, journald_gets_one_datagram_with_named_fields)
     n = recv(journald, entry, sizeof(entry) - 1, 0);
     cr_assert_gt(n, 0);
     entry[n] = '\0';
-    cr_assert_str_eq(entry, "PRIORITY=4\nSYSLOG_IDENTIFIER=polyvisord\nPOLYVISOR_EVENT=provider.offline\n"
-                            "MESSAGE=provider=esx1\n");
+    cr_assert_str_eq(entry,
+                     "PRIORITY=4\nSYSLOG_IDENTIFIER=polyvisord\nPOLYVISOR_EVENT=provider.offline\n"
+                     "MESSAGE=provider=esx1\n");
     close(journald);
     cr_assert_not(journal_send(fd, 4, "polyvisord", "x", "y"), "journald has gone");
     close(fd);

@@ -47,8 +47,10 @@ Test(str, beginnings_ends_and_equality)
 
 Test(str, numbers_are_whole_and_in_range)
 {
-    static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x1", "1.0", "18446744073709551616",
-                                       "99999999999999999999999", "a" };
+    static const char *const bad[] = {
+        "", " 1", "1 ", "+1", "-1", "0x1", "1.0", "18446744073709551616", "99999999999999999999999",
+        "a"
+    };
     uint64_t u = 7;
     int64_t i = 7;
 
@@ -77,16 +79,31 @@ Test(str, utf8_is_checked_strictly)
         const char *text;
         bool is_ok;
     } cases[] = {
-        { "", true }, { "abc", true }, { "\xc3\xa4", true }, { "\xe2\x82\xac", true },
-        { "\xf0\x9f\x98\x80", true }, { "\xf4\x8f\xbf\xbf", true }, { "\xed\x9f\xbf", true },
-        { "\xc3", false }, { "\xe2\x82", false }, { "\xf0\x9f\x98", false }, { "\x80", false },
-        { "\xc0\xaf", false }, { "\xc1\xbf", false }, { "\xe0\x9f\xbf", false },
-        { "\xf0\x8f\xbf\xbf", false }, { "\xed\xa0\x80", false }, { "\xf4\x90\x80\x80", false },
-        { "\xf5\x80\x80\x80", false }, { "\xff", false }, { "\xc3\x28", false },
+        { "", true },
+        { "abc", true },
+        { "\xc3\xa4", true },
+        { "\xe2\x82\xac", true },
+        { "\xf0\x9f\x98\x80", true },
+        { "\xf4\x8f\xbf\xbf", true },
+        { "\xed\x9f\xbf", true },
+        { "\xc3", false },
+        { "\xe2\x82", false },
+        { "\xf0\x9f\x98", false },
+        { "\x80", false },
+        { "\xc0\xaf", false },
+        { "\xc1\xbf", false },
+        { "\xe0\x9f\xbf", false },
+        { "\xf0\x8f\xbf\xbf", false },
+        { "\xed\xa0\x80", false },
+        { "\xf4\x90\x80\x80", false },
+        { "\xf5\x80\x80\x80", false },
+        { "\xff", false },
+        { "\xc3\x28", false },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        cr_assert_eq(str_utf8_ok(cases[i].text, strlen(cases[i].text), true), cases[i].is_ok, "%zu", i);
+        cr_assert_eq(str_utf8_ok(cases[i].text, strlen(cases[i].text), true), cases[i].is_ok, "%zu",
+                     i);
     cr_assert_not(str_utf8_ok("a\0b", 3, true));
     cr_assert(str_utf8_ok("a\tb\n", 4, false));
     cr_assert_not(str_utf8_ok("a\rb", 3, false));
@@ -100,8 +117,12 @@ Test(str, dirty_text_is_cleaned)
     struct buf b;
 
     buf_init(&b, 100);
-    str_utf8_clean(&b, "a\x01" "b\xff\t\n\xc3\xa4\xe2\x82", 10);
-    cr_assert_str_eq(b.data, "a\xef\xbf\xbd" "b\xef\xbf\xbd\t\n\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd");
+    str_utf8_clean(&b,
+                   "a\x01"
+                   "b\xff\t\n\xc3\xa4\xe2\x82",
+                   10);
+    cr_assert_str_eq(b.data, "a\xef\xbf\xbd"
+                             "b\xef\xbf\xbd\t\n\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd");
     cr_assert(str_utf8_ok(b.data, b.len, false));
     buf_free(&b);
 }
@@ -118,14 +139,15 @@ static void expect_fold(const char *text, const char *want)
 
 Test(str, case_is_folded_in_the_named_blocks_only)
 {
-    expect_fold("Web-01 \xc3\x84\xc3\x96\xc3\x9c\xc3\x9f", "web-01 \xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f");
-    expect_fold("\xc3\x97\xc3\xb7", "\xc3\x97\xc3\xb7");            /* signs are no letters */
+    expect_fold("Web-01 \xc3\x84\xc3\x96\xc3\x9c\xc3\x9f",
+                "web-01 \xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f");
+    expect_fold("\xc3\x97\xc3\xb7", "\xc3\x97\xc3\xb7"); /* signs are no letters */
     expect_fold("\xc5\xbd\xc4\x8c\xc5\xb8", "\xc5\xbe\xc4\x8d\xc3\xbf");
     expect_fold("\xc5\xbf", "s");
-    expect_fold("\xc4\xb0\xc4\xb1", "\xc4\xb0\xc4\xb1");            /* the Turkish i's stay */
+    expect_fold("\xc4\xb0\xc4\xb1", "\xc4\xb0\xc4\xb1"); /* the Turkish i's stay */
     expect_fold("\xce\x91\xce\xa3\xcf\x82", "\xce\xb1\xcf\x83\xcf\x83");
     expect_fold("\xd0\x90\xd0\x81\xd3\x80", "\xd0\xb0\xd1\x91\xd3\x8f");
-    expect_fold("\xe1\xb8\x80", "\xe1\xb8\x80");                    /* beyond the blocks */
+    expect_fold("\xe1\xb8\x80", "\xe1\xb8\x80"); /* beyond the blocks */
     expect_fold("A\xff\xc3", "a\xff\xc3");
 }
 
@@ -152,10 +174,13 @@ static bool wild(const char *pattern, const char *text)
 
 Test(str, wildcards_match_whole_texts)
 {
-    cr_assert(wild("", "") && wild("*", "") && wild("*", "abc") && wild("a*", "a") && wild("a*c", "abbc"));
-    cr_assert(wild("*b*", "abc") && wild("?b?", "abc") && wild("a**c", "ac") && wild("*.x", "a.x.x"));
+    cr_assert(wild("", "") && wild("*", "") && wild("*", "abc") && wild("a*", "a") &&
+              wild("a*c", "abbc"));
+    cr_assert(wild("*b*", "abc") && wild("?b?", "abc") && wild("a**c", "ac") &&
+              wild("*.x", "a.x.x"));
     cr_assert(wild("?", "\xc3\xa4") && wild("*?", "a\xe2\x82\xac") && !wild("??", "\xc3\xa4"));
-    cr_assert(!wild("", "a") && !wild("a", "") && !wild("?", "") && !wild("a*c", "abcd") && !wild("b*", "ab"));
+    cr_assert(!wild("", "a") && !wild("a", "") && !wild("?", "") && !wild("a*c", "abcd") &&
+              !wild("b*", "ab"));
     cr_assert(wild("web-*-prod", "web-01-prod") && !wild("web-*-prod", "web-01-prod2"));
 }
 
@@ -189,9 +214,10 @@ Test(str, hex_goes_there_and_back)
 Test(str, base64_goes_there_and_back_and_is_strict)
 {
     static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-    static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
-    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "=", "====",
-                                       "Zm9_", "Zg==Zg==" };
+    static const char *const coded[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
+                                         "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+    static const char *const bad[] = { "Z",    "Zg",     "Zg=", "Zg===", "Zh==", "Zm9=",
+                                       "Zm 9", "Zm9v\n", "=",   "====",  "Zm9_", "Zg==Zg==" };
     uint8_t out[16], bytes[256], back[256];
     size_t len = 99;
     struct buf b;

@@ -15,7 +15,8 @@ static const char soap[] =
     "<e:Envelope xmlns:e=\"urn:env\" xmlns:xsi=\"" XML_NS_XSI "\" xmlns:xsd=\"" XML_NS_XSD "\">\n"
     "  <e:Body><Answer xmlns=\"" VIM "\">\n"
     "    <vm type=\"VirtualMachine\" note='a &gt; b \"&amp;\" > c'>vm-1<!-- no --></vm>\n"
-    "    <vm type=\"VirtualMachine\"><name xsi:type=\"xsd:string\">A &amp; B<![CDATA[ <C>]]></name>\n"
+    "    <vm type=\"VirtualMachine\"><name xsi:type=\"xsd:string\">A &amp; B<![CDATA[ "
+    "<C>]]></name>\n"
     "      <cpus xsi:type=\"xsd:int\"> 4 </cpus><on>true</on><blank>  </blank><empty/></vm>\n"
     "    <other><vm>inner</vm></other>\n"
     "  </Answer></e:Body>\n"
@@ -93,8 +94,21 @@ Test(xml, nothing_in_is_nothing_out)
 Test(xml, malformed_documents_are_refused_and_out_stays_alone)
 {
     static const char *const bad[] = {
-        "", " ", "<a>", "<a></b>", "<a/><b/>", "text", "<a b=1/>", "<a b='1' b='2'/>", "<a>&x;</a>",
-        "<p:a/>", "<a p:b='1'/>", "<a>\x01</a>", "<a>\xff</a>", "<a><![CDATA[x</a>", "<a/>trailing",
+        "",
+        " ",
+        "<a>",
+        "<a></b>",
+        "<a/><b/>",
+        "text",
+        "<a b=1/>",
+        "<a b='1' b='2'/>",
+        "<a>&x;</a>",
+        "<p:a/>",
+        "<a p:b='1'/>",
+        "<a>\x01</a>",
+        "<a>\xff</a>",
+        "<a><![CDATA[x</a>",
+        "<a/>trailing",
         "<a xmlns:x='u' xmlns:y='u' x:b='1' y:b='2'/>",
     };
 
@@ -206,7 +220,7 @@ Test(xml, long_text_is_one_node)
 struct seen {
     struct buf text;
     unsigned calls;
-    int stop_at;        /* number of the call that answers stop_rc */
+    int stop_at; /* number of the call that answers stop_rc */
     int stop_rc;
 };
 
@@ -285,8 +299,10 @@ Test(xml, it_does_not_matter_where_the_pieces_are_cut)
 
 Test(xml, it_is_utf8_with_or_without_a_mark_whatever_the_prolog_claims)
 {
-    static const char marked[] = "\xef\xbb\xbf<?xml version='1.0'?><vm xmlns='urn:vim25'>\xc3\xa4</vm>";
-    static const char claims[] = "<?xml version='1.0' encoding='ISO-8859-1'?><vm xmlns='urn:vim25'>\xc3\xa4</vm>";
+    static const char marked[] =
+        "\xef\xbb\xbf<?xml version='1.0'?><vm xmlns='urn:vim25'>\xc3\xa4</vm>";
+    static const char claims[] =
+        "<?xml version='1.0' encoding='ISO-8859-1'?><vm xmlns='urn:vim25'>\xc3\xa4</vm>";
     static const char latin[] = "<?xml version='1.0' encoding='ISO-8859-1'?><vm>\xe4</vm>";
     static const char utf16[] = "\xff\xfe<\0a\0/\0>\0";
     xmlDocPtr doc;
@@ -385,7 +401,8 @@ Test(xml, a_large_answer_needs_no_more_nodes_than_one_element, .timeout = 60)
 
 Test(xml, written_text_reads_back_as_it_was)
 {
-    static const char text[] = "a & b < c > \"d\" 'e' \r\n\t \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80 ]]>";
+    static const char text[] =
+        "a & b < c > \"d\" 'e' \r\n\t \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80 ]]>";
     struct buf b;
     xmlDocPtr doc;
 

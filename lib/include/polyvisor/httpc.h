@@ -51,6 +51,7 @@ struct httpc_request {
     size_t nheaders;
     const void *body;               /* NULL: none */
     size_t body_len;
+    bool reads_only;                /* a POST that changes nothing (SOAP): may be sent again, like a GET */
     unsigned timeout_ms;            /* 0: the client's */
     unsigned stall_timeout_ms;      /* 0: the client's */
     /* Body bytes as they come; nonzero stops with that rc. NULL: they are kept in response.body. */
@@ -71,7 +72,7 @@ int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_e
 void httpc_free(struct httpc *c);
 /* PV_OK whatever the HTTP status. PV_EOFFLINE: no connection (name, refused, unreachable, silent host);
  * PV_ETIMEOUT; PV_ECERT; PV_EIO: broken or oversize answer; PV_EUNKNOWN: cut off or out of time after a request
- * other than GET, HEAD, OPTIONS was sent; such a request is never sent twice, reads may be. PV_ECANCELED;
+ * other than GET, HEAD, OPTIONS or reads_only was sent; such a request is never sent twice, reads may be. PV_ECANCELED;
  * PV_EINVAL: a URL, header or scheme that is not acceptable. `response` is to be freed in every case. */
 int httpc_send(struct httpc *c, const struct httpc_request *request, struct httpc_response *response,
                struct pv_err *err);
