@@ -145,7 +145,7 @@ struct store_sort {
 
 /* Where a page ended: sort values and id of its last row, as opaque bytes. */
 struct store_position {
-    uint8_t bytes[1024];
+    uint8_t bytes[2048];
     size_t len;                 /* 0: the beginning */
 };
 

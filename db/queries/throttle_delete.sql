@@ -1,0 +1,1 @@
+DELETE FROM throttle WHERE name = $1

@@ -1,0 +1,1 @@
+SELECT failures, last_ms FROM throttle WHERE name = $1
