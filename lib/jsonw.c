@@ -61,11 +61,17 @@ static void quoted(struct buf *out, const char *text, size_t len)
     buf_char(out, '"');
 }
 
-/* Comma and key of the next value. The first level is bit 0; the top itself has none. */
+/* The first level is bit 0; the top itself and what is too deep have none. */
+static uint32_t bit_of(unsigned depth)
+{
+    return depth - 1 < DEPTH_MOST ? 1u << (depth - 1) : 0;
+}
+
+/* Comma and key of the next value. */
 static void begin(struct jsonw *w, const char *key)
 {
     if (w->depth > 0) {
-        uint32_t bit = 1u << (w->depth - 1);
+        uint32_t bit = bit_of(w->depth);
 
         assert(!(w->is_array & bit) == (key != NULL));
         if (w->comma & bit)
@@ -88,7 +94,11 @@ static void open_level(struct jsonw *w, const char *key, bool is_array)
     begin(w, key);
     buf_char(w->out, is_array ? '[' : '{');
     w->depth++;
-    bit = 1u << (w->depth - 1);
+    if (w->depth > DEPTH_MOST) {
+        buf_free(w->out);
+        w->out->failed = true;
+    }
+    bit = bit_of(w->depth);
     w->comma &= ~bit;
     w->is_array = is_array ? w->is_array | bit : w->is_array & ~bit;
 }
@@ -106,8 +116,8 @@ void jsonw_array(struct jsonw *w, const char *key)
 void jsonw_end(struct jsonw *w)
 {
     assert(w->depth > 0);
+    buf_char(w->out, w->is_array & bit_of(w->depth) ? ']' : '}');
     w->depth--;
-    buf_char(w->out, w->is_array & (1u << w->depth) ? ']' : '}');
 }
 
 void jsonw_raw(struct jsonw *w, const char *key, const char *json, size_t len)
@@ -178,9 +188,7 @@ void jsonw_double(struct jsonw *w, const char *key, double v)
     }
     /* The fewest digits that read back as the same number; 17 always do. */
     for (int digits = 15; digits <= 17; digits++) {
-        int n = snprintf(text, sizeof(text), "%.*g", digits, v);
-
-        assert(n > 0 && n < (int)sizeof(text));
+        snprintf(text, sizeof(text), "%.*g", digits, v);
         if (strtod(text, NULL) == v)
             break;
     }

@@ -14,6 +14,7 @@
 
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
+#include <libxml/xmlerror.h>
 
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
@@ -23,6 +24,12 @@
  * another: both bounds keep the work for one tag small. */
 #define TAG_MOST (128u * 1024)
 #define ATTRIBUTES_MOST 256
+
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *raised_error;
+#else
+typedef xmlErrorPtr raised_error;
+#endif
 
 struct xml_stream {
     xmlParserCtxtPtr ctxt; /* owned */
@@ -57,11 +64,7 @@ __attribute__((format(printf, 3, 4))) static void stop(struct xml_stream *s, int
     xmlStopParser(s->ctxt);
 }
 
-#if LIBXML_VERSION >= 21200
-static void on_error(void *data, const xmlError *error)
-#else
-static void on_error(void *data, xmlErrorPtr error)
-#endif
+static void on_error(void *data, raised_error error)
 {
     struct xml_stream *s = data;
     int len;
@@ -76,6 +79,14 @@ static void on_error(void *data, xmlErrorPtr error)
     len = error->message ? (int)strcspn(error->message, "\r\n") : 0;
     stop(s, PV_EIO, "malformed XML in line %d: %.*s", error->line, len,
          error->message ? error->message : "");
+}
+
+/* Without this, what goes wrong outside a parser (an allocation for a node) is written to stderr.
+ * libxml2 keeps it for each thread. */
+static void on_stray_error(void *data, raised_error error)
+{
+    (void)data;
+    (void)error;
 }
 
 static void on_doctype(void *data, const xmlChar *name, const xmlChar *public_id,
@@ -107,7 +118,7 @@ static bool flush_text(struct xml_stream *s, bool at_end)
     }
     if (s->text.len > 0 && (is_leaf || !is_blank(&s->text))) {
         text = xmlNewTextLen((const xmlChar *)s->text.data, (int)s->text.len);
-        if (!text || !xmlAddChild(s->at, text)) {
+        if (!text || !text->content || !xmlAddChild(s->at, text)) {
             xmlFreeNode(text);
             stop(s, PV_ENOMEM, "no memory for the text of an XML element");
             return false;
@@ -115,6 +126,15 @@ static bool flush_text(struct xml_stream *s, bool at_end)
     }
     buf_reset(&s->text);
     return true;
+}
+
+/* libxml2 hands out nodes whose texts it had no memory for: what was asked for must be there, too.
+ */
+static xmlNsPtr declare(xmlNodePtr node, const xmlChar *prefix, const xmlChar *uri)
+{
+    xmlNsPtr ns = xmlNewNs(node, uri, prefix);
+
+    return ns && (!uri || ns->href) && (!prefix || ns->prefix) ? ns : NULL;
 }
 
 /* The declaration that gives `prefix` its meaning at `node`; one that is outside the subtree is
@@ -129,7 +149,7 @@ static xmlNsPtr namespace_of(struct xml_stream *s, xmlNodePtr node, const xmlCha
         return ns;
     while (root->parent && root->parent->type == XML_ELEMENT_NODE)
         root = root->parent;
-    return xmlNewNs(ns ? node : root, uri, prefix);
+    return declare(ns ? node : root, prefix, uri);
 }
 
 static bool add_attributes(struct xml_stream *s, xmlNodePtr node, int count,
@@ -137,6 +157,7 @@ static bool add_attributes(struct xml_stream *s, xmlNodePtr node, int count,
 {
     for (int i = 0; i < count; i++, attributes += 5) {
         xmlNsPtr ns = NULL;
+        xmlAttrPtr attr;
 
         if (attributes[2]) {
             ns = namespace_of(s, node, attributes[1], attributes[2]);
@@ -148,8 +169,9 @@ static bool add_attributes(struct xml_stream *s, xmlNodePtr node, int count,
         if (!buf_ok(&s->value))
             return false;
         /* Names are the dictionary's, which the document shares. */
-        if (!xmlNewNsPropEatName(node, ns, (xmlChar *)attributes[0],
-                                 (const xmlChar *)s->value.data))
+        attr =
+            xmlNewNsPropEatName(node, ns, (xmlChar *)attributes[0], (const xmlChar *)s->value.data);
+        if (!attr || !attr->children || !attr->children->content)
             return false;
     }
     return true;
@@ -169,7 +191,7 @@ static bool add_element(struct xml_stream *s, const xmlChar *name, const xmlChar
         xmlDocSetRootElement(s->doc, node);
     s->at = node;
     for (int i = 0; i < nnamespaces; i++)
-        if (!xmlNewNs(node, namespaces[2 * i + 1], namespaces[2 * i]))
+        if (!declare(node, namespaces[2 * i], namespaces[2 * i + 1]))
             return false;
     if (uri) {
         node->ns = namespace_of(s, node, prefix, uri);
@@ -290,6 +312,7 @@ int xml_stream_new(const struct xml_limits *limits, const struct xml_match *matc
     /* libxml2 counts in int. */
     buf_init(&s->text, s->limits.max_bytes < (1u << 30) ? s->limits.max_bytes : 1u << 30);
     buf_init(&s->value, 4 * TAG_MOST);
+    xmlSetStructuredErrorFunc(NULL, on_stray_error);
     s->ctxt = xmlCreatePushParserCtxt(&sax, s, NULL, 0, NULL);
     s->doc = xmlNewDoc(NULL);
     if (!s->ctxt || !s->doc) {
@@ -337,6 +360,7 @@ int xml_stream_feed(struct xml_stream *s, const char *data, size_t len, struct p
     if (s->rc)
         return ended(s, err);
     s->err = err;
+    xmlSetStructuredErrorFunc(NULL, on_stray_error);
     if (len > s->limits.max_bytes - s->bytes)
         stop(s, PV_EIO, "an XML answer is larger than %zu bytes", s->limits.max_bytes);
     else
@@ -365,6 +389,7 @@ int xml_stream_end(struct xml_stream *s, struct pv_err *err)
     if (s->rc)
         return ended(s, err);
     s->err = err;
+    xmlSetStructuredErrorFunc(NULL, on_stray_error);
     code = xmlParseChunk(s->ctxt, NULL, 0, 1);
     if (!s->ctxt->wellFormed)
         stop(s, PV_EIO, "the XML document is cut off or malformed (libxml2 error %d)", code);

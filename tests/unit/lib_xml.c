@@ -17,7 +17,7 @@ static const char soap[] =
     "    <vm type=\"VirtualMachine\" note='a &gt; b \"&amp;\" > c'>vm-1<!-- no --></vm>\n"
     "    <vm type=\"VirtualMachine\"><name xsi:type=\"xsd:string\">A &amp; B<![CDATA[ "
     "<C>]]></name>\n"
-    "      <cpus xsi:type=\"xsd:int\"> 4 </cpus><on>true</on><blank>  </blank><empty/></vm>\n"
+    "      <cpus xsi:type=\"xsd:int\"> 4 </cpus><on>true</on><blank>  </blank><empty a=''/></vm>\n"
     "    <other><vm>inner</vm></other>\n"
     "  </Answer></e:Body>\n"
     "</e:Envelope>\n";
@@ -277,7 +277,7 @@ Test(xml, a_stream_hands_out_each_match_with_its_subtree)
                      "<urn:vim25|vm |type=VirtualMachine>"
                      "<urn:vim25|name " XML_NS_XSI "|type=xsd:string>'A & B <C>'</>"
                      "<urn:vim25|cpus " XML_NS_XSI "|type=xsd:int>' 4 '</>"
-                     "<urn:vim25|on>'true'</><urn:vim25|blank>'  '</><urn:vim25|empty></></>"
+                     "<urn:vim25|on>'true'</><urn:vim25|blank>'  '</><urn:vim25|empty |a=></></>"
                      "<urn:vim25|vm>'inner'</>");
     buf_free(&s.text);
 }
@@ -397,6 +397,55 @@ Test(xml, a_large_answer_needs_no_more_nodes_than_one_element, .timeout = 60)
     cr_assert_eq(xml_stream_end(x, &err), PV_OK, "%s", err.message);
     cr_assert_eq(calls, 20000);
     xml_stream_free(x);
+}
+
+/* libxml2's allocations; the one that brings `until_failure` to 0 fails. */
+static unsigned until_failure;
+
+static void *maybe_malloc(size_t size)
+{
+    return until_failure > 0 && --until_failure == 0 ? NULL : malloc(size);
+}
+
+static void *maybe_realloc(void *old, size_t size)
+{
+    return until_failure > 0 && --until_failure == 0 ? NULL : realloc(old, size);
+}
+
+static char *maybe_strdup(const char *text)
+{
+    return until_failure > 0 && --until_failure == 0 ? NULL : strdup(text);
+}
+
+Test(xml, any_allocation_may_fail, .timeout = 60)
+{
+    unsigned failures = 0;
+
+    cr_assert_eq(xmlMemSetup(free, maybe_malloc, maybe_realloc, maybe_strdup), 0);
+    xml_global_init();
+    for (unsigned nth = 1; nth < 1000; nth++) {
+        xmlDocPtr doc = NULL;
+        struct pv_err err = { 0 };
+        bool was_reached;
+        int rc;
+
+        until_failure = nth;
+        rc = xml_parse(soap, sizeof(soap) - 1, NULL, &doc, &err);
+        was_reached = until_failure == 0;
+        until_failure = 0;
+        if (rc == PV_OK) {
+            cr_assert_str_eq(xml_child_text(answer_of(doc), VIM, "vm"), "vm-1");
+            xmlFreeDoc(doc);
+        } else {
+            cr_assert(rc == PV_ENOMEM || rc == PV_EIO, "allocation %u: %s", nth, pv_rc_name(rc));
+            cr_assert_null(doc);
+            failures++;
+        }
+        if (!was_reached)
+            break;
+    }
+    cr_assert_gt(failures, 50);
+    xml_global_cleanup();
 }
 
 Test(xml, written_text_reads_back_as_it_was)
