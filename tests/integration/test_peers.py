@@ -58,6 +58,21 @@ def test_vcsim_delays_only_the_method_it_was_told(vcenter):
     assert end - middle >= 0.7 > middle - began
 
 
+def test_vcsim_can_let_a_task_run_long_while_its_call_answers_at_once(vcenter):
+    with SecondClient(vcenter.url) as client:
+        vm = client.vms()[0]
+        vcenter.delay(tasks={"PowerOffVM_Task": 700})
+        began = time.monotonic()
+        task = vm.PowerOffVM_Task()
+        answered = time.monotonic()
+        assert client.power(vm) == "poweredOn", "the VM can be read while its task runs"
+        client.wait(task)
+        end = time.monotonic()
+        vcenter.delay()
+        client.power_on(vm)
+    assert end - began >= 0.7 > answered - began
+
+
 def test_vcsim_comes_back_on_the_same_port_and_leaves_no_files(vcenters):
     vcenter = vcenters(vm=1)
     url = vcenter.url

@@ -88,8 +88,9 @@ class Vcsim:
 
     # Misbehaving
 
-    def delay(self, all_ms: int = 0, **methods):
-        body = {"all": all_ms, "methods": methods}
+    def delay(self, all_ms: int = 0, tasks: dict | None = None, **methods):
+        """delay(PowerOffVM_Task=500) delays the call's answer; delay(tasks={...}) what the task does after the answer."""
+        body = {"all": all_ms, "methods": methods, "tasks": tasks or {}}
         self._http.put(f"{self.control}/delay", json=body, timeout=10).raise_for_status()
 
     def fault(self, method: str, fault: str, **more):

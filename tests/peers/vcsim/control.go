@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -25,7 +26,8 @@ const maxBody = 16 << 20
 //
 //	GET    /calls     counts by SOAP method, by REST request, per object for the methods that change something
 //	POST   /reset     all counts to zero
-//	PUT    /delay     {"all": ms, "methods": {"PowerOnVM_Task": ms}}
+//	PUT    /delay     {"all": ms, "methods": {"PowerOnVM_Task": ms}, "tasks": {"PowerOnVM_Task": ms}}; methods delay
+//	                  the call's answer, tasks let the call answer at once and the task itself run so long
 //	POST   /faults    {"method", "type", "name", "fault", "message", "probability", "max", "skip", "delay_ms"}
 //	GET    /faults    the rules and how often each one was used
 //	DELETE /faults    no more faults
@@ -170,6 +172,7 @@ func (l *ledger) setDelay(w http.ResponseWriter, r *http.Request) {
 	var want struct {
 		All     int            `json:"all"`
 		Methods map[string]int `json:"methods"`
+		Tasks   map[string]int `json:"tasks"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&want); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -177,6 +180,10 @@ func (l *ledger) setDelay(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Lock()
 	l.all, l.delays = want.All, want.Methods
+	// Without this entry the object stays locked, and cannot be read, while its task is delayed.
+	tasks := map[string]int{"LockHandoff": 0}
+	maps.Copy(tasks, want.Tasks)
+	simulator.TaskDelay = simulator.DelayConfig{MethodDelay: tasks}
 	l.mu.Unlock()
 	answer(w, want)
 }

@@ -211,7 +211,13 @@ func main() {
 	}
 
 	m := o.model()
-	if err := m.Create(); err != nil {
+	machines := m.Machine
+	m.Machine = min(machines, 1)
+	err = m.Create()
+	if err == nil && machines > 1 {
+		err = addMachines(m, machines)
+	}
+	if err != nil {
 		m.Remove()
 		fail("cannot make the model: %v", err)
 	}
