@@ -392,9 +392,19 @@ static enum req_result token_get(struct req *r)
     return token_find(r, &id, &err) == PV_OK ? object_reply(r, 200, PV_KIND_token, &id) : reply_problem(r, &err);
 }
 
+/* A token makes no token that may do more than itself. */
+static bool role_within(enum pv_role wanted, enum pv_role own)
+{
+    for (int p = 0; p < PERM_COUNT; p++)
+        if (model_role_may(wanted, p) && !model_role_may(own, p))
+            return false;
+    return true;
+}
+
 static enum req_result token_create(struct req *r)
 {
     const char *expires = member(r, "expires_at");
+    enum pv_role role = role_member(r);
     int64_t expires_ms = 0;
     struct pv_err err = { 0 };
     struct pv_id id;
@@ -406,11 +416,16 @@ static enum req_result token_create(struct req *r)
         pv_err_pointer(&err, "/expires_at");
         return reply_problem(r, &err);
     }
-    /* A token makes no token that may more than it. */
-    if (auth_token_create(api_of(r)->auth, &r->caller.user, member(r, "name"),
-                          role_member(r) != PV_ROLE_NONE ? role_member(r)
-                          : r->caller.type == PV_ACTOR_TYPE_TOKEN ? r->caller.role : PV_ROLE_NONE,
-                          expires_ms, &id, token, &err) != PV_OK)
+    if (r->caller.type == PV_ACTOR_TYPE_TOKEN && role == PV_ROLE_NONE)
+        role = r->caller.role;
+    if (!role_within(role, r->caller.role)) {
+        pv_fail_as(&err, "forbidden", "role: you may not give away more than the role %s",
+                   model_enum_text(PV_ENUM_role, r->caller.role));
+        pv_err_pointer(&err, "/role");
+        return reply_problem(r, &err);
+    }
+    if (auth_token_create(api_of(r)->auth, &r->caller.user, member(r, "name"), role, expires_ms, &id, token, &err) !=
+        PV_OK)
         return reply_problem(r, &err);
     model_id_text(PV_KIND_token, &id, text);
     reply_headerf(r, "Location", API_BASE "/tokens/%s", text);

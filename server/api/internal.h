@@ -38,7 +38,6 @@ extern const struct route access_routes[];
 extern const struct route health_routes[];
 extern const struct route system_routes[];
 extern const struct route provider_routes[];
-extern const struct route inventory_routes[];
 extern const struct route task_routes[];
 extern const struct route event_routes[];
 extern const struct route own_routes[];

@@ -15,7 +15,7 @@
 
 static const struct route *const written[] = {
     access_routes, health_routes, system_routes, provider_routes,
-    inventory_routes, task_routes, event_routes, own_routes,
+    task_routes,   event_routes,  own_routes,
 };
 
 /* What of an object is ours and may be changed. */
