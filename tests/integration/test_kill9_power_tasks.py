@@ -61,7 +61,7 @@ def ledger(client, kind):
     return counts
 
 
-DELAYS = {"calls that take long": {"PowerOffVM_Task": 300}, "tasks that take long": {"tasks": {"PowerOffVM_Task": 1500}}}
+DELAYS = {"calls that take long": {"PowerOffVM_Task": 300}, "tasks that take long": {"tasks": {"PowerOff": 1500}}}
 
 
 @pytest.mark.parametrize("after_s", [0.0, 2.0])

@@ -61,7 +61,7 @@ def test_vcsim_delays_only_the_method_it_was_told(vcenter):
 def test_vcsim_can_let_a_task_run_long_while_its_call_answers_at_once(vcenter):
     with SecondClient(vcenter.url) as client:
         vm = client.vms()[0]
-        vcenter.delay(tasks={"PowerOffVM_Task": 700})
+        vcenter.delay(tasks={"PowerOff": 700})
         began = time.monotonic()
         task = vm.PowerOffVM_Task()
         answered = time.monotonic()

@@ -89,7 +89,8 @@ class Vcsim:
     # Misbehaving
 
     def delay(self, all_ms: int = 0, tasks: dict | None = None, **methods):
-        """delay(PowerOffVM_Task=500) delays the call's answer; delay(tasks={...}) what the task does after the answer."""
+        """delay(PowerOffVM_Task=500) delays the call's answer; delay(tasks={"PowerOff": 500}) the task itself,
+        which has a name of its own."""
         body = {"all": all_ms, "methods": methods, "tasks": tasks or {}}
         self._http.put(f"{self.control}/delay", json=body, timeout=10).raise_for_status()
 

@@ -26,7 +26,7 @@ const maxBody = 16 << 20
 //
 //	GET    /calls     counts by SOAP method, by REST request, per object for the methods that change something
 //	POST   /reset     all counts to zero
-//	PUT    /delay     {"all": ms, "methods": {"PowerOnVM_Task": ms}, "tasks": {"PowerOnVM_Task": ms}}; methods delay
+//	PUT    /delay     {"all": ms, "methods": {"PowerOnVM_Task": ms}, "tasks": {"PowerOn": ms}}; methods delay
 //	                  the call's answer, tasks let the call answer at once and the task itself run so long
 //	POST   /faults    {"method", "type", "name", "fault", "message", "probability", "max", "skip", "delay_ms"}
 //	GET    /faults    the rules and how often each one was used
