@@ -66,8 +66,8 @@ static void request_clear(struct request *r)
     r->connection = NULL;
     r->stage = STAGE_HEAD;
     r->nheaders = r->nquery = 0;
-    r->match.nparams = 0;
-    r->match.route = NULL;
+    memset(&r->verdict, 0, sizeof(r->verdict));
+    memset(&r->match, 0, sizeof(r->match));
     r->drained = 0;
     r->refused = r->has_body = r->in_string = r->escaped = r->is_json = false;
     r->depth = 0;

@@ -41,12 +41,13 @@ static enum MHD_Result each_header(void *cls, enum MHD_ValueKind kind, const cha
 /* The library's buffer is used again for the next request, while a deferred handler may still look at headers. */
 static bool keep_headers(struct request *r)
 {
-    const struct gate_header *last = &r->headers[r->nheaders - 1];
+    const struct gate_header *last;
     const char *from;
     char *copy;
 
     if (r->nheaders == 0)
         return true;
+    last = &r->headers[r->nheaders - 1];
     from = r->headers[0].name;
     copy = arena_text(r->pub.arena, from, (size_t)(last->value + last->value_len - from));
     if (!copy)
