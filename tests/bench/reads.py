@@ -13,11 +13,10 @@ from support.wait import wait_for
 SIZES = (5000,) if QUICK else (25000, 100000)
 SECONDS = 2 if QUICK else 5
 ROUNDS = 2 if QUICK else 3
-NO_LIMIT = "[limits]\nrequests_per_second = 0\n"
 
 
 def simulated(folder, vms: int) -> Server:
-    server = Server(folder, config=NO_LIMIT)
+    server = Server(folder)
     api = server.admin()
     answer = api.post("/providers", {"name": "sim", "driver": "sim", "endpoint": "sim://bench", "tls": {"mode": "insecure"},
                                      "settings": {"vms": vms, "seed": 1, "change_rate": 0}})

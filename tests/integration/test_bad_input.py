@@ -302,7 +302,7 @@ def test_a_plugin_of_a_wrong_version_gives_a_clear_error_and_the_server_goes_on(
     folder = tmp_path / "drivers"
     shutil.copytree(paths.DRIVERS, folder)
     (folder / "broken.so").write_bytes(b"\x7fELF this is no shared object")
-    server = servers(config=f"[server]\ndrivers = {folder}\n")
+    server = servers(config=f"rate_per_s = 0\ndriver_dir = {folder}\n")
     api = server.admin()
     drivers = {d["name"]: d for d in api.items("drivers")}
     assert "vapi" in drivers and drivers["vapi"].get("error") is None

@@ -63,9 +63,10 @@ def test_a_selector_needs_the_expected_count_or_a_confirmation(api):
 
 
 def test_failures_keep_their_own_message_and_the_parent_fails(api, vcenter):
-    names = [v["name"] for v in api.items("vms", sort="name")[:6]]
+    vms = api.items("vms", sort="name")[:6]
+    names = [v["name"] for v in vms]
     vcenter.fault("PowerOffVM_Task", "NoPermission", name=names[2])
-    task = end(api, bulk(api, "vm.stop", targets=[f"name:{n}" for n in names]))
+    task = end(api, bulk(api, "vm.stop", targets=[v["id"] for v in vms]))
     assert task["state"] == "failed"
     assert (task["children"]["failed"], task["children"]["succeeded"]) == (1, 5), task["children"]
     children = api.read(f"/tasks/{task['id']}/children", limit=100)["items"]

@@ -31,13 +31,13 @@ def test_the_setup_code_makes_the_first_administrator_once(servers):
     server = servers(admin=False)
     code = server.process.line("setup-code ", 10).split()[1]
     api = server.anonymous()
-    wrong = api.post("/auth/setup", {"code": "0000-0000", "username": ADMIN, "password": PASSWORD})
+    wrong = api.post("/auth/setup", {"setup_code": "0000-0000-0000", "username": ADMIN, "password": PASSWORD})
     assert wrong.status_code in (401, 403), said(wrong)
-    made = api.post("/auth/setup", {"code": code, "username": ADMIN, "password": PASSWORD})
+    made = api.post("/auth/setup", {"setup_code": code, "username": ADMIN, "password": PASSWORD})
     assert made.status_code in (200, 201), said(made)
-    again = server.anonymous().post("/auth/setup", {"code": code, "username": "second", "password": PASSWORD})
+    again = server.anonymous().post("/auth/setup", {"setup_code": code, "username": "second", "password": PASSWORD})
     problem(again, 409, "setup-done")
-    assert server.login().read("/me")["name"] == ADMIN
+    assert server.login().read("/me")["user"]["name"] == ADMIN
 
 
 def test_no_setup_code_once_an_administrator_exists(servers):
@@ -78,7 +78,7 @@ def test_a_login_gives_a_strict_cookie_and_a_token_is_shown_once(servers):
     assert made.status_code == 201, said(made)
     token = made.json()["token"]
     assert token.startswith("pv_")
-    assert server.anonymous().with_token(token).read("/me")["name"] == ADMIN
+    assert server.anonymous().with_token(token).read("/me")["user"]["name"] == ADMIN
     listed = api.read("/tokens")
     assert token not in str(listed), "a list of tokens must not show the secret"
     assert [t["name"] for t in listed["items"]] == ["for a script"]
@@ -93,7 +93,7 @@ def test_data_logins_and_tokens_survive_a_restart(servers):
     server.restart()
     assert [f["name"] for f in api.items("folders")] == ["Erp"]
     signed_in.session.close()
-    assert signed_in.read("/me")["name"] == ADMIN
+    assert signed_in.read("/me")["user"]["name"] == ADMIN
 
 
 def test_sigterm_ends_the_server_within_five_seconds_even_with_open_streams(servers):

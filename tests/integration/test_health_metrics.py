@@ -35,7 +35,7 @@ def test_health_of_one_vm_and_of_one_host(api):
     answer = api.get(f"/health/vm/{vm['id']}", format="nagios")
     assert answer.headers["X-Exit-Code"] in "0123" and vm["name"] in answer.text, said(answer)
     document = api.read(f"/health/vm/{vm['id']}")
-    assert document["health"] in ("ok", "warning", "critical", "unknown")
+    assert document[vm["id"]]["name"] == vm["name"] and document[vm["id"]]["health"] in (0, 1, 2, 3)
     host = api.items("hosts")[0]
     assert api.get(f"/health/host/{host['id']}", format="nagios").status_code in (200, 503)
     problem(api.get("/health/vm/vm_00000000000000000000000000"), 404, "not-found")
@@ -43,9 +43,12 @@ def test_health_of_one_vm_and_of_one_host(api):
 
 def test_zabbix_gets_objects_keyed_by_id(api):
     document = api.read("/health", format="zabbix")
-    providers = document["providers"]
-    assert set(providers) == {p["id"] for p in api.items("providers")}
-    assert all(p["up"] in (0, 1) for p in providers.values()), providers
+    states = {p["id"]: p["state"] for p in api.items("providers")}
+    assert {key: document[key]["state"] for key in states} == states
+    vms = {v["id"]: v["name"] for v in api.items("vms", fields="id,name")}
+    assert {key: document[key]["name"] for key in vms} == vms
+    only = api.read("/health", format="zabbix", kind="host")
+    assert set(only) == {h["id"] for h in api.items("hosts", fields="id")}
 
 
 def test_zabbix_discovery_lists_macros(api):
@@ -136,5 +139,5 @@ def test_a_stopped_provider_is_critical_with_its_name(servers, vcenters):
     answer = api.get("/health", format="nagios")
     assert answer.headers["X-Exit-Code"] == "2" and answer.status_code == 503, said(answer)
     assert "vc-health" in answer.text
-    assert api.read("/health", format="zabbix")["providers"][provider["id"]]["up"] == 0
+    assert api.read("/health", format="zabbix")[provider["id"]]["state"] == "disconnected"
     assert re.search(r'^polyvisor_provider_up\{[^}]*\} 0$', api.get("/metrics").text, re.M)

@@ -25,7 +25,7 @@ NOT_GENERATED = {("get", "/api/v1/events/stream"), ("post", "/api/v1/auth/logout
 @pytest.fixture(scope="module")
 def server(module_servers):
     """A server of its own: generated requests delete providers and users."""
-    return module_servers("generated", demo=True, config="[limits]\nrequests_per_second = 0\n")
+    return module_servers("generated", demo=True)
 
 
 @pytest.fixture(scope="module")
