@@ -63,7 +63,7 @@ static void send_event(struct sim_estate *e, struct pv_builder *b, const struct 
     pv_event_subject_native_id(b, vm_id);
 }
 
-void sim_change_send(struct sim_estate *e, struct pv_builder *b, const struct sim_change *c)
+void sim_change_note(struct sim_estate *e, struct pv_builder *b, const struct sim_change *c)
 {
     struct sim_vm_state *s = &e->vms[c->vm];
     struct sim_vm vm;
@@ -73,13 +73,32 @@ void sim_change_send(struct sim_estate *e, struct pv_builder *b, const struct si
     sim_vm_traits(e, c->vm, s->generation, &vm);
     sim_vm_name(&vm, s->renames, name, sizeof(name));
     sim_native_id(e, PV_KIND_vm, vm.number, id);
-    if (c->what == SIM_DID_DELETE)
+    if (c->what == SIM_DID_DELETE) {
         pv_builder_gone(b, PV_KIND_vm, id);
-    else if (!s->absent)
-        sim_emit_vm(e, b, c->vm, happenings[c->what].parts);
+    } else {
+        if (!s->unsent)
+            e->touched[e->touched_count++] = c->vm;
+        s->unsent |= (uint8_t)happenings[c->what].parts;
+    }
     pthread_mutex_unlock(&e->lock);
     if (happenings[c->what].type)
         send_event(e, b, c, id, name);
+}
+
+void sim_changes_send(struct sim_estate *e, struct pv_builder *b)
+{
+    for (uint32_t i = 0; i < e->touched_count; i++) {
+        struct sim_vm_state *s = &e->vms[e->touched[i]];
+
+        /* A place that was emptied and filled again since stands here twice. */
+        pthread_mutex_lock(&e->lock);
+        if (!s->absent && s->unsent)
+            sim_emit_vm(e, b, e->touched[i], s->unsent);
+        s->unsent = 0;
+        pthread_mutex_unlock(&e->lock);
+        pv_builder_room(b);
+    }
+    e->touched_count = 0;
 }
 
 /* ------------------------------------------------------------------ what happens by itself */

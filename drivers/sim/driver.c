@@ -2,29 +2,10 @@
 #include "sim.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <polyvisor/err.h>
-#include <polyvisor/str.h>
 
-/* The host's struct may be shorter than ours (an older host) or longer. */
-static int answer(struct pv_failure *fail, int rc, const struct pv_err *err)
-{
-    struct pv_failure f = { .size = sizeof(f), .code = rc };
-    uint32_t size;
-
-    if (rc == PV_OK || !fail || fail->size < sizeof(fail->size))
-        return rc;
-    str_copy(f.native_code, sizeof(f.native_code), err->native_code);
-    str_copy(f.needs, sizeof(f.needs), err->needs);
-    str_copy(f.message, sizeof(f.message), err->message);
-    str_copy(f.problem, sizeof(f.problem), err->problem ? err->problem : "");
-    str_copy(f.remedy, sizeof(f.remedy), err->remedy);
-    size = fail->size;
-    memcpy(fail, &f, size < sizeof(f) ? size : sizeof(f));
-    fail->size = size;
-    return rc;
-}
+#include "drivers/sdk/fail.h"
 
 static int sim_probe(const struct pv_host *host, const char *config, uint64_t call, char **report,
                      struct pv_failure *fail)
@@ -35,13 +16,13 @@ static int sim_probe(const struct pv_host *host, const char *config, uint64_t ca
     int rc;
 
     if (host->cancelled(host->ctx, call))
-        return answer(fail, pv_fail(&err, PV_ECANCELED, "canceled"), &err);
+        return sdk_failf(fail, PV_ECANCELED, "canceled");
     rc = sim_settings_read(config, &set, &err);
     if (rc != PV_OK)
-        return answer(fail, rc, &err);
+        return sdk_fail(fail, &err);
     text = sim_probe_json(&set);
     if (!text)
-        return answer(fail, pv_fail(&err, PV_ENOMEM, "no memory for the findings"), &err);
+        return sdk_failf(fail, PV_ENOMEM, "no memory for the findings");
     *report = text;
     return PV_OK;
 }
@@ -55,10 +36,10 @@ static int sim_open(const struct pv_host *host, const char *config, void **sessi
     int rc = sim_settings_read(config, &set, &err);
 
     if (rc != PV_OK)
-        return answer(fail, rc, &err);
+        return sdk_fail(fail, &err);
     e = sim_estate_new(&set, host);
     if (!e)
-        return answer(fail, pv_fail(&err, PV_ENOMEM, "no memory for %u VMs", set.vms), &err);
+        return sdk_failf(fail, PV_ENOMEM, "no memory for %u VMs", set.vms);
     *session = e;
     return PV_OK;
 }
@@ -73,7 +54,7 @@ static int watch(void *session, uint64_t call, const char *cursor, struct pv_fai
     struct pv_err err = { 0 };
     int rc = sim_watch(session, call, cursor, &err);
 
-    return answer(fail, rc, &err);
+    return rc == PV_OK ? PV_OK : sdk_fail(fail, &err);
 }
 
 static int refresh(void *session, uint64_t call, uint32_t kind, const char *native_id,
@@ -82,7 +63,7 @@ static int refresh(void *session, uint64_t call, uint32_t kind, const char *nati
     struct pv_err err = { 0 };
     int rc = sim_refresh(session, call, (enum pv_kind)kind, native_id, &err);
 
-    return answer(fail, rc, &err);
+    return rc == PV_OK ? PV_OK : sdk_fail(fail, &err);
 }
 
 static int call(void *session, uint64_t number, const char *operation, const char *subject,
@@ -102,7 +83,7 @@ static int call(void *session, uint64_t number, const char *operation, const cha
 
     *result = NULL;
     rc = sim_call(session, &c, result, &err);
-    return answer(fail, rc, &err);
+    return rc == PV_OK ? PV_OK : sdk_fail(fail, &err);
 }
 
 static void free_text(char *text)

@@ -48,6 +48,12 @@ static uint32_t gather(uint32_t x, uint32_t key)
     return x ^ key;
 }
 
+/* Hides the second number. */
+static uint16_t guid_mask(const struct sim_estate *e, uint32_t key, uint32_t n)
+{
+    return (uint16_t)(sim_hash(e->set.seed ^ key, SIM_UUID, n) >> 20);
+}
+
 static uint32_t guid_key(const struct sim_estate *e, enum sim_guid type)
 {
     return (uint32_t)sim_hash(e->set.seed, SIM_UUID, 0xf000000000000000u + (uint64_t)type);
@@ -61,7 +67,7 @@ static void guid_write(const struct sim_estate *e, enum sim_guid type, uint32_t 
     uint64_t rest = sim_hash(e->set.seed ^ key, SIM_UUID, ((uint64_t)sub << 32) | n);
 
     snprintf(out, SIM_ID_MAX, "%08" PRIX32 "-%04X-4%03X-%04X-%012" PRIX64, scatter(n, key),
-             (unsigned)(uint16_t)(sub ^ key), (unsigned)(rest & 0xfff),
+             (unsigned)(sub ^ guid_mask(e, key, n)), (unsigned)(rest & 0xfff),
              (unsigned)(0x8000 | ((rest >> 12) & 0x3fff)), rest >> 16 & 0xffffffffffffu);
 }
 
@@ -75,7 +81,7 @@ static bool guid_read(const struct sim_estate *e, enum sim_guid type, const char
     if (strlen(id) != 36 || sscanf(id, "%8X-%4X-", &first, &second) != 2)
         return false;
     *n = gather(first, key);
-    *sub = (uint16_t)(second ^ key);
+    *sub = (uint16_t)(second ^ guid_mask(e, key, *n));
     guid_write(e, type, *n, *sub, again);
     return strcmp(again, id) == 0;
 }
@@ -210,7 +216,7 @@ void sim_uuid(const struct sim_estate *e, enum sim_stream stream, uint64_t n, un
 
     if (prefix)
         a = (a & 0x00ffffffffffffffu) | (uint64_t)prefix << 56;
-    a = (a & ~0xf000u) | 0x4000u;
+    a = (a & ~0xf000ull) | 0x4000u;
     b = (b & 0x3fffffffffffffffu) | 0x8000000000000000u;
     snprintf(out, 37, "%08x-%04x-%04x-%04x-%012" PRIx64, (unsigned)(a >> 32),
              (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xffff), (unsigned)(b >> 48),

@@ -87,6 +87,7 @@ struct sim_vm_state {
     uint8_t renames;
     uint8_t power;              /* enum pv_power_state */
     uint8_t activity;           /* enum pv_activity */
+    uint8_t unsent;             /* enum sim_part: changed and not yet in the feed */
     bool absent;                /* deleted, place free */
 };
 
@@ -116,6 +117,7 @@ struct sim_change {
 };
 
 #define SIM_QUEUE_MAX 1024u
+#define SIM_TICK_MAX 1000u      /* changes of one tick of the feed */
 #define SIM_FREE_MAX 64u
 struct sim_estate {
     struct sim_settings set;
@@ -132,7 +134,8 @@ struct sim_estate {
     /* Of the thread in watch() alone: */
     uint64_t feed;                      /* number of the last position in the feed */
     uint64_t events, changes;           /* so many so far */
-    uint32_t free_count;
+    uint32_t touched_count, free_count;
+    uint32_t touched[SIM_QUEUE_MAX + SIM_TICK_MAX]; /* VMs with something unsent */
     uint32_t free[SIM_FREE_MAX];        /* places of deleted VMs */
 };
 
@@ -309,8 +312,10 @@ int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const ch
 
 /* One random change to one VM; false: nothing could be changed. Takes the lock; watch() alone (changes.c). */
 bool sim_change_make(struct sim_estate *e, struct sim_change *out);
-/* The records and the event of a change. Takes the lock; watch() alone. */
-void sim_change_send(struct sim_estate *e, struct pv_builder *b, const struct sim_change *change);
+/* Sends the event of a change and notes what of the VM is to be sent. Takes the lock; watch() alone. */
+void sim_change_note(struct sim_estate *e, struct pv_builder *b, const struct sim_change *change);
+/* Sends what was noted, each VM once. Takes the lock; watch() alone. */
+void sim_changes_send(struct sim_estate *e, struct pv_builder *b);
 /* Usage of the running VMs, and then hosts, number `from` up to `to`. Takes the lock (usage.c). */
 void sim_usage_send(struct sim_estate *e, struct pv_builder *b, uint32_t from, uint32_t to);
 

@@ -92,7 +92,7 @@ static void pick_firmware(const struct sim_estate *e, struct sim_vm *vm)
 static void first_name(const struct sim_estate *e, struct sim_vm *vm)
 {
     uint64_t roll = sim_roll(e, SIM_NAME_FORM, vm->number);
-    const char *middle = vm->production ? "prod" : "test";
+    bool by_site = roll % 2 || vm->role->off_permille > 100; /* no "test-test-012" */
     unsigned number = (unsigned)vm->number + 1;
 
     if (vm->is_template)
@@ -101,7 +101,7 @@ static void first_name(const struct sim_estate *e, struct sim_vm *vm)
         snprintf(vm->name, sizeof(vm->name), "%s-%05u", vm->role->name, number);
     else
         snprintf(vm->name, sizeof(vm->name), "%s-%s-%03u", vm->role->name,
-                 roll % 2 ? sim_unit_site(e, vm->unit) : middle, number);
+                 by_site ? sim_unit_site(e, vm->unit) : vm->production ? "prod" : "test", number);
     /* Hyper-V's Windows administrators like capitals. */
     if (!sim_is_vmware(e) && vm->os->family == PV_OS_FAMILY_WINDOWS)
         for (char *c = vm->name; *c; c++)

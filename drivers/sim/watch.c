@@ -12,7 +12,6 @@
 #define TICK_MS 100
 #define MARK_MS 30000           /* a mark is due even when nothing changed */
 #define USAGE_MS 20000          /* once round all objects */
-#define CHANGES_MAX 1000u       /* of one tick; what is due beyond that is left out */
 #define CURSOR_MAX 64
 
 PV_DEFINE_AUTO(pv_builder_free, struct pv_builder *)
@@ -112,37 +111,20 @@ struct pace {
     uint32_t usage_at;          /* objects reported in this round */
 };
 
-/* What operations did since the last tick. False: nothing. */
-static bool pass_on(struct sim_estate *e, struct pv_builder *b)
+/* What operations did since the last tick, and what happens by itself. */
+static void live(struct sim_estate *e, struct pv_builder *b, struct pace *p, int64_t now)
 {
     struct sim_change c;
-    bool any = false;
 
-    for (unsigned i = 0; i < SIM_QUEUE_MAX && sim_estate_told(e, &c); i++) {
-        sim_change_send(e, b, &c);
-        pv_builder_room(b);
-        any = true;
-    }
-    return any;
-}
-
-static bool live(struct sim_estate *e, struct pv_builder *b, struct pace *p, int64_t now)
-{
-    struct sim_change c;
-    bool any = false;
-
+    for (unsigned i = 0; i < SIM_QUEUE_MAX && sim_estate_told(e, &c); i++)
+        sim_change_note(e, b, &c);
     p->changes += e->set.change_rate * (double)(now - p->last_ms) / 1000;
     p->last_ms = now;
-    if (p->changes > CHANGES_MAX)
-        p->changes = CHANGES_MAX;
-    for (; p->changes >= 1; p->changes--) {
-        if (!sim_change_make(e, &c))
-            continue;
-        sim_change_send(e, b, &c);
-        pv_builder_room(b);
-        any = true;
-    }
-    return any;
+    if (p->changes > SIM_TICK_MAX)
+        p->changes = SIM_TICK_MAX; /* what is due beyond that is left out */
+    for (; p->changes >= 1; p->changes--)
+        if (sim_change_make(e, &c))
+            sim_change_note(e, b, &c);
 }
 
 /* Usage goes round evenly, so that a large estate is no burst. */
@@ -179,6 +161,7 @@ static bool overflowed(struct sim_estate *e)
 static int tick(struct sim_estate *e, struct pv_builder *b, uint64_t call, struct pace *p)
 {
     int64_t now = clock_mono_ms();
+    uint64_t events;
     bool changed;
     int rc;
 
@@ -187,8 +170,10 @@ static int tick(struct sim_estate *e, struct pv_builder *b, uint64_t call, struc
         p->marked_ms = clock_mono_ms();
         return rc;
     }
-    changed = pass_on(e, b);
-    changed |= live(e, b, p, now);
+    events = e->events;
+    live(e, b, p, now);
+    changed = e->touched_count > 0 || e->events != events;
+    sim_changes_send(e, b);
     if (measure(e, b, p, now)) {
         rc = pv_builder_send(b);
         if (rc != PV_OK)

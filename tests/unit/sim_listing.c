@@ -124,6 +124,26 @@ Test(sim, names_and_macs_are_used_once)
     sim_estate_free(e);
 }
 
+Test(sim, uuids_are_random_in_every_part)
+{
+    struct fake_host h;
+    struct sim_estate *e = fake_open(&h, vmware);
+    char a[37], b[37];
+
+    for (uint32_t i = 0; i < 100; i++) {
+        sim_uuid(e, SIM_BIOS, i, 0x42, a);
+        sim_uuid(e, SIM_BIOS, i + 1, 0x42, b);
+        cr_assert_eq(strlen(a), 36u);
+        cr_assert_eq(strncmp(a, "42", 2), 0, "%s", a);
+        cr_assert_eq(a[14], '4', "%s", a);
+        cr_assert_not_null(strchr("89ab", a[19]), "%s", a);
+        cr_assert_neq(strncmp(a, b, 8), 0, "%s %s", a, b);
+        cr_assert_neq(strncmp(a + 9, b + 9, 4), 0, "%s %s", a, b);
+        cr_assert_neq(strncmp(a + 24, b + 24, 12), 0, "%s %s", a, b);
+    }
+    sim_estate_free(e);
+}
+
 Test(sim, refresh_sends_one_vm_with_its_children)
 {
     const struct pv_driver *d = pv_driver_entry(PV_ABI_MAJOR);
