@@ -304,7 +304,7 @@ def test_a_plugin_of_a_wrong_version_gives_a_clear_error_and_the_server_goes_on(
     (folder / "broken.so").write_bytes(b"\x7fELF this is no shared object")
     server = servers(config=f"rate_per_s = 0\ndriver_dir = {folder}\n")
     api = server.admin()
-    drivers = {d["name"]: d for d in api.items("drivers")}
+    drivers = {d["name"]: d for d in api.read("/drivers")["items"]}
     assert "vapi" in drivers and drivers["vapi"].get("error") is None
     assert drivers["broken"]["error"]["code"] == "driver-broken" and drivers["broken"]["error"]["remedy"], drivers["broken"]
     document = problem(api.post("/providers", {"name": "b", "driver": "broken", "endpoint": "x"}), 422)
