@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenAPI 3.1 document, written from the route table and the model's tables. */
+#include "server/api/internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
+#include <polyvisor/err.h>
+#include <polyvisor/str.h>
+
+#include "server/api/schemas.h"
+
+/* ------------------------------------------------------------------ schemas of the kinds */
+
+static const char *const units[] = { "", "count", "bytes", "MHz", "percent", "ms", "s" };
+
+static void nullable(struct jsonw *w, const char *type)
+{
+    jsonw_array(w, "type");
+    jsonw_str(w, NULL, type);
+    jsonw_str(w, NULL, "null");
+    jsonw_end(w);
+}
+
+static void ref(struct jsonw *w, const char *key, const char *schema)
+{
+    jsonw_object(w, key);
+    jsonw_strf(w, "$ref", "#/components/schemas/%s", schema);
+    jsonw_end(w);
+}
+
+static void ref_or_null(struct jsonw *w, const char *schema)
+{
+    jsonw_array(w, "anyOf");
+    ref(w, NULL, schema);
+    jsonw_object(w, NULL);
+    jsonw_str(w, "type", "null");
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+static void write_field(struct jsonw *w, const char *key, const struct model_field *f)
+{
+    jsonw_object(w, key);
+    jsonw_str(w, "description", f->doc);
+    switch (f->type) {
+    case MODEL_STR:
+        nullable(w, "string");
+        break;
+    case MODEL_LIST:
+        jsonw_str(w, "type", "array");
+        jsonw_object(w, "items");
+        jsonw_str(w, "type", "string");
+        jsonw_end(w);
+        break;
+    case MODEL_JSON:
+        break;
+    case MODEL_U64:
+        nullable(w, "integer");
+        jsonw_i64(w, "minimum", 0);
+        jsonw_str(w, "x-unit", units[f->unit]);
+        break;
+    case MODEL_BOOL:
+        nullable(w, "boolean");
+        break;
+    case MODEL_ENUM:
+        jsonw_array(w, "enum");
+        for (size_t i = 0; i < model_enum_count(f->enum_id); i++)
+            jsonw_str(w, NULL, model_enum_text(f->enum_id, (int64_t)i));
+        jsonw_null(w, NULL);
+        jsonw_end(w);
+        break;
+    case MODEL_TIME:
+        nullable(w, "string");
+        jsonw_str(w, "format", "date-time");
+        break;
+    case MODEL_REF:
+        ref_or_null(w, f->ref == PV_KIND_provider ? "ProviderRef" : "Ref");
+        break;
+    case MODEL_REFS:
+        jsonw_str(w, "type", "array");
+        ref(w, "items", "Ref");
+        break;
+    }
+    if (f->flags & MODEL_SORT)
+        jsonw_bool(w, "x-sortable", true);
+    if (f->flags & MODEL_SEARCH)
+        jsonw_bool(w, "x-filterable", true);
+    if (f->slot < 0)
+        jsonw_bool(w, "x-ours", true);
+    jsonw_end(w);
+}
+
+/* The fields whose paths begin with `prefix` (ending in a dot, or empty), as properties. */
+static void write_level(struct jsonw *w, const struct model_shape *s, const char *prefix)
+{
+    const char *last = "";
+    size_t last_len = 0;
+
+    for (size_t i = 0; i < s->nfields; i++) {
+        const struct model_field *f = &s->kind->fields[s->fields[i]];
+        const char *rest = f->path + strlen(prefix);
+        size_t len;
+        char deeper[128];
+
+        if (!str_starts(f->path, prefix))
+            continue;
+        len = strcspn(rest, ".");
+        if (rest[len] == '\0') {
+            write_field(w, rest, f);
+            continue;
+        }
+        /* Relatives stand together, so one look back is enough. */
+        if (len == last_len && memcmp(rest, last, len) == 0)
+            continue;
+        last = rest;
+        last_len = len;
+        snprintf(deeper, sizeof(deeper), "%s%.*s.", prefix, (int)len, rest);
+        {
+            char key[64];
+
+            str_copy_n(key, sizeof(key), rest, len);
+            jsonw_object(w, key);
+            jsonw_str(w, "type", "object");
+            jsonw_object(w, "properties");
+            write_level(w, s, deeper);
+            jsonw_end(w);
+            jsonw_end(w);
+        }
+    }
+}
+
+/* "resource_pool" -> "ResourcePool" */
+static const char *schema_name(const struct model_kind *k, char out[64])
+{
+    bool upper = true;
+    size_t n = 0;
+
+    for (const char *p = k->name; *p && n < 62; p++) {
+        if (*p == '_') {
+            upper = true;
+            continue;
+        }
+        out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
+        upper = false;
+    }
+    out[n] = '\0';
+    return out;
+}
+
+static int write_kind(struct jsonw *w, const struct model_kind *k, struct arena *a, struct pv_err *err)
+{
+    const struct model_shape *s;
+    char name[64];
+    int rc = model_shape_make(k, NULL, MODEL_VIEW_FULL, a, &s, err);
+
+    if (rc != PV_OK)
+        return rc;
+    jsonw_object(w, schema_name(k, name));
+    jsonw_str(w, "type", "object");
+    jsonw_str(w, "description", k->doc);
+    jsonw_array(w, "required");
+    jsonw_str(w, NULL, "id");
+    jsonw_str(w, NULL, "kind");
+    jsonw_end(w);
+    jsonw_object(w, "properties");
+    jsonw_object(w, "id");
+    jsonw_str(w, "type", "string");
+    jsonw_strf(w, "pattern", "^%s_[0-9a-z]{26}$", k->prefix);
+    jsonw_end(w);
+    jsonw_object(w, "kind");
+    jsonw_str(w, "const", k->name);
+    jsonw_end(w);
+    write_level(w, s, "");
+    for (size_t i = 0; s->children && s->children[i]; i++) {
+        jsonw_object(w, s->children[i]->kind->member);
+        jsonw_str(w, "type", "array");
+        ref(w, "items", schema_name(s->children[i]->kind, name));
+        jsonw_end(w);
+    }
+    jsonw_object(w, "usage");
+    nullable(w, "object");
+    jsonw_str(w, "description", "Volatile numbers, when fields= names usage.");
+    jsonw_end(w);
+    jsonw_object(w, "expanded");
+    jsonw_str(w, "type", "object");
+    jsonw_str(w, "description", "What expand= names, in full.");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    return PV_OK;
+}
+
+static int write_components(struct jsonw *w, struct arena *a, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    jsonw_object(w, "components");
+    jsonw_object(w, "securitySchemes");
+    jsonw_object(w, "token");
+    jsonw_str(w, "type", "http");
+    jsonw_str(w, "scheme", "bearer");
+    jsonw_end(w);
+    jsonw_object(w, "cookie");
+    jsonw_str(w, "type", "apiKey");
+    jsonw_str(w, "in", "cookie");
+    jsonw_str(w, "name", "__Host-polyvisor");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_object(w, "schemas");
+    for (const struct named_schema *s = api_schemas; s->name; s++)
+        jsonw_raw(w, s->name, s->json, strlen(s->json));
+    for (size_t i = 0; model_kind_at(i) && rc == PV_OK; i++)
+        if (!(model_kind_at(i)->flags & MODEL_MEMORY))
+            rc = write_kind(w, model_kind_at(i), a, err);
+    jsonw_end(w);
+    jsonw_end(w);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ paths */
+
+struct parameter {
+    const char *name, *in, *type, *doc;
+    int64_t least, most;    /* integers; 0, 0: none */
+};
+
+static void write_parameter(struct jsonw *w, const struct parameter *p)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", p->name);
+    jsonw_str(w, "in", p->in);
+    if (strcmp(p->in, "path") == 0)
+        jsonw_bool(w, "required", true);
+    jsonw_object(w, "schema");
+    jsonw_str(w, "type", p->type);
+    if (p->most > 0) {
+        jsonw_i64(w, "minimum", p->least);
+        jsonw_i64(w, "maximum", p->most);
+    }
+    jsonw_end(w);
+    jsonw_str(w, "description", p->doc);
+    jsonw_end(w);
+}
+
+static const struct parameter shape_parameters[] = {
+    { "fields", "query", "string", "Only these fields, by path, with commas.", 0, 0 },
+    { "view", "query", "string", "summary or full.", 0, 0 },
+    { "expand", "query", "string", "References to show in full, too.", 0, 0 },
+};
+static const struct parameter list_parameters[] = {
+    { "limit", "query", "integer", "Objects on a page; 100 unless given.", 1, 1000 },
+    { "cursor", "query", "string", "Where to go on: `next` of the page before.", 0, 0 },
+    { "sort", "query", "string", "Fields to sort by, with commas; - before one turns it round.", 0, 0 },
+    { "filter", "query", "string", "Which objects, in the filter language.", 0, 0 },
+    { "ids", "query", "string", "Exactly these, in this order; up to 200.", 0, 0 },
+    { "count", "query", "string", "exact adds `count`, the number of all that match.", 0, 0 },
+    { "facets", "query", "string", "Fields whose values to count.", 0, 0 },
+};
+static const struct parameter dry_run = { "dry_run", "query", "boolean", "Check everything, change nothing.", 0, 0 };
+static const struct parameter if_match = { "If-Match", "header", "string", "ETag of the version that is meant.", 0, 0 };
+static const struct parameter key = { "Idempotency-Key", "header", "string", "Repeated requests with one key act once.", 0, 0 };
+static const struct parameter prefer = { "Prefer", "header", "string", "wait=30 waits up to 30 s for the end.", 0, 0 };
+
+static void write_path_parameters(struct jsonw *w, const struct route *r)
+{
+    for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{')) {
+        char name[32];
+
+        str_copy_n(name, sizeof(name), p + 1, strcspn(p + 1, "}"));
+        write_parameter(w, &(struct parameter){ name, "path", "string",
+                                                strcmp(name, "id") == 0 || strcmp(name, "owner") == 0
+                                                    ? "Id, name:<name> or native:<provider>:<native id>."
+                                                    : "Which one.", 0, 0 });
+    }
+}
+
+static void write_query_table(struct jsonw *w, const struct model_param *table)
+{
+    for (const struct model_param *p = table; p && p->name; p++) {
+        jsonw_object(w, NULL);
+        jsonw_str(w, "name", p->name);
+        jsonw_str(w, "in", "query");
+        if (p->required)
+            jsonw_bool(w, "required", true);
+        jsonw_object(w, "schema");
+        jsonw_str(w, "type", p->type == PARAM_BOOL ? "boolean" : p->type == PARAM_INT ? "integer" : "string");
+        if (p->type == PARAM_INT) {
+            jsonw_i64(w, "minimum", p->min);
+            jsonw_i64(w, "maximum", p->max > 0 ? p->max : INT64_C(1) << 53);
+        }
+        if (p->type == PARAM_TEXT && p->required)
+            jsonw_i64(w, "minLength", p->min);
+        if (p->choices) {
+            jsonw_array(w, "enum");
+            for (size_t i = 0; p->choices[i]; i++)
+                jsonw_str(w, NULL, p->choices[i]);
+            jsonw_end(w);
+        }
+        jsonw_end(w);
+        jsonw_str(w, "description", p->doc);
+        jsonw_end(w);
+    }
+}
+
+static void write_parameters(struct jsonw *w, const struct route *r)
+{
+    jsonw_array(w, "parameters");
+    write_path_parameters(w, r);
+    if (r->answer == ANSWER_LIST || (r->answer == ANSWER_OBJECT && strcmp(r->method, "GET") == 0))
+        for (size_t i = 0; i < PV_COUNT(shape_parameters); i++)
+            write_parameter(w, &shape_parameters[i]);
+    if (r->answer == ANSWER_LIST)
+        for (size_t i = 0; i < PV_COUNT(list_parameters); i++)
+            write_parameter(w, &list_parameters[i]);
+    write_query_table(w, r->query);
+    if (r->flags & ROUTE_DRY_RUN)
+        write_parameter(w, &dry_run);
+    if (r->flags & ROUTE_IF_MATCH)
+        write_parameter(w, &if_match);
+    if (r->flags & ROUTE_IDEMPOTENT)
+        write_parameter(w, &key);
+    if (r->answer == ANSWER_TASK)
+        write_parameter(w, &prefer);
+    jsonw_end(w);
+}
+
+static void write_body(struct jsonw *w, const struct route *r)
+{
+    bool required = false;
+
+    if (!r->body)
+        return;
+    for (const struct model_param *p = r->body; p->name; p++)
+        required = required || p->required;
+    jsonw_object(w, "requestBody");
+    jsonw_bool(w, "required", required);
+    jsonw_object(w, "content");
+    jsonw_object(w, r->flags & ROUTE_MERGE_PATCH ? "application/merge-patch+json" : "application/json");
+    model_params_schema(w, "schema", r->body);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+static void response_open(struct jsonw *w, const char *status, const char *description, const char *type)
+{
+    jsonw_object(w, status);
+    jsonw_str(w, "description", description);
+    if (!type)
+        return;
+    jsonw_object(w, "content");
+    jsonw_object(w, type);
+}
+
+static void response(struct jsonw *w, const char *status, const char *description, const char *type, const char *schema)
+{
+    response_open(w, status, description, type);
+    if (type) {
+        ref(w, "schema", schema);
+        jsonw_end(w);
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+}
+
+static void write_page(struct jsonw *w, const struct model_kind *k)
+{
+    char name[64];
+
+    response_open(w, "200", "A page of them.", "application/json");
+    jsonw_object(w, "schema");
+    jsonw_str(w, "type", "object");
+    jsonw_array(w, "required");
+    jsonw_str(w, NULL, "items");
+    jsonw_str(w, NULL, "next");
+    jsonw_end(w);
+    jsonw_object(w, "properties");
+    jsonw_object(w, "items");
+    jsonw_str(w, "type", "array");
+    ref(w, "items", schema_name(k, name));
+    jsonw_end(w);
+    jsonw_object(w, "next");
+    nullable(w, "string");
+    jsonw_end(w);
+    jsonw_object(w, "count");
+    jsonw_str(w, "type", "integer");
+    jsonw_end(w);
+    jsonw_object(w, "facets");
+    jsonw_str(w, "type", "object");
+    jsonw_end(w);
+    jsonw_object(w, "as_of");
+    jsonw_str(w, "type", "string");
+    jsonw_str(w, "format", "date-time");
+    jsonw_end(w);
+    jsonw_object(w, "event_seq");
+    jsonw_str(w, "type", "integer");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_object(w, "application/x-ndjson");
+    jsonw_end(w);
+    jsonw_object(w, "text/csv");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+/* Lists of things about a kind show another one. */
+static const struct model_kind *listed_kind(const struct route *r)
+{
+    const char *last = strrchr(r->pattern, '/');
+    const struct model_kind *k = last ? model_kind_by_plural(last + 1) : NULL;
+
+    if (k)
+        return k;
+    return str_ends(r->pattern, "/children") ? model_kind(PV_KIND_task) : r->kind;
+}
+
+static void write_good_answer(struct jsonw *w, const struct route *r)
+{
+    const char *ok = r->flags & ROUTE_CREATES ? "201" : "200";
+    char name[64];
+
+    switch (r->answer) {
+    case ANSWER_LIST:
+        write_page(w, listed_kind(r));
+        response(w, "304", "Nothing has changed.", NULL, NULL);
+        break;
+    case ANSWER_OBJECT:
+        response(w, ok, "The object.", "application/json", schema_name(r->kind, name));
+        if (r->flags & ROUTE_ETAG)
+            response(w, "304", "Nothing has changed.", NULL, NULL);
+        if ((r->flags & ROUTE_CREATES) && (r->flags & ROUTE_DRY_RUN))
+            response(w, "200", "What would be done.", "application/json", "Plan");
+        break;
+    case ANSWER_TASK:
+        response(w, "202", "The task, which goes on.", "application/json", "Task");
+        response_open(w, "200", "The finished task (Prefer: wait), or what would be done (dry_run).", "application/json");
+        jsonw_object(w, "schema");
+        jsonw_array(w, "anyOf");
+        ref(w, NULL, "Task");
+        ref(w, NULL, "Plan");
+        jsonw_end(w);
+        jsonw_end(w);
+        jsonw_end(w);
+        jsonw_end(w);
+        jsonw_end(w);
+        break;
+    case ANSWER_NONE:
+        response(w, "204", "Done.", NULL, NULL);
+        break;
+    case ANSWER_TEXT:
+        response(w, "200", "Text.", "text/plain", "Anything");
+        break;
+    case ANSWER_STREAM:
+        response(w, "200", "Events.", "text/event-stream", "Anything");
+        break;
+    case ANSWER_JSON:
+        response(w, ok, "The answer.", "application/json", r->schema);
+        break;
+    }
+}
+
+/* Statuses of problems that any route of this form can answer with, beside its own. */
+static void write_problems(struct jsonw *w, const struct route *r)
+{
+    char all[96], status[4];
+    const char *more = r->statuses ? r->statuses : "";
+
+    snprintf(all, sizeof(all), "400 %s%s%s500 503 ", r->permission == PERM_PUBLIC ? "" : "401 403 429 ",
+             r->body ? "413 415 422 " : "", r->flags & ROUTE_IDEMPOTENT ? "409 422 " : "");
+    for (int pass = 0; pass < 2; pass++) {
+        for (const char *p = pass ? more : all; strlen(p) >= 3; p += 4) {
+            const char *said = strstr(all, (memcpy(status, p, 3), status[3] = '\0', status));
+
+            if ((pass == 0 && said == p) || (pass == 1 && !said)) {
+                if (r->answer == ANSWER_TEXT && strcmp(status, "503") == 0)
+                    response(w, status, "Not now.", NULL, NULL);
+                else
+                    response(w, status, "Problem.", "application/problem+json", "Problem");
+            }
+            if (p[3] == '\0')
+                break;
+        }
+    }
+}
+
+static void operation_id(const struct route *r, char out[160])
+{
+    size_t n = 0;
+    bool upper = false;
+
+    for (const char *p = r->method; *p; p++)
+        out[n++] = (char)tolower((unsigned char)*p);
+    for (const char *p = str_starts(r->pattern, API_BASE) ? r->pattern + strlen(API_BASE) : r->pattern; *p && n < 158; p++) {
+        if (!isalnum((unsigned char)*p)) {
+            upper = true;
+            continue;
+        }
+        out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
+        upper = false;
+    }
+    out[n] = '\0';
+}
+
+static void write_route(struct jsonw *w, const struct route *r)
+{
+    char method[8] = "", id[160];
+
+    for (size_t i = 0; r->method[i] && i < sizeof(method) - 1; i++)
+        method[i] = (char)tolower((unsigned char)r->method[i]);
+    operation_id(r, id);
+    jsonw_object(w, method);
+    jsonw_str(w, "operationId", id);
+    jsonw_str(w, "summary", r->doc);
+    if (r->operation)
+        jsonw_str(w, "x-operation", r->operation->name);
+    if (r->permission == PERM_PUBLIC) {
+        jsonw_array(w, "security");
+        jsonw_end(w);
+    } else {
+        jsonw_str(w, "x-permission", model_permission_text(r->permission));
+    }
+    if (r->flags & ROUTE_LIVE)
+        jsonw_bool(w, "x-live", true);
+    write_parameters(w, r);
+    write_body(w, r);
+    jsonw_object(w, "responses");
+    write_good_answer(w, r);
+    write_problems(w, r);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+static int by_pattern(const void *a, const void *b)
+{
+    const struct route *const *x = a, *const *y = b;
+    int c = strcmp((*x)->pattern, (*y)->pattern);
+
+    return c ? c : strcmp((*x)->method, (*y)->method);
+}
+
+static int write_paths(struct jsonw *w, struct api *a, struct pv_err *err)
+{
+    const struct route **sorted = arena_alloc(a->arena, a->nroutes * sizeof(const struct route *));
+
+    if (!sorted)
+        return pv_fail(err, PV_ENOMEM, "no memory for the API description");
+    for (size_t i = 0; i < a->nroutes; i++)
+        sorted[i] = &a->routes[i];
+    qsort(sorted, a->nroutes, sizeof(const struct route *), by_pattern);
+    jsonw_object(w, "paths");
+    for (size_t i = 0; i < a->nroutes; i++) {
+        if (i == 0 || strcmp(sorted[i]->pattern, sorted[i - 1]->pattern) != 0) {
+            if (i > 0)
+                jsonw_end(w);
+            jsonw_object(w, sorted[i]->pattern);
+        }
+        write_route(w, sorted[i]);
+    }
+    jsonw_end(w);
+    jsonw_end(w);
+    return PV_OK;
+}
+
+int openapi_build(struct api *a, struct pv_err *err)
+{
+    struct jsonw w;
+    int rc;
+
+    jsonw_init(&w, &a->openapi);
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "openapi", "3.1.0");
+    jsonw_object(&w, "info");
+    jsonw_str(&w, "title", "Polyvisor");
+    jsonw_str(&w, "version", PV_VERSION);
+    jsonw_str(&w, "description", "Hyper-V and VMware vSphere side by side.");
+    jsonw_object(&w, "license");
+    jsonw_str(&w, "name", "Apache-2.0");
+    jsonw_str(&w, "identifier", "Apache-2.0");
+    jsonw_end(&w);
+    jsonw_end(&w);
+    jsonw_array(&w, "security");
+    jsonw_object(&w, NULL);
+    jsonw_array(&w, "token");
+    jsonw_end(&w);
+    jsonw_end(&w);
+    jsonw_object(&w, NULL);
+    jsonw_array(&w, "cookie");
+    jsonw_end(&w);
+    jsonw_end(&w);
+    jsonw_end(&w);
+    rc = write_paths(&w, a, err);
+    if (rc == PV_OK)
+        rc = write_components(&w, a->arena, err);
+    if (rc != PV_OK)
+        return rc;
+    jsonw_end(&w);
+    return buf_ok(&a->openapi) ? PV_OK : pv_fail(err, PV_ENOMEM, "the API description is too long");
+}
