@@ -94,7 +94,7 @@ enum pv_mark {
 struct pv_failure {
     uint32_t size;
     int32_t code;           /* enum pv_rc; 0 means no failure */
-    char native_code[64];   /* as the provider writes it: "InvalidPowerState", "0x80338029" */
+    char native_code[80];   /* as the provider writes it: "InvalidPowerState", "0x80338029", "sha256:..." */
     char needs[128];        /* the missing privilege or feature, where that is the reason */
     char message[256];      /* what happened, to what; UTF-8 */
     char problem[32];       /* problem code of the API, where code's usual one is not it; or "" */
