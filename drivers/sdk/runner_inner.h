@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runner_inner - what the files of the runner share; nobody else's.
+ *
+ * Lock order: runner.lock, then runner.send_lock. No driver function and no
+ * send runs with runner.lock held.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "drivers/sdk/frame.h"
+#include "drivers/sdk/load.h"
+
+#define RUNNER_POOL 32u
+#define RUNNER_JOBS_MAX 8192u
+
+struct secret {
+    char *name, *value;     /* owned, wiped */
+    size_t len;
+};
+
+struct call {
+    struct call *next;      /* guarded by runner.lock */
+    struct session *session;
+    uint64_t number;
+    struct frame frame;     /* the arguments */
+    atomic_bool cancelled;
+};
+
+enum session_state { SESSION_OPENING, SESSION_OPEN, SESSION_FAILED };
+
+struct session {
+    struct session *next;           /* guarded by runner.lock */
+    struct runner *runner;
+    uint64_t number;
+    struct pv_host host;            /* what the driver sees */
+    struct frame frame;             /* config and secrets; gone after open */
+    void *driver_session;
+    struct secret *secrets;
+    size_t nsecrets;
+    atomic_bool stopping;           /* everything in it is to end */
+    pthread_cond_t changed;         /* unacked, stopping, or the cancelled of a call */
+    enum session_state state;       /* these are guarded by runner.lock */
+    struct call *calls;             /* running or queued */
+    struct call *waiting;           /* came before open had ended */
+    unsigned active;                /* calls, and open while it runs */
+    unsigned unacked;
+    bool watched, closing, refused;
+    bool probe;                     /* set once: it has one call and reports no objects */
+};
+
+struct job {
+    struct job *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct runner {
+    const struct sdk_plugin *plugin;
+    int fd;
+    pthread_mutex_t lock;
+    pthread_cond_t work;            /* jobs, or ending */
+    pthread_cond_t drained;         /* sessions or threads got fewer */
+    struct session *sessions;       /* these are guarded by lock */
+    struct job *jobs, **jobs_end;
+    unsigned njobs, threads, pool, idle;   /* threads: all of them, pool: of the pool */
+    bool ending;
+    pthread_mutex_t send_lock;
+};
+
+/* The call that this thread works for, or NULL. */
+extern _Thread_local struct call *runner_current;
+
+/* pool.c: false when there is no memory or too much to do. runner.lock is held. */
+bool runner_submit(struct runner *r, void (*fn)(void *arg), void *arg);
+/* A thread of its own. */
+bool runner_thread(struct runner *r, void (*fn)(void *arg), void *arg, size_t stack);
+
+/* runner_host.c: what drivers may call, and sending. */
+void runner_host_init(struct session *s);
+/* Sends a frame; on failure the connection is given up. */
+int runner_send(struct runner *r, enum frame_type type, uint64_t call, struct buf *payload);
+bool runner_secrets_set(struct session *s, const char *json);
+void runner_secrets_wipe(struct session *s);
