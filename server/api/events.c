@@ -258,19 +258,16 @@ static enum req_result event_stream(struct req *r)
     hub->streams = s;
     pthread_mutex_unlock(&hub->lock);
 
-    /* The stream's lock keeps feeding away until the reset, if any, stands first. */
-    pthread_mutex_lock(&s->lock);
+    /* Nothing is fed before this returns: the stream is not live yet, and wants_more comes later. */
     result = reply_sse(r, wants_more, closed, s, &sse);
     if (sse) {
         static const char greeting[] = ": follow by Last-Event-ID\n\n";
         static const char again[] = "event: reset\ndata: {\"type\":\"reset\"}\n\n";
 
-        s->sse = sse;
         sse_append(sse, greeting, sizeof(greeting) - 1);
         if (reset)
             sse_append(sse, again, sizeof(again) - 1);
     }
-    pthread_mutex_unlock(&s->lock);
     return result;
 }
 
