@@ -287,12 +287,8 @@ static void empty_term(struct compiler *c, const struct filter *f)
         query_printf(c->q, "t.\"%s\" IS NULL", f->field->name);
 }
 
-static int field_term(struct compiler *c, const struct filter *f, struct pv_err *err)
+static int value_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    if (f->values[0].is_null) {
-        empty_term(c, f);
-        return PV_OK;
-    }
     switch (f->field->type) {
     case MODEL_STR:
         return text_term(c, f, err);
@@ -310,6 +306,33 @@ static int field_term(struct compiler *c, const struct filter *f, struct pv_err 
         break;
     }
     return pv_fail(err, PV_EINTERNAL, "%s cannot be filtered by", f->field->path);
+}
+
+/* Emptiness has a condition of its own, alone or as a member of a set. */
+static int field_term(struct compiler *c, const struct filter *f, struct pv_err *err)
+{
+    struct filter rest = *f;
+    struct filter_value *values;
+    int rc = PV_OK;
+
+    values = arena_alloc(c->a, f->nvalues * sizeof(*values));
+    if (!values)
+        return no_memory(err);
+    rest.values = values;
+    rest.nvalues = 0;
+    for (size_t i = 0; i < f->nvalues; i++)
+        if (!f->values[i].is_null)
+            values[rest.nvalues++] = f->values[i];
+    if (rest.nvalues == f->nvalues)
+        return value_term(c, f, err);
+    query_text(c->q, "(");
+    empty_term(c, f);
+    if (rest.nvalues > 0) {
+        query_text(c->q, " OR ");
+        rc = value_term(c, &rest, err);
+    }
+    query_text(c->q, ")");
+    return rc;
 }
 
 static int pseudo_term(struct compiler *c, const struct filter *f)
@@ -341,6 +364,18 @@ static int child_term(struct compiler *c, const struct filter *f, struct pv_err 
     int rc;
 
     query_printf(c->q, "t.\"id\" IN (SELECT t.\"owner\" FROM %s t WHERE ", f->kind->table);
+    rc = field_term(&inner, f, err);
+    query_text(c->q, ")");
+    return rc;
+}
+
+/* What the reference points at matches. */
+static int through_term(struct compiler *c, const struct filter *f, struct pv_err *err)
+{
+    struct compiler inner = { c->q, c->a, f->kind };
+    int rc;
+
+    query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", f->through->name, f->kind->table);
     rc = field_term(&inner, f, err);
     query_text(c->q, ")");
     return rc;
@@ -387,6 +422,8 @@ static int leaf(struct compiler *c, const struct filter *f, bool negate, struct 
         rc = word_term(c, f, err);
     else if (f->pseudo != FILTER_FIELD)
         rc = pseudo_term(c, f);
+    else if (f->through)
+        rc = through_term(c, f, err);
     else if (f->kind && f->kind != c->kind)
         rc = child_term(c, f, err);
     else
@@ -480,7 +517,7 @@ bool filter_names(const struct filter *f, const struct model_kind *kind, const c
     case FILTER_NOT:
         return filter_names(f->left, kind, field);
     case FILTER_TERM:
-        return f->pseudo == FILTER_FIELD && f->field && (!f->kind || f->kind == kind) &&
+        return f->pseudo == FILTER_FIELD && f->field && !f->through && (!f->kind || f->kind == kind) &&
                strcmp(f->field->name, field) == 0;
     case FILTER_WORD:
         break;

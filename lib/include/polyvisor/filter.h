@@ -8,9 +8,12 @@
  *   op    := ":" (text: contains; list: has member; else equals) "=" (exact) "!=" "<" "<=" ">" ">=" "~" (wildcard * ?)
  *   value := bare | "quoted" | size (8GiB) | duration (7d) | time (2026-01-31, now-24h) | a..b | {a,b,c}
  *
- * Fields are API paths or aliases of the kind, or of an embedded child kind
- * ("disks.capacity_bytes", any disk matches). A reference compares with an id
- * or a name. Storage compiles the tree to SQL with bound values only.
+ * Fields are API paths or aliases of the kind, of an embedded child kind
+ * ("disks.capacity_bytes", any disk matches), or of what a reference points at
+ * ("provider.family"). A reference compares with an id or a name; `:` and `~`
+ * ignore case, `=` does not. `!=` is the opposite of `=`: what is empty, or has
+ * no such disk, matches. `field:null` is what is empty. A bare date means the
+ * whole day. Storage compiles the tree to SQL with bound values only.
  *
  * Ownership: everything in the arena. Threads: pure.
  */
@@ -43,6 +46,7 @@ struct filter {             /* a node */
     const struct filter *left, *right;  /* NOT: left alone */
     const struct model_kind *kind;      /* TERM: kind the field is of (the list's, or an embedded child's) */
     const struct model_field *field;    /* TERM; NULL for the pseudo fields below */
+    const struct model_field *through;  /* TERM on what this reference of the list's kind points at; else NULL */
     enum { FILTER_FIELD, FILTER_ID, FILTER_KIND } pseudo;  /* `id` and `kind` */
     enum filter_op op;
     const struct filter_value *values;  /* one; RANGE: two; IN: nvalues */
@@ -56,6 +60,7 @@ int filter_parse(const struct model_kind *kind, const char *text, int64_t now_ms
                  const struct filter **out, struct pv_err *err);
 /* left AND right; NULLs are left out. */
 const struct filter *filter_and(struct arena *a, const struct filter *left, const struct filter *right);
+const struct filter *filter_or(struct arena *a, const struct filter *left, const struct filter *right);
 /* field = value, from the short form ?power_state=running. */
 int filter_equals(const struct model_kind *kind, const char *path, const char *value, int64_t now_ms,
                   struct arena *a, const struct filter **out, struct pv_err *err);
