@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/core/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/sdk/check.h"
+
+#define WORKERS 4
+#define MINUTE 60000ll
+
+uint64_t core_hash(const struct core *c, const void *data, size_t len)
+{
+    return sdk_hash(data, len, c->hash_key);
+}
+
+/* The last eight bytes of an id are random but for two bits. */
+uint64_t core_hash_id(const struct pv_id *id)
+{
+    uint64_t v;
+
+    memcpy(&v, id->b + 8, sizeof(v));
+    return v * 0x9e3779b97f4a7c15ull;
+}
+
+static int field_at(const struct model_kind *k, const char *name)
+{
+    const struct model_field *f = model_field_by_name(k, name);
+
+    return f ? f->index : -1;
+}
+
+static void kind_fields(struct kind_info *k)
+{
+    k->provider = field_at(k->kind, "provider");
+    k->native_id = field_at(k->kind, "native_id");
+    k->identity = field_at(k->kind, "identity");
+    k->presence = field_at(k->kind, "presence");
+    k->missing_since = field_at(k->kind, "missing_since");
+    k->stale_reason = field_at(k->kind, "stale_reason");
+    k->related = field_at(k->kind, "related");
+    k->version = field_at(k->kind, "version");
+    k->created_at = field_at(k->kind, "created_at");
+    k->updated_at = field_at(k->kind, "updated_at");
+    k->owner = field_at(k->kind, "owner");
+    k->name = field_at(k->kind, "name");
+    k->tags = field_at(k->kind, "tags");
+    k->attributes = field_at(k->kind, "attributes");
+    k->notes = field_at(k->kind, "notes");
+    k->folder = field_at(k->kind, "folder");
+    k->power_state = field_at(k->kind, "power_state");
+    k->child = -1;
+}
+
+static int kinds_init(struct core *c, struct pv_err *err)
+{
+    const struct model_kind *m;
+    int children = 0;
+
+    for (size_t i = 0; (m = model_kind_at(i)) != NULL; i++) {
+        struct kind_info *k = &c->kinds[m->number];
+        int rc = PV_OK;
+
+        k->kind = m;
+        kind_fields(k);
+        if (m->flags & MODEL_SYNCED) {
+            for (size_t f = 0; f < m->nfields; f++)
+                if (m->fields[f].slot >= 0)
+                    k->slots[k->nslots++] = &m->fields[f];
+            if (m->owner != PV_KIND_NONE)
+                k->child = children++;
+        }
+        if (children > CHILD_KINDS)
+            return pv_fail(err, PV_EINTERNAL, "the model has more child kinds than core knows");
+        if (!(m->flags & MODEL_MEMORY))
+            rc = model_shape_make(m, NULL, MODEL_VIEW_FULL, c->arena, &k->shape, err);
+        if (rc != PV_OK)
+            return rc;
+    }
+    c->event_shape = c->kinds[PV_KIND_event].shape;
+    return PV_OK;
+}
+
+const char *core_json_text(struct arena *a, const json_t *json)
+{
+    PV_AUTO_FREE char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+
+    return text ? arena_strdup(a, text) : NULL;
+}
+
+void core_write_ref(struct jsonw *w, const char *key, enum pv_kind kind, const struct pv_id *id,
+                    const char *name)
+{
+    char text[PV_ID_TEXT];
+
+    model_id_text(kind, id, text);
+    jsonw_object(w, key);
+    jsonw_str(w, "kind", model_kind(kind) ? model_kind(kind)->name : NULL);
+    jsonw_str(w, "id", text);
+    jsonw_str(w, "name", name);
+    jsonw_end(w);
+}
+
+static bool retryable(const struct pv_problem *problem)
+{
+    return problem->status == 503 || problem->status == 504;
+}
+
+const char *core_problem_json(struct arena *a, const struct pv_err *err, const struct pv_id *provider,
+                              const char *operation)
+{
+    const struct pv_problem *p = pv_err_problem(err);
+    struct buf text;
+    struct jsonw w;
+    const char *out;
+
+    buf_init(&text, 4096);
+    jsonw_init(&w, &text);
+    jsonw_object(&w, NULL);
+    jsonw_strf(&w, "type", "/api/v1/problems/%s", p->code);
+    jsonw_str(&w, "title", p->title);
+    jsonw_i64(&w, "status", p->status);
+    jsonw_str(&w, "code", p->code);
+    jsonw_str(&w, "detail", err->message);
+    jsonw_str(&w, "remedy", err->remedy[0] ? err->remedy : p->remedy);
+    jsonw_bool(&w, "retryable", retryable(p));
+    if (err->native_code[0] || err->needs[0] || provider) {
+        char id[PV_ID_TEXT];
+
+        jsonw_object(&w, "provider");
+        if (provider) {
+            model_id_text(PV_KIND_provider, provider, id);
+            jsonw_str(&w, "id", id);
+        }
+        if (operation)
+            jsonw_str(&w, "operation", operation);
+        if (err->native_code[0])
+            jsonw_str(&w, "native_code", err->native_code);
+        if (err->needs[0])
+            jsonw_str(&w, "needs", err->needs);
+        jsonw_end(&w);
+    }
+    jsonw_end(&w);
+    out = buf_ok(&text) ? arena_text(a, text.data, text.len) : NULL;
+    buf_free(&text);
+    return out;
+}
+
+int core_put_idempotency(struct store_tx *tx, const struct core_options *o, struct pv_err *err)
+{
+    return o && o->idempotency ? tx_idempotency_put(tx, o->idempotency, err) : PV_OK;
+}
+
+int core_check_version(const struct core_options *o, uint64_t version, struct pv_err *err)
+{
+    if (!o || !o->if_version || o->if_version == version)
+        return PV_OK;
+    return pv_fail_as(err, "precondition-failed", "it is at version %llu by now",
+                      (unsigned long long)version);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static void tick(void *arg)
+{
+    struct core *c = arg;
+    size_t n;
+    struct provider **list = providers_all(c, &n);
+    int64_t every = c->config.missing_grace_ms / 4;
+
+    for (size_t i = 0; i < n && !atomic_load(&c->stopping); i++)
+        absence_tick(list[i]);
+    providers_release(list, n);
+    every = every < 200 ? 200 : every > MINUTE ? MINUTE : every;
+    core_later(c, every, tick, c);
+}
+
+static void locks_init(struct core *c)
+{
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->tasks_lock, NULL);
+    pthread_mutex_init(&c->identity_lock, NULL);
+    pthread_mutex_init(&c->usage_lock, NULL);
+    pthread_mutex_init(&c->subs_lock, NULL);
+    pthread_cond_init(&c->subs_idle, NULL);
+}
+
+static void core_free(struct core *c)
+{
+    while (c->nproviders > 0)
+        provider_put(c->providers[--c->nproviders]);
+    free(c->providers);
+    tasks_free(c);
+    table_free(&c->identities);
+    usage_free(c);
+    arena_free(c->arena);
+    free(c);
+}
+
+static int start(struct core *c, struct pv_err *err)
+{
+    uint64_t oldest, newest;
+    size_t n;
+    struct provider **list;
+    int rc = kinds_init(c, err);
+
+    if (rc == PV_OK)
+        rc = store_event_bounds(c->store, &oldest, &newest, err);
+    if (rc == PV_OK)
+        atomic_store(&c->event_seq, newest);
+    if (rc == PV_OK)
+        rc = providers_load(c, err);
+    if (rc == PV_OK)
+        rc = tasks_load(c, err);
+    if (rc != PV_OK)
+        return rc;
+    list = providers_all(c, &n);
+    for (size_t i = 0; i < n; i++)
+        provider_connect(list[i], true);
+    providers_release(list, n);
+    core_later(c, 1000, tick, c);
+    core_later(c, MINUTE, core_retention, c);
+    tasks_wake(c);
+    return PV_OK;
+}
+
+int core_start(const struct core_config *config, struct core **out, struct pv_err *err)
+{
+    struct core *c = calloc(1, sizeof(*c));
+    int rc;
+
+    if (!c)
+        return pv_fail(err, PV_ENOMEM, "no memory to start");
+    c->config = *config;
+    c->store = config->store;
+    c->drivers = config->drivers;
+    if (!c->config.missing_grace_ms)
+        c->config.missing_grace_ms = 15 * MINUTE;
+    if (!c->config.gone_after_ms)
+        c->config.gone_after_ms = 7 * 24 * 60 * MINUTE;
+    if (!c->config.purge_after_ms)
+        c->config.purge_after_ms = 90 * 24 * 60 * MINUTE;
+    id_random(c->hash_key, sizeof(c->hash_key));
+    locks_init(c);
+    tasks_init(c);
+    c->arena = arena_new(65536, 4u << 20);
+    c->workers = workers_new("core", WORKERS, 100000);
+    if (!c->arena || !c->workers) {
+        if (c->workers)
+            workers_free(c->workers);
+        core_free(c);
+        return pv_fail(err, PV_ENOMEM, "no memory to start");
+    }
+    rc = core_clock_start(c, err);
+    if (rc != PV_OK) {
+        workers_free(c->workers);
+        core_free(c);
+        return rc;
+    }
+    rc = start(c, err);
+    if (rc != PV_OK) {
+        core_stop(c);
+        return rc;
+    }
+    *out = c;
+    return PV_OK;
+}
+
+void core_stop(struct core *c)
+{
+    if (!c)
+        return;
+    atomic_store(&c->stopping, true);
+    core_clock_stop(c);
+    providers_stop(c);
+    workers_free(c->workers);
+    /* A connect job that ran meanwhile may have opened one more. */
+    providers_stop(c);
+    waiters_end(c);
+    core_free(c);
+}
+
+void core_get_stats(struct core *c, struct core_stats *out)
+{
+    *out = (struct core_stats){
+        .tasks_done = atomic_load(&c->n_done),
+        .tasks_failed = atomic_load(&c->n_failed),
+        .events = atomic_load(&c->n_events),
+        .batches = atomic_load(&c->n_batches),
+        .records = atomic_load(&c->n_records),
+        .records_dropped = atomic_load(&c->n_dropped),
+        .rows_written = atomic_load(&c->n_written),
+    };
+    tasks_count(c, out);
+}
