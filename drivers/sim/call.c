@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An operation is checked, waits as long as it would take, and then takes effect. A job lives as long as its
- * call: one that is to be followed after a restart is unknown, and the VM's state decides where it can. As a new
- * session starts from the seed, that is the state the seed gave the VM, not the one it had.
+ * An operation is checked, waits as long as it would take, and then takes effect. A job lives as
+ * long as its call: one that is to be followed after a restart is unknown, and the VM's state
+ * decides where it can. As a new session starts from the seed, that is the state the seed gave the
+ * VM, not the one it had.
  */
 #include "sim.h"
 
@@ -18,28 +19,36 @@
 #include <polyvisor/model.h>
 
 #define GIB (1024ull * 1024 * 1024)
-#define STEP_MS 100     /* how often a waiting call looks whether it is canceled */
+#define STEP_MS 100 /* how often a waiting call looks whether it is canceled */
 #define ACCOUNT "svc-polyvisor"
+
+enum native_flag {
+    BY_GUEST = 1,  /* needs guest tools */
+    BY_MEMORY = 2, /* the more memory, the longer */
+};
 
 /* How the families call it and how long it takes. Names, states and effects are the model's. */
 static const struct native {
     const char *name, *vim, *hyperv;
     uint32_t min_ms, max_ms;
-    bool by_memory;             /* the more memory, the longer */
-    bool by_guest;              /* needs guest tools */
+    unsigned flags;
     enum sim_happening done;
 } natives[] = {
-    { "vm.start", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, false, false, SIM_DID_START },
-    { "vm.shutdown", "ShutdownGuest", "InitiateShutdown", 5000, 20000, false, true, SIM_DID_SHUTDOWN },
-    { "vm.stop", "PowerOffVM_Task", "RequestStateChange(3)", 500, 2000, false, false, SIM_DID_STOP },
-    { "vm.reboot", "RebootGuest", "InitiateReboot", 5000, 20000, false, true, SIM_DID_REBOOT },
-    { "vm.reset", "ResetVM_Task", "RequestStateChange(11)", 1000, 3000, false, false, SIM_DID_RESET },
-    { "vm.pause", NULL, "RequestStateChange(9)", 300, 1000, false, false, SIM_DID_PAUSE },
-    { "vm.resume", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, false, false, SIM_DID_RESUME },
-    { "vm.suspend", "SuspendVM_Task", "RequestStateChange(6)", 2000, 10000, true, false, SIM_DID_SUSPEND },
-    { "vm.snapshot.create", "CreateSnapshotEx_Task", "CreateSnapshot", 2000, 10000, true, false, SIM_DID_SNAPSHOT },
-    { "vm.snapshot.revert", "RevertToSnapshot_Task", "ApplySnapshot", 2000, 8000, true, false, SIM_DID_REVERT },
-    { "vm.snapshot.delete", "RemoveSnapshot_Task", "DestroySnapshot", 2000, 10000, false, false, SIM_DID_UNSNAPSHOT },
+    { "vm.start", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, 0, SIM_DID_START },
+    { "vm.shutdown", "ShutdownGuest", "InitiateShutdown", 5000, 20000, BY_GUEST, SIM_DID_SHUTDOWN },
+    { "vm.stop", "PowerOffVM_Task", "RequestStateChange(3)", 500, 2000, 0, SIM_DID_STOP },
+    { "vm.reboot", "RebootGuest", "InitiateReboot", 5000, 20000, BY_GUEST, SIM_DID_REBOOT },
+    { "vm.reset", "ResetVM_Task", "RequestStateChange(11)", 1000, 3000, 0, SIM_DID_RESET },
+    { "vm.pause", NULL, "RequestStateChange(9)", 300, 1000, 0, SIM_DID_PAUSE },
+    { "vm.resume", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, 0, SIM_DID_RESUME },
+    { "vm.suspend", "SuspendVM_Task", "RequestStateChange(6)", 2000, 10000, BY_MEMORY,
+      SIM_DID_SUSPEND },
+    { "vm.snapshot.create", "CreateSnapshotEx_Task", "CreateSnapshot", 2000, 10000, BY_MEMORY,
+      SIM_DID_SNAPSHOT },
+    { "vm.snapshot.revert", "RevertToSnapshot_Task", "ApplySnapshot", 2000, 8000, BY_MEMORY,
+      SIM_DID_REVERT },
+    { "vm.snapshot.delete", "RemoveSnapshot_Task", "DestroySnapshot", 2000, 10000, 0,
+      SIM_DID_UNSNAPSHOT },
 };
 
 struct job {
@@ -47,12 +56,13 @@ struct job {
     const struct sim_call *call;
     const struct model_operation *op;
     const struct native *native;
-    json_t *subject, *args;     /* owned */
-    const char *vm_id;          /* borrowed from subject, or `id` */
+    json_t *subject, *args; /* owned */
+    const char *subject_id; /* borrowed from subject */
+    const char *vm_id;      /* the same, or `id` */
     char id[SIM_ID_MAX];
     uint32_t index;
     struct sim_vm vm;
-    uint16_t snapshot;          /* serial of the subject, or of what was made */
+    uint16_t snapshot; /* serial of the subject, or of what was made */
     uint64_t number;
     int64_t duration_ms;
     bool fails, no_op, cut_power;
@@ -113,7 +123,7 @@ static int read_subject(struct job *j, struct pv_err *err)
     id = json_string_value(json_object_get(j->subject, "native_id"));
     if (!id || !json_is_object(j->args))
         return pv_fail(err, PV_EINVAL, "the call names no object, or its arguments are no object");
-    j->vm_id = id;
+    j->subject_id = j->vm_id = id;
     if (j->op->kind == PV_KIND_snapshot) {
         if (!sim_snapshot_number(j->e, id, &number, &j->snapshot))
             return gone(j, err, "snapshot");
@@ -125,7 +135,8 @@ static int read_subject(struct job *j, struct pv_err *err)
     return PV_OK;
 }
 
-/* ------------------------------------------------------------------ may it be done now; with the lock held */
+/* ------------------------------------------------------------------ may it be done now; with the
+ * lock held */
 
 static uint32_t from_bit(uint8_t power)
 {
@@ -184,7 +195,8 @@ static int check(struct job *j, struct pv_err *err)
         pv_err_remedy(err, "Deploy a VM from the template, or convert it to a VM.");
         return fail_native(j, err, PV_ENOTSUP, "NotSupported", "");
     }
-    guest = j->native->by_guest || (flag(j, "quiesce") && s->power == PV_POWER_STATE_RUNNING);
+    guest =
+        (j->native->flags & BY_GUEST) || (flag(j, "quiesce") && s->power == PV_POWER_STATE_RUNNING);
     if (guest && !j->vm.tools_installed) {
         pv_fail(err, PV_ESTATE, "the guest tools of %s are not running", j->vm.name);
         pv_err_needs(err, sim_is_vmware(j->e) ? "VMware Tools" : "integration services");
@@ -205,9 +217,10 @@ static int64_t duration(const struct job *j)
 {
     uint64_t span = j->native->max_ms - j->native->min_ms;
     uint64_t ms = sim_roll(j->e, SIM_DURATION, j->number) % (span + 1);
+    uint64_t gib = j->vm.memory_bytes < 64 * GIB ? j->vm.memory_bytes / GIB : 64;
 
-    if (j->native->by_memory) /* half by chance, half by size, the largest from 64 GiB on */
-        ms = ms / 2 + span / 2 * (j->vm.memory_bytes < 64 * GIB ? j->vm.memory_bytes / GIB : 64) / 64;
+    if (j->native->flags & BY_MEMORY) /* half by chance, half by size, the largest from 64 GiB on */
+        ms = ms / 2 + span / 2 * gib / 64;
     if (j->e->set.speed <= 0)
         return 0;
     return (int64_t)((double)(j->native->min_ms + ms) / j->e->set.speed);
@@ -412,9 +425,7 @@ static int write_result(const struct job *j, bool changed, char **result, struct
         if (changed) {
             jsonw_object(&w, NULL);
             jsonw_str(&w, "call", sim_is_vmware(j->e) ? j->native->vim : j->native->hyperv);
-            jsonw_str(&w, "object", j->op->kind == PV_KIND_vm
-                                        ? j->vm_id
-                                        : json_string_value(json_object_get(j->subject, "native_id")));
+            jsonw_str(&w, "object", j->subject_id);
             jsonw_end(&w);
         }
         jsonw_end(&w);

@@ -7,54 +7,53 @@
 #include <polyvisor/err.h>
 #include <polyvisor/records.h>
 
-/* native: vSphere's event class; Hyper-V's event number in its VMMS and Worker logs. */
+/* Addresses come and go with the power, disks write to other files after a snapshot. */
+#define RUN (SIM_PART_POWER | SIM_PART_GUEST)
+#define SNAPS (SIM_PART_POWER | SIM_PART_SNAPS)
+
+/* What each is called: by us, by vSphere (event class) and by Hyper-V (number in its VMMS and
+ * Worker logs); and the parts of the VM's record it touches. `type` NULL: it is no event. */
 static const struct happening {
     const char *type, *vim, *hyperv, *words;
     uint32_t parts;
 } happenings[] = {
     [SIM_DID_BEGIN] = { NULL, NULL, NULL, NULL, SIM_PART_POWER },
-    [SIM_DID_START] = { "vm.started", "VmPoweredOnEvent", "18500", "was started",
-                        SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_SHUTDOWN] = { "vm.shut_down", "VmGuestShutdownEvent", "18508", "was shut down",
-                           SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_STOP] = { "vm.stopped", "VmPoweredOffEvent", "18502", "was turned off",
-                       SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_REBOOT] = { "vm.rebooted", "VmGuestRebootEvent", "18514", "was restarted",
-                         SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_RESET] = { "vm.reset", "VmResettingEvent", "18512", "was reset",
-                        SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_PAUSE] = { "vm.paused", NULL, "18516", "was paused",
-                        SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_RESUME] = { "vm.resumed", "VmPoweredOnEvent", "18518", "goes on",
-                         SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_SUSPEND] = { "vm.suspended", "VmSuspendedEvent", "18510", "was suspended",
-                          SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_SNAPSHOT] = { "vm.snapshot.created", "TaskEvent", "18596", "has a new snapshot",
-                           SIM_PART_SNAPS | SIM_PART_POWER },
-    [SIM_DID_REVERT] = { "vm.snapshot.reverted", "TaskEvent", "18600", "was taken back to a snapshot",
-                         SIM_PART_SNAPS | SIM_PART_POWER | SIM_PART_GUEST },
-    [SIM_DID_UNSNAPSHOT] = { "vm.snapshot.deleted", "TaskEvent", "18598", "has a snapshot less",
-                             SIM_PART_SNAPS | SIM_PART_POWER },
-    [SIM_DID_MOVE] = { "vm.migrated", "DrsVmMigratedEvent", "20418", "moved to another host",
+    [SIM_DID_START] = { "vm_powered_on", "VmPoweredOnEvent", "18500", "was started", RUN },
+    [SIM_DID_SHUTDOWN] = { "vm_guest_shutdown", "VmGuestShutdownEvent", "18508", "was shut down",
+                           RUN },
+    [SIM_DID_STOP] = { "vm_powered_off", "VmPoweredOffEvent", "18502", "was turned off", RUN },
+    [SIM_DID_REBOOT] = { "vm_guest_reboot", "VmGuestRebootEvent", "18514", "was restarted", RUN },
+    [SIM_DID_RESET] = { "vm_resetting", "VmResettingEvent", "18512", "was reset", RUN },
+    [SIM_DID_PAUSE] = { "vm_paused", NULL, "18516", "was paused", RUN },
+    [SIM_DID_RESUME] = { "vm_resumed", "VmPoweredOnEvent", "18518", "goes on", RUN },
+    [SIM_DID_SUSPEND] = { "vm_suspended", "VmSuspendedEvent", "18510", "was suspended", RUN },
+    [SIM_DID_SNAPSHOT] = { "vm_snapshot_created", "TaskEvent", "18596", "has a new snapshot",
+                           SNAPS },
+    [SIM_DID_REVERT] = { "vm_snapshot_reverted", "TaskEvent", "18600",
+                         "was taken back to a snapshot", SIM_PART_SNAPS | RUN },
+    [SIM_DID_UNSNAPSHOT] = { "vm_snapshot_removed", "TaskEvent", "18598", "has a snapshot less",
+                             SNAPS },
+    [SIM_DID_MOVE] = { "vm_migrated", "DrsVmMigratedEvent", "20418", "moved to another host",
                        SIM_PART_PLACE },
     [SIM_DID_LEASE] = { NULL, NULL, NULL, NULL, SIM_PART_GUEST },
-    [SIM_DID_RENAME] = { "vm.renamed", "VmRenamedEvent", "18304", "has a new name", SIM_PART_NAME },
-    [SIM_DID_CREATE] = { "vm.created", "VmCreatedEvent", "13002", "was created", SIM_PART_ALL },
-    [SIM_DID_DELETE] = { "vm.removed", "VmRemovedEvent", "13003", "was deleted", 0 },
+    [SIM_DID_RENAME] = { "vm_renamed", "VmRenamedEvent", "18304", "has a new name", SIM_PART_NAME },
+    [SIM_DID_CREATE] = { "vm_created", "VmCreatedEvent", "13002", "was created", SIM_PART_ALL },
+    [SIM_DID_DELETE] = { "vm_removed", "VmRemovedEvent", "13003", "was deleted", 0 },
 };
 
 static void send_event(struct sim_estate *e, struct pv_builder *b, const struct sim_change *c,
                        const char *vm_id, const char *vm_name)
 {
     const struct happening *h = &happenings[c->what];
-    char id[SIM_ID_MAX], actor[64], message[192];
+    char id[SIM_ID_MAX], actor[64], message[192], type[48];
 
     snprintf(id, sizeof(id), "event-%08x-%llu", e->nonce[0], (unsigned long long)++e->events);
     snprintf(actor, sizeof(actor), "%s\\%s", sim_is_vmware(e) ? "VSPHERE.LOCAL" : "CORP", c->actor);
     snprintf(message, sizeof(message), "%s %s", vm_name, h->words);
     pv_event_begin(b, id, NULL);
     pv_event_time(b, clock_wall_ms());
-    pv_event_type(b, h->type);
+    snprintf(type, sizeof(type), "external.%s", h->type);
+    pv_event_type(b, type);
     pv_event_severity(b, PV_SEVERITY_INFO);
     pv_event_actor_name(b, actor);
     pv_event_message(b, message);

@@ -79,16 +79,12 @@ bool sim_estate_told(struct sim_estate *e, struct sim_change *out)
     return any;
 }
 
-bool sim_estate_forget(struct sim_estate *e)
+void sim_estate_forget(struct sim_estate *e)
 {
-    bool lost;
-
     pthread_mutex_lock(&e->lock);
-    lost = e->queue_lost;
     e->queue_lost = false;
     e->queue_count = 0;
     pthread_mutex_unlock(&e->lock);
-    return lost;
 }
 
 bool sim_vm_find(struct sim_estate *e, const char *native_id, uint32_t *index)

@@ -14,10 +14,10 @@ static const struct moref {
     const char *prefix;
     uint64_t first;
 } morefs[] = {
-    { PV_KIND_datacenter, "datacenter-", 3 },   { PV_KIND_cluster, "domain-c", 8 },
-    { PV_KIND_datastore, "datastore-", 11 },    { PV_KIND_switch, "dvs-", 21 },
-    { PV_KIND_network, "dvportgroup-", 23 },    { PV_KIND_host, "host-", 12 },
-    { PV_KIND_resource_pool, "resgroup-", 9 },  { PV_KIND_vm, "vm-", 1001 },
+    { PV_KIND_datacenter, "datacenter-", 3 },  { PV_KIND_cluster, "domain-c", 8 },
+    { PV_KIND_datastore, "datastore-", 11 },   { PV_KIND_switch, "dvs-", 21 },
+    { PV_KIND_network, "dvportgroup-", 23 },   { PV_KIND_host, "host-", 12 },
+    { PV_KIND_resource_pool, "resgroup-", 9 }, { PV_KIND_vm, "vm-", 1001 },
 };
 
 static const struct moref *moref_find(enum pv_kind kind)
@@ -42,9 +42,9 @@ static uint32_t scatter(uint32_t x, uint32_t key)
 static uint32_t gather(uint32_t x, uint32_t key)
 {
     x ^= x >> 16;
-    x *= 0xb6c92f47u;   /* inverse of 0x85ebca77 modulo 2^32 */
+    x *= 0xb6c92f47u; /* inverse of 0x85ebca77 modulo 2^32 */
     x ^= (x >> 15) ^ (x >> 30);
-    x *= 0x0e8b2f51u;   /* inverse of 0x9e3779b1 */
+    x *= 0x0e8b2f51u; /* inverse of 0x9e3779b1 */
     return x ^ key;
 }
 

@@ -6,10 +6,10 @@
 static const struct {
     const char *code, *city;
 } sites[] = {
-    { "fra", "Frankfurt" }, { "ams", "Amsterdam" }, { "ber", "Berlin" },  { "vie", "Vienna" },
-    { "zrh", "Zurich" },    { "lon", "London" },    { "par", "Paris" },   { "mad", "Madrid" },
-    { "mil", "Milan" },     { "cph", "Copenhagen" }, { "osl", "Oslo" },   { "waw", "Warsaw" },
-    { "prg", "Prague" },    { "dub", "Dublin" },    { "hel", "Helsinki" }, { "lis", "Lisbon" },
+    { "fra", "Frankfurt" }, { "ams", "Amsterdam" },  { "ber", "Berlin" },   { "vie", "Vienna" },
+    { "zrh", "Zurich" },    { "lon", "London" },     { "par", "Paris" },    { "mad", "Madrid" },
+    { "mil", "Milan" },     { "cph", "Copenhagen" }, { "osl", "Oslo" },     { "waw", "Warsaw" },
+    { "prg", "Prague" },    { "dub", "Dublin" },     { "hel", "Helsinki" }, { "lis", "Lisbon" },
 };
 #define SITES (sizeof(sites) / sizeof(sites[0]))
 

@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <polyvisor/cleanup.h>
 #include <polyvisor/records.h>
@@ -14,12 +15,15 @@ static const struct machine {
     const char *vendor, *model, *cpu;
     uint16_t sockets, cores, mhz, gib; /* cores of one socket */
 } machines[] = {
-    { "Dell Inc.", "PowerEdge R750", "Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz", 2, 32, 2000, 1024 },
-    { "HPE", "ProLiant DL380 Gen10", "Intel(R) Xeon(R) Gold 6248R CPU @ 3.00GHz", 2, 24, 3000, 768 },
+    { "Dell Inc.", "PowerEdge R750", "Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz", 2, 32, 2000,
+      1024 },
+    { "HPE", "ProLiant DL380 Gen10", "Intel(R) Xeon(R) Gold 6248R CPU @ 3.00GHz", 2, 24, 3000,
+      768 },
     { "Lenovo", "ThinkSystem SR645", "AMD EPYC 7543 32-Core Processor", 2, 32, 2794, 1024 },
     { "Dell Inc.", "PowerEdge R7625", "AMD EPYC 9354 32-Core Processor", 2, 32, 3245, 1536 },
     { "HPE", "ProLiant DL385 Gen11", "AMD EPYC 9454 48-Core Processor", 2, 48, 2745, 1536 },
-    { "Cisco Systems Inc", "UCSC-C220-M6S", "Intel(R) Xeon(R) Gold 6354 CPU @ 3.00GHz", 2, 18, 3000, 512 },
+    { "Cisco Systems Inc", "UCSC-C220-M6S", "Intel(R) Xeon(R) Gold 6354 CPU @ 3.00GHz", 2, 18, 3000,
+      512 },
 };
 
 static const struct machine *machine_of(const struct sim_estate *e, uint32_t unit)
@@ -32,28 +36,40 @@ uint64_t sim_host_memory(const struct sim_estate *e, uint32_t n)
     return machine_of(e, sim_host_unit(e, n))->gib * GIB;
 }
 
-/* A list of native ids, as references want them. */
-#define IDS_MAX 64u
+/* A list of native ids, as references want them; items NULL: no memory, hence not known. */
 struct ids {
     size_t count;
-    const char *items[IDS_MAX];
-    char text[IDS_MAX][SIM_ID_MAX];
+    const char **items;
+    char (*text)[SIM_ID_MAX];
 };
 
-static void ids_range(const struct sim_estate *e, struct ids *l, enum pv_kind kind, uint64_t first,
-                      uint64_t end)
+static void ids_free(struct ids *l)
 {
-    l->count = 0;
-    for (uint64_t n = first; n < end && l->count < IDS_MAX; n++) {
-        sim_native_id(e, kind, n, l->text[l->count]);
-        l->items[l->count] = l->text[l->count];
-        l->count++;
-    }
+    free(l->items);
+    free(l->text);
 }
 
-static void unit_hosts(const struct sim_estate *e, uint32_t unit, struct ids *l)
+static struct ids ids_range(const struct sim_estate *e, enum pv_kind kind, uint64_t first,
+                            uint64_t end)
 {
-    ids_range(e, l, PV_KIND_host, sim_unit_first(e, unit), sim_unit_first(e, unit + 1));
+    struct ids l = { .count = (size_t)(end - first) };
+
+    l.items = calloc(l.count, sizeof(*l.items));
+    l.text = calloc(l.count, sizeof(*l.text));
+    if (!l.items || !l.text) {
+        ids_free(&l);
+        return (struct ids){ .count = l.count };
+    }
+    for (size_t i = 0; i < l.count; i++) {
+        sim_native_id(e, kind, first + i, l.text[i]);
+        l.items[i] = l.text[i];
+    }
+    return l;
+}
+
+static struct ids unit_hosts(const struct sim_estate *e, uint32_t unit)
+{
+    return ids_range(e, PV_KIND_host, sim_unit_first(e, unit), sim_unit_first(e, unit + 1));
 }
 
 static const char *datacenter_of(const struct sim_estate *e, uint32_t unit, char out[SIM_ID_MAX])
@@ -138,7 +154,8 @@ static void store_support(const struct sim_estate *e, struct pv_builder *b, uint
                           enum pv_datastore_type type)
 {
     uint64_t roll = sim_roll(e, SIM_VOLUME, 0x1000000000u + n);
-    /* Block arrays do all of it; NFS needs the array's plug-in on each host; local disks have none. */
+    /* Block arrays do all of it; NFS needs the array's plug-in on each host; local disks have none.
+     */
     bool block = type == PV_DATASTORE_TYPE_VMFS, nfs = type == PV_DATASTORE_TYPE_NFS;
     bool odx = type == PV_DATASTORE_TYPE_CSV && !sim_chance(roll, 300);
 
@@ -161,7 +178,8 @@ static void store_support(const struct sim_estate *e, struct pv_builder *b, uint
 void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
 {
     static const char *const native_types[2][2] = {
-        { "MSFT_Volume", "MSCluster_ClusterSharedVolume" }, { "Datastore", "Datastore" },
+        { "MSFT_Volume", "MSCluster_ClusterSharedVolume" },
+        { "Datastore", "Datastore" },
     };
     enum pv_datastore_type type = store_type(e, n);
     uint32_t unit = n / e->stores_per_unit;
@@ -169,7 +187,7 @@ void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32
     uint64_t capacity = (e->set.clusters ? 4 + roll % 5 * 4 : 2 + roll % 3 * 2) * TIB;
     unsigned used_pct = 35 + (unsigned)(roll >> 20) % 45;
     char id[SIM_ID_MAX], dc[SIM_ID_MAX], name[64], root[128], uuid[37];
-    struct ids hosts;
+    PV_AUTO(ids_free) struct ids hosts = unit_hosts(e, unit);
 
     if (sim_chance(roll, 60))
         used_pct = sim_chance(roll, 10) ? 97 : 88;
@@ -177,13 +195,12 @@ void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32
     sim_store_name(e, n, name, sizeof(name));
     sim_uuid(e, SIM_VOLUME, n, 0, uuid);
     if (type == PV_DATASTORE_TYPE_NFS)
-        snprintf(root, sizeof(root), "nfs-%s.corp.example:/vol/%s", sim_unit_site(e, unit), name);
+        snprintf(root, sizeof(root), "nfs-%s-%04u.corp.example:/vol/%s", sim_unit_site(e, unit),
+                 (unsigned)(sim_roll(e, SIM_SITE, 3) % 10000), name);
     else if (sim_is_vmware(e))
         snprintf(root, sizeof(root), "/vmfs/volumes/%s", uuid);
     else
         sim_store_root(e, n, root, sizeof(root));
-    unit_hosts(e, unit, &hosts);
-
     pv_datastore_begin(b, id, sim_is_vmware(e) ? root : uuid);
     pv_datastore_name(b, name);
     pv_datastore_native_type(b, native_types[sim_is_vmware(e)][e->set.clusters != 0]);
@@ -242,25 +259,26 @@ void sim_emit_network(const struct sim_estate *e, struct pv_builder *b, uint32_t
     const struct sim_net *net = &sim_nets[n % SIM_NETS];
     bool vmware = sim_is_vmware(e);
     uint32_t sw = n / SIM_NETS;
-    char id[SIM_ID_MAX], other[SIM_ID_MAX], name[96];
-    struct ids hosts;
+    char id[SIM_ID_MAX], other[SIM_ID_MAX], name[96], uuid[37];
+    PV_AUTO(ids_free)
+    struct ids hosts =
+        vmware ? unit_hosts(e, sw) : ids_range(e, PV_KIND_host, sw, (uint64_t)sw + 1);
 
     sim_native_id(e, PV_KIND_network, n, id);
-    pv_network_begin(b, id, vmware ? id : NULL);
+    sim_uuid(e, SIM_SITE, n, 0, uuid);
+    pv_network_begin(b, id, vmware ? uuid : NULL);
     if (vmware)
         snprintf(name, sizeof(name), "%s %s %02u", sim_unit_site(e, sw), net->name,
                  (unsigned)sw + 1);
     else
         snprintf(name, sizeof(name), "vSwitch-LAN %s", net->name);
     pv_network_name(b, name);
-    pv_network_native_type(b, vmware ? "DistributedVirtualPortgroup" : "Msvm_VirtualEthernetSwitch");
-    if (vmware) {
+    pv_network_native_type(b,
+                           vmware ? "DistributedVirtualPortgroup" : "Msvm_VirtualEthernetSwitch");
+    if (vmware)
         pv_network_datacenter(b, datacenter_of(e, sw, other));
-        unit_hosts(e, sw, &hosts);
-    } else {
-        ids_range(e, &hosts, PV_KIND_host, sw, (uint64_t)sw + 1);
-    }
-    pv_network_network_type(b, vmware ? PV_NETWORK_TYPE_DISTRIBUTED : PV_NETWORK_TYPE_HYPERV_SWITCH);
+    pv_network_network_type(b,
+                            vmware ? PV_NETWORK_TYPE_DISTRIBUTED : PV_NETWORK_TYPE_HYPERV_SWITCH);
     sim_native_id(e, PV_KIND_switch, sw, other);
     pv_network_switch_(b, other);
     pv_network_vlan_mode(b, net->vlan ? PV_VLAN_MODE_ACCESS : PV_VLAN_MODE_UNTAGGED);
@@ -288,8 +306,8 @@ static void host_health(const struct sim_estate *e, struct pv_builder *b, uint32
 static void host_machine(const struct sim_estate *e, struct pv_builder *b, uint32_t n,
                          const char *bios_uuid)
 {
-    static const char *const features[] = { "aes", "avx", "avx2", "nx", "pcid", "rdrand", "smep",
-                                            "sse4.2" };
+    static const char *const features[] = { "aes",  "avx",    "avx2", "nx",
+                                            "pcid", "rdrand", "smep", "sse4.2" };
     const struct machine *m = machine_of(e, sim_host_unit(e, n));
     char serial[16];
 
@@ -315,8 +333,11 @@ static void host_places(const struct sim_estate *e, struct pv_builder *b, uint32
 {
     uint32_t unit = sim_host_unit(e, n), sw = sim_host_switch(e, n);
     uint64_t store = (uint64_t)unit * e->stores_per_unit, net = (uint64_t)sw * SIM_NETS;
+    PV_AUTO(ids_free)
+    struct ids stores = ids_range(e, PV_KIND_datastore, store, store + e->stores_per_unit);
+    PV_AUTO(ids_free) struct ids nets = ids_range(e, PV_KIND_network, net, net + SIM_NETS);
     char other[SIM_ID_MAX];
-    struct ids l;
+    const char *const other_item = other;
 
     pv_host_datacenter(b, datacenter_of(e, unit, other));
     if (e->set.clusters) {
@@ -325,12 +346,10 @@ static void host_places(const struct sim_estate *e, struct pv_builder *b, uint32
     } else {
         PV_CLEAR(b, host, cluster);
     }
-    ids_range(e, &l, PV_KIND_switch, sw, (uint64_t)sw + 1);
-    pv_host_switches(b, l.items, l.count);
-    ids_range(e, &l, PV_KIND_datastore, store, store + e->stores_per_unit);
-    pv_host_datastores(b, l.items, l.count);
-    ids_range(e, &l, PV_KIND_network, net, net + SIM_NETS);
-    pv_host_networks(b, l.items, l.count);
+    sim_native_id(e, PV_KIND_switch, sw, other);
+    pv_host_switches(b, &other_item, 1);
+    pv_host_datastores(b, stores.items, stores.count);
+    pv_host_networks(b, nets.items, nets.count);
 }
 
 void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
@@ -377,8 +396,9 @@ void sim_emit_pool(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
     static const struct {
         const char *name;
         uint64_t shares;
-    } pools[SIM_POOLS] = { { "Resources", 4000 }, { "Production", 8000 }, { "Test", 2000 },
-                           { "Desktops", 4000 } };
+    } pools[SIM_POOLS] = {
+        { "Resources", 4000 }, { "Production", 8000 }, { "Test", 2000 }, { "Desktops", 4000 }
+    };
     uint32_t unit = n / SIM_POOLS, k = n % SIM_POOLS;
     char id[SIM_ID_MAX], other[SIM_ID_MAX];
 

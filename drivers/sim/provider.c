@@ -8,10 +8,23 @@
 #define TEXT_MAX 65536
 
 static const char *const capabilities[] = {
-    "inventory.full",    "inventory.push",     "events.push",        "vm.guest.info",
-    "vm.start",          "vm.stop",            "vm.shutdown",        "vm.reboot",
-    "vm.reset",          "vm.suspend",         "vm.resume",          "vm.snapshot.create",
-    "vm.snapshot.memory", "vm.snapshot.quiesce", "vm.snapshot.revert", "vm.snapshot.delete", NULL,
+    "inventory.full",
+    "inventory.push",
+    "events.push",
+    "vm.guest.info",
+    "vm.start",
+    "vm.stop",
+    "vm.shutdown",
+    "vm.reboot",
+    "vm.reset",
+    "vm.suspend",
+    "vm.resume",
+    "vm.snapshot.create",
+    "vm.snapshot.memory",
+    "vm.snapshot.quiesce",
+    "vm.snapshot.revert",
+    "vm.snapshot.delete",
+    NULL,
 };
 
 static void capability(struct jsonw *w, const char *name, const char *state, const char *reason)
@@ -87,8 +100,8 @@ char *sim_probe_json(const struct sim_settings *set)
     jsonw_array(&w, NULL);
     finding(&w, "settings", "The settings are complete.");
     finding(&w, "connect", "Nothing to connect to: everything here is made up.");
-    finding(&w, "product", vmware ? "It plays VMware vCenter Server 8.0.3."
-                                  : "It plays Microsoft Hyper-V 2022.");
+    finding(&w, "product",
+            vmware ? "It plays VMware vCenter Server 8.0.3." : "It plays Microsoft Hyper-V 2022.");
     jsonw_object(&w, NULL);
     jsonw_str(&w, "step", "inventory");
     jsonw_bool(&w, "ok", true);

@@ -28,10 +28,10 @@ struct sim_settings {
     enum pv_family family;
     uint64_t seed;
     uint32_t vms, hosts, clusters, datacenters;
-    double change_rate;     /* changes per second */
-    double failure_rate;    /* share of operations that fail */
-    double speed;           /* durations are divided by it; 0: everything at once */
-    bool churn;             /* VMs come and go */
+    double change_rate;  /* changes per second */
+    double failure_rate; /* share of operations that fail */
+    double speed;        /* durations are divided by it; 0: everything at once */
+    bool churn;          /* VMs come and go */
 };
 
 /* JSON Schema of the settings. */
@@ -41,12 +41,35 @@ int sim_settings_read(const char *config, struct sim_settings *out, struct pv_er
 
 /* ------------------------------------------------------------------ chance */
 
-/* What a number is for; each stream is independent of the others. Never renumber: estates would change. */
+/* What a number is for; each stream is independent of the others. Never renumber: estates would
+ * change. */
 enum sim_stream {
-    SIM_ROLE = 1, SIM_OS, SIM_SITE, SIM_SIZE, SIM_DISKS, SIM_NICS, SIM_POWER, SIM_HEALTH, SIM_TOOLS,
-    SIM_SNAPS, SIM_HOST, SIM_STORE, SIM_UUID, SIM_BIOS, SIM_TIMES, SIM_CDROM, SIM_FIRMWARE,
-    SIM_MACHINE, SIM_VOLUME, SIM_LOAD, SIM_CHANGE, SIM_FAIL, SIM_DURATION, SIM_JOB, SIM_TAGS,
-    SIM_NAME_FORM, SIM_INSTANCE,
+    SIM_ROLE = 1,
+    SIM_OS,
+    SIM_SITE,
+    SIM_SIZE,
+    SIM_DISKS,
+    SIM_NICS,
+    SIM_POWER,
+    SIM_HEALTH,
+    SIM_TOOLS,
+    SIM_SNAPS,
+    SIM_HOST,
+    SIM_STORE,
+    SIM_UUID,
+    SIM_BIOS,
+    SIM_TIMES,
+    SIM_CDROM,
+    SIM_FIRMWARE,
+    SIM_MACHINE,
+    SIM_VOLUME,
+    SIM_LOAD,
+    SIM_CHANGE,
+    SIM_FAIL,
+    SIM_DURATION,
+    SIM_TAGS,
+    SIM_NAME_FORM,
+    SIM_INSTANCE,
 };
 
 /* The n-th random number of a stream (SplitMix64's finalizer over a counter). */
@@ -62,16 +85,16 @@ static inline uint64_t sim_hash(uint64_t seed, enum sim_stream stream, uint64_t 
 /* ------------------------------------------------------------------ the estate */
 
 struct sim_snap {
-    const char *name, *description;     /* owned if `owned`, else static */
+    const char *name, *description; /* owned if `owned`, else static */
     int64_t taken_ms;
     uint64_t size_bytes;
-    uint16_t serial;                    /* of this VM's snapshots, from 1, never used again */
-    uint16_t parent;                    /* serial, 0: none */
-    enum pv_power_state power;          /* of the VM it keeps */
+    uint16_t serial;           /* of this VM's snapshots, from 1, never used again */
+    uint16_t parent;           /* serial, 0: none */
+    enum pv_power_state power; /* of the VM it keeps */
     bool memory, quiesced, owned;
 };
 
-#define SIM_SNAPS_MAX 32u               /* as many as vSphere keeps */
+#define SIM_SNAPS_MAX 32u /* as many as vSphere keeps */
 struct sim_snaps {
     uint16_t count, last_serial, current; /* current: serial, 0: none */
     struct sim_snap items[SIM_SNAPS_MAX];
@@ -79,64 +102,77 @@ struct sim_snaps {
 
 /* What of a VM can change. */
 struct sim_vm_state {
-    struct sim_snaps *snaps;    /* owned; NULL: still those the seed gave it */
-    int64_t boot_ms;            /* 0: as the seed says */
+    struct sim_snaps *snaps; /* owned; NULL: still those the seed gave it */
+    int64_t boot_ms;         /* 0: as the seed says */
     uint32_t host;
-    uint32_t generation;        /* how often this place was filled anew */
+    uint32_t generation; /* how often this place was filled anew */
     uint16_t ip_moves;
     uint8_t renames;
-    uint8_t power;              /* enum pv_power_state */
-    uint8_t activity;           /* enum pv_activity */
-    uint8_t unsent;             /* enum sim_part: changed and not yet in the feed */
-    bool absent;                /* deleted, place free */
+    uint8_t power;    /* enum pv_power_state */
+    uint8_t activity; /* enum pv_activity */
+    uint8_t unsent;   /* enum sim_part: changed and not yet in the feed */
+    bool absent;      /* deleted, place free */
 };
 
 /* Parts of a VM's record, so that a change sends only what it touched. */
 enum sim_part {
     SIM_PART_POWER = 1,
-    SIM_PART_PLACE = 2,         /* host, and networks where they belong to hosts */
-    SIM_PART_GUEST = 4,         /* addresses, tools */
+    SIM_PART_PLACE = 2, /* host, and networks where they belong to hosts */
+    SIM_PART_GUEST = 4, /* addresses, tools */
     SIM_PART_NAME = 8,
-    SIM_PART_SNAPS = 16,        /* snapshots, and the disks whose files they change */
-    SIM_PART_FIXED = 32,        /* what never changes */
+    SIM_PART_SNAPS = 16, /* snapshots, and the disks whose files they change */
+    SIM_PART_FIXED = 32, /* what never changes */
     SIM_PART_ALL = 63,
 };
 
 /* What can happen to a VM; what it is called and what it touches: changes.c. */
 enum sim_happening {
-    SIM_DID_BEGIN,              /* an operation begins or was called off: `activity` changed */
-    SIM_DID_START, SIM_DID_SHUTDOWN, SIM_DID_STOP, SIM_DID_REBOOT, SIM_DID_RESET, SIM_DID_PAUSE,
-    SIM_DID_RESUME, SIM_DID_SUSPEND, SIM_DID_SNAPSHOT, SIM_DID_REVERT, SIM_DID_UNSNAPSHOT,
-    SIM_DID_MOVE, SIM_DID_LEASE, SIM_DID_RENAME, SIM_DID_CREATE, SIM_DID_DELETE,
+    SIM_DID_BEGIN, /* an operation begins or was called off: `activity` changed */
+    SIM_DID_START,
+    SIM_DID_SHUTDOWN,
+    SIM_DID_STOP,
+    SIM_DID_REBOOT,
+    SIM_DID_RESET,
+    SIM_DID_PAUSE,
+    SIM_DID_RESUME,
+    SIM_DID_SUSPEND,
+    SIM_DID_SNAPSHOT,
+    SIM_DID_REVERT,
+    SIM_DID_UNSNAPSHOT,
+    SIM_DID_MOVE,
+    SIM_DID_LEASE,
+    SIM_DID_RENAME,
+    SIM_DID_CREATE,
+    SIM_DID_DELETE,
 };
 
 struct sim_change {
     uint32_t vm;
     enum sim_happening what;
-    const char *actor;          /* static: an account's name without its domain */
+    const char *actor; /* static: an account's name without its domain */
 };
 
 #define SIM_QUEUE_MAX 1024u
-#define SIM_TICK_MAX 1000u      /* changes of one tick of the feed */
+#define SIM_TICK_MAX 1000u /* changes of one tick of the feed */
 #define SIM_FREE_MAX 64u
 struct sim_estate {
     struct sim_settings set;
-    const struct pv_host *host;         /* borrowed from open */
-    uint32_t units;                     /* clusters, or hosts where there are none */
+    const struct pv_host *host; /* borrowed from open */
+    uint32_t units;             /* clusters, or hosts where there are none */
     uint32_t stores_per_unit;
-    uint32_t nonce[2];                  /* of this session; cursors of another are worthless */
+    uint32_t nonce[2]; /* of this session; cursors of another are worthless */
     pthread_mutex_t lock;
-    struct sim_vm_state *vms;           /* set.vms of them; guarded by lock */
-    uint64_t jobs;                      /* operations so far; guarded by lock */
-    bool queue_lost;                    /* a change found no room in the queue; guarded by lock */
-    uint32_t queue_first, queue_count;  /* guarded by lock */
+    struct sim_vm_state *vms;          /* set.vms of them; guarded by lock */
+    uint64_t jobs;                     /* operations so far; guarded by lock */
+    bool queue_lost;                   /* a change found no room in the queue; guarded by lock */
+    uint32_t queue_first, queue_count; /* guarded by lock */
     struct sim_change queue[SIM_QUEUE_MAX]; /* what operations did, for watch; guarded by lock */
     /* Of the thread in watch() alone: */
-    uint64_t feed;                      /* number of the last position in the feed */
-    uint64_t events, changes;           /* so many so far */
+    uint64_t feed;            /* number of the last position in the feed */
+    uint64_t events, changes; /* so many so far */
     uint32_t touched_count, free_count;
     uint32_t touched[SIM_QUEUE_MAX + SIM_TICK_MAX]; /* VMs with something unsent */
-    uint32_t free[SIM_FREE_MAX];        /* places of deleted VMs */
+    uint32_t free[SIM_FREE_MAX];                    /* places of deleted VMs */
 };
 
 struct sim_estate *sim_estate_new(const struct sim_settings *set, const struct pv_host *host);
@@ -145,9 +181,9 @@ void sim_estate_free(struct sim_estate *e);
 void sim_estate_tell(struct sim_estate *e, const struct sim_change *change);
 /* Take the next change out of the queue; false: there is none. Takes the lock. */
 bool sim_estate_told(struct sim_estate *e, struct sim_change *out);
-/* Empty the queue; true if it had overflowed since the last time. Takes the lock. */
-bool sim_estate_forget(struct sim_estate *e);
-/* What the seed says of the place's present generation. With the lock held, or before others know of it. */
+/* Empty the queue. Takes the lock. */
+void sim_estate_forget(struct sim_estate *e);
+/* Back to what the seed says of the place's present generation. With the lock held. */
 void sim_vm_state_reset(const struct sim_estate *e, uint32_t index);
 
 static inline bool sim_is_vmware(const struct sim_estate *e)
@@ -173,14 +209,21 @@ static inline bool sim_chance(uint64_t roll, unsigned permille)
 /* ------------------------------------------------------------------ ids (ids.c) */
 
 #define SIM_ID_MAX 96
-enum sim_guid { SIM_GUID_VM = 1, SIM_GUID_SNAPSHOT, SIM_GUID_SWITCH, SIM_GUID_HOST, SIM_GUID_JOB,
-                SIM_GUID_DISK };
+enum sim_guid {
+    SIM_GUID_VM = 1,
+    SIM_GUID_SNAPSHOT,
+    SIM_GUID_SWITCH,
+    SIM_GUID_JOB,
+    SIM_GUID_DISK
+};
 
 /* Native id of the n-th object of a kind. VMs: number = index + generation * vms. */
 void sim_native_id(const struct sim_estate *e, enum pv_kind kind, uint64_t n, char out[SIM_ID_MAX]);
 /* The number of a native id; false if no object of this estate can have it. */
-bool sim_native_number(const struct sim_estate *e, enum pv_kind kind, const char *id, uint64_t *out);
-void sim_snapshot_id(const struct sim_estate *e, uint64_t vm, uint16_t serial, char out[SIM_ID_MAX]);
+bool sim_native_number(const struct sim_estate *e, enum pv_kind kind, const char *id,
+                       uint64_t *out);
+void sim_snapshot_id(const struct sim_estate *e, uint64_t vm, uint16_t serial,
+                     char out[SIM_ID_MAX]);
 bool sim_snapshot_number(const struct sim_estate *e, const char *id, uint64_t *vm,
                          uint16_t *serial);
 /* Any UUID of the seed, lower case. `prefix`: first byte, 0 for any. */
@@ -193,15 +236,21 @@ void sim_job_id(const struct sim_estate *e, uint64_t n, char out[SIM_ID_MAX]);
 
 /* ------------------------------------------------------------------ places (places.c) */
 
-#define SIM_NETS 6u             /* networks of each switch */
-#define SIM_POOLS 4u            /* resource pools of each unit */
+#define SIM_NETS 6u  /* networks of each switch */
+#define SIM_POOLS 4u /* resource pools of each unit */
 struct sim_net {
     const char *name;
-    uint16_t vlan;              /* 0: untagged */
+    uint16_t vlan; /* 0: untagged */
 };
 extern const struct sim_net sim_nets[SIM_NETS];
-enum sim_net_number { SIM_NET_MGMT, SIM_NET_PROD, SIM_NET_DMZ, SIM_NET_DB, SIM_NET_VDI,
-                      SIM_NET_BACKUP };
+enum sim_net_number {
+    SIM_NET_MGMT,
+    SIM_NET_PROD,
+    SIM_NET_DMZ,
+    SIM_NET_DB,
+    SIM_NET_VDI,
+    SIM_NET_BACKUP
+};
 
 uint32_t sim_host_unit(const struct sim_estate *e, uint32_t host);
 /* First host of a unit; of `units`: the number of hosts. */
@@ -217,7 +266,7 @@ uint32_t sim_switch_count(const struct sim_estate *e);
 uint32_t sim_host_switch(const struct sim_estate *e, uint32_t host);
 void sim_datacenter_name(const struct sim_estate *e, uint32_t n, char *out, size_t cap);
 void sim_host_name(const struct sim_estate *e, uint32_t n, char *out, size_t cap);
-/* Name, and the folder that VMs' files are under ("[fra-vmfs-01] ", "C:\ClusterStorage\Volume1\"). */
+/* Name, and what paths of its files begin with: "[fra-vmfs-01] ", "C:\ClusterStorage\Volume1\". */
 void sim_store_name(const struct sim_estate *e, uint32_t n, char *out, size_t cap);
 void sim_store_root(const struct sim_estate *e, uint32_t n, char *out, size_t cap);
 uint64_t sim_host_memory(const struct sim_estate *e, uint32_t n);
@@ -236,7 +285,7 @@ struct sim_role {
     uint8_t net;
     uint8_t os[4];
     uint16_t off_permille;
-    bool desktop;               /* many alike: "vdi-0123" */
+    bool desktop; /* many alike: "vdi-0123" */
 };
 
 /* What never changes of a VM. */
@@ -250,7 +299,7 @@ struct sim_vm {
     int64_t created_ms;
     enum pv_firmware firmware;
     bool secure_boot, tpm, is_template, production, tools_installed, tools_old, question;
-    char name[48];              /* when it was made; its files keep it */
+    char name[48]; /* when it was made; its files keep it */
 };
 
 /* `generation` as in its state. */
@@ -260,8 +309,7 @@ void sim_vm_name(const struct sim_vm *vm, unsigned renames, char *out, size_t ca
 enum pv_power_state sim_vm_first_power(const struct sim_estate *e, const struct sim_vm *vm);
 uint64_t sim_disk_bytes(const struct sim_estate *e, const struct sim_vm *vm, uint32_t disk);
 /* Snapshots as the seed has them. */
-void sim_vm_first_snaps(const struct sim_estate *e, const struct sim_vm *vm,
-                        struct sim_snaps *out);
+void sim_vm_first_snaps(const struct sim_estate *e, const struct sim_vm *vm, struct sim_snaps *out);
 
 /* The place of a VM by its native id; false if there is no such VM (any more). Takes the lock. */
 bool sim_vm_find(struct sim_estate *e, const char *native_id, uint32_t *index);
@@ -292,7 +340,7 @@ void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
 void sim_emit_pool(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_vm(const struct sim_estate *e, struct pv_builder *b, uint32_t index, uint32_t parts);
 
-/* A kind of places: how many there are, and how one is sent. Ended by emit == NULL; in model order. */
+/* How many of a kind there are, and how one is sent. In model order; ended by emit == NULL. */
 struct sim_place {
     enum pv_kind kind;
     uint32_t (*count)(const struct sim_estate *e);
@@ -310,9 +358,11 @@ int sim_watch(struct sim_estate *e, uint64_t call, const char *cursor, struct pv
 int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const char *native_id,
                 struct pv_err *err);
 
-/* One random change to one VM; false: nothing could be changed. Takes the lock; watch() alone (changes.c). */
+/* One random change to one VM; false: nothing could be changed. Takes the lock; watch() alone
+ * (changes.c). */
 bool sim_change_make(struct sim_estate *e, struct sim_change *out);
-/* Sends the event of a change and notes what of the VM is to be sent. Takes the lock; watch() alone. */
+/* Sends the event of a change and notes what of the VM is to be sent. Takes the lock; watch()
+ * alone. */
 void sim_change_note(struct sim_estate *e, struct pv_builder *b, const struct sim_change *change);
 /* Sends what was noted, each VM once. Takes the lock; watch() alone. */
 void sim_changes_send(struct sim_estate *e, struct pv_builder *b);

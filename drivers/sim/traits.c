@@ -9,23 +9,50 @@
 
 #define GIB (1024ull * 1024 * 1024)
 
-enum os_number { UBUNTU22, UBUNTU24, DEBIAN12, RHEL8, RHEL9, SLES15, WIN2012, WIN2016, WIN2019,
-                 WIN2022, WIN10, WIN11, FREEBSD };
+enum os_number {
+    UBUNTU22,
+    UBUNTU24,
+    DEBIAN12,
+    RHEL8,
+    RHEL9,
+    SLES15,
+    WIN2012,
+    WIN2016,
+    WIN2019,
+    WIN2022,
+    WIN10,
+    WIN11,
+    FREEBSD
+};
+
+#define LINUX PV_OS_FAMILY_LINUX
+#define WINDOWS PV_OS_FAMILY_WINDOWS
+#define BSD PV_OS_FAMILY_BSD
 
 static const struct sim_os systems[] = {
-    [UBUNTU22] = { PV_OS_FAMILY_LINUX, "ubuntu64Guest", "Ubuntu Linux (64-bit)", "Ubuntu 22.04.5 LTS", true },
-    [UBUNTU24] = { PV_OS_FAMILY_LINUX, "ubuntu64Guest", "Ubuntu Linux (64-bit)", "Ubuntu 24.04.2 LTS", true },
-    [DEBIAN12] = { PV_OS_FAMILY_LINUX, "debian12_64Guest", "Debian GNU/Linux 12 (64-bit)", "Debian GNU/Linux 12 (bookworm)", true },
-    [RHEL8] = { PV_OS_FAMILY_LINUX, "rhel8_64Guest", "Red Hat Enterprise Linux 8 (64-bit)", "Red Hat Enterprise Linux 8.10", false },
-    [RHEL9] = { PV_OS_FAMILY_LINUX, "rhel9_64Guest", "Red Hat Enterprise Linux 9 (64-bit)", "Red Hat Enterprise Linux 9.4", true },
-    [SLES15] = { PV_OS_FAMILY_LINUX, "sles15_64Guest", "SUSE Linux Enterprise 15 (64-bit)", "SUSE Linux Enterprise Server 15 SP6", true },
-    [WIN2012] = { PV_OS_FAMILY_WINDOWS, "windows8Server64Guest", "Microsoft Windows Server 2012 (64-bit)", "Windows Server 2012 R2 Standard", false },
-    [WIN2016] = { PV_OS_FAMILY_WINDOWS, "windows9Server64Guest", "Microsoft Windows Server 2016 (64-bit)", "Windows Server 2016 Standard", false },
-    [WIN2019] = { PV_OS_FAMILY_WINDOWS, "windows2019srv_64Guest", "Microsoft Windows Server 2019 (64-bit)", "Windows Server 2019 Standard", true },
-    [WIN2022] = { PV_OS_FAMILY_WINDOWS, "windows2019srvNext_64Guest", "Microsoft Windows Server 2022 (64-bit)", "Windows Server 2022 Datacenter", true },
-    [WIN10] = { PV_OS_FAMILY_WINDOWS, "windows9_64Guest", "Microsoft Windows 10 (64-bit)", "Windows 10 Enterprise", true },
-    [WIN11] = { PV_OS_FAMILY_WINDOWS, "windows11_64Guest", "Microsoft Windows 11 (64-bit)", "Windows 11 Enterprise", true },
-    [FREEBSD] = { PV_OS_FAMILY_BSD, "freebsd13_64Guest", "FreeBSD 13 (64-bit)", "FreeBSD 13.3-RELEASE", false },
+    [UBUNTU22] = { LINUX, "ubuntu64Guest", "Ubuntu Linux (64-bit)", "Ubuntu 22.04.5 LTS", true },
+    [UBUNTU24] = { LINUX, "ubuntu64Guest", "Ubuntu Linux (64-bit)", "Ubuntu 24.04.2 LTS", true },
+    [DEBIAN12] = { LINUX, "debian12_64Guest", "Debian GNU/Linux 12 (64-bit)",
+                   "Debian GNU/Linux 12 (bookworm)", true },
+    [RHEL8] = { LINUX, "rhel8_64Guest", "Red Hat Enterprise Linux 8 (64-bit)",
+                "Red Hat Enterprise Linux 8.10", false },
+    [RHEL9] = { LINUX, "rhel9_64Guest", "Red Hat Enterprise Linux 9 (64-bit)",
+                "Red Hat Enterprise Linux 9.4", true },
+    [SLES15] = { LINUX, "sles15_64Guest", "SUSE Linux Enterprise 15 (64-bit)",
+                 "SUSE Linux Enterprise Server 15 SP6", true },
+    [WIN2012] = { WINDOWS, "windows8Server64Guest", "Microsoft Windows Server 2012 (64-bit)",
+                  "Windows Server 2012 R2 Standard", false },
+    [WIN2016] = { WINDOWS, "windows9Server64Guest", "Microsoft Windows Server 2016 (64-bit)",
+                  "Windows Server 2016 Standard", false },
+    [WIN2019] = { WINDOWS, "windows2019srv_64Guest", "Microsoft Windows Server 2019 (64-bit)",
+                  "Windows Server 2019 Standard", true },
+    [WIN2022] = { WINDOWS, "windows2019srvNext_64Guest", "Microsoft Windows Server 2022 (64-bit)",
+                  "Windows Server 2022 Datacenter", true },
+    [WIN10] = { WINDOWS, "windows9_64Guest", "Microsoft Windows 10 (64-bit)",
+                "Windows 10 Enterprise", true },
+    [WIN11] = { WINDOWS, "windows11_64Guest", "Microsoft Windows 11 (64-bit)",
+                "Windows 11 Enterprise", true },
+    [FREEBSD] = { BSD, "freebsd13_64Guest", "FreeBSD 13 (64-bit)", "FreeBSD 13.3-RELEASE", false },
 };
 
 /* Weights add up to 100. */
@@ -84,7 +111,8 @@ static void pick_firmware(const struct sim_estate *e, struct sim_vm *vm)
     vm->firmware = vm->os->uefi && !sim_chance(roll, 150) ? PV_FIRMWARE_UEFI : PV_FIRMWARE_BIOS;
     if (vm->os == &systems[WIN11])
         vm->firmware = PV_FIRMWARE_UEFI;
-    vm->secure_boot = vm->firmware == PV_FIRMWARE_UEFI && !sim_chance(roll >> 3, windows ? 50 : 500);
+    vm->secure_boot =
+        vm->firmware == PV_FIRMWARE_UEFI && !sim_chance(roll >> 3, windows ? 50 : 500);
     vm->tpm = vm->secure_boot && (vm->os == &systems[WIN11] || sim_chance(roll >> 7, 80));
 }
 
@@ -101,7 +129,10 @@ static void first_name(const struct sim_estate *e, struct sim_vm *vm)
         snprintf(vm->name, sizeof(vm->name), "%s-%05u", vm->role->name, number);
     else
         snprintf(vm->name, sizeof(vm->name), "%s-%s-%03u", vm->role->name,
-                 by_site ? sim_unit_site(e, vm->unit) : vm->production ? "prod" : "test", number);
+                 by_site          ? sim_unit_site(e, vm->unit)
+                 : vm->production ? "prod"
+                                  : "test",
+                 number);
     /* Hyper-V's Windows administrators like capitals. */
     if (!sim_is_vmware(e) && vm->os->family == PV_OS_FAMILY_WINDOWS)
         for (char *c = vm->name; *c; c++)
@@ -123,9 +154,10 @@ void sim_vm_traits(const struct sim_estate *e, uint32_t index, uint32_t generati
                (uint32_t)(sim_roll(e, SIM_STORE, vm.number) % e->stores_per_unit);
     vm.production = strcmp(vm.role->name, "dev") != 0 && strcmp(vm.role->name, "test") != 0 &&
                     !sim_chance(sim_roll(e, SIM_NAME_FORM, vm.number), 150);
-    vm.created_ms = SIM_EPOCH_MS - (int64_t)((20 + sim_roll(e, SIM_TIMES, vm.number) % 1400) *
-                                             (uint64_t)SIM_DAY_MS) +
-                    (int64_t)(roll % SIM_DAY_MS);
+    vm.created_ms =
+        SIM_EPOCH_MS -
+        (int64_t)((20 + sim_roll(e, SIM_TIMES, vm.number) % 1400) * (uint64_t)SIM_DAY_MS) +
+        (int64_t)(roll % SIM_DAY_MS);
     vm.is_template = sim_is_vmware(e) && sim_chance(roll, 12);
     pick_size(e, &vm);
     pick_firmware(e, &vm);
@@ -168,8 +200,7 @@ uint64_t sim_disk_bytes(const struct sim_estate *e, const struct sim_vm *vm, uin
     return data_gib[sim_roll(e, SIM_DISKS, vm->number * 16 + disk) % PV_COUNT(data_gib)] * GIB;
 }
 
-void sim_vm_first_snaps(const struct sim_estate *e, const struct sim_vm *vm,
-                        struct sim_snaps *out)
+void sim_vm_first_snaps(const struct sim_estate *e, const struct sim_vm *vm, struct sim_snaps *out)
 {
     static const struct {
         const char *name, *description;

@@ -8,7 +8,8 @@
 static uint64_t level_pct(const struct sim_estate *e, uint64_t object, unsigned metric, int64_t now)
 {
     uint64_t base = sim_roll(e, SIM_LOAD, object * 8 + metric) % 60;
-    uint64_t noise = sim_roll(e, SIM_LOAD, (object * 8 + metric) ^ ((uint64_t)now / 20000 << 40)) % 30;
+    uint64_t noise =
+        sim_roll(e, SIM_LOAD, (object * 8 + metric) ^ ((uint64_t)now / 20000 << 40)) % 30;
 
     /* Most machines idle: squaring favours the low end. */
     return base * base / 60 + noise / (base < 20 ? 5 : 1) + 1;

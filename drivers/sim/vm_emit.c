@@ -150,7 +150,8 @@ static void put_tags(const struct vm_view *v)
 static void put_hardware(const struct vm_view *v)
 {
     static const char *const versions[2][4] = {
-        { "10.0", "11.0", "12.0", "9.0" }, { "vmx-20", "vmx-21", "vmx-19", "vmx-21" },
+        { "10.0", "11.0", "12.0", "9.0" },
+        { "vmx-20", "vmx-21", "vmx-19", "vmx-21" },
     };
     const struct sim_vm *vm = &v->vm;
     struct pv_builder *b = v->b;
@@ -303,7 +304,8 @@ static void put_controllers(const struct vm_view *v)
     if (v->vmware) {
         controller(v, "1000", "SCSI controller 0", PV_BUS_SCSI,
                    v->vm.role->desktop || v->vm.os->family == PV_OS_FAMILY_BSD ? "lsilogic-sas"
-                                                                               : "pvscsi", 0);
+                                                                               : "pvscsi",
+                   0);
         controller(v, "15000", "SATA controller 0", PV_BUS_SATA, "ahci", 0);
         return;
     }
@@ -339,8 +341,9 @@ static void put_disk_file(const struct vm_view *v, const char *root, uint32_t n)
     enum pv_provisioning how;
 
     if (v->vmware)
-        how = roll % 10 < 7 ? PV_PROVISIONING_THIN
-              : roll % 10 < 9 ? PV_PROVISIONING_THICK_LAZY : PV_PROVISIONING_THICK_EAGER;
+        how = roll % 10 < 7   ? PV_PROVISIONING_THIN
+              : roll % 10 < 9 ? PV_PROVISIONING_THICK_LAZY
+                              : PV_PROVISIONING_THICK_EAGER;
     else
         how = roll % 10 < 8 ? PV_PROVISIONING_DYNAMIC : PV_PROVISIONING_FIXED;
     disk_file(v, root, n, mark, path, sizeof(path));

@@ -10,8 +10,8 @@
 #include <polyvisor/records.h>
 
 #define TICK_MS 100
-#define MARK_MS 30000           /* a mark is due even when nothing changed */
-#define USAGE_MS 20000          /* once round all objects */
+#define MARK_MS 30000  /* a mark is due even when nothing changed */
+#define USAGE_MS 20000 /* once round all objects */
 #define CURSOR_MAX 64
 
 PV_DEFINE_AUTO(pv_builder_free, struct pv_builder *)
@@ -34,8 +34,8 @@ static void cursor_write(const struct sim_estate *e, char out[CURSOR_MAX])
              (unsigned long long)e->feed);
 }
 
-/* Everything sent so far was up to a position with a number of its own: a cursor that is not the last one
- * misses something. */
+/* Everything sent so far was up to a position with a number of its own: a cursor that is not the
+ * last one misses something. */
 static int mark(struct sim_estate *e, struct pv_builder *b, enum pv_mark kind)
 {
     char cursor[CURSOR_MAX];
@@ -107,8 +107,8 @@ static int list(struct sim_estate *e, struct pv_builder *b, uint64_t call)
 /* What is due by the clock. */
 struct pace {
     int64_t last_ms, marked_ms, usage_ms;
-    double changes;             /* due, with the fraction that is not yet one */
-    uint32_t usage_at;          /* objects reported in this round */
+    double changes;    /* due, with the fraction that is not yet one */
+    uint32_t usage_at; /* objects reported in this round */
 };
 
 /* What operations did since the last tick, and what happens by itself. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations, refreshes and a feed with churn in one session at once. Built with the thread sanitizer it finds
- * races; in every build it checks each batch and that nobody fails in a way that cannot be.
+ * Operations, refreshes and a feed with churn in one session at once. Built with the thread
+ * sanitizer it finds races; in every build it checks each batch and that nobody fails in a way that
+ * cannot be.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -105,7 +106,8 @@ static void *feed(void *session)
 
 static void *operate(void *session)
 {
-    static const char *const operations[] = { "vm.start", "vm.stop", "vm.reset", "vm.suspend",
+    static const char *const operations[] = { "vm.start",           "vm.stop",
+                                              "vm.reset",           "vm.suspend",
                                               "vm.snapshot.create", "vm.resume" };
     const struct pv_driver *d = pv_driver_entry(PV_ABI_MAJOR);
     char subject[64], id[32];
@@ -117,8 +119,8 @@ static void *operate(void *session)
 
         snprintf(id, sizeof(id), "vm-%u", 1001 + i * 7 % VMS);
         snprintf(subject, sizeof(subject), "{\"native_id\":\"%s\"}", id);
-        rc = d->call(session, 2, operations[i % 6], subject, "{\"name\":\"a\",\"force\":true}", NULL, 0,
-                     &result, &fail);
+        rc = d->call(session, 2, operations[i % 6], subject, "{\"name\":\"a\",\"force\":true}",
+                     NULL, 0, &result, &fail);
         if (rc != PV_OK && rc != PV_ESTATE && rc != PV_EBUSY && rc != PV_ENOENT &&
             rc != PV_ENOTSUP && rc != PV_EQUOTA)
             bad++;
@@ -138,8 +140,10 @@ int main(void)
     pthread_t feeder, callers[CALLERS];
     void *session;
 
-    if (d->open(&host, "{\"settings\":{\"vms\":30,\"hosts\":6,\"change_rate\":2000,\"churn\":true,"
-                "\"speed\":500}}", &session, &fail) != PV_OK)
+    if (d->open(&host,
+                "{\"settings\":{\"vms\":30,\"hosts\":6,\"change_rate\":2000,\"churn\":true,"
+                "\"speed\":500}}",
+                &session, &fail) != PV_OK)
         return EXIT_FAILURE;
     pthread_create(&feeder, NULL, feed, session);
     for (unsigned i = 0; i < CALLERS; i++)

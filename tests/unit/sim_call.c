@@ -25,16 +25,15 @@ static void look_at(struct fake_host *h, struct sim_estate *e, uint32_t index)
     sim_native_id(e, PV_KIND_vm, index, h->vm);
 }
 
-static int call_with(void *s, const char *op, const char *kind, const char *id,
-                     const char *args, const char *ref, uint32_t flags, json_t **answer,
-                     struct pv_failure *fail)
+static int call_with(void *s, const char *op, const char *kind, const char *id, const char *args,
+                     const char *ref, uint32_t flags, json_t **answer, struct pv_failure *fail)
 {
     char subject[256], *result = NULL;
     int rc;
 
     *fail = (struct pv_failure){ .size = sizeof(*fail) };
-    snprintf(subject, sizeof(subject), "{\"kind\":\"%s\",\"native_id\":\"%s\",\"name\":\"x\"}", kind,
-             id);
+    snprintf(subject, sizeof(subject), "{\"kind\":\"%s\",\"native_id\":\"%s\",\"name\":\"x\"}",
+             kind, id);
     rc = pv_driver_entry(PV_ABI_MAJOR)->call(s, 5, op, subject, args, ref, flags, &result, fail);
     if (answer)
         *answer = result ? json_loads(result, 0, NULL) : NULL;
@@ -147,8 +146,7 @@ Test(sim_call, a_guest_without_tools_cannot_be_asked)
     struct sim_estate *e = fake_open(&h, "{\"vms\":400,\"speed\":0}");
 
     look_at(&h, e, find_vm(e, PV_POWER_STATE_RUNNING, false));
-    cr_assert_eq(call_with(e, "vm.shutdown", "vm", h.vm, "{}", NULL, 0, NULL, &fail),
-                 PV_ESTATE);
+    cr_assert_eq(call_with(e, "vm.shutdown", "vm", h.vm, "{}", NULL, 0, NULL, &fail), PV_ESTATE);
     cr_assert_str_eq(fail.native_code, "ToolsUnavailable");
     cr_assert_str_eq(fail.needs, "VMware Tools");
     cr_assert_eq(power_now(&h, e), PV_POWER_STATE_RUNNING);
@@ -196,11 +194,12 @@ Test(sim_call, a_guest_that_takes_too_long_is_left_or_cut_off)
     struct sim_estate *e = fake_open(&h, "{\"vms\":40}");
 
     look_at(&h, e, find_vm(e, PV_POWER_STATE_RUNNING, true));
-    cr_assert_eq(call_with(e, "vm.shutdown", "vm", h.vm, "{\"timeout_s\":1}", NULL, 0, NULL,
-                           &fail), PV_ETIMEOUT);
+    cr_assert_eq(call_with(e, "vm.shutdown", "vm", h.vm, "{\"timeout_s\":1}", NULL, 0, NULL, &fail),
+                 PV_ETIMEOUT);
     cr_assert_eq(power_now(&h, e), PV_POWER_STATE_RUNNING);
     cr_assert_eq(call_with(e, "vm.shutdown", "vm", h.vm,
-                           "{\"timeout_s\":1,\"on_timeout\":\"stop\"}", NULL, 0, NULL, &fail), PV_OK);
+                           "{\"timeout_s\":1,\"on_timeout\":\"stop\"}", NULL, 0, NULL, &fail),
+                 PV_OK);
     cr_assert_eq(power_now(&h, e), PV_POWER_STATE_OFF);
     sim_estate_free(e);
 }
@@ -250,10 +249,8 @@ Test(sim_call, jobs_of_an_earlier_session_are_judged_by_the_vm)
 
     look_at(&h, e, find_vm(e, PV_POWER_STATE_RUNNING, true));
     cr_assert_eq(call_with(e, "vm.start", "vm", h.vm, "{}", "task-1", 0, NULL, &fail), PV_OK);
-    cr_assert_eq(call_with(e, "vm.stop", "vm", h.vm, "{}", "task-1", 0, NULL, &fail),
-                 PV_EUNKNOWN);
-    cr_assert_eq(call_with(e, "vm.reset", "vm", h.vm, "{}", "task-1", 0, NULL, &fail),
-                 PV_EUNKNOWN);
+    cr_assert_eq(call_with(e, "vm.stop", "vm", h.vm, "{}", "task-1", 0, NULL, &fail), PV_EUNKNOWN);
+    cr_assert_eq(call_with(e, "vm.reset", "vm", h.vm, "{}", "task-1", 0, NULL, &fail), PV_EUNKNOWN);
     cr_assert_eq(power_now(&h, e), PV_POWER_STATE_RUNNING);
     sim_estate_free(e);
 }
@@ -275,28 +272,33 @@ Test(sim_call, snapshots_are_made_reverted_to_and_deleted)
         before = h.snapshots;
         cr_assert_eq(call_with(e, "vm.snapshot.create", "vm", h.vm,
                                "{\"name\":\"one\",\"description\":\"d\",\"memory\":true}", NULL, 0,
-                               &answer, &fail), PV_OK, "%s", fail.message);
+                               &answer, &fail),
+                     PV_OK, "%s", fail.message);
         cr_assert_eq(json_array_size(json_object_get(answer, "objects")), 2u);
         snprintf(first, sizeof(first), "%s",
                  json_string_value(json_object_get(
                      json_array_get(json_object_get(answer, "objects"), 1), "native_id")));
         cr_assert(changed(answer));
         cr_assert_eq(call_with(e, "vm.snapshot.create", "vm", h.vm, "{\"name\":\"two\"}", NULL, 0,
-                               NULL, &fail), PV_OK);
+                               NULL, &fail),
+                     PV_OK);
         power_now(&h, e);
         cr_assert_eq(h.snapshots, before + 2);
 
         cr_assert_eq(call(&h, e, "vm.stop"), PV_OK);
-        cr_assert_eq(call_with(e, "vm.snapshot.revert", "snapshot", first, "{}", NULL, 0, NULL,
-                               &fail), PV_OK, "%s", fail.message);
+        cr_assert_eq(
+            call_with(e, "vm.snapshot.revert", "snapshot", first, "{}", NULL, 0, NULL, &fail),
+            PV_OK, "%s", fail.message);
         cr_assert_eq(power_now(&h, e), PV_POWER_STATE_RUNNING, "it was made with memory");
 
-        cr_assert_eq(call_with(e, "vm.snapshot.delete", "snapshot", first,
-                               "{\"children\":true}", NULL, 0, NULL, &fail), PV_OK);
+        cr_assert_eq(call_with(e, "vm.snapshot.delete", "snapshot", first, "{\"children\":true}",
+                               NULL, 0, NULL, &fail),
+                     PV_OK);
         power_now(&h, e);
         cr_assert_eq(h.snapshots, before);
-        cr_assert_eq(call_with(e, "vm.snapshot.delete", "snapshot", first, "{}", NULL, 0, NULL,
-                               &fail), PV_ENOENT);
+        cr_assert_eq(
+            call_with(e, "vm.snapshot.delete", "snapshot", first, "{}", NULL, 0, NULL, &fail),
+            PV_ENOENT);
         cr_assert_eq(pv_driver_entry(1)->refresh(e, 1, PV_KIND_snapshot, first, &fail), PV_ENOENT);
         sim_estate_free(e);
     }
@@ -346,8 +348,9 @@ Test(sim_call, what_is_not_there_is_not_found)
 
     cr_assert_eq(call_with(s, "vm.start", "vm", "vm-1", "{}", NULL, 0, NULL, &fail), PV_ENOENT);
     cr_assert_str_eq(fail.native_code, "ManagedObjectNotFound");
-    cr_assert_eq(call_with(s, "vm.snapshot.revert", "snapshot", "snapshot-9", "{}", NULL, 0, NULL,
-                           &fail), PV_ENOENT);
+    cr_assert_eq(
+        call_with(s, "vm.snapshot.revert", "snapshot", "snapshot-9", "{}", NULL, 0, NULL, &fail),
+        PV_ENOENT);
     cr_assert_eq(call_with(s, "vm.explode", "vm", "vm-1001", "{}", NULL, 0, NULL, &fail),
                  PV_ENOTSUP);
     pv_driver_entry(PV_ABI_MAJOR)->close(s);

@@ -26,22 +26,22 @@
 struct fake_host {
     struct pv_host host;
     pthread_mutex_t lock;
-    unsigned counts[PV_KIND_MAX + 1];   /* objects; child kinds: without the "none" records */
+    unsigned counts[PV_KIND_MAX + 1]; /* objects; child kinds: without the "none" records */
     unsigned gone, begins, ends, changes;
-    uint64_t sum;                       /* of all records' hashes, in any order */
-    char cursor[128];                   /* of the last mark */
+    uint64_t sum;     /* of all records' hashes, in any order */
+    char cursor[128]; /* of the last mark */
     char provider[16384];
     /* the VM that is looked at */
     char vm[128], host_id[128], name[128];
     int64_t power, activity, snapshots;
-    char snapshot[128];                 /* its newest */
+    char snapshot[128]; /* its newest */
     /* calls */
     char native_ref[128];
     unsigned progressed;
-    int cancel;                         /* at once */
+    int cancel; /* at once */
     bool cancel_when_listed;
-    unsigned cancel_after_changes;      /* marks of changes; 0: not */
-    int64_t cancel_at_ms;               /* monotonic; 0: not */
+    unsigned cancel_after_changes; /* marks of changes; 0: not */
+    int64_t cancel_at_ms;          /* monotonic; 0: not */
 };
 
 static const uint64_t fake_key[2] = { 1, 2 };

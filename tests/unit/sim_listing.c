@@ -162,8 +162,9 @@ Test(sim, refresh_sends_one_vm_with_its_children)
 
 Test(sim, refresh_of_what_never_was_is_not_found)
 {
-    static const char *const ids[] = { "vm-1", "vm-1000", "vm-4001", "vm-01001", "vm-", "", "vm-1001 ",
-                                       "host-12", "vm-99999999999999999999" };
+    static const char *const ids[] = { "vm-1",     "vm-1000", "vm-4001",
+                                       "vm-01001", "vm-",     "",
+                                       "vm-1001 ", "host-12", "vm-99999999999999999999" };
     const struct pv_driver *d = pv_driver_entry(PV_ABI_MAJOR);
     struct fake_host h;
     void *s = fake_open(&h, vmware);

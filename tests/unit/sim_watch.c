@@ -42,7 +42,8 @@ Test(sim_watch, a_living_estate_reports_changes_events_and_usage)
 {
     static const char *const both[] = {
         "{\"vms\":200,\"change_rate\":500,\"churn\":true}",
-        "{\"family\":\"hyperv\",\"vms\":200,\"hosts\":8,\"clusters\":2,\"change_rate\":500,\"churn\":true}",
+        "{\"family\":\"hyperv\",\"vms\":200,\"hosts\":8,\"clusters\":2,\"change_rate\":500,"
+        "\"churn\":true}",
     };
 
     for (size_t f = 0; f < 2; f++) {
@@ -106,8 +107,9 @@ Test(sim_watch, operations_appear_in_the_feed)
     cr_assert_eq(pthread_create(&thread, NULL, watch, &w), 0);
     while (!now_of(&h, &h.ends))
         clock_sleep_ms(5);
-    cr_assert_eq(pv_driver_entry(PV_ABI_MAJOR)->call(e, 2, "vm.stop", subject, "{}", NULL, 0, &result,
-                                                     &fail), PV_OK);
+    cr_assert_eq(pv_driver_entry(PV_ABI_MAJOR)
+                     ->call(e, 2, "vm.stop", subject, "{}", NULL, 0, &result, &fail),
+                 PV_OK);
     pv_driver_entry(PV_ABI_MAJOR)->free_text(result);
     while (!now_of(&h, &h.counts[PV_KIND_event]))
         clock_sleep_ms(5);
