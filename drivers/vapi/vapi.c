@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "drivers/vapi/vapi.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <polyvisor/jsonw.h>
+
+#include "drivers/vapi/tags.h"
+#include "drivers/vapi/tasks.h"
+#include "drivers/vapi/tree.h"
+
+int vapi_new(const struct pv_host *host, const char *config, struct vapi **out, struct pv_err *err)
+{
+    struct vapi *v = calloc(1, sizeof(*v));
+    int rc;
+
+    if (!v)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    pthread_mutex_init(&v->lock, NULL);
+    rc = session_new(host, config, &v->session, err);
+    if (rc == PV_OK) {
+        v->tree = tree_new();
+        v->tasks = tasks_new(v->session);
+        if (!v->tree || !v->tasks)
+            rc = pv_fail(err, PV_ENOMEM, "no memory");
+    }
+    if (rc) {
+        vapi_free(v);
+        return rc;
+    }
+    *out = v;
+    return PV_OK;
+}
+
+void vapi_free(struct vapi *v)
+{
+    if (!v)
+        return;
+    if (v->session)
+        rest_close(&v->rest, v->session);
+    tasks_free(v->tasks);
+    session_free(v->session);
+    tree_free(v->tree);
+    tags_free(v->tags);
+    pthread_mutex_destroy(&v->lock);
+    free(v);
+}
+
+void vapi_log(const struct vapi *v, int level, const char *fmt, ...)
+{
+    const struct pv_host *host = v->session->host;
+    char line[768];
+    va_list ap;
+    int n;
+
+    if (!host->log)
+        return;
+    va_start(ap, fmt);
+    n = vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    if (n >= 0)
+        host->log(host->ctx, level, line);
+}
+
+struct capability {
+    const char *name;
+    const char *vcenter, *esxi;     /* reason why not; NULL: yes */
+};
+
+#define NOT_YET "this driver does not do it"
+#define NEEDS_VCENTER "a single ESXi host cannot do it; it needs a vCenter"
+
+static const struct capability capabilities[] = {
+    { "inventory.full", NULL, NULL },
+    { "inventory.push", NULL, NULL },
+    { "events.push", NULL, NULL },
+    { "vm.start", NULL, NULL },
+    { "vm.stop", NULL, NULL },
+    { "vm.shutdown", NULL, NULL },
+    { "vm.reboot", NULL, NULL },
+    { "vm.reset", NULL, NULL },
+    { "vm.pause", "vSphere has no paused state; suspend keeps the memory on disk",
+      "vSphere has no paused state; suspend keeps the memory on disk" },
+    { "vm.suspend", NULL, NULL },
+    { "vm.resume", NULL, NULL },
+    { "vm.snapshot.create", NULL, NULL },
+    { "vm.snapshot.memory", NULL, NULL },
+    { "vm.snapshot.quiesce", NULL, NULL },
+    { "vm.snapshot.revert", NULL, NULL },
+    { "vm.snapshot.delete", NULL, NULL },
+    { "vm.guest.info", NULL, NULL },
+    { "vm.move.live", NOT_YET, NEEDS_VCENTER },
+    { "vm.clone", NOT_YET, NEEDS_VCENTER },
+    { "tags.read", NULL, "tags belong to a vCenter" },
+    { "tags.write", NOT_YET, "tags belong to a vCenter" },
+};
+
+static void put_capability(struct jsonw *w, const struct vapi *v, const struct capability *c)
+{
+    const char *reason = v->session->content.vcenter ? c->vcenter : c->esxi;
+
+    if (!reason && v->tags_failed && c->name[0] == 't')
+        reason = "the vCenter's tags could not be read; see the log";
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", c->name);
+    jsonw_str(w, "state", reason ? "no" : "yes");
+    if (reason)
+        jsonw_str(w, "reason", reason);
+    jsonw_end(w);
+}
+
+int vapi_tell_provider(struct vapi *v, unsigned requests, bool push, struct pv_err *err)
+{
+    const struct pv_host *host = v->session->host;
+    const struct content *c = &v->session->content;
+    struct jsonw w;
+    struct buf text;
+    int rc;
+
+    if (!host->provider)
+        return PV_OK;
+    buf_init(&text, 1 << 16);
+    jsonw_init(&w, &text);
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "state", "connected");
+    jsonw_object(&w, "product");
+    jsonw_str(&w, "name", c->product);
+    jsonw_str(&w, "version", c->version);
+    jsonw_str(&w, "build", c->build);
+    jsonw_str(&w, "api_version", c->api_version);
+    jsonw_end(&w);
+    if (c->instance_uuid[0])
+        jsonw_str(&w, "instance_uuid", c->instance_uuid);
+    jsonw_str(&w, "family", "vmware");
+    jsonw_array(&w, "capabilities");
+    for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
+        put_capability(&w, v, &capabilities[i]);
+    jsonw_end(&w);
+    jsonw_object(&w, "sync");
+    jsonw_str(&w, "mode", push ? "push" : "poll");
+    jsonw_u64(&w, "interval_s", v->session->config.poll_interval_s);
+    if (requests)
+        jsonw_u64(&w, "requests_last_full", requests);
+    jsonw_end(&w);
+    jsonw_end(&w);
+    rc = buf_ok(&text) ? host->provider(host->ctx, text.data) : pv_fail(err, PV_ENOMEM, "no memory");
+    buf_free(&text);
+    return rc;
+}
