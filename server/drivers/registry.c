@@ -117,7 +117,8 @@ static int hear(struct driver *dr, struct host *h, int64_t until, struct pv_err 
         struct frame f = { 0 };
         int rc;
 
-        if (left <= 0 || poll(&fd, 1, (int)left) == 0)
+        /* What has been said while others were heard counts even when the time is over. */
+        if (poll(&fd, 1, left > 0 ? (int)left : 0) == 0)
             return pv_fail_as(err, "driver-broken",
                               "The driver %s does not introduce itself in time.", dr->name);
         rc = frame_recv(h->fd, &f, err);
