@@ -306,7 +306,7 @@ static int convert(const struct parser *p, const struct filter *f, const struct 
     rc = filter_value_read(f->field, w, p->now_ms, last, p->a, out, err);
     if (rc != PV_OK || !out->is_null)
         return rc;
-    if (f->op == FILTER_HAS || f->op == FILTER_EQ || f->op == FILTER_NE)
+    if (f->op == FILTER_HAS || f->op == FILTER_EQ || f->op == FILTER_NE || f->op == FILTER_IN)
         return PV_OK;
     return filter_error(err, w->column, "null stands only after : = and !=");
 }

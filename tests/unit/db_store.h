@@ -85,6 +85,7 @@ static inline struct model_row *provider_new(struct fixture *f, const char *name
     model_set_text(row, F(provider, name), name);
     model_set_text(row, F(provider, driver), "sim");
     model_set_number(row, F(provider, family), PV_FAMILY_VMWARE);
+    model_set_number(row, F(provider, simulated), 0);
     model_set_number(row, F(provider, state), PV_PROVIDER_STATE_CONNECTED);
     return row;
 }
@@ -114,4 +115,64 @@ static inline const struct model_shape *shape_all(struct fixture *f, enum pv_kin
         if (!(k->fields[i].flags & MODEL_SECRET))
             s->fields[s->nfields++] = (uint16_t)i;
     return s;
+}
+
+struct update_arg {
+    const struct model_row *row;
+    uint16_t field;
+};
+
+static inline int update_fn(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct update_arg *u = arg;
+
+    return tx_row_update(tx, u->row, &u->field, 1, err);
+}
+
+static inline void update(struct fixture *f, const struct model_row *row, uint16_t field)
+{
+    struct update_arg u = { row, field };
+    struct pv_err err = { 0 };
+
+    cr_assert_eq(store_write(f->store, update_fn, &u, &err), PV_OK, "%s", err.message);
+}
+
+struct confirm_arg {
+    const struct pv_id *provider;
+    int64_t ms;
+};
+
+static inline int confirm_fn(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct confirm_arg *c = arg;
+
+    return tx_confirmed_put(tx, c->provider, c->ms, err);
+}
+
+static inline void confirm(struct fixture *f, const struct model_row *provider, int64_t ms)
+{
+    struct confirm_arg c = { &provider->id, ms };
+    struct pv_err err = { 0 };
+
+    cr_assert_eq(store_write(f->store, confirm_fn, &c, &err), PV_OK, "%s", err.message);
+}
+
+struct remove_arg {
+    enum pv_kind kind;
+    const struct pv_id *id;
+};
+
+static inline int remove_fn(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct remove_arg *r = arg;
+
+    return tx_row_delete(tx, r->kind, r->id, err);
+}
+
+static inline void remove_row(struct fixture *f, enum pv_kind kind, const struct pv_id *id)
+{
+    struct remove_arg r = { kind, id };
+    struct pv_err err = { 0 };
+
+    cr_assert_eq(store_write(f->store, remove_fn, &r, &err), PV_OK, "%s", err.message);
 }
