@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *code, *city;
@@ -10,6 +11,7 @@ static const struct {
     { "zrh", "Zurich" },    { "lon", "London" },     { "par", "Paris" },    { "mad", "Madrid" },
     { "mil", "Milan" },     { "cph", "Copenhagen" }, { "osl", "Oslo" },     { "waw", "Warsaw" },
     { "prg", "Prague" },    { "dub", "Dublin" },     { "hel", "Helsinki" }, { "lis", "Lisbon" },
+    { "sin", "Singapore" },
 };
 #define SITES (sizeof(sites) / sizeof(sites[0]))
 
@@ -35,9 +37,25 @@ uint32_t sim_unit_datacenter(const struct sim_estate *e, uint32_t unit)
     return e->set.datacenters ? (uint32_t)((uint64_t)unit * e->set.datacenters / e->units) : 0;
 }
 
+/* "ams" in "hv-ams-01"; SITES: none. */
+static size_t site_named(const char *label)
+{
+    for (size_t i = 0; i < SITES; i++) {
+        const char *at = strstr(label, sites[i].code);
+
+        if (at && (at == label || at[-1] == '-') && (at[3] == '-' || at[3] == '\0'))
+            return i;
+    }
+    return SITES;
+}
+
 static size_t site_of(const struct sim_estate *e, uint32_t datacenter)
 {
-    return (size_t)((sim_roll(e, SIM_SITE, 0) + datacenter) % SITES);
+    size_t first = site_named(e->set.label);
+
+    if (first == SITES)
+        first = (size_t)(sim_roll(e, SIM_SITE, 0) % SITES);
+    return (first + datacenter) % SITES;
 }
 
 const char *sim_unit_site(const struct sim_estate *e, uint32_t unit)
@@ -91,6 +109,8 @@ void sim_host_name(const struct sim_estate *e, uint32_t n, char *out, size_t cap
 
     if (sim_is_vmware(e))
         snprintf(out, cap, "esx-%s-%02u.corp.example", site, (unsigned)n + 1);
+    else if (e->set.hosts == 1 && e->set.label[0])
+        snprintf(out, cap, "%s.corp.example", e->set.label);
     else /* Hyper-V hosts of several providers stand side by side: the seed tells them apart. */
         snprintf(out, cap, "hv-%s-%02u.corp.example", site,
                  (unsigned)(sim_roll(e, SIM_SITE, 1) % 90 + 10 + n));

@@ -9,6 +9,7 @@
 
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
+#include <polyvisor/str.h>
 
 /* The limits are those of `members` below; tests/unit/sim_settings.c holds the two together. */
 const char sim_settings_schema[] =
@@ -140,6 +141,20 @@ static int complete(const json_t *settings, struct sim_settings *s, struct pv_er
     return PV_OK;
 }
 
+/* Anything but sim://NAME says nothing: there is nothing to connect to. */
+static void read_endpoint(const char *endpoint, struct sim_settings *s)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    size_t len;
+
+    if (!endpoint || !str_starts(endpoint, "sim://"))
+        return;
+    endpoint += strlen("sim://");
+    len = strspn(endpoint, allowed);
+    if (len < sizeof(s->label) && (endpoint[len] == '\0' || strcmp(endpoint + len, "/") == 0))
+        str_copy_n(s->label, sizeof(s->label), endpoint, len);
+}
+
 PV_DEFINE_AUTO(json_decref, json_t *)
 
 int sim_settings_read(const char *config, struct sim_settings *out, struct pv_err *err)
@@ -171,6 +186,7 @@ int sim_settings_read(const char *config, struct sim_settings *out, struct pv_er
         if (rc != PV_OK)
             return rc;
     }
+    read_endpoint(json_string_value(json_object_get(root, "endpoint")), &s);
     rc = complete(settings, &s, err);
     if (rc != PV_OK)
         return rc;

@@ -32,11 +32,14 @@ struct sim_settings {
     double failure_rate; /* share of operations that fail */
     double speed;        /* durations are divided by it; 0: everything at once */
     bool churn;          /* VMs come and go */
+    char label[40];      /* NAME of an endpoint sim://NAME, or "" */
 };
 
 /* JSON Schema of the settings. */
 extern const char sim_settings_schema[];
-/* Reads `settings` of a provider's configuration (the JSON text driver.h describes). */
+/* Reads `settings` of a provider's configuration (the JSON text driver.h describes). An endpoint
+ * sim://hv-ams-01 names the machine that is played, and by a part of the name the city it stands
+ * in. */
 int sim_settings_read(const char *config, struct sim_settings *out, struct pv_err *err);
 
 /* ------------------------------------------------------------------ chance */
@@ -209,13 +212,7 @@ static inline bool sim_chance(uint64_t roll, unsigned permille)
 /* ------------------------------------------------------------------ ids (ids.c) */
 
 #define SIM_ID_MAX 96
-enum sim_guid {
-    SIM_GUID_VM = 1,
-    SIM_GUID_SNAPSHOT,
-    SIM_GUID_SWITCH,
-    SIM_GUID_JOB,
-    SIM_GUID_DISK
-};
+enum sim_guid { SIM_GUID_VM = 1, SIM_GUID_SNAPSHOT, SIM_GUID_SWITCH, SIM_GUID_JOB, SIM_GUID_DISK };
 
 /* Native id of the n-th object of a kind. VMs: number = index + generation * vms. */
 void sim_native_id(const struct sim_estate *e, enum pv_kind kind, uint64_t n, char out[SIM_ID_MAX]);

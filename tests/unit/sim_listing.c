@@ -124,6 +124,39 @@ Test(sim, names_and_macs_are_used_once)
     sim_estate_free(e);
 }
 
+Test(sim, the_endpoint_names_the_machine_and_its_city)
+{
+    static const struct {
+        const char *endpoint, *name;
+    } good[] = {
+        { "sim://hv-ams-01", "hv-ams-01.corp.example" },
+        { "sim://hv-ams-01/", "hv-ams-01.corp.example" },
+        { "sim://box", "box.corp.example" },
+    };
+    static const char *const ignored[] = {
+        "",          "sim://",      "sim://a b",
+        "sim://x/y", "https://ams", "sim://0123456789012345678901234567890123456789"
+    };
+    struct sim_estate e = { .units = 1 };
+    char config[256], name[64];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        snprintf(config, sizeof(config),
+                 "{\"endpoint\":\"%s\",\"settings\":{\"family\":\"hyperv\"}}", good[i].endpoint);
+        cr_assert_eq(sim_settings_read(config, &e.set, NULL), PV_OK);
+        sim_host_name(&e, 0, name, sizeof(name));
+        cr_assert_str_eq(name, good[i].name);
+    }
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        snprintf(config, sizeof(config), "{\"endpoint\":\"%s\"}", ignored[i]);
+        cr_assert_eq(sim_settings_read(config, &e.set, NULL), PV_OK);
+        cr_assert_str_eq(e.set.label, "");
+    }
+    cr_assert_eq(sim_settings_read("{\"endpoint\":\"sim://vc-sin\"}", &e.set, NULL), PV_OK);
+    sim_datacenter_name(&e, 0, name, sizeof(name));
+    cr_assert_str_eq(name, "Singapore");
+}
+
 Test(sim, uuids_are_random_in_every_part)
 {
     struct fake_host h;
