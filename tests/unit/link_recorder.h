@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <polyvisor/log.h>
 #include <polyvisor/str.h>
 
 #include "server/drivers/registry.h"
