@@ -29,6 +29,18 @@ int tx_login_put(struct store_tx *tx, const struct store_login *login, struct pv
     return stmt_run(st, err);
 }
 
+int tx_login_used(struct store_tx *tx, const uint8_t hash[32], int64_t last_used_ms, struct pv_err *err)
+{
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    int rc = store_named(tx->store, tx->conn, "login_used", &st, err);
+
+    if (rc != PV_OK)
+        return rc;
+    stmt_blob(st, 1, hash, 32);
+    stmt_int(st, 2, last_used_ms);
+    return stmt_run(st, err);
+}
+
 int tx_login_delete(struct store_tx *tx, const uint8_t hash[32], struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;

@@ -96,6 +96,8 @@ struct store_login {
     char agent[128];
 };
 int tx_login_put(struct store_tx *tx, const struct store_login *login, struct pv_err *err);
+/* Notes its last use; one that has ended meanwhile does not come back. */
+int tx_login_used(struct store_tx *tx, const uint8_t hash[32], int64_t last_used_ms, struct pv_err *err);
 int tx_login_delete(struct store_tx *tx, const uint8_t hash[32], struct pv_err *err);
 int tx_logins_delete_of(struct store_tx *tx, const struct pv_id *user, struct pv_err *err);
 /* Failed sign-ins by key ("user:admin", "address:::1"); count 0 deletes. */

@@ -98,6 +98,9 @@ struct audit_entry {
     enum pv_outcome outcome;
     const char *detail_json;            /* NULL: {} */
 };
+/* Who makes the next auth_user_*, auth_token_* or auth_password_change of this thread: it then writes its audit record
+ * in its own transaction (action "user.create" and so on, subject the id). Copied; holds for one call. */
+void audit_as(const struct audit_entry *who);
 /* Inside the transaction of the change it records. */
 int audit_write(struct store_tx *tx, const struct audit_entry *e, struct pv_err *err);
 /* On its own, for refusals and sign-ins; does not wait for the disk. */

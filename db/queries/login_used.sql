@@ -1,0 +1,1 @@
+UPDATE login SET last_used_ms = $2 WHERE hash = $1

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/crypto.h>
+
+#include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
+#include <polyvisor/err.h>
+#include <polyvisor/str.h>
+
+#include "server/auth/inside.h"
+
+#define ID_CHARS 26
+#define TOKEN_CHARS (3 + ID_CHARS + 1 + AUTH_SECRET_TEXT)   /* "pv_<id>_<secret>" */
+
+PV_DEFINE_AUTO(arena_free, struct arena *)
+
+void cache_init(struct auth *a)
+{
+    for (size_t i = 0; i < PV_COUNT(a->cache_lock); i++)
+        pthread_mutex_init(&a->cache_lock[i], NULL);
+}
+
+void cache_free(struct auth *a)
+{
+    for (size_t i = 0; i < PV_COUNT(a->cache_lock); i++)
+        pthread_mutex_destroy(&a->cache_lock[i]);
+}
+
+void cache_changed(struct auth *a)
+{
+    atomic_fetch_add(&a->generation, 1);
+}
+
+static size_t set_of(const uint8_t key[AUTH_HASH])
+{
+    return ((size_t)key[0] << 8 | key[1]) % CACHE_SETS;
+}
+
+static pthread_mutex_t *lock_of(struct auth *a, size_t set)
+{
+    return &a->cache_lock[set % PV_COUNT(a->cache_lock)];
+}
+
+static struct cache_entry *lookup(struct auth *a, const uint8_t key[AUTH_HASH])
+{
+    struct cache_entry *set = a->cache[set_of(key)];
+
+    for (size_t i = 0; i < CACHE_WAYS; i++) {
+        if (memcmp(set[i].key, key, AUTH_HASH) == 0)
+            return &set[i];
+    }
+    return NULL;
+}
+
+static bool alive(const struct cache_entry *e, int64_t now)
+{
+    return (e->until_ms == 0 || now < e->until_ms) && (!e->who.by_cookie || now - e->used_ms < LOGIN_IDLE_MS);
+}
+
+/* One that is fresh enough to count without asking storage. *write: its use is to be noted there. */
+static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now, struct auth_identity *out, bool *write)
+{
+    pthread_mutex_t *lock = lock_of(a, set_of(key));
+    struct cache_entry *e;
+    bool found = false;
+
+    *write = false;
+    pthread_mutex_lock(lock);
+    e = lookup(a, key);
+    if (e && e->generation == atomic_load(&a->generation) && now - e->read_ms < CACHE_FRESH_MS && alive(e, now)) {
+        found = true;
+        e->used_ms = now;
+        *write = now - e->written_ms >= USED_EVERY_MS;
+        if (*write)
+            e->written_ms = now;
+        *out = e->who;
+    }
+    pthread_mutex_unlock(lock);
+    return found;
+}
+
+static void cache_put(struct auth *a, const struct cache_entry *entry)
+{
+    pthread_mutex_t *lock = lock_of(a, set_of(entry->key));
+    struct cache_entry *set = a->cache[set_of(entry->key)], *place;
+
+    pthread_mutex_lock(lock);
+    place = lookup(a, entry->key);
+    for (size_t i = 0; !place && i < CACHE_WAYS; i++) {
+        if (!set[i].read_ms)
+            place = &set[i];
+    }
+    if (!place) {
+        place = &set[0];
+        for (size_t i = 1; i < CACHE_WAYS; i++) {
+            if (set[i].used_ms < place->used_ms)
+                place = &set[i];
+        }
+    }
+    *place = *entry;
+    pthread_mutex_unlock(lock);
+}
+
+/* What storage knows of the last use may be a minute behind what memory knows. */
+static void newest_use(struct auth *a, struct cache_entry *entry)
+{
+    pthread_mutex_t *lock = lock_of(a, set_of(entry->key));
+    const struct cache_entry *known;
+
+    pthread_mutex_lock(lock);
+    known = lookup(a, entry->key);
+    if (known && known->used_ms > entry->used_ms)
+        entry->used_ms = known->used_ms;
+    if (known && known->written_ms > entry->written_ms)
+        entry->written_ms = known->written_ms;
+    pthread_mutex_unlock(lock);
+}
+
+static int unauthenticated(struct pv_err *err, const char *why)
+{
+    return pv_fail_as(err, "unauthenticated", "%s", why);
+}
+
+struct used {
+    bool is_login;
+    uint8_t hash[AUTH_HASH];
+    struct pv_id token;
+    int64_t now_ms;
+};
+
+static int note_use(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct used *u = arg;
+    uint16_t field = F(token, last_used_at);
+    struct model_row *row;
+
+    if (u->is_login)
+        return tx_login_used(tx, u->hash, u->now_ms, err);
+    row = model_row_new(tx_arena(tx), PV_KIND_token);
+    if (!row)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    row->id = u->token;
+    model_set_number(row, field, u->now_ms);
+    return tx_row_update(tx, row, &field, 1, err);
+}
+
+static void free_used(void *arg, int rc, const struct pv_err *err)
+{
+    (void)rc;
+    (void)err;
+    free(arg);
+}
+
+static void write_use(struct auth *a, const struct auth_identity *who, int64_t now)
+{
+    struct used *u = calloc(1, sizeof(*u));
+
+    if (!u)
+        return;
+    u->is_login = who->by_cookie;
+    u->now_ms = now;
+    u->token = who->id;
+    memcpy(u->hash, who->login_hash, AUTH_HASH);
+    if (store_write_later(a->store, note_use, u, free_used, NULL) != PV_OK)
+        free(u);
+}
+
+/* A token can only take away from what its owner may. */
+static enum pv_role narrower(enum pv_role owner, enum pv_role token)
+{
+    if (token == PV_ROLE_NONE || owner == token || owner == PV_ROLE_MONITOR)
+        return owner;
+    if (owner == PV_ROLE_ADMIN || token == PV_ROLE_MONITOR)
+        return token;
+    return PV_ROLE_VIEWER;      /* of viewer and operator, or of either and admin */
+}
+
+static enum pv_role token_role(enum pv_role owner, enum pv_role token)
+{
+    if (token == PV_ROLE_ADMIN)
+        return owner;
+    return narrower(owner, token);
+}
+
+static int read_owner(struct auth *a, const struct pv_id *user, struct user *out, struct pv_err *err)
+{
+    int rc = user_get(a, user, out, NULL);
+
+    if (rc == PV_ENOENT || (rc == PV_OK && !out->enabled))
+        return unauthenticated(err, "the account is disabled or gone");
+    return rc == PV_OK ? PV_OK : pv_fail(err, rc, "the account could not be read");
+}
+
+static int read_token_row(struct auth *a, const struct pv_id *id, struct arena *m, struct model_row **row,
+                          const char **secret, struct pv_err *err)
+{
+    const struct model_shape *shape;
+    int rc = model_shape_make(model_kind(PV_KIND_token), NULL, MODEL_VIEW_FULL, m, &shape, err);
+
+    if (rc == PV_OK)
+        rc = store_row_get(a->store, shape, id, m, row, err);
+    if (rc == PV_OK)
+        rc = store_secret_get(a->store, PV_KIND_token, id, F(token, secret), m, secret, err);
+    return rc;
+}
+
+static int read_token(struct auth *a, const char *text, int64_t now, struct cache_entry *e, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = arena_new(8192, 1u << 20);
+    uint8_t hash[AUTH_HASH], stored[AUTH_HASH];
+    char id_part[PV_ID_TEXT];
+    struct model_row *row;
+    const char *secret;
+    struct pv_id id;
+    struct user owner;
+    int rc;
+
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    memcpy(id_part, "tok_", 4);
+    memcpy(id_part + 4, text + 3, ID_CHARS);
+    if (!id_parse("tok", id_part, 4 + ID_CHARS, &id))
+        return unauthenticated(err, "the token is malformed");
+    rc = read_token_row(a, &id, m, &row, &secret, err);
+    if (rc == PV_ENOENT)
+        return unauthenticated(err, "the token is not known");
+    if (rc != PV_OK)
+        return rc;
+    keys_hash(a, text + 3 + ID_CHARS + 1, AUTH_SECRET_TEXT, hash);
+    if (!secret || strlen(secret) != 2 * AUTH_HASH || !str_unhex(secret, 2 * AUTH_HASH, stored) ||
+        !str_eq_const_time(hash, stored, AUTH_HASH))
+        return unauthenticated(err, "the token is not known");
+    e->until_ms = model_number(row, F(token, expires_at));
+    if (e->until_ms && now >= e->until_ms)
+        return unauthenticated(err, "the token has expired");
+    rc = read_owner(a, &model_get(row, F(token, user))->id, &owner, err);
+    if (rc != PV_OK)
+        return rc;
+    e->who.type = PV_ACTOR_TYPE_TOKEN;
+    e->who.id = id;
+    e->who.user = owner.id;
+    e->who.role = token_role(owner.role, (enum pv_role)model_number(row, F(token, role)));
+    str_copy(e->who.name, sizeof(e->who.name), model_text(row, F(token, name)));
+    id_text("tok", &id, e->who.rate_key);
+    e->written_ms = model_number(row, F(token, last_used_at));
+    return PV_OK;
+}
+
+static int read_login(struct auth *a, int64_t now, struct cache_entry *e, struct pv_err *err)
+{
+    struct store_login login;
+    struct user user;
+    int rc = store_login_get(a->store, e->key, &login, NULL);
+
+    if (rc == PV_ENOENT)
+        return unauthenticated(err, "the sign-in has ended");
+    if (rc != PV_OK)
+        return pv_fail(err, rc, "the sign-in could not be read");
+    rc = read_owner(a, &login.user, &user, err);
+    if (rc != PV_OK)
+        return rc;
+    e->until_ms = login.expires_ms;
+    e->used_ms = e->written_ms = login.last_used_ms;
+    newest_use(a, e);
+    e->who.by_cookie = true;
+    if (!alive(e, now))
+        return unauthenticated(err, "the sign-in has ended");
+    e->who.type = PV_ACTOR_TYPE_USER;
+    e->who.id = e->who.user = user.id;
+    e->who.role = user.role;
+    str_copy(e->who.name, sizeof(e->who.name), user.name);
+    memcpy(e->who.login_hash, e->key, AUTH_HASH);
+    str_copy(e->who.csrf, sizeof(e->who.csrf), login.csrf);
+    id_text("usr", &user.id, e->who.rate_key);
+    return PV_OK;
+}
+
+/* What was sent, if it has the right form at all: nothing else is hashed or looked up. */
+static const char *token_of(const char *authorization)
+{
+    if (strncasecmp(authorization, "Bearer ", 7) != 0)
+        return NULL;
+    authorization += 7;
+    authorization += strspn(authorization, " ");
+    return strlen(authorization) == TOKEN_CHARS && str_starts(authorization, "pv_") &&
+                   authorization[3 + ID_CHARS] == '_'
+               ? authorization
+               : NULL;
+}
+
+int auth_identify(struct auth *a, const char *authorization, const char *cookie, struct auth_identity *out,
+                  struct pv_err *err)
+{
+    struct cache_entry e = { .generation = atomic_load(&a->generation) };
+    const char *token = NULL;
+    int64_t now = a->now_ms();
+    bool write;
+    int rc;
+
+    if (authorization) {
+        token = token_of(authorization);
+        if (!token)
+            return unauthenticated(err, "the Authorization header holds no token of this server");
+        keys_hash(a, token, TOKEN_CHARS, e.key);
+    } else {
+        if (!cookie || strlen(cookie) != AUTH_SECRET_TEXT)
+            return unauthenticated(err, "sign in first");
+        keys_hash(a, cookie, AUTH_SECRET_TEXT, e.key);
+    }
+    if (cache_get(a, e.key, now, out, &write)) {
+        if (write)
+            write_use(a, out, now);
+        return PV_OK;
+    }
+    rc = token ? read_token(a, token, now, &e, err) : read_login(a, now, &e, err);
+    if (rc != PV_OK)
+        return rc;
+    newest_use(a, &e);
+    e.read_ms = e.used_ms = now;
+    write = now - e.written_ms >= USED_EVERY_MS;
+    if (write)
+        e.written_ms = now;
+    cache_put(a, &e);
+    *out = e.who;
+    if (write)
+        write_use(a, out, now);
+    return PV_OK;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
+#include <polyvisor/err.h>
+#include <polyvisor/str.h>
+
+#include "server/auth/inside.h"
+
+PV_DEFINE_AUTO(arena_free, struct arena *)
+
+struct sign_in {
+    struct store_login login;
+    struct user user;
+    char id[PV_ID_TEXT];
+    const char *new_hash;       /* NULL: the stored password is fine */
+    struct audit_entry audit;
+};
+
+static int write_user(struct store_tx *tx, const struct sign_in *s, struct pv_err *err)
+{
+    uint16_t fields[2] = { F(user, last_login_at), F(user, password) };
+    struct model_row *row = model_row_new(tx_arena(tx), PV_KIND_user);
+
+    if (!row)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    row->id = s->user.id;
+    model_set_number(row, F(user, last_login_at), s->login.created_ms);
+    if (s->new_hash)
+        model_set_text(row, F(user, password), s->new_hash);
+    return tx_row_update(tx, row, fields, s->new_hash ? 2 : 1, err);
+}
+
+static int write_sign_in(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct sign_in *s = arg;
+    int rc = write_user(tx, s, err);
+
+    if (rc == PV_OK)
+        rc = tx_login_put(tx, &s->login, err);
+    return rc == PV_OK ? audit_write(tx, &s->audit, err) : rc;
+}
+
+static int refused(struct auth *a, const char *username, const char *address, struct pv_err *err)
+{
+    struct audit_entry e = { .actor_type = PV_ACTOR_TYPE_EXTERNAL, .actor_id = "", .actor_name = username,
+                             .address = address, .action = "auth.login", .subject = "", .request_id = "",
+                             .outcome = PV_OUTCOME_DENIED };
+
+    audit_write_later(a, &e, NULL);
+    return pv_fail_as(err, "unauthenticated", "user name or password is wrong");
+}
+
+/* One scrypt, whoever is asked for. */
+static int check_password(struct auth *a, const char *username, const char *password, struct user *user,
+                          bool *right, bool *weak, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = arena_new(4096, 1u << 20);
+    const char *stored = NULL;
+    int rc;
+
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = user_find(a, username, user, err);
+    if (rc == PV_OK)
+        rc = store_secret_get(a->store, PV_KIND_user, &user->id, F(user, password), m, &stored, err);
+    if (rc != PV_OK && rc != PV_ENOENT)
+        return rc;
+    if (rc == PV_ENOENT || !user->enabled)
+        stored = NULL;
+    return password_verify(a, stored, password, right, weak, err);
+}
+
+static int make_login(struct auth *a, struct sign_in *s, const char *address, const char *agent, char cookie[44],
+                      struct auth_identity *out, struct pv_err *err)
+{
+    int rc;
+
+    keys_secret(cookie);
+    keys_hash(a, cookie, AUTH_SECRET_TEXT, s->login.hash);
+    keys_secret(s->login.csrf);
+    s->login.user = s->user.id;
+    s->login.created_ms = s->login.last_used_ms = a->now_ms();
+    s->login.expires_ms = s->login.created_ms + LOGIN_MOST_MS;
+    str_copy(s->login.address, sizeof(s->login.address), address);
+    str_copy(s->login.agent, sizeof(s->login.agent), agent ? agent : "");
+    id_text("usr", &s->user.id, s->id);
+    s->audit = (struct audit_entry){ .actor_type = PV_ACTOR_TYPE_USER, .actor_id = s->id, .actor_name = s->user.name,
+                                     .address = address, .action = "auth.login", .subject = s->id, .request_id = "",
+                                     .outcome = PV_OUTCOME_ALLOWED };
+    rc = store_write(a->store, write_sign_in, s, err);
+    if (rc != PV_OK)
+        return rc;
+    *out = (struct auth_identity){ .type = PV_ACTOR_TYPE_USER, .id = s->user.id, .user = s->user.id,
+                                   .role = s->user.role, .by_cookie = true };
+    str_copy(out->name, sizeof(out->name), s->user.name);
+    memcpy(out->login_hash, s->login.hash, AUTH_HASH);
+    str_copy(out->csrf, sizeof(out->csrf), s->login.csrf);
+    str_copy(out->rate_key, sizeof(out->rate_key), s->id);
+    return PV_OK;
+}
+
+int auth_login(struct auth *a, const char *username, const char *password, const char *address,
+               const char *agent, char cookie[44], struct auth_identity *out, struct pv_err *err)
+{
+    struct sign_in s = { .new_hash = NULL };
+    char hash[AUTH_PASSWORD_TEXT];
+    bool right = false, weak = false;
+    int rc;
+
+    if (user_check_name(username, NULL) != PV_OK || strlen(password) > 512)
+        return refused(a, "", address, err);
+    rc = throttle_enter(a, username, address, err);
+    if (rc != PV_OK)
+        return rc;
+    rc = check_password(a, username, password, &s.user, &right, &weak, err);
+    if (rc != PV_OK) {
+        throttle_take_back(a, username, address);
+        return rc;
+    }
+    if (!right)
+        return refused(a, username, address, err);
+    throttle_succeeded(a, username, address);
+    if (weak && password_hash(a, password, hash, NULL) == PV_OK)
+        s.new_hash = hash;
+    rc = make_login(a, &s, address, agent, cookie, out, err);
+    OPENSSL_cleanse(hash, sizeof(hash));
+    return rc;
+}
+
+static int end_login(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    return tx_login_delete(tx, arg, err);
+}
+
+int auth_logout(struct auth *a, const uint8_t login_hash[32], struct pv_err *err)
+{
+    uint8_t hash[AUTH_HASH];
+    int rc;
+
+    memcpy(hash, login_hash, sizeof(hash));
+    rc = store_write(a->store, end_login, hash, err);
+    cache_changed(a);
+    return rc;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
+#include <polyvisor/err.h>
+#include <polyvisor/str.h>
+
+#include "server/auth/inside.h"
+
+PV_DEFINE_AUTO(arena_free, struct arena *)
+
+static struct arena *scratch(void)
+{
+    return arena_new(4096, 4u << 20);
+}
+
+static void from_row(const struct model_row *row, struct user *out)
+{
+    *out = (struct user){ .id = row->id,
+                          .role = (enum pv_role)model_number(row, F(user, role)),
+                          .enabled = model_number(row, F(user, enabled)) != 0 };
+    str_copy(out->name, sizeof(out->name), model_text(row, F(user, name)));
+}
+
+int user_get(struct auth *a, const struct pv_id *id, struct user *out, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = scratch();
+    const struct model_shape *shape;
+    struct model_row *row;
+    int rc;
+
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = model_shape_make(model_kind(PV_KIND_user), NULL, MODEL_VIEW_SUMMARY, m, &shape, err);
+    if (rc == PV_OK)
+        rc = store_row_get(a->store, shape, id, m, &row, err);
+    if (rc == PV_OK)
+        from_row(row, out);
+    return rc;
+}
+
+int user_find(struct auth *a, const char *name, struct user *out, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = scratch();
+    struct model_value value = { .set = true, .text = name, .len = strlen(name) };
+    struct pv_id *ids;
+    size_t n = 0;
+    int rc;
+
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = store_find(a->store, PV_KIND_user, F(user, name), &value, 1, m, &ids, &n, err);
+    if (rc == PV_OK && n == 0)
+        return pv_fail(err, PV_ENOENT, "there is no user %s", name);
+    return rc == PV_OK ? user_get(a, &ids[0], out, err) : rc;
+}
+
+int user_check_name(const char *name, struct pv_err *err)
+{
+    size_t len = strlen(name);
+    int rc;
+
+    if (len >= 1 && len <= 128 && str_utf8_ok(name, len, false) && !strpbrk(name, "\t\n") && name[0] != ' ' &&
+        name[len - 1] != ' ')
+        return PV_OK;
+    rc = pv_fail(err, PV_EINVAL, "a name has 1 to 128 bytes, no control characters and no spaces around it");
+    pv_err_pointer(err, "/name");
+    return rc;
+}
+
+int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *out, struct pv_err *err)
+{
+    struct model_value admin = { .set = true, .number = PV_ROLE_ADMIN };
+    struct model_row **rows;
+    struct pv_id *ids;
+    size_t n;
+    int rc = tx_find(tx, PV_KIND_user, F(user, role), &admin, 1000, tx_arena(tx), &ids, &n, err);
+
+    if (rc != PV_OK)
+        return rc;
+    rows = arena_alloc(tx_arena(tx), n * sizeof(*rows));
+    if (!rows)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = n ? tx_rows_get(tx, PV_KIND_user, ids, n, false, tx_arena(tx), rows, err) : PV_OK;
+    if (rc != PV_OK)
+        return rc;
+    *out = 0;
+    for (size_t i = 0; i < n; i++)
+        *out += rows[i] && model_number(rows[i], F(user, enabled)) && !(except && id_eq(&ids[i], except));
+    return PV_OK;
+}
+
+static int name_free(struct store_tx *tx, const char *name, struct pv_err *err)
+{
+    struct model_value value = { .set = true, .text = name, .len = strlen(name) };
+    struct pv_id *ids;
+    size_t n = 0;
+    int rc = tx_find(tx, PV_KIND_user, F(user, name), &value, 1, tx_arena(tx), &ids, &n, err);
+
+    if (rc != PV_OK || n == 0)
+        return rc;
+    rc = pv_fail(err, PV_EEXIST, "there is a user %s already", name);
+    pv_err_pointer(err, "/name");
+    return rc;
+}
+
+int user_insert(struct store_tx *tx, const struct user *u, const char *full_name, const char *password_hash,
+                int64_t now_ms, struct pv_err *err)
+{
+    struct model_row *row = model_row_new(tx_arena(tx), PV_KIND_user);
+    int rc;
+
+    if (!row)
+        return pv_fail(err, PV_ENOMEM, "no memory for a user");
+    rc = name_free(tx, u->name, err);
+    if (rc != PV_OK)
+        return rc;
+    row->id = u->id;
+    model_set_text(row, F(user, name), u->name);
+    model_set_text(row, F(user, full_name), full_name ? full_name : "");
+    model_set_number(row, F(user, role), u->role);
+    model_set_number(row, F(user, enabled), u->enabled);
+    model_set_text(row, F(user, password), password_hash);
+    model_set_text(row, F(user, preferences), "{}");
+    model_set_number(row, F(user, access_version), 1);
+    model_set_number(row, F(user, created_at), now_ms);
+    model_set_number(row, F(user, updated_at), now_ms);
+    model_set_number(row, F(user, version), 1);
+    return tx_row_insert(tx, row, err);
+}
+
+struct change {
+    struct auth *a;
+    struct user user;               /* create: all; else id */
+    const char *full_name, *password_hash;
+    enum pv_role role;              /* NONE: as it is */
+    int enabled;                    /* -1: as it is */
+    bool remove;
+    int64_t now_ms;
+    struct audit_note note;
+};
+
+static int create(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct change *c = arg;
+    int rc = user_insert(tx, &c->user, c->full_name, c->password_hash, c->now_ms, err);
+
+    return rc == PV_OK ? audit_note_write(tx, &c->note, "usr", &c->user.id, err) : rc;
+}
+
+int auth_user_create(struct auth *a, const char *name, const char *full_name, const char *password,
+                     enum pv_role role, struct pv_id *out, struct pv_err *err)
+{
+    struct change c = { .a = a, .full_name = full_name, .now_ms = a->now_ms() };
+    char hash[AUTH_PASSWORD_TEXT];
+    int rc;
+
+    audit_note_take(&c.note, "user.create");
+    rc = user_check_name(name, err);
+    if (rc == PV_OK)
+        rc = password_acceptable(password, err);
+    if (rc == PV_OK && role == PV_ROLE_NONE)
+        rc = pv_fail(err, PV_EINVAL, "a user needs a role");
+    if (rc == PV_OK)
+        rc = password_hash(a, password, hash, err);
+    if (rc != PV_OK)
+        return rc;
+    id_make(&c.user.id);
+    str_copy(c.user.name, sizeof(c.user.name), name);
+    c.user.role = role;
+    c.user.enabled = true;
+    c.password_hash = hash;
+    rc = store_write(a->store, create, &c, err);
+    OPENSSL_cleanse(hash, sizeof(hash));
+    if (rc == PV_OK)
+        *out = c.user.id;
+    return rc;
+}
+
+/* There must be somebody left who can let others in. */
+static int keep_an_admin(struct store_tx *tx, const struct change *c, const struct model_row *row,
+                         struct pv_err *err)
+{
+    bool was = model_number(row, F(user, role)) == PV_ROLE_ADMIN && model_number(row, F(user, enabled));
+    bool is = !c->remove && (c->role == PV_ROLE_NONE || c->role == PV_ROLE_ADMIN) && c->enabled != 0;
+    size_t others = 0;
+    int rc;
+
+    if (!was || is)
+        return PV_OK;
+    rc = user_count_admins(tx, &row->id, &others, err);
+    if (rc == PV_OK && others == 0)
+        return pv_fail(err, PV_ESTATE, "%s is the last administrator", model_text(row, F(user, name)));
+    return rc;
+}
+
+static int get_row(struct store_tx *tx, const struct pv_id *id, struct model_row **row, struct pv_err *err)
+{
+    int rc = tx_rows_get(tx, PV_KIND_user, id, 1, false, tx_arena(tx), row, err);
+
+    if (rc == PV_OK && !*row)
+        return pv_fail(err, PV_ENOENT, "there is no such user");
+    return rc;
+}
+
+static int update(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct change *c = arg;
+    uint16_t fields[8];
+    struct model_row *row;
+    size_t n = 0;
+    bool rights = c->password_hash || c->role != PV_ROLE_NONE || c->enabled >= 0;
+    int rc = get_row(tx, &c->user.id, &row, err);
+
+    if (rc == PV_OK)
+        rc = keep_an_admin(tx, c, row, err);
+    if (rc != PV_OK)
+        return rc;
+    if (c->full_name) {
+        model_set_text(row, F(user, full_name), c->full_name);
+        fields[n++] = F(user, full_name);
+    }
+    if (c->role != PV_ROLE_NONE) {
+        model_set_number(row, F(user, role), c->role);
+        fields[n++] = F(user, role);
+    }
+    if (c->enabled >= 0) {
+        model_set_number(row, F(user, enabled), c->enabled);
+        fields[n++] = F(user, enabled);
+    }
+    if (c->password_hash) {
+        model_set_text(row, F(user, password), c->password_hash);
+        fields[n++] = F(user, password);
+    }
+    if (rights) {
+        model_set_number(row, F(user, access_version), model_number(row, F(user, access_version)) + 1);
+        fields[n++] = F(user, access_version);
+        rc = tx_logins_delete_of(tx, &row->id, err);
+    }
+    model_set_number(row, F(user, updated_at), c->now_ms);
+    fields[n++] = F(user, updated_at);
+    model_set_number(row, F(user, version), model_number(row, F(user, version)) + 1);
+    fields[n++] = F(user, version);
+    if (rc == PV_OK)
+        rc = tx_row_update(tx, row, fields, n, err);
+    return rc == PV_OK ? audit_note_write(tx, &c->note, "usr", &row->id, err) : rc;
+}
+
+static int change_user(struct auth *a, struct change *c, const char *password, struct pv_err *err)
+{
+    char hash[AUTH_PASSWORD_TEXT];
+    int rc = password ? password_acceptable(password, err) : PV_OK;
+
+    if (rc == PV_OK && password)
+        rc = password_hash(a, password, hash, err);
+    if (rc != PV_OK)
+        return rc;
+    c->password_hash = password ? hash : NULL;
+    c->now_ms = a->now_ms();
+    rc = store_write(a->store, update, c, err);
+    OPENSSL_cleanse(hash, sizeof(hash));
+    cache_changed(a);
+    return rc;
+}
+
+int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_name, const char *password,
+                     enum pv_role role, int enabled, struct pv_err *err)
+{
+    struct change c = { .a = a, .user = { .id = *user }, .full_name = full_name, .role = role,
+                        .enabled = enabled };
+
+    audit_note_take(&c.note, "user.update");
+    return change_user(a, &c, password, err);
+}
+
+int auth_password_change(struct auth *a, const struct pv_id *user, const char *old_password,
+                         const char *new_password, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = scratch();
+    struct change c = { .a = a, .user = { .id = *user }, .enabled = -1 };
+    bool right = false, weak;
+    const char *stored;
+    int rc;
+
+    audit_note_take(&c.note, "user.password");
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = store_secret_get(a->store, PV_KIND_user, user, F(user, password), m, &stored, err);
+    if (rc == PV_OK)
+        rc = password_verify(a, stored, old_password, &right, &weak, err);
+    if (rc != PV_OK)
+        return rc;
+    if (!right) {
+        rc = pv_fail(err, PV_EINVAL, "the present password is another one");
+        pv_err_pointer(err, "/old_password");
+        return rc;
+    }
+    return change_user(a, &c, new_password, err);
+}
+
+/* With the user go the logins and tokens. */
+static int delete_tokens(struct store_tx *tx, const struct pv_id *user, struct pv_err *err)
+{
+    struct model_value owner = { .set = true, .id = *user };
+    struct pv_id *ids;
+    size_t n;
+    int rc;
+
+    do {
+        rc = tx_find(tx, PV_KIND_token, F(token, user), &owner, 500, tx_arena(tx), &ids, &n, err);
+        for (size_t i = 0; rc == PV_OK && i < n; i++)
+            rc = tx_row_delete(tx, PV_KIND_token, &ids[i], err);
+    } while (rc == PV_OK && n == 500);
+    return rc;
+}
+
+static int delete(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct change *c = arg;
+    struct model_row *row;
+    int rc = get_row(tx, &c->user.id, &row, err);
+
+    if (rc == PV_OK)
+        rc = keep_an_admin(tx, c, row, err);
+    if (rc == PV_OK)
+        rc = delete_tokens(tx, &c->user.id, err);
+    if (rc == PV_OK)
+        rc = tx_logins_delete_of(tx, &c->user.id, err);
+    if (rc == PV_OK)
+        rc = tx_row_delete(tx, PV_KIND_user, &c->user.id, err);
+    return rc == PV_OK ? audit_note_write(tx, &c->note, "usr", &c->user.id, err) : rc;
+}
+
+int auth_user_delete(struct auth *a, const struct pv_id *user, struct pv_err *err)
+{
+    struct change c = { .a = a, .user = { .id = *user }, .remove = true, .enabled = -1 };
+    int rc;
+
+    audit_note_take(&c.note, "user.delete");
+    rc = store_write(a->store, delete, &c, err);
+    cache_changed(a);
+    return rc;
+}
