@@ -261,12 +261,15 @@ static int refresh_place(struct sim_estate *e, struct pv_builder *b, enum pv_kin
 {
     uint64_t n;
 
-    if (!sim_native_number(e, kind, native_id, &n))
-        return PV_ENOENT;
-    for (const struct sim_place *p = sim_places; p->emit; p++)
-        if (p->kind == kind)
-            p->emit(e, b, (uint32_t)n);
-    return PV_OK;
+    for (const struct sim_place *p = sim_places; p->emit; p++) {
+        if (p->kind != kind)
+            continue;
+        if (!sim_native_number(e, kind, native_id, &n))
+            return PV_ENOENT;
+        p->emit(e, b, (uint32_t)n);
+        return PV_OK;
+    }
+    return PV_ENOTSUP; /* a device is read with its VM: its id does not say whose it is */
 }
 
 int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const char *native_id,
@@ -285,6 +288,8 @@ int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const ch
         rc = refresh_snapshot(e, b, native_id);
     else
         rc = refresh_place(e, b, kind, native_id);
+    if (rc == PV_ENOTSUP)
+        return pv_fail(err, rc, "objects of this kind are not read one by one");
     if (rc != PV_OK)
         return pv_fail(err, rc, "there is no object %s", native_id);
     rc = pv_builder_send(b);

@@ -212,6 +212,19 @@ Test(sim, refresh_of_what_never_was_is_not_found)
     d->close(s);
 }
 
+Test(sim, refresh_of_a_device_does_not_call_it_gone)
+{
+    const struct pv_driver *d = pv_driver_entry(PV_ABI_MAJOR);
+    struct pv_failure fail = { .size = sizeof(fail) };
+    struct fake_host h;
+    void *s = fake_open(&h, vmware);
+
+    cr_assert_eq(d->refresh(s, 1, PV_KIND_disk, "2000", &fail), PV_ENOTSUP);
+    cr_assert_eq(d->refresh(s, 1, PV_KIND_event, "event-1", &fail), PV_ENOTSUP);
+    cr_assert_eq(d->refresh(s, 1, 30, "x", &fail), PV_ENOTSUP);
+    d->close(s);
+}
+
 Test(sim, a_cancelled_listing_is_not_called_complete)
 {
     const struct pv_driver *d = pv_driver_entry(PV_ABI_MAJOR);
