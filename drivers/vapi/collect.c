@@ -227,6 +227,9 @@ int collect_by_view(struct session *s, const struct call *c, unsigned generation
         rc = send_page(&r, e, err);
         enc_free(e);
     } while (left_out(&r, rc, &tries));
+    /* The simulator says this of a view when the login is over; nothing else makes a view vanish. */
+    if (rc == PV_ENOENT)
+        return SESSION_RENEWED;
     if (rc && r.token[0] && rc != SESSION_RENEWED)
         give_back(&r, r.token);
     return rc ? rc : follow(&r, err);

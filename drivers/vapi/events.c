@@ -236,8 +236,10 @@ int events_read(struct vapi *v, const struct call *c, unsigned generation, struc
     struct pv_err mine = { 0 };
     int rc;
 
-    if (e->unsupported || !v->session->config.events || !v->session->content.events.id[0] ||
-        clock_mono_ms() < e->next_read_ms)
+    if (e->unsupported || !v->session->config.events || !v->session->content.events.id[0])
+        return PV_OK;
+    e->due = clock_mono_ms() < e->next_read_ms;
+    if (e->due)
         return PV_OK;
     rc = read_all(v, c, generation, e, b, &mine);
     e->next_read_ms = clock_mono_ms() + PAUSE_MS;

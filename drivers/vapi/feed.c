@@ -21,8 +21,11 @@
 #include "drivers/vapi/vapi.h"
 
 #define WAIT_S 30
+#define EVENTS_S 2          /* events were left for the next turn */
 #define UPDATES_MOST 500
 #define FILTER_TRIES 16
+#define QUICK_MS 10000      /* a login that ends sooner is suspicious, */
+#define QUICK_MOST 4        /* and so many in a row are a failure */
 #define CURSOR_MOST 512
 
 struct feed {
@@ -173,11 +176,15 @@ static int list(struct feed *f, struct pv_err *err)
     f->version[0] = '\0';
     inventory_tags(f->v, &f->c);
     rc = mark(f, PV_MARK_FULL_BEGIN, err);
-    if (rc == PV_OK)
-        rc = inventory_list(f->v, &f->c, &f->views, f->b, err);
-    if (rc == PV_OK)
-        rc = mark(f, PV_MARK_FULL_END, err);
-    return rc;
+    if (rc)
+        return rc;
+    rc = inventory_list(f->v, &f->c, &f->views, f->b, err);
+    if (rc) {
+        /* What was not named yet is not absent. */
+        (void)mark(f, PV_MARK_FULL_PARTIAL, NULL);
+        return rc;
+    }
+    return mark(f, PV_MARK_FULL_END, err);
 }
 
 /* ------------------------------------------------------------------ waiting */
@@ -199,8 +206,9 @@ static struct enc *wait_request(const struct feed *f, unsigned wait_s)
 static unsigned wait_seconds(const struct feed *f)
 {
     int64_t left = (f->next_poll_ms - clock_mono_ms()) / 1000;
+    int64_t most = f->events.due ? EVENTS_S : WAIT_S;
 
-    return left < 1 ? 1 : left > WAIT_S ? WAIT_S : (unsigned)left;
+    return left < 1 ? 1 : (unsigned)(left > most ? most : left);
 }
 
 /* One answer of the feed, applied. *more: the next one is there already. */
@@ -339,6 +347,7 @@ static int one_login(struct feed *f, struct pv_err *err)
 int feed_watch(struct vapi *v, uint64_t call, const char *cursor, struct pv_err *err)
 {
     struct feed f = { .v = v, .c = { .host = v->session->host, .number = call } };
+    unsigned quick = 0;
     int rc = session_content(v->session, &f.c, err);
 
     if (rc)
@@ -347,12 +356,16 @@ int feed_watch(struct vapi *v, uint64_t call, const char *cursor, struct pv_err 
     if (!f.b)
         return pv_fail(err, PV_ENOMEM, "no memory");
     read_cursor(&f, cursor);
-    /* How often the server may end a login is the session's business: it answers PV_ELIMIT in the end. */
     do {
+        int64_t began_ms = clock_mono_ms();
+
         rc = one_login(&f, err);
         unsubscribe(&f);
         if (rc == SESSION_RENEWED && call_cancelled(&f.c))
             rc = pv_fail(err, PV_ECANCELED, "canceled");
+        quick = clock_mono_ms() - began_ms < QUICK_MS ? quick + 1 : 0;
+        if (rc == SESSION_RENEWED && quick > QUICK_MOST)
+            rc = pv_fail(err, PV_EAUTH, "the server ends every sign-in at once");
     } while (rc == SESSION_RENEWED);
     pv_builder_free(f.b);
     return rc;

@@ -68,16 +68,15 @@ static void poll_vm(const struct map *m, const struct moref *ref, const struct p
         pv_usage_uptime_s(m->b, n);
 }
 
-static void poll_host(const struct map *m, const struct moref *ref, const struct prop_values *v,
-                      int64_t now_ms)
+static void poll_host(const struct map *m, const struct moref *ref, const xmlNode *object,
+                      const struct prop_values *v, int64_t now_ms)
 {
     const xmlNode *quick = v->val[PHOST_QUICK], *hardware = v->val[PHOST_HARDWARE];
     uint64_t n, mhz, cores;
 
-    if (v->val[PHOST_STATUS]) {
-        pv_host_begin(m->b, ref->id, NULL);
+    map_host_change(m, ref, object);
+    if (v->val[PHOST_STATUS])
         map_common(m, PV_KIND_host, ref, v->val[PHOST_STATUS]);
-    }
     begin(m, ref->id, PV_KIND_host, now_ms);
     if (value_field_u64(quick, "overallCpuUsage", &n)) {
         pv_usage_cpu_usage_mhz(m->b, n);
@@ -118,7 +117,7 @@ void map_poll(const struct map *m, const struct moref *ref, const xmlNode *objec
     if (table == &props_vm_polled)
         poll_vm(m, ref, &v, now_ms);
     else if (table == &props_host_polled)
-        poll_host(m, ref, &v, now_ms);
+        poll_host(m, ref, object, &v, now_ms);
     else
         poll_datastore(m, ref, &v, now_ms);
 }

@@ -470,6 +470,18 @@ static bool needs_reading(const struct map *m, const struct moref *ref, const st
     return change && tree_hash(change) != node->mark;
 }
 
+/* Is there anything in the change that is told at once? */
+static bool says_something(const struct prop_values *v)
+{
+    static const int told[] = { WVM_POWER,      WVM_HOST,  WVM_CPUS,       WVM_MEMORY,
+                                WVM_GUEST_HOST, WVM_TOOLS, WVM_GUEST_STATE };
+
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        if (v->known[told[i]])
+            return true;
+    return false;
+}
+
 bool map_vm_change(const struct map *m, const struct moref *ref, const struct prop_values *v,
                    bool whole)
 {
@@ -477,6 +489,8 @@ bool map_vm_change(const struct map *m, const struct moref *ref, const struct pr
 
     if (!tree_find(m->tree, ref->id))
         return false;
+    if (!whole && !says_something(v))
+        return !needs_reading(m, ref, v, whole);
     pv_vm_begin(m->b, ref->id, value_text(v->val[WVM_INSTANCE]));
     put_power(m, v->val[WVM_POWER]);
     if (v->val[WVM_HOST])

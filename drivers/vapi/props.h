@@ -107,7 +107,8 @@
     P(k, CONSOLIDATION, "runtime.consolidationNeeded") P(k, POWER, "runtime.powerState")
 #define PROPS_HOST_POLLED(P, k)                                                                    \
     P(k, QUICK, "summary.quickStats") P(k, HARDWARE, "summary.hardware")                           \
-    P(k, STATUS, "overallStatus") P(k, CONNECTION, "runtime.connectionState")
+    P(k, STATUS, "overallStatus") P(k, CONNECTION, "runtime.connectionState")                      \
+    P(k, MAINTENANCE, "runtime.inMaintenanceMode") P(k, POWER, "runtime.powerState")
 #define PROPS_DATASTORE_POLLED(P, k)                                                               \
     P(k, FREE, "summary.freeSpace") P(k, CAPACITY, "summary.capacity")                             \
     P(k, UNCOMMITTED, "summary.uncommitted") P(k, ACCESSIBLE, "summary.accessible")                \
