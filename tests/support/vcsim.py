@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vCenter simulator as a peer: start, count calls, delay, faults, restart on the same port."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -20,13 +21,16 @@ SOURCE = paths.TESTS / "peers" / "vcsim"
 def build() -> Path:
     """Builds the simulator if its sources are newer than the program."""
     newest = max(p.stat().st_mtime for p in SOURCE.iterdir())
-    if BINARY.exists() and BINARY.stat().st_mtime >= newest:
+    BINARY.parent.mkdir(parents=True, exist_ok=True)
+    with open(BINARY.with_suffix(".lock"), "w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if BINARY.exists() and BINARY.stat().st_mtime >= newest:
+            return BINARY
+        paths.tool("go", "install Go 1.26 or newer (https://go.dev/dl/); tests/run does it where it can")
+        done = subprocess.run([str(SOURCE / "build"), str(BINARY)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise paths.Missing(f"vcsim did not build:\n{done.stderr}")
         return BINARY
-    paths.tool("go", "install Go 1.26 or newer (https://go.dev/dl/); tests/run does it where it can")
-    done = subprocess.run([str(SOURCE / "build"), str(BINARY)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise paths.Missing(f"vcsim did not build:\n{done.stderr}")
-    return BINARY
 
 
 class Vcsim:
