@@ -135,8 +135,7 @@ static int read_subject(struct job *j, struct pv_err *err)
     return PV_OK;
 }
 
-/* ------------------------------------------------------------------ may it be done now; with the
- * lock held */
+/* ------------------------------------------------------------------ may it be done (locked) */
 
 static uint32_t from_bit(uint8_t power)
 {
@@ -179,12 +178,15 @@ static int check_snapshot(struct job *j, struct pv_err *err)
 static int check(struct job *j, struct pv_err *err)
 {
     const struct sim_vm_state *s = &j->e->vms[j->index];
+    char here[SIM_ID_MAX];
     bool guest;
     int rc;
 
-    if (s->absent)
-        return gone(j, err, "VM");
+    /* Since it was found, the VM may have been deleted, and its place given to another one. */
     sim_vm_traits(j->e, j->index, s->generation, &j->vm);
+    sim_native_id(j->e, PV_KIND_vm, j->vm.number, here);
+    if (s->absent || strcmp(here, j->vm_id) != 0)
+        return gone(j, err, "VM");
     rc = check_snapshot(j, err);
     if (rc == PV_OK)
         rc = check_power(j, s->power, err);
@@ -325,17 +327,17 @@ static int go_wrong(const struct job *j, struct pv_err *err)
 static int guest_patience(struct job *j, int64_t *wait_ms, struct pv_err *err)
 {
     const json_t *v = json_object_get(j->args, "timeout_s");
-    int64_t most = 1000 * (json_is_integer(v) ? json_integer_value(v) : 300);
+    int64_t most_s = json_is_integer(v) ? json_integer_value(v) : 300;
 
-    if (j->native->done != SIM_DID_SHUTDOWN || j->duration_ms <= most)
+    if (j->native->done != SIM_DID_SHUTDOWN || j->duration_ms / 1000 < most_s)
         return PV_OK;
-    *wait_ms = most;
+    *wait_ms = most_s * 1000;
     if (strcmp(text(j, "on_timeout"), "stop") == 0) {
         j->cut_power = true;
         return PV_OK;
     }
     return pv_fail(err, PV_ETIMEOUT, "the guest of %s did not shut down in %lld s", j->vm.name,
-                   (long long)most / 1000);
+                   (long long)most_s);
 }
 
 /* With the lock held. */
