@@ -47,21 +47,29 @@ def probe(api, body):
     return api.post("/providers/probe", {k: v for k, v in body.items() if k != "name"})
 
 
+# The step of a probe at which each trouble shows.
+STEPS = {
+    "provider-auth-failed": ("sign_in",), "provider-offline": ("name", "port"),
+    "provider-not-recognized": ("certificate", "product"), "provider-certificate-changed": ("certificate",),
+}
+
+
 def finding(api, body, code):
-    """The probe's finding with this code; a probe that cannot start is a problem document with it."""
+    """The step of the probe that failed; it must be the one where this trouble shows."""
     answer = probe(api, body)
-    if answer.status_code == 200:
-        document = answer.json()
-        found = [f for f in document["findings"] if f.get("code") == code]
-        assert found, f"no finding {code}\n{said(answer)}"
-        assert document["ok"] is False
-        assert found[0].get("remedy"), found
-        entry = found[0]
-    else:
-        entry = answer.json()
-        assert entry["code"] == code and entry["remedy"], said(answer)
+    assert answer.status_code == 200, said(answer)
+    document = answer.json()
+    assert document["ok"] is False, said(answer)
+    failed = [f for f in document["findings"] if not f["ok"]]
+    assert failed and failed[0]["step"] in STEPS[code], f"step {STEPS[code]} should fail\n{said(answer)}"
+    assert failed[0].get("remedy"), failed
     assert api.count("providers", filter='name="bad"') == 0, "a probe stores nothing"
-    return entry
+    return failed[0]
+
+
+def test_findings_of_a_probe_carry_the_problem_code(api, vcenter):
+    entry = finding(api, provider_body(vcenter.url, password="wrong-secret"), "provider-auth-failed")
+    assert entry.get("code") == "provider-auth-failed", entry
 
 
 def test_a_good_probe_tells_product_certificate_and_what_works(api, vcenter):
