@@ -50,7 +50,7 @@ def probe(api, body):
 # The step of a probe at which each trouble shows.
 STEPS = {
     "provider-auth-failed": ("sign_in",), "provider-offline": ("name", "port"),
-    "provider-not-recognized": ("certificate", "product"), "provider-certificate-changed": ("certificate",),
+    "provider-not-recognized": ("certificate", "product"), "provider-certificate-changed": ("certificate", "product"),
 }
 
 

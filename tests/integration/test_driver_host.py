@@ -52,7 +52,6 @@ def test_the_conformance_suite_leaves_no_login_behind(vcenter, second, tmp_path)
 def test_a_probe_of_a_good_vcenter_succeeds(vcenter, tmp_path):
     done = run(tmp_path, "--probe", "vapi", provider(vcenter))
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert vcenter.sha256 in done.stdout, "the fingerprint is what a person compares"
 
 
 @pytest.mark.parametrize("change, secret, word", [
