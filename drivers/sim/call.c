@@ -356,8 +356,8 @@ static int take_effect(struct job *j, struct pv_err *err)
     case SIM_DID_UNSNAPSHOT:
         return sim_snaps_delete(j->e, j->index, j->snapshot, flag(j, "children"), err);
     default:
-        /* Pausing keeps the guest's memory: it did not start anew. */
-        if (j->op->target == PV_POWER_STATE_RUNNING && s->power != PV_POWER_STATE_PAUSED)
+        /* A guest that goes on did not start anew. */
+        if (j->op->target == PV_POWER_STATE_RUNNING && j->native->done != SIM_DID_RESUME)
             s->boot_ms = clock_wall_ms();
         s->power = (uint8_t)j->op->target;
         return PV_OK;
