@@ -46,9 +46,10 @@ void reply_header(struct req *pub, const char *name, const char *value)
 {
     struct request *r = request_of(pub);
     struct field *f = arena_alloc(pub->arena, sizeof(*f));
+    bool ok = printable(name) && printable(value);
 
-    assert(printable(name) && printable(value));
-    if (!f)
+    assert(ok);
+    if (!f || !ok)
         return;
     f->name = arena_strdup(pub->arena, name);
     f->value = arena_strdup(pub->arena, value);
