@@ -120,6 +120,11 @@ void jsonw_end(struct jsonw *w)
     w->depth--;
 }
 
+void jsonw_begin(struct jsonw *w, const char *key)
+{
+    begin(w, key);
+}
+
 void jsonw_raw(struct jsonw *w, const char *key, const char *json, size_t len)
 {
     begin(w, key);

@@ -437,7 +437,7 @@ static void put_value(struct buf *out, const struct model_field *f, const struct
 void model_write_value(struct jsonw *w, const char *key, const struct model_field *f,
                        const struct model_value *v)
 {
-    jsonw_raw(w, key, "", 0);
+    jsonw_begin(w, key);
     put_value(w->out, f, v);
 }
 

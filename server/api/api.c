@@ -170,7 +170,8 @@ void api_finished(struct req *r, int status, int64_t took_us)
 {
     if (!r->route)
         return;
-    if (took_us > SLOW_US && r->route->answer != ANSWER_STREAM && !(r->route->flags & ROUTE_LIVE))
+    /* Writes may wait for a commit, for a password's hash, or because the client prefers to. */
+    if (took_us > SLOW_US && is_safe(r->method) && r->route->answer != ANSWER_STREAM && !(r->route->flags & ROUTE_LIVE))
         log_msg(PV_LOG_WARN, "api.slow", "method=%s route=%s status=%d took_us=%" PRId64 " request=%s", r->method,
                 r->route->pattern, status, took_us, r->request_id);
     /* Strangers without credentials cannot fill the database: only sign-ins and callers we know are recorded. */

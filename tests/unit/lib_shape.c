@@ -118,3 +118,22 @@ Test(lib_shape, a_misspelt_field_is_refused_with_the_nearest_name)
     cr_assert_null(shape);
     arena_free(a);
 }
+
+Test(lib_shape, a_single_value_is_a_member_like_any_other)
+{
+    const struct model_field *f = &model_kind(PV_KIND_user)->fields[F(user, preferences)];
+    struct model_value v = { .set = true, .text = "{\"a\":1}", .len = 7 };
+    struct buf out;
+    struct jsonw w;
+
+    buf_init(&out, 1024);
+    jsonw_init(&w, &out);
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "first", true);
+    model_write_value(&w, "set", f, &v);
+    v.set = false;
+    model_write_value(&w, "unset", f, &v);
+    jsonw_end(&w);
+    cr_assert_str_eq(out.data, "{\"first\":true,\"set\":{\"a\":1},\"unset\":null}");
+    buf_free(&out);
+}

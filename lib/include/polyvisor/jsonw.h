@@ -39,3 +39,5 @@ void jsonw_null(struct jsonw *w, const char *key);
 void jsonw_time(struct jsonw *w, const char *key, int64_t ms);           /* RFC 3339 UTC with ms; 0: null */
 /* Text that is JSON already (checked by whoever made it). */
 void jsonw_raw(struct jsonw *w, const char *key, const char *json, size_t len);
+/* Comma and key only: the caller appends the value, as JSON, to w->out itself. */
+void jsonw_begin(struct jsonw *w, const char *key);
