@@ -220,7 +220,7 @@ static int start(struct core *c, struct pv_err *err)
     providers_release(list, n);
     core_later(c, 1000, tick, c);
     core_later(c, MINUTE, core_retention, c);
-    tasks_wake(c);
+    tasks_go(c);
     return PV_OK;
 }
 

@@ -2,7 +2,7 @@
 /*
  * internal - what the files of core share.
  *
- * Lock order: provider.apply_lock, core.lock, provider.lock, core.tasks_lock,
+ * Lock order: provider.apply_lock, core.lock, core.tasks_lock, provider.lock,
  * then one of the leaves (identity_lock, usage_lock, subs_lock, clock_lock,
  * event_ring of a provider belongs to apply_lock). Storage and sessions are
  * called with at most apply_lock held, but for driver_watch, driver_refresh,
@@ -86,6 +86,8 @@ struct core {
 
     pthread_mutex_t tasks_lock;
     struct table tasks;                 /* open tasks by id; guarded by tasks_lock */
+    struct table objects;               /* what they work on; guarded by tasks_lock */
+    uint64_t pass;                      /* of the scheduler; guarded by tasks_lock */
     struct task *queue, **queue_end;    /* queued and waiting, oldest first; guarded by tasks_lock */
     struct waiter *waiters;             /* guarded by tasks_lock */
     bool scheduling, schedule_again;    /* guarded by tasks_lock */
@@ -438,12 +440,15 @@ bool provider_usable(struct provider *p);
 /* Starts a call and takes `call`; false: no usable session, the call stays the caller's. */
 bool provider_call(struct provider *p, struct open_call *call,
                    uint64_t (*start)(struct driver_session *s, void *arg), void *arg);
-void provider_cancel_call(struct provider *p, uint64_t number);
+/* Asks the calls that were started with this `arg` to end. */
+void provider_cancel_calls(struct provider *p, const void *arg);
 void session_end_calls(struct provider *p);
 /* Looks at one object; `done` comes on a callback thread after its batches were applied. false: not possible now. */
 bool provider_refresh(struct provider *p, enum pv_kind kind, const char *native_id,
                       void (*done)(void *arg, const struct pv_failure *failure, const char *result),
                       void *arg);
+void provider_sync_arm(struct provider *p);
+void provider_sync_forget(struct provider *p);
 /* A listing is over, or an attempt has failed: provider.sync tasks end. */
 void provider_sync_done(struct provider *p, const struct pv_err *err);
 /* After a listing or change; at most once a minute, or now. */
@@ -476,6 +481,8 @@ int provider_row_change(struct provider *p, const struct core_actor *by, const s
 /* Something may be able to go on. */
 void tasks_wake(struct core *c);
 void tasks_init(struct core *c);
+/* From now on tasks are started. */
+void tasks_go(struct core *c);
 /* Those that were open when the server ended. */
 int tasks_load(struct core *c, struct pv_err *err);
 void tasks_free(struct core *c);

@@ -23,6 +23,7 @@ void provider_put(struct provider *p)
     if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     inventory_free(p);
+    provider_sync_forget(p);
     json_decref(p->capabilities);
     free(p->cursor);
     free(p->reason_json);
@@ -299,6 +300,8 @@ static uint64_t start_watch(struct driver_session *s, void *arg)
     uint64_t number = driver_watch(s, cursor);
 
     if (number) {
+        if (!cursor)
+            provider_sync_arm(p);
         p->want_full = false;
         p->watch_call = number;
     }

@@ -25,11 +25,12 @@ bool provider_call(struct provider *p, struct open_call *call,
     return started;
 }
 
-void provider_cancel_call(struct provider *p, uint64_t number)
+void provider_cancel_calls(struct provider *p, const void *arg)
 {
     pthread_mutex_lock(&p->lock);
-    if (p->session)
-        driver_cancel(p->session->link, number);
+    for (const struct open_call *call = p->calls; call && p->session; call = call->next)
+        if (call->arg == arg)
+            driver_cancel(p->session->link, call->number);
     pthread_mutex_unlock(&p->lock);
 }
 

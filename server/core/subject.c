@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a task is to work on, and whether it may now: state, capability, parameters.
+ */
+#include "server/core/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void subject_free(struct subject *s)
+{
+    provider_put(s->provider);
+    s->provider = NULL;
+}
+
+static int load_owner(struct core *c, const struct kind_info *k, struct arena *a, struct subject *s,
+                      struct pv_err *err)
+{
+    const struct pv_id *owner = &model_get(s->row, (unsigned)k->owner)->id;
+    const struct kind_info *o = &c->kinds[k->kind->owner];
+    struct model_row *row;
+    int rc = store_row_get(c->store, o->shape, owner, a, &row, err);
+
+    if (rc != PV_OK)
+        return rc;
+    s->owner_kind = k->kind->owner;
+    s->owner_native_id = model_text(row, (unsigned)o->native_id);
+    s->lock = *owner;
+    return PV_OK;
+}
+
+int subject_load(struct core *c, const struct model_operation *op, enum pv_kind kind,
+                 const struct pv_id *id, struct arena *a, struct subject *out, struct pv_err *err)
+{
+    const struct kind_info *k = (unsigned)kind < KINDS ? &c->kinds[kind] : NULL;
+    struct subject s = { .native_id = "", .owner_native_id = "", .name = "", .lock = *id };
+    int rc;
+
+    if (!k || !k->kind || (op->kind != PV_KIND_NONE && op->kind != kind) ||
+        (kind != PV_KIND_provider && !(k->kind->flags & MODEL_SYNCED)))
+        return pv_fail(err, PV_EINVAL, "%s does not work on a %s", op->name,
+                       k && k->kind ? k->kind->name : "thing of this kind");
+    rc = store_row_get(c->store, k->shape, id, a, &s.row, err);
+    if (rc != PV_OK)
+        return rc;
+    if (k->name >= 0)
+        s.name = model_text(s.row, (unsigned)k->name);
+    if (kind == PV_KIND_provider) {
+        s.provider = provider_get(c, id);
+    } else {
+        s.native_id = model_text(s.row, (unsigned)k->native_id);
+        s.provider = provider_get(c, &model_get(s.row, (unsigned)k->provider)->id);
+        if (k->child >= 0)
+            rc = load_owner(c, k, a, &s, err);
+    }
+    if (rc == PV_OK && !s.provider)
+        rc = pv_fail(err, PV_ENOENT, "its provider is not there any more");
+    if (rc != PV_OK) {
+        subject_free(&s);
+        return rc;
+    }
+    if (kind == PV_KIND_vm) {
+        s.power = (enum pv_power_state)model_number(s.row, F(vm, power_state));
+        s.has_power = true;
+    }
+    *out = s;
+    return PV_OK;
+}
+
+static uint32_t from_bit(enum pv_power_state state)
+{
+    return state == PV_POWER_STATE_UNKNOWN ? FROM_UNKNOWN : 1u << (state - 1);
+}
+
+/* What the state allows and does something: "start,stop". */
+static const char *allowed_now(enum pv_power_state power, struct arena *a)
+{
+    struct buf text;
+    const char *out;
+
+    buf_init(&text, 512);
+    for (const struct model_operation *op = model_operations; op->name; op++) {
+        if (op->kind != PV_KIND_vm || !(op->from & from_bit(power)))
+            continue;
+        if (text.len > 0)
+            buf_char(&text, ',');
+        buf_text(&text, model_operation_verb(op));
+    }
+    out = text.data ? arena_text(a, text.data, text.len) : "";
+    buf_free(&text);
+    return out;
+}
+
+static int wrong_state(const struct model_operation *op, const struct subject *s, struct arena *a,
+                       struct pv_err *err)
+{
+    const char *word = model_enum_text(PV_ENUM_power_state, s->power);
+    int rc = pv_fail_as(err, "vm-invalid-state", "%s does not work on %s, which is %s",
+                        model_operation_verb(op), s->name, word);
+
+    pv_err_needs(err, allowed_now(s->power, a));
+    pv_err_native(err, word);
+    return rc;
+}
+
+static int check_power(const struct model_operation *op, const struct subject *s,
+                       const json_t *params, struct arena *a, bool *no_op, struct pv_err *err)
+{
+    uint32_t bit = from_bit(s->power);
+
+    if (!op->from && !op->no_op)
+        return PV_OK;
+    if (op->no_op & bit) {
+        *no_op = true;
+        return PV_OK;
+    }
+    if (!(op->from & bit))
+        return wrong_state(op, s, a, err);
+    if (model_number(s->row, F(vm, is_template))) {
+        int rc = pv_fail_as(err, "vm-invalid-state", "%s is a template", s->name);
+
+        pv_err_native(err, "template");
+        return rc;
+    }
+    if (s->power == PV_POWER_STATE_SUSPENDED && op->activity == PV_ACTIVITY_STOPPING &&
+        !json_is_true(json_object_get(params, "force"))) {
+        int rc = wrong_state(op, s, a, err);
+
+        pv_err_remedy(err, "To drop the saved state, ask again with force.");
+        return rc;
+    }
+    return PV_OK;
+}
+
+static int check_capability(const struct model_operation *op, const struct subject *s,
+                            struct arena *a, struct pv_err *err)
+{
+    const char *reason, *needs;
+    int rc;
+
+    if (op->core || provider_capability(s->provider, op->name,
+                                        op->capability ? op->capability : op->name, a, &reason,
+                                        &needs) != CAP_NO)
+        return PV_OK;
+    rc = pv_fail(err, PV_ENOTSUP, "%s: %s", op->name, reason);
+    pv_err_needs(err, needs);
+    return rc;
+}
+
+/* Parameters that depend on a capability of their own, like a snapshot's memory. */
+static int check_params(const struct model_operation *op, const struct subject *s,
+                        const json_t *params, struct arena *a, struct pv_err *err)
+{
+    PV_AUTO(json_decref_p) json_t *empty = json_object();
+    int rc = op->params ? model_params_check(op->params, params ? params : empty, "", err) : PV_OK;
+
+    if (rc == PV_OK && !op->params && params && json_object_size(params) > 0)
+        return pv_fail(err, PV_EINVAL, "%s takes no parameters", op->name);
+    for (const struct model_param *p = op->params; rc == PV_OK && p && p->name; p++) {
+        const char *reason, *needs;
+
+        if (!p->needs || !json_is_true(json_object_get(params, p->name)))
+            continue;
+        if (provider_capability(s->provider, NULL, p->needs, a, &reason, &needs) != CAP_NO)
+            continue;
+        rc = pv_fail(err, PV_ENOTSUP, "%s: %s", p->name, reason);
+        pv_err_pointer(err, "/%s", p->name);
+        pv_err_needs(err, needs);
+    }
+    return rc;
+}
+
+int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
+                  const json_t *params, struct arena *a, bool *no_op, struct pv_err *err)
+{
+    const struct kind_info *k = &c->kinds[s->row->kind->number];
+    int rc = check_params(op, s, params, a, err);
+
+    *no_op = false;
+    if (rc == PV_OK && k->presence >= 0 &&
+        model_number(s->row, (unsigned)k->presence) == PV_PRESENCE_GONE)
+        rc = pv_fail(err, PV_ESTATE, "%s is gone", s->name);
+    if (rc == PV_OK)
+        rc = check_capability(op, s, a, err);
+    if (rc == PV_OK && s->has_power)
+        rc = check_power(op, s, params, a, no_op, err);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- plans */
+
+json_t *finding(const char *id, const char *severity, const struct pv_err *err)
+{
+    const struct pv_problem *p = pv_err_problem(err);
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id ? id : p->code, "severity", severity,
+                     "title", p->title, "detail", err->message, "remedy",
+                     err->remedy[0] ? err->remedy : p->remedy);
+}
+
+json_t *plan_entry(const struct model_operation *op, enum pv_kind kind, const struct pv_id *id,
+                   const struct subject *s, const json_t *params)
+{
+    char text[PV_ID_TEXT];
+    json_t *entry, *before = json_null(), *after = json_null();
+
+    model_id_text(kind, id, text);
+    if (s->has_power && op->target != PV_POWER_STATE_UNKNOWN) {
+        before = json_pack("{s:s}", "power_state", model_enum_text(PV_ENUM_power_state, s->power));
+        after = json_pack("{s:s}", "power_state", model_enum_text(PV_ENUM_power_state, op->target));
+    } else if (op->result != PV_KIND_NONE) {
+        after = json_pack("{s:s, s:O?}", "kind", model_kind(op->result)->name, "name",
+                          json_object_get(params, "name"));
+    }
+    entry = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o, s:[]}", "operation", op->name, "ref",
+                      "kind", model_kind(kind)->name, "id", text, "name", s->name, "before", before,
+                      "after", after, "native_calls");
+    return entry;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request becomes a task: checked first, stored before anything starts.
+ */
+#include "server/core/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct submit {
+    struct core *core;
+    struct task *task;
+    const struct core_options *options;
+    struct model_row *row;
+    struct event_set events;
+};
+
+static int submit_tx(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct submit *s = arg;
+    int rc = events_begin(&s->events, tx, err);
+
+    if (rc == PV_OK)
+        rc = task_insert_tx(s->task, s->row, tx, &s->events, err);
+    return rc == PV_OK ? core_put_idempotency(tx, s->options, err) : rc;
+}
+
+/* Somebody works on it, or waits to. */
+static bool object_is_busy(struct core *c, const struct pv_id *lock)
+{
+    bool busy;
+
+    pthread_mutex_lock(&c->tasks_lock);
+    busy = object_users(c, lock) > 0;
+    pthread_mutex_unlock(&c->tasks_lock);
+    return busy;
+}
+
+/* ---------------------------------------------------------------- rehearsal */
+
+struct rehearsal {
+    core_json_fn done;
+    void *ctx;
+    json_t *answer;             /* {ok, changed, findings, plan} */
+    struct task *task;          /* what the call is about */
+    char *subject;
+};
+
+static void rehearsal_end(struct rehearsal *r)
+{
+    char *text = json_dumps(r->answer, JSON_COMPACT);
+    struct pv_err err = { 0 };
+
+    if (text)
+        r->done(r->ctx, PV_OK, text, NULL);
+    else
+        r->done(r->ctx, pv_fail(&err, PV_ENOMEM, "no memory for the plan"), NULL, &err);
+    free(text);
+    json_decref(r->answer);
+    task_put(r->task);
+    free(r->subject);
+    free(r);
+}
+
+static void rehearsed(void *arg, const struct pv_failure *failure, const char *result)
+{
+    struct rehearsal *r = arg;
+    PV_AUTO(json_decref_p) json_t *json = result ? json_loads(result, 0, NULL) : NULL;
+    json_t *plan = json_object_get(json, "plan");
+    struct pv_err err = { 0 };
+
+    if (failure->code != 0) {
+        driver_failure_err(failure, &err);
+        json_object_set_new(r->answer, "ok", json_false());
+        json_array_append_new(json_object_get(r->answer, "findings"), finding(NULL, "block", &err));
+    } else if (json_is_array(plan)) {
+        json_object_set(json_array_get(json_object_get(r->answer, "plan"), 0), "native_calls", plan);
+    }
+    rehearsal_end(r);
+}
+
+static uint64_t start_rehearsal(struct driver_session *s, void *arg)
+{
+    const struct rehearsal *r = arg;
+
+    return driver_call(s, r->task->op->name, r->subject, r->task->params, NULL, PV_CALL_DRY_RUN);
+}
+
+static int rehearse(struct task *t, const struct subject *s, const json_t *params, bool no_op,
+                    core_json_fn done, void *ctx, struct pv_err *err)
+{
+    struct rehearsal *r = calloc(1, sizeof(*r));
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(4096, 65536);
+    struct open_call *call;
+    json_t *plan;
+
+    if (!r || !a) {
+        free(r);
+        return pv_fail(err, PV_ENOMEM, "no memory for the plan");
+    }
+    plan = json_array();
+    if (!no_op)
+        json_array_append_new(plan, plan_entry(t->op, t->kind, &t->subject, s, params));
+    r->done = done;
+    r->ctx = ctx;
+    r->answer = json_pack("{s:b, s:b, s:[], s:o}", "ok", 1, "changed", !no_op, "findings", "plan",
+                          plan);
+    r->task = t;
+    task_ref(t);
+    if (no_op || t->op->core) {
+        rehearsal_end(r);
+        return PV_OK;
+    }
+    r->subject = strdup(task_subject_json(t->kind, t->native_id, t->name, t->owner_native_id, a));
+    call = calloc(1, sizeof(*call));
+    if (call) {
+        call->done = rehearsed;
+        call->arg = r;
+    }
+    if (!call || !r->subject || !provider_call(t->provider, call, start_rehearsal, r)) {
+        /* Without the provider the plan lacks its own calls, no more. */
+        free(call);
+        rehearsal_end(r);
+    }
+    return PV_OK;
+}
+
+int core_task_submit(struct core *c, const struct core_actor *by, const struct core_task_request *q,
+                     const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
+                     struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 8u << 20);
+    struct submit sub = { .core = c, .options = o };
+    const struct kind_info *k;
+    struct subject s = { 0 };
+    struct task *t = NULL;
+    bool no_op = false;
+    int rc;
+
+    if (!a)
+        return pv_fail(err, PV_ENOMEM, "no memory for a task");
+    rc = subject_load(c, q->operation, q->kind, &q->subject, a, &s, err);
+    if (rc != PV_OK)
+        return rc;
+    k = &c->kinds[q->kind];
+    rc = core_check_version(o, (uint64_t)model_number(s.row, (unsigned)k->version), err);
+    if (rc == PV_OK)
+        rc = subject_check(c, q->operation, &s, q->params, a, &no_op, err);
+    if (rc == PV_OK && o && o->fail_if_busy && !no_op && object_is_busy(c, &s.lock))
+        rc = pv_fail(err, PV_EBUSY, "another task works on %s", s.name);
+    if (rc == PV_OK && !(t = task_new(c, q->operation, q->kind, &q->subject)))
+        rc = pv_fail(err, PV_ENOMEM, "no memory for a task");
+    if (rc == PV_OK)
+        rc = task_fill(t, by, &s, q->params, err);
+    if (rc == PV_OK && o && o->dry_run) {
+        rc = rehearse(t, &s, q->params, no_op, done, ctx, err);
+        task_put(t);
+        subject_free(&s);
+        return rc;
+    }
+    if (rc == PV_OK) {
+        t->state = no_op ? PV_TASK_STATE_SUCCEEDED : PV_TASK_STATE_QUEUED;
+        sub.task = t;
+        sub.row = task_row(t, by, q->params, t->state, a);
+        if (!sub.row)
+            rc = pv_fail(err, PV_ENOMEM, "no memory for a task");
+    }
+    if (rc == PV_OK && !no_op && !task_register_on(t, &s.lock))
+        rc = pv_fail(err, PV_ENOMEM, "there are too many open tasks");
+    if (rc == PV_OK) {
+        events_init(&sub.events, c);
+        rc = store_write(c->store, submit_tx, &sub, err);
+        events_free(&sub.events);
+        if (rc != PV_OK && !no_op)
+            task_unregister(t);
+    }
+    if (rc == PV_OK) {
+        *task = t->id;
+        if (no_op)
+            atomic_fetch_add(&c->n_done, 1);
+        else
+            task_enqueue(t, false);
+    }
+    task_put(t);
+    subject_free(&s);
+    return rc;
+}
+
+int core_task_cancel(struct core *c, const struct core_actor *by, const struct pv_id *task,
+                     struct pv_err *err)
+{
+    struct task_change ch = { .state = PV_TASK_STATE_CANCELING };
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(8192, 1u << 20);
+    struct task *t = task_find(c, task);
+    struct model_row *row;
+    bool calling = false;
+    int rc = PV_OK;
+
+    (void)by;
+    if (!t) {
+        rc = a ? store_row_get(c->store, c->kinds[PV_KIND_task].shape, task, a, &row, err)
+               : pv_fail(err, PV_ENOMEM, "no memory to cancel");
+        return rc != PV_OK ? rc : pv_fail_as(err, "task-not-cancelable", "the task has ended");
+    }
+    pthread_mutex_lock(&c->tasks_lock);
+    if (t->ended) {
+        rc = pv_fail_as(err, "task-not-cancelable", "the task has ended");
+    } else {
+        t->cancel = true;
+        calling = !t->queued && !t->is_parent;
+        if (calling)
+            t->state = PV_TASK_STATE_CANCELING;
+    }
+    pthread_mutex_unlock(&c->tasks_lock);
+    if (rc == PV_OK && t->is_parent)
+        bulk_cancel(t);
+    if (rc == PV_OK && calling && !t->op->core) {
+        rc = task_write(t, &ch, err);
+        provider_cancel_calls(t->provider, t);
+    }
+    tasks_wake(c);
+    task_put(t);
+    return rc;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task - an open task in memory, and what the files about tasks share.
+ *
+ * Every task that is not final is in core.tasks. While it waits it is also in
+ * core.queue. Only the scheduler changes tasks that wait, only the callbacks
+ * of its call (one at a time) change one that runs; final states are written
+ * once and never again. Guarded by core.tasks_lock unless it says otherwise.
+ */
+#pragma once
+
+#include "server/core/internal.h"
+
+#define TASKS_MAX 50000         /* open at once */
+#define LIMIT_PROVIDER 32
+#define LIMIT_HOST 4            /* providers that are a single host */
+#define TRIES_MAX 8             /* of something the provider has no room for now */
+
+/* What the scheduler has to do for it. */
+enum need { NEED_CALL, NEED_FOLLOW, NEED_LOOK, NEED_READ };
+
+/* What a task works on: one at a time. */
+struct object {
+    struct pv_id id;
+    unsigned users;             /* open tasks */
+    struct task *runner;
+    uint64_t pass;              /* of the scheduler, in which somebody else was first */
+};
+
+struct bulk {
+    atomic_uint refs;
+    struct task *parent;        /* borrowed: it outlives its children */
+    unsigned max_parallel, per_provider;
+    bool stop_on_error, stopped, accepted;
+    unsigned total, running, succeeded, failed, canceled;
+    struct bulk_share {
+        struct provider *provider;  /* borrowed from the children */
+        unsigned running;
+    } *shares;
+    size_t nshares;
+    int64_t written_ms;
+};
+
+struct task {
+    atomic_uint refs;
+    struct core *core;
+    struct task *next;          /* in the queue */
+    /* Fixed once it is made. */
+    struct pv_id id, subject;
+    enum pv_kind kind;
+    const struct model_operation *op;
+    struct provider *provider;
+    struct pv_id parent;
+    char *params;               /* JSON text, never NULL */
+    char *native_id, *name, *owner_native_id;   /* of the subject; "" if not known */
+    enum pv_kind owner_kind;
+    struct pv_id actor_id;
+    enum pv_actor_type actor_type;
+    char *actor_name;
+    int64_t started_ms;         /* wall */
+    enum pv_power_state before;
+    struct bulk *bulk;          /* of the parent and the children */
+    bool is_parent;
+    bool in_bulk;               /* counted as running there; guarded by tasks_lock */
+    bool lost;                  /* what it worked on is not there any more */
+
+    enum pv_task_state state;
+    enum need need;
+    bool cancel, queued, running, ended;
+    char wait_code[32];
+    int64_t not_before_ms;      /* monotonic */
+    unsigned tries;
+    struct object *object;
+
+    /* Changed by callbacks of the call alone, and before it. */
+    unsigned follows, looks, reads;
+    char *native_ref;           /* guarded by tasks_lock */
+    int64_t progress_ms;
+    int32_t percent;
+    char *result;
+    struct pv_err failure;      /* why it has to look */
+};
+
+static inline bool task_state_final(int64_t s)
+{
+    return s >= PV_TASK_STATE_SUCCEEDED;
+}
+
+/* The subject as the checks need it. */
+struct subject {
+    struct model_row *row;
+    struct provider *provider;      /* referenced; NULL for kinds without one */
+    const char *name, *native_id, *owner_native_id;
+    struct pv_id lock;              /* what is locked: a snapshot's VM */
+    enum pv_kind owner_kind;
+    enum pv_power_state power;
+    bool has_power;
+};
+
+struct task *task_new(struct core *c, const struct model_operation *op, enum pv_kind kind,
+                      const struct pv_id *subject);
+void task_ref(struct task *t);
+void task_put(struct task *t);
+void bulk_put(struct bulk *b);
+
+/* Into the open table. lock: what it works on. false: too many, or out of memory. */
+bool task_register_on(struct task *t, const struct pv_id *lock);
+/* With a reference, or NULL. */
+struct task *task_find(struct core *c, const struct pv_id *id);
+/* Open tasks on it. tasks_lock held. */
+unsigned object_users(struct core *c, const struct pv_id *lock);
+/* tasks_lock held. */
+bool task_is_open(struct core *c, const struct pv_id *id);
+/* After a restart: bulk tasks get their children back. */
+int bulk_restore(struct core *c, struct pv_err *err);
+void task_unregister(struct task *t);
+void task_enqueue(struct task *t, bool first);
+
+/* What of the row changes. */
+struct task_change {
+    enum pv_task_state state;
+    bool keep_state, set_started, set_progress;
+    const char *wait_reason;        /* JSON; NULL clears */
+    const char *native_id;          /* NULL: as it is */
+    int64_t percent;
+    const char *step, *bytes, *children;    /* JSON, NULL: as they are */
+    bool has_changed, changed;
+    const char *result;
+    const struct pv_err *error;
+};
+/* Inside a transaction. Final states stay as they are. */
+int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events,
+                   const struct task_change *ch, struct pv_err *err);
+/* Waits for the commit. */
+int task_write(struct task *t, const struct task_change *ch, struct pv_err *err);
+
+/* Ends it; the state is stored, then everybody who waits is told. Any thread, no lock held. */
+void task_end(struct task *t, enum pv_task_state state, bool changed, const char *result,
+              const struct pv_err *error);
+/* The provider has accepted it: call, follow or look. */
+void task_start(struct task *t);
+/* It could not be handed over, or has to be looked at: back to the queue. */
+void task_requeue(struct task *t, enum need need, int64_t delay_ms);
+bool task_canceled(struct task *t);
+const char *task_subject_json(enum pv_kind kind, const char *native_id, const char *name,
+                              const char *owner, struct arena *a);
+/* Operations of the server itself. */
+void task_core_operation(struct task *t);
+/* A child has ended; the parent's numbers follow. tasks_lock not held. */
+void bulk_child_ended(struct task *t, enum pv_task_state state);
+/* tasks_lock held: it takes its place in the bulk, or leaves it for a while. */
+void bulk_child_started(struct task *t);
+void bulk_child_paused(struct task *t);
+/* Cancels what is open of it. */
+void bulk_cancel(struct task *parent);
+/* tasks_lock held. */
+bool bulk_has_room(const struct bulk *b, const struct provider *p);
+/* Those who wait for the task. */
+void waiters_tell(struct core *c, const struct pv_id *task);
+
+int subject_load(struct core *c, const struct model_operation *op, enum pv_kind kind,
+                 const struct pv_id *id, struct arena *a, struct subject *out, struct pv_err *err);
+void subject_free(struct subject *s);
+/* May it be done now? *no_op: there is nothing to do. */
+int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
+                  const json_t *params, struct arena *a, bool *no_op, struct pv_err *err);
+/* The row of a new task, in the arena. */
+struct model_row *task_row(struct task *t, const struct core_actor *by, const json_t *params,
+                           enum pv_task_state state, struct arena *a);
+int task_insert_tx(struct task *t, const struct model_row *row, struct store_tx *tx,
+                   struct event_set *events, struct pv_err *err);
+/* Fills a task from what was asked. */
+int task_fill(struct task *t, const struct core_actor *by, const struct subject *s,
+              const json_t *params, struct pv_err *err);
+/* {operation, ref, before, after}: what would be done. */
+json_t *plan_entry(const struct model_operation *op, enum pv_kind kind, const struct pv_id *id,
+                   const struct subject *s, const json_t *params);
+json_t *finding(const char *id, const char *severity, const struct pv_err *err);

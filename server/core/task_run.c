@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A task at its provider: handed over, followed, looked at. What was sent and
+ * may have taken effect is never sent again.
+ */
+#include "server/core/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRESS_EVERY_MS 250
+#define LOOKS_MAX 5
+#define READS_MAX 100
+#define LOOK_EVERY_MS 2000
+#define OBJECTS_MAX 64          /* a result may name for refreshing */
+#define RETRY_MS 1000
+#define TOUCH_TRIES 3
+
+bool task_canceled(struct task *t)
+{
+    bool cancel;
+
+    pthread_mutex_lock(&t->core->tasks_lock);
+    cancel = t->cancel;
+    pthread_mutex_unlock(&t->core->tasks_lock);
+    return cancel;
+}
+
+void task_requeue(struct task *t, enum need need, int64_t delay_ms)
+{
+    struct core *c = t->core;
+
+    pthread_mutex_lock(&c->tasks_lock);
+    if (need == NEED_CALL) {
+        /* It does not hold its place while it waits. */
+        if (t->running) {
+            t->running = false;
+            c->running--;
+            if (t->provider)
+                t->provider->running--;
+            if (t->bulk)
+                bulk_child_paused(t);
+        }
+        if (t->object && t->object->runner == t)
+            t->object->runner = NULL;
+        if (!t->ended)
+            t->state = PV_TASK_STATE_QUEUED;
+    }
+    t->need = need;
+    t->not_before_ms = delay_ms ? clock_mono_ms() + delay_ms : 0;
+    pthread_mutex_unlock(&c->tasks_lock);
+    task_enqueue(t, true);
+}
+
+/* ---------------------------------------------------------------- after success: read what was touched */
+
+struct touched {
+    struct task *task;
+    bool changed;
+    bool fresh;             /* the subject has been read, or is confirmed to be gone */
+    struct {
+        enum pv_kind kind;
+        char *native_id;
+    } objects[OBJECTS_MAX];
+    size_t n, at;
+    unsigned tries;
+    work_fn next;
+    void (*then)(struct task *t, bool changed, bool fresh);
+};
+
+static void touched_free(struct touched *x)
+{
+    for (size_t i = 0; i < x->n; i++)
+        free(x->objects[i].native_id);
+    task_put(x->task);
+    free(x);
+}
+
+static void touched_read(void *arg, const struct pv_failure *failure, const char *result)
+{
+    struct touched *x = arg;
+
+    (void)result;
+    if (failure->code != 0 && failure->code != PV_ENOENT) {
+        if (++x->tries < TOUCH_TRIES && core_later(x->task->core, RETRY_MS, x->next, x))
+            return;
+        log_msg(PV_LOG_WARN, "task.refresh", "object=%s error=\"%.200s\"",
+                x->objects[x->at].native_id, failure->message);
+    } else if (x->at == 0) {
+        x->fresh = true;
+    }
+    x->at++;
+    x->next(x);
+}
+
+static void touched_next(void *arg)
+{
+    struct touched *x = arg;
+
+    /* Its row still says running: the next start looks at it. */
+    if (atomic_load(&x->task->core->stopping)) {
+        touched_free(x);
+        return;
+    }
+    while (x->at < x->n) {
+        if (provider_refresh(x->task->provider, x->objects[x->at].kind, x->objects[x->at].native_id,
+                             touched_read, x))
+            return;
+        if (++x->tries < TOUCH_TRIES && core_later(x->task->core, RETRY_MS, touched_next, x))
+            return;
+        x->at++;
+    }
+    x->then(x->task, x->changed, x->fresh || x->n == 0);
+    touched_free(x);
+}
+
+static void touch(struct touched *x, enum pv_kind kind, const char *native_id)
+{
+    if (!native_id || !native_id[0] || x->n == OBJECTS_MAX)
+        return;
+    for (size_t i = 0; i < x->n; i++)
+        if (x->objects[i].kind == kind && strcmp(x->objects[i].native_id, native_id) == 0)
+            return;
+    x->objects[x->n].native_id = strdup(native_id);
+    if (x->objects[x->n].native_id)
+        x->objects[x->n++].kind = kind;
+}
+
+static void touch_subject(struct touched *x)
+{
+    const struct task *t = x->task;
+
+    /* A child is read with its owner. */
+    if (t->owner_kind != PV_KIND_NONE)
+        touch(x, t->owner_kind, t->owner_native_id);
+    else
+        touch(x, t->kind, t->native_id);
+}
+
+/* Reads the subject and what the result names, then goes on. */
+static void read_touched(struct task *t, const json_t *result,
+                         void (*then)(struct task *t, bool changed, bool fresh))
+{
+    struct touched *x = calloc(1, sizeof(*x));
+    const json_t *one, *changed = json_object_get(result, "changed");
+    size_t i;
+
+    if (!x) {
+        then(t, true, false);
+        return;
+    }
+    x->next = touched_next;
+    x->task = t;
+    task_ref(t);
+    x->then = then;
+    x->changed = !json_is_false(changed);
+    touch_subject(x);
+    json_array_foreach (json_object_get(result, "objects"), i, one) {
+        const char *kind = json_string_value(json_object_get(one, "kind"));
+        const struct model_kind *k = kind ? model_kind_by_name(kind) : NULL;
+
+        if (k && k->owner == PV_KIND_NONE)
+            touch(x, k->number, json_string_value(json_object_get(one, "native_id")));
+    }
+    touched_next(x);
+}
+
+static void succeed(struct task *t, bool changed, bool fresh)
+{
+    if (!fresh && !atomic_load(&t->core->stopping) && t->reads++ < READS_MAX) {
+        /* Whoever sees "succeeded" must read the new state: wait until it can be read. */
+        task_requeue(t, NEED_READ, RETRY_MS);
+        return;
+    }
+    task_end(t, PV_TASK_STATE_SUCCEEDED, changed, t->result, NULL);
+}
+
+/* ---------------------------------------------------------------- the outcome is not known: look */
+
+/* Did it happen? 1 yes, 0 no, -1 cannot tell. */
+static int decide_power(const struct task *t, const struct model_row *row)
+{
+    int64_t now = model_number(row, F(vm, power_state));
+
+    if (model_number(row, F(vm, activity)) != PV_ACTIVITY_NONE || now == PV_POWER_STATE_UNKNOWN)
+        return -1;
+    /* An operation that ends where it began leaves no trace in the state. */
+    if (t->op->from & (1u << (t->op->target - 1)))
+        return -1;
+    /* Guests take their time. */
+    if (t->op->activity == PV_ACTIVITY_SHUTTING_DOWN && now != (int64_t)t->op->target)
+        return -1;
+    return now == (int64_t)t->op->target;
+}
+
+static int decide_snapshot(const struct task *t, struct arena *a)
+{
+    struct core *c = t->core;
+    const struct kind_info *k = &c->kinds[PV_KIND_snapshot];
+    PV_AUTO(json_decref_p) json_t *params = json_loads(t->params, 0, NULL);
+    const char *wanted = json_string_value(json_object_get(params, "name"));
+    struct model_value owner = value_ref(&t->subject);
+    struct pv_id *ids;
+    size_t n;
+
+    if (store_find(c->store, PV_KIND_snapshot, (unsigned)k->owner, &owner, 1000, a, &ids, &n, NULL) != PV_OK)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct model_row *row;
+
+        if (store_row_get(c->store, k->shape, &ids[i], a, &row, NULL) == PV_OK &&
+            str_eq(model_text(row, F(snapshot, name)), wanted) &&
+            model_number(row, F(snapshot, created_at)) >= t->started_ms)
+            return 1;
+    }
+    return 0;
+}
+
+static int decide(const struct task *t)
+{
+    struct core *c = t->core;
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 8u << 20);
+    struct model_row *row;
+    int rc;
+
+    if (!a)
+        return -1;
+    rc = store_row_get(c->store, c->kinds[t->kind].shape, &t->subject, a, &row, NULL);
+    if (str_eq(t->op->name, "vm.snapshot.delete"))
+        return rc == PV_ENOENT ? 1 : rc == PV_OK ? 0 : -1;
+    if (rc != PV_OK)
+        return -1;
+    if (str_eq(t->op->name, "vm.snapshot.create"))
+        return decide_snapshot(t, a);
+    return t->kind == PV_KIND_vm && t->op->target != PV_POWER_STATE_UNKNOWN ? decide_power(t, row) : -1;
+}
+
+static void look_job(void *arg)
+{
+    struct task *t = arg;
+
+    task_requeue(t, NEED_LOOK, 0);
+    task_put(t);
+}
+
+/* The subject was read again. */
+static void looked(struct task *t, bool changed, bool fresh)
+{
+    int happened;
+
+    (void)changed;
+    if (atomic_load(&t->core->stopping))
+        return;
+    if (!fresh) {
+        task_requeue(t, NEED_LOOK, RETRY_MS);
+        return;
+    }
+    happened = decide(t);
+    if (happened == 1) {
+        task_end(t, PV_TASK_STATE_SUCCEEDED, true, NULL, NULL);
+        return;
+    }
+    /* It may still be on its way. */
+    if (++t->looks < LOOKS_MAX) {
+        task_ref(t);
+        if (core_later(t->core, LOOK_EVERY_MS, look_job, t))
+            return;
+        task_put(t);
+    }
+    if (task_canceled(t) && happened == 0) {
+        task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
+        return;
+    }
+    t->failure.rc = PV_EUNKNOWN;
+    t->failure.problem = NULL;
+    task_end(t, happened == 0 ? PV_TASK_STATE_FAILED : PV_TASK_STATE_LOST, false, NULL, &t->failure);
+}
+
+/* ---------------------------------------------------------------- the call */
+
+static void keep_native_ref(struct task *t, const char *ref)
+{
+    struct task_change ch = { .keep_state = true, .native_id = ref };
+    struct pv_err err = { 0 };
+    char *copy;
+
+    if (t->native_ref && strcmp(t->native_ref, ref) == 0)
+        return;
+    if (task_write(t, &ch, &err) != PV_OK)
+        log_msg(PV_LOG_ERROR, "task.native", "%s", err.message);
+    copy = strdup(ref);
+    pthread_mutex_lock(&t->core->tasks_lock);
+    free(t->native_ref);
+    t->native_ref = copy;
+    pthread_mutex_unlock(&t->core->tasks_lock);
+}
+
+static const char *json_of(struct arena *a, json_t *json)
+{
+    const char *text = core_json_text(a, json);
+
+    json_decref(json);
+    return text;
+}
+
+static void on_progress(void *arg, const struct pv_progress *p)
+{
+    struct task *t = arg;
+    PV_AUTO(arena_free_p) struct arena *a = NULL;
+    struct task_change ch = { .keep_state = true, .percent = p->percent, .set_progress = true };
+    struct pv_err err = { 0 };
+    int64_t now = clock_mono_ms();
+
+    if (p->native_ref && p->native_ref[0])
+        keep_native_ref(t, p->native_ref);
+    if (now - t->progress_ms < PROGRESS_EVERY_MS)
+        return;
+    if (p->percent <= t->percent && !p->step && !p->bytes_total)
+        return;
+    t->progress_ms = now;
+    t->percent = p->percent;
+    a = arena_new(2048, 16384);
+    if (!a)
+        return;
+    if (p->steps)
+        ch.step = json_of(a, json_pack("{s:i, s:i, s:s}", "n", (int)p->step, "of", (int)p->steps,
+                                       "name", p->step_name ? p->step_name : ""));
+    if (p->bytes_total)
+        ch.bytes = json_of(a, json_pack("{s:I, s:I}", "done", (json_int_t)p->bytes_done, "total",
+                                        (json_int_t)p->bytes_total));
+    if (task_write(t, &ch, &err) != PV_OK)
+        log_msg(PV_LOG_ERROR, "task.progress", "%s", err.message);
+}
+
+/* Not sent: it may be tried again. */
+static bool never_sent(int code)
+{
+    return code == PV_EOFFLINE || code == PV_ELIMIT;
+}
+
+static void failed(struct task *t, const struct pv_failure *failure)
+{
+    struct pv_err err = { 0 };
+    bool lost_contact = failure->code == PV_EUNKNOWN || str_eq(failure->problem, "driver-crashed");
+
+    driver_failure_err(failure, &err);
+    t->failure = err;
+    if (failure->code == PV_ECANCELED && task_canceled(t)) {
+        task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
+    } else if (lost_contact || failure->code == PV_ECANCELED) {
+        bool follow = t->native_ref && t->follows++ < TRIES_MAX;
+
+        task_requeue(t, follow ? NEED_FOLLOW : NEED_LOOK, t->follows > 1 ? RETRY_MS : 0);
+    } else if (never_sent(failure->code) && t->need != NEED_FOLLOW && !t->native_ref && ++t->tries < TRIES_MAX) {
+        task_requeue(t, NEED_CALL, RETRY_MS << (t->tries < 6 ? t->tries : 6));
+    } else if (t->need == NEED_FOLLOW && never_sent(failure->code)) {
+        task_requeue(t, NEED_FOLLOW, RETRY_MS);
+    } else if (t->need == NEED_FOLLOW && failure->code == PV_ENOENT) {
+        /* The provider has forgotten its job. */
+        task_requeue(t, NEED_LOOK, 0);
+    } else {
+        /* Something may have changed all the same; what is stored is brought up to date by the feed. */
+        task_end(t, PV_TASK_STATE_FAILED, false, NULL, &err);
+    }
+}
+
+static void on_result(void *arg, const struct pv_failure *failure, const char *result)
+{
+    struct task *t = arg;
+
+    if (atomic_load(&t->core->stopping)) {
+        /* What the driver says about a session that is being closed is no outcome. */
+        if (failure->code != 0) {
+            task_put(t);
+            return;
+        }
+    }
+    if (failure->code != 0) {
+        failed(t, failure);
+    } else {
+        PV_AUTO(json_decref_p) json_t *json = result ? json_loads(result, 0, NULL) : NULL;
+
+        free(t->result);
+        t->result = json_is_object(json) ? strdup(result) : NULL;
+        read_touched(t, json, succeed);
+    }
+    task_put(t);
+}
+
+struct starting {
+    const struct task *task;
+    const char *subject;
+};
+
+static uint64_t start_call(struct driver_session *s, void *arg)
+{
+    const struct starting *st = arg;
+    const struct task *t = st->task;
+
+    return driver_call(s, t->op->name, st->subject, t->params,
+                       t->need == NEED_FOLLOW ? t->native_ref : NULL, 0);
+}
+
+const char *task_subject_json(enum pv_kind kind, const char *native_id, const char *name,
+                              const char *owner, struct arena *a)
+{
+    json_t *json = json_pack("{s:s, s:s, s:s}", "kind", model_kind(kind)->name, "native_id",
+                             native_id, "name", name);
+
+    if (owner[0])
+        json_object_set_new(json, "owner", json_string(owner));
+    return json_of(a, json);
+}
+
+static void hand_over(struct task *t)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(4096, 65536);
+    struct open_call *call = calloc(1, sizeof(*call));
+    struct starting st = { .task = t };
+
+    if (a)
+        st.subject = task_subject_json(t->kind, t->native_id, t->name, t->owner_native_id, a);
+    if (!call || !st.subject) {
+        free(call);
+        task_requeue(t, t->need, RETRY_MS);
+        return;
+    }
+    call->done = on_result;
+    call->progress = on_progress;
+    call->arg = t;
+    task_ref(t);
+    if (!provider_call(t->provider, call, start_call, &st)) {
+        free(call);
+        task_put(t);
+        task_requeue(t, t->need, 0);
+        return;
+    }
+    if (task_canceled(t))
+        provider_cancel_calls(t->provider, t);
+}
+
+void task_start(struct task *t)
+{
+    if (t->op->core) {
+        task_core_operation(t);
+    } else if (t->need == NEED_LOOK) {
+        read_touched(t, NULL, looked);
+    } else if (t->need == NEED_READ) {
+        PV_AUTO(json_decref_p) json_t *json = t->result ? json_loads(t->result, 0, NULL) : NULL;
+
+        read_touched(t, json, succeed);
+    } else {
+        if (!t->started_ms)
+            t->started_ms = clock_wall_ms();
+        hand_over(t);
+    }
+}
