@@ -218,11 +218,20 @@ const struct model_field *model_field_by_slot(const struct model_kind *kind, uns
 const char *model_field_nearest(const struct model_kind *kind, const char *path, size_t len)
 {
     const char *best = NULL;
-    unsigned best_distance = 4;
+    /* Short words are near to everything: a third of them may differ. */
+    unsigned best_distance = 2 + (unsigned)(len < 9 ? len : 9) / 3;
     char wanted[64];
 
-    if (!str_copy_n(wanted, sizeof(wanted), path, len))
+    if (len < 2 || !str_copy_n(wanted, sizeof(wanted), path, len))
         return NULL;
+    for (const struct model_alias *a = kind->aliases; a->alias; a++) {
+        unsigned distance = str_distance(wanted, a->alias, best_distance);
+
+        if (distance < best_distance) {
+            best = a->alias;
+            best_distance = distance;
+        }
+    }
     for (size_t i = 0; i < kind->nfields; i++) {
         const char *candidate = kind->fields[i].path;
         const char *last = strrchr(candidate, '.');

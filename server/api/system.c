@@ -163,7 +163,7 @@ static int write_below_counts(struct branch *b, const struct model_row *row, str
 {
     const struct model_kind *vm = model_kind(PV_KIND_vm);
     struct store_query q = { .limit = 1 };
-    const struct filter *worse;
+    const struct filter *here;
     const char *name = row->kind->name;
     char id[PV_ID_TEXT];
     uint64_t vms, critical, warning;
@@ -177,15 +177,15 @@ static int write_below_counts(struct branch *b, const struct model_row *row, str
         rc = filter_equals(vm, name, id, 0, b->r->arena, &q.filter, err);
     if (rc == PV_OK)
         rc = store_count(api_of(b->r)->store, &q, &vms, err);
-    worse = q.filter;
+    here = q.filter;
     if (rc == PV_OK)
         rc = filter_equals(vm, "health", "critical", 0, b->r->arena, &q.filter, err);
-    q.filter = filter_and(b->r->arena, worse, q.filter);
+    q.filter = filter_and(b->r->arena, here, q.filter);
     if (rc == PV_OK)
         rc = store_count(api_of(b->r)->store, &q, &critical, err);
     if (rc == PV_OK)
         rc = filter_equals(vm, "health", "warning", 0, b->r->arena, &q.filter, err);
-    q.filter = filter_and(b->r->arena, worse, q.filter);
+    q.filter = filter_and(b->r->arena, here, q.filter);
     if (rc == PV_OK)
         rc = store_count(api_of(b->r)->store, &q, &warning, err);
     if (rc != PV_OK)
@@ -306,7 +306,7 @@ static int write_sum(struct req *r, struct jsonw *w, const char *key, enum pv_ki
     int rc = store_sum(api_of(r)->store, kind, (uint16_t)field, r->arena, &rows, &n, err);
 
     for (size_t i = 0; rc == PV_OK && i < n; i++)
-        sum += rows[i].count;
+        sum += (uint64_t)rows[i].value;
     if (rc == PV_OK)
         jsonw_u64(w, key, sum);
     return rc;

@@ -63,6 +63,8 @@ Test(lib_model, aliases_lead_to_fields)
     cr_assert_null(model_field(vm, "memor", 5));
     cr_assert_str_eq(model_field_nearest(vm, "memory.byte", 11), "memory.bytes");
     cr_assert_str_eq(model_field_nearest(model_kind(PV_KIND_host), "cores", 5), "hardware.cores");
+    cr_assert_str_eq(model_field_nearest(vm, "powr", 4), "power");
+    cr_assert_null(model_field_nearest(vm, "zzzz", 4));
     for (size_t i = 0; model_kind_at(i); i++)
         for (const struct model_alias *a = model_kind_at(i)->aliases; a->alias; a++)
             cr_assert(model_field(model_kind_at(i), a->alias, strlen(a->alias)), "%s", a->alias);
