@@ -223,7 +223,7 @@ static int ref_value(struct compiler *c, const struct filter *f, const struct fi
         query_id(c->q, &v->id);
         return PV_OK;
     }
-    if (kind_field(to, "name") == UINT16_MAX) {
+    if (kind_fields(to)->name == UINT16_MAX) {
         query_text(c->q, "=NULL");
         return PV_OK;
     }

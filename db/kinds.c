@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/kinds.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,18 +13,6 @@
 bool kind_stored(const struct model_kind *k)
 {
     return !(k->flags & MODEL_MEMORY);
-}
-
-bool kind_searchable(const struct model_kind *k)
-{
-    bool words = false;
-
-    for (size_t i = 0; i < k->nfields; i++)
-        words = words || (k->fields[i].flags & MODEL_WORD);
-    if (!words || !kind_stored(k))
-        return false;
-    return (k->flags & MODEL_SYNCED) || k->number == PV_KIND_provider || k->number == PV_KIND_folder ||
-           k->number == PV_KIND_tag;
 }
 
 bool field_has_column(const struct model_field *f)
@@ -40,16 +29,57 @@ bool field_has_fold(const struct model_field *f)
     return f->type == MODEL_LIST && (f->flags & (MODEL_SEARCH | MODEL_WORD));
 }
 
-uint16_t kind_field(const struct model_kind *k, const char *name)
+static struct kind_fields all_fields[PV_KIND_MAX + 1];
+
+static uint16_t field_named(const struct model_kind *k, const char *name)
 {
     const struct model_field *f = model_field_by_name(k, name);
 
     return f ? f->index : UINT16_MAX;
 }
 
-uint16_t kind_sequence(const struct model_kind *k)
+static bool find_searchable(const struct model_kind *k)
 {
-    return k->flags & MODEL_LOCAL ? kind_field(k, "seq") : UINT16_MAX;
+    bool words = false;
+
+    for (size_t i = 0; i < k->nfields; i++)
+        words = words || (k->fields[i].flags & MODEL_WORD);
+    if (!words || !kind_stored(k))
+        return false;
+    return (k->flags & MODEL_SYNCED) || k->number == PV_KIND_provider || k->number == PV_KIND_folder ||
+           k->number == PV_KIND_tag;
+}
+
+static void find_fields(void)
+{
+    for (size_t i = 0; model_kind_at(i); i++) {
+        const struct model_kind *k = model_kind_at(i);
+
+        all_fields[k->number] = (struct kind_fields){
+            .name = field_named(k, "name"),
+            .provider = field_named(k, "provider"),
+            .owner = field_named(k, "owner"),
+            .native_id = field_named(k, "native_id"),
+            .identity = field_named(k, "identity"),
+            .presence = field_named(k, "presence"),
+            .missing_since = field_named(k, "missing_since"),
+            .sequence = k->flags & MODEL_LOCAL ? field_named(k, "seq") : UINT16_MAX,
+            .searchable = find_searchable(k),
+        };
+    }
+}
+
+const struct kind_fields *kind_fields(const struct model_kind *k)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, find_fields);
+    return &all_fields[k->number];
+}
+
+bool kind_searchable(const struct model_kind *k)
+{
+    return kind_fields(k)->searchable;
 }
 
 void field_sort_sql(struct query *q, const struct model_field *f, const char *t)
@@ -63,7 +93,7 @@ void field_sort_sql(struct query *q, const struct model_field *f, const char *t)
         query_printf(q, "coalesce(%s\"%s\",'')", t, f->name);
         return;
     case MODEL_REF:
-        if (model_field_by_name(model_kind(f->ref), "name"))
+        if (kind_fields(model_kind(f->ref))->name != UINT16_MAX)
             query_printf(q, "coalesce((SELECT r.\"name_f\" FROM %s r WHERE r.\"id\"=%s\"%s\"),'')",
                          model_kind(f->ref)->table, t, f->name);
         else
@@ -160,7 +190,7 @@ static void create_table(struct query *q, const struct model_kind *k)
 /* The index of a field that has one; what it is on must be what lists sort and filters compare by. */
 static void create_index(struct query *q, const struct model_kind *k, const struct model_field *f)
 {
-    bool sequence = f->index == kind_sequence(k);
+    bool sequence = f->index == kind_fields(k)->sequence;
 
     query_printf(q, "CREATE %sINDEX IF NOT EXISTS i_%s_%s ON %s (", sequence ? "UNIQUE " : "", k->name,
                  f->name, k->table);
@@ -177,7 +207,7 @@ static void create_indexes(struct query *q, const struct model_kind *k)
         const struct model_field *f = &k->fields[i];
 
         /* The unique index of children begins with the owner. */
-        if ((f->flags & MODEL_INDEX) && !(k->owner && strcmp(f->name, "owner") == 0))
+        if ((f->flags & MODEL_INDEX) && !(k->owner && f->index == kind_fields(k)->owner))
             create_index(q, k, f);
     }
     if ((k->flags & MODEL_SYNCED) && k->owner)

@@ -24,10 +24,13 @@ bool kind_stored(const struct model_kind *k);
 bool kind_searchable(const struct model_kind *k);
 bool field_has_column(const struct model_field *f);
 bool field_has_fold(const struct model_field *f);
-/* The number of a field of that name, or UINT16_MAX. */
-uint16_t kind_field(const struct model_kind *k, const char *name);
-/* The field no two rows share and that alone orders rows (a sequence number), or UINT16_MAX. */
-uint16_t kind_sequence(const struct model_kind *k);
+/* The fields that storage itself has to do with; UINT16_MAX: the kind has none of that name. */
+struct kind_fields {
+    uint16_t name, provider, owner, native_id, identity, presence, missing_since;
+    uint16_t sequence;      /* no two rows share it, it alone orders rows: a sequence number */
+    bool searchable;        /* what kind_searchable() says */
+};
+const struct kind_fields *kind_fields(const struct model_kind *k);
 
 /* Appends what the field sorts by; never NULL. Equal to the expression of its index, where it has one. `t` is the
  * table's name in the statement. */

@@ -35,7 +35,7 @@ struct keys {
 static int make_keys(const struct store_query *q, struct keys *out, struct pv_err *err)
 {
     const struct model_kind *k = q->shape->kind;
-    uint16_t sequence = kind_sequence(k);
+    uint16_t sequence = kind_fields(k)->sequence;
     bool descending = false;
 
     memset(out, 0, sizeof(*out));
@@ -188,7 +188,7 @@ static void beyond_sql(struct query *q, const struct keys *keys, const struct qu
 static int where_sql(struct query *sql, const struct store_query *q, struct arena *a, struct pv_err *err)
 {
     const struct model_kind *k = q->shape->kind;
-    uint16_t presence = kind_field(k, "presence");
+    uint16_t presence = kind_fields(k)->presence;
     int rc = PV_OK;
 
     query_text(sql, " WHERE 1");
@@ -233,6 +233,7 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
     QUERY_AUTO struct query sql;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     size_t room = page->limit + 1 - page->n;
+    size_t first = values && stage != SIZE_MAX ? stage : 0;
     bool row = true;
     int rc;
 
@@ -253,8 +254,9 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
         else
             stage_sql(&sql, keys, values, stage);
     }
-    for (size_t i = 0; i < keys->n; i++) {
-        query_text(&sql, i ? "," : " ORDER BY ");
+    /* Keys that are equal in this stage order nothing, and the engine would sort by them all the same. */
+    for (size_t i = first; i < keys->n; i++) {
+        query_text(&sql, i > first ? "," : " ORDER BY ");
         key_sql(&sql, &keys->key[i]);
         query_text(&sql, keys->key[i].descending ? " DESC" : "");
     }
@@ -439,7 +441,7 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
 {
     QUERY_AUTO struct query sql;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    bool names = f->type == MODEL_REF && kind_field(model_kind(f->ref), "name") != UINT16_MAX;
+    bool names = f->type == MODEL_REF && kind_fields(model_kind(f->ref))->name != UINT16_MAX;
     bool row = true;
     int rc;
 

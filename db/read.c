@@ -179,10 +179,10 @@ int tx_find(struct store_tx *tx, enum pv_kind kind, unsigned field, const struct
     return find(tx->conn, kind, field, value, max, a, ids, n, err);
 }
 
-static void binding_column(struct query *q, const struct model_kind *k, const char *name, const char *without)
+static void binding_column(struct query *q, const struct model_kind *k, uint16_t field, const char *without)
 {
-    if (kind_field(k, name) != UINT16_MAX)
-        query_printf(q, ",\"%s\"", name);
+    if (field != UINT16_MAX)
+        query_printf(q, ",\"%s\"", k->fields[field].name);
     else
         query_printf(q, ",%s", without);
 }
@@ -201,10 +201,10 @@ int store_bindings(struct store *s, enum pv_kind kind, const struct pv_id *provi
     if (!k || !(k->flags & MODEL_SYNCED))
         return pv_fail(err, PV_EINTERNAL, "kind %d is not bound to providers", (int)kind);
     query_text(&q, "SELECT \"id\"");
-    binding_column(&q, k, "owner", "NULL");
-    binding_column(&q, k, "native_id", "''");
-    binding_column(&q, k, "identity", "''");
-    binding_column(&q, k, "presence", "0");
+    binding_column(&q, k, kind_fields(k)->owner, "NULL");
+    binding_column(&q, k, kind_fields(k)->native_id, "''");
+    binding_column(&q, k, kind_fields(k)->identity, "''");
+    binding_column(&q, k, kind_fields(k)->presence, "0");
     query_printf(&q, " FROM %s WHERE \"provider\"=", k->table);
     query_id(&q, provider);
     rc = store_reader(s, &c, err);
@@ -261,13 +261,13 @@ static int tallies(struct store *s, struct query *q, struct arena *a, struct sto
 static void tally_from(struct query *q, const struct model_kind *k)
 {
     query_printf(q, " FROM %s", k->table);
-    if (kind_field(k, "presence") != UINT16_MAX)
+    if (kind_fields(k)->presence != UINT16_MAX)
         query_printf(q, " WHERE coalesce(\"presence\",0)<>%d", PV_PRESENCE_GONE);
 }
 
 static const char *provider_column(const struct model_kind *k)
 {
-    return kind_field(k, "provider") != UINT16_MAX ? "\"provider\"" : "NULL";
+    return kind_fields(k)->provider != UINT16_MAX ? "\"provider\"" : "NULL";
 }
 
 int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a, struct store_tally **out,

@@ -87,7 +87,7 @@ int tx_purge_gone(struct store_tx *tx, int64_t before_ms, size_t *deleted, struc
         const struct model_kind *k = model_kind_at(i);
         QUERY_AUTO struct query q;
 
-        if (kind_field(k, "missing_since") == UINT16_MAX)
+        if (kind_fields(k)->missing_since == UINT16_MAX)
             continue;
         query_init(&q);
         query_printf(&q, "SELECT t.\"id\" FROM %s t WHERE t.\"presence\"=%d AND t.\"missing_since\"<", k->table,

@@ -19,15 +19,15 @@ static bool skipped(const struct rows_want *w, const struct model_field *f)
     return f->type == MODEL_REFS || ((f->flags & MODEL_SECRET) && !w->secrets);
 }
 
-/* "provider" of the provider: shown with its name, driver, family and whether it is made up. */
+/* The provider: shown with its name, driver, family and whether it is made up. */
 static bool is_provider(const struct model_field *f)
 {
-    return f->type == MODEL_REF && f->ref == PV_KIND_provider && strcmp(f->name, "provider") == 0;
+    return f->type == MODEL_REF && f->ref == PV_KIND_provider;
 }
 
 static bool ref_has_name(const struct model_field *f)
 {
-    return model_field_by_name(model_kind(f->ref), "name") != NULL;
+    return kind_fields(model_kind(f->ref))->name != UINT16_MAX;
 }
 
 /* SELECT id, columns ... FROM table t LEFT JOIN what references point at. */
@@ -327,7 +327,7 @@ static int read_children(struct conn *c, const struct rows_want *w, const struct
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     const struct model_provider *last = NULL;
-    uint16_t owner = kind_field(w->kind, "owner");
+    uint16_t owner = kind_fields(w->kind)->owner;
     bool row = true;
     int rc;
 
@@ -409,7 +409,7 @@ int rows_children(struct conn *c, const struct model_shape *shape, struct model_
         struct rows_want w = { .kind = s->kind, .names = true };
         struct child_list list = { 0 };
         uint16_t *fields = arena_alloc(a, (s->nfields + 1) * sizeof(*fields));
-        uint16_t owner = kind_field(s->kind, "owner");
+        uint16_t owner = kind_fields(s->kind)->owner;
 
         if (!fields || owner == UINT16_MAX)
             return no_memory(err);

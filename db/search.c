@@ -38,8 +38,8 @@ static void doc_free(struct doc *d)
 static int doc_make(const struct model_row *row, struct doc *d, struct pv_err *err)
 {
     const struct model_kind *k = row->kind;
-    uint16_t name = kind_field(k, "name"), provider = kind_field(k, "provider");
-    uint16_t presence = kind_field(k, "presence");
+    uint16_t name = kind_fields(k)->name, provider = kind_fields(k)->provider;
+    uint16_t presence = kind_fields(k)->presence;
 
     memset(d, 0, sizeof(*d));
     buf_init(&d->name_f, WORDS_MAX);
@@ -203,6 +203,14 @@ static int replace(struct store_tx *tx, const struct model_row *row, struct pv_e
     return rc;
 }
 
+bool search_uses(const struct model_kind *kind, const struct model_field *f)
+{
+    const struct kind_fields *own = kind_fields(kind);
+
+    return own->searchable && ((f->flags & MODEL_WORD) || f->index == own->name || f->index == own->presence ||
+                               f->index == own->provider);
+}
+
 int search_update(struct store_tx *tx, const struct model_kind *kind, const struct pv_id *id, struct pv_err *err)
 {
     struct model_row *row = NULL;
@@ -217,11 +225,8 @@ int search_update(struct store_tx *tx, const struct model_kind *kind, const stru
     if (!fields)
         return pv_fail(err, PV_ENOMEM, "no memory for the search index");
     for (size_t i = 0; i < kind->nfields; i++) {
-        const struct model_field *f = &kind->fields[i];
-
-        if ((f->flags & MODEL_WORD) || strcmp(f->name, "presence") == 0 || strcmp(f->name, "provider") == 0 ||
-            strcmp(f->name, "name") == 0)
-            fields[n++] = f->index;
+        if (search_uses(kind, &kind->fields[i]))
+            fields[n++] = (uint16_t)i;
     }
     w = (struct rows_want){ .kind = kind, .fields = fields, .nfields = n };
     rc = rows_get(tx->conn, &w, id, 1, tx->arena, &row, err);

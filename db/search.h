@@ -18,6 +18,8 @@ int search_create(struct conn *c, struct pv_err *err);
 int search_insert(struct store_tx *tx, const struct model_row *row, struct pv_err *err);
 int search_update(struct store_tx *tx, const struct model_kind *kind, const struct pv_id *id, struct pv_err *err);
 int search_delete(struct store_tx *tx, const struct pv_id *id, struct pv_err *err);
+/* The document depends on this field. */
+bool search_uses(const struct model_kind *kind, const struct model_field *f);
 /* Characters of UTF-8 text. */
 size_t search_length(const char *text);
 /* Appends "doc IN (...)", documents that may hold the folded word of at least SEARCH_WORD_MIN characters, for a

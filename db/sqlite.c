@@ -2,6 +2,7 @@
 #include "db/sqlite.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include <sqlite3.h>
@@ -48,7 +49,7 @@ struct sql sql_make(const char *text)
     return (struct sql){ text, h };
 }
 
-static int rc_of(sqlite3 *db, int code)
+static int rc_of(int code, int errnum)
 {
     switch (code & 0xff) {
     case SQLITE_NOMEM:
@@ -58,7 +59,7 @@ static int rc_of(sqlite3 *db, int code)
     case SQLITE_FULL:
         return PV_ENOSPC;
     case SQLITE_IOERR:
-        switch (sqlite3_system_errno(db)) {
+        switch (errnum) {
         case ENOSPC:
         case EDQUOT:
         case EFBIG:
@@ -79,6 +80,8 @@ static int rc_of(sqlite3 *db, int code)
 
 static int fail(struct conn *c, int code, const char *what, struct pv_err *err)
 {
+    /* The engine keeps the system's number for few calls only; the one that failed is the last that set it. */
+    int errnum = errno;
     int extended = sqlite3_extended_errcode(c->db);
     int rc;
 
@@ -90,7 +93,7 @@ static int fail(struct conn *c, int code, const char *what, struct pv_err *err)
         pv_err_native(err, names ? names + 2 : "");
         return PV_EEXIST;
     }
-    rc = rc_of(c->db, code);
+    rc = rc_of(code, errnum);
     pv_fail(err, rc, "the database: %s (%d) at: %.80s", sqlite3_errmsg(c->db), extended, what);
     /* The usual problem of PV_EIO speaks of a provider. */
     if (err && rc == PV_EIO)
@@ -123,6 +126,13 @@ static void list_match(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int(ctx, 0);
 }
 
+/* Once a process, before the first connection: nobody reads the engine's memory statistics, and keeping them takes a
+ * lock at every allocation. */
+static void configure(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int set_up(struct conn *c, enum conn_mode mode, struct pv_err *err)
 {
     int rc;
@@ -133,6 +143,7 @@ static int set_up(struct conn *c, enum conn_mode mode, struct pv_err *err)
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 512, mode == CONN_WRITER ? 1024 : 256);
     sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, mode == CONN_WRITER ? 1 : 0);
     rc = sqlite3_create_function_v2(c->db, "list_match", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                                     list_match, NULL, NULL, NULL);
@@ -151,11 +162,13 @@ static int set_up(struct conn *c, enum conn_mode mode, struct pv_err *err)
 
 int conn_open(const char *path, enum conn_mode mode, struct conn **out, struct pv_err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct conn *c = calloc(1, sizeof(*c));
     int rc;
 
     if (!c)
         return pv_fail(err, PV_ENOMEM, "no memory for a database connection");
+    pthread_once(&once, configure);
     c->most = mode == CONN_WRITER ? WRITER_STATEMENTS : READER_STATEMENTS;
     rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)

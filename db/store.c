@@ -122,6 +122,36 @@ static int make_named(struct store *s, struct pv_err *err)
     return PV_OK;
 }
 
+/* `before` table _ field `after` */
+static struct sql link_sql(const char *before, const struct model_kind *k, const struct model_field *f,
+                           const char *after)
+{
+    char *text = NULL;
+
+    if (asprintf(&text, "%s%s_%s%s", before, k->table, f->name, after) < 0)
+        return (struct sql){ NULL, 0 };
+    return sql_make(text);
+}
+
+/* Statements of the link tables. */
+static int make_links(const struct model_kind *k, struct kind_sql *sql, struct pv_err *err)
+{
+    bool ok;
+
+    sql->link = calloc(k->nfields, sizeof(*sql->link));
+    sql->unlink = calloc(k->nfields, sizeof(*sql->unlink));
+    ok = sql->link && sql->unlink;
+    for (size_t i = 0; i < k->nfields && ok; i++) {
+        if (k->fields[i].type != MODEL_REFS)
+            continue;
+        sql->link[i] = link_sql("INSERT INTO ", k, &k->fields[i],
+                                " (id, ref) VALUES ($1, $2) ON CONFLICT (id, ref) DO NOTHING");
+        sql->unlink[i] = link_sql("DELETE FROM ", k, &k->fields[i], " WHERE id = $1");
+        ok = sql->link[i].text && sql->unlink[i].text;
+    }
+    return ok ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for statements");
+}
+
 static int make_kinds(struct store *s, struct pv_err *err)
 {
     for (size_t i = 0; model_kind_at(i); i++) {
@@ -135,8 +165,28 @@ static int make_kinds(struct store *s, struct pv_err *err)
         if (rc != PV_OK)
             return rc;
         s->kinds[k->number].insert = sql_make(text);
+        rc = make_links(k, &s->kinds[k->number], err);
+        if (rc != PV_OK)
+            return rc;
     }
     return PV_OK;
+}
+
+static void free_kinds(struct store *s)
+{
+    for (size_t i = 0; model_kind_at(i); i++) {
+        struct kind_sql *sql = &s->kinds[model_kind_at(i)->number];
+
+        for (size_t j = 0; j < model_kind_at(i)->nfields; j++) {
+            if (sql->link)
+                free((char *)(uintptr_t)sql->link[j].text);
+            if (sql->unlink)
+                free((char *)(uintptr_t)sql->unlink[j].text);
+        }
+        free(sql->link);
+        free(sql->unlink);
+        free((char *)(uintptr_t)sql->insert.text);
+    }
 }
 
 /* A statement that does not compile is found at start, not by a user. */
@@ -178,8 +228,7 @@ static void store_free(struct store *s)
         pthread_key_delete(s->reader_key);
     for (size_t i = 0; i < s->nnamed; i++)
         free((char *)(uintptr_t)s->named[i].text);
-    for (size_t i = 0; i <= PV_KIND_MAX; i++)
-        free((char *)(uintptr_t)s->kinds[i].insert.text);
+    free_kinds(s);
     free(s->named);
     free(s->path);
     pthread_mutex_destroy(&s->readers_lock);

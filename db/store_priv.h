@@ -18,6 +18,7 @@ struct writer;
 /* Statements that a kind's rows always need, made at start. Owned by the store. */
 struct kind_sql {
     struct sql insert;
+    struct sql *link, *unlink;      /* by number of the REFS field: add a link; remove a row's links */
 };
 
 struct store {

@@ -17,7 +17,7 @@
 static int taken(const struct model_row *row, struct pv_err *err)
 {
     const struct model_kind *k = row->kind;
-    uint16_t name = kind_field(k, "name");
+    uint16_t name = kind_fields(k)->name;
     const struct model_field *f = NULL;
 
     if (!err)
@@ -115,30 +115,26 @@ static int put_links(struct store_tx *tx, const struct model_row *row, const str
                      struct pv_err *err)
 {
     const struct model_value *v = &row->values[f->index];
-    QUERY_AUTO struct query del, add;
-    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    PV_AUTO(stmt_done_p) struct stmt *put = NULL;
+    const struct kind_sql *sql = &tx->store->kinds[row->kind->number];
+    PV_AUTO(stmt_done_p) struct stmt *del = NULL;
+    PV_AUTO(stmt_done_p) struct stmt *add = NULL;
     int rc = PV_OK;
 
-    query_init(&del);
-    query_init(&add);
     if (!fresh) {
-        query_printf(&del, "DELETE FROM %s_%s WHERE id=", row->kind->table, f->name);
-        query_id(&del, &row->id);
-        rc = query_stmt(&del, tx->conn, &st, err);
-        if (rc == PV_OK)
-            rc = stmt_run(st, err);
+        rc = conn_stmt(tx->conn, &sql->unlink[f->index], &del, err);
+        if (rc == PV_OK) {
+            stmt_id(del, 1, &row->id);
+            rc = stmt_run(del, err);
+        }
     }
     if (rc != PV_OK || !v->set || v->len == 0)
         return rc;
-    query_printf(&add, "INSERT INTO %s_%s (id, ref) VALUES ($1, $2) ON CONFLICT (id, ref) DO NOTHING",
-                 row->kind->table, f->name);
-    rc = query_stmt(&add, tx->conn, &put, err);
+    rc = conn_stmt(tx->conn, &sql->link[f->index], &add, err);
     for (size_t i = 0; i < v->len && rc == PV_OK; i++) {
-        stmt_id(put, 1, &row->id);
-        stmt_id(put, 2, &v->refs[i].id);
-        rc = stmt_run(put, err);
-        stmt_again(put);
+        stmt_id(add, 1, &row->id);
+        stmt_id(add, 2, &v->refs[i].id);
+        rc = stmt_run(add, err);
+        stmt_again(add);
     }
     return rc;
 }
@@ -282,8 +278,7 @@ int tx_row_update(struct store_tx *tx, const struct model_row *row, const uint16
 
         if (f->type == MODEL_REFS)
             rc = put_links(tx, row, f, false, err);
-        words = words || (f->flags & MODEL_WORD) || strcmp(f->name, "presence") == 0 ||
-                strcmp(f->name, "provider") == 0 || strcmp(f->name, "name") == 0;
+        words = words || search_uses(k, f);
     }
     if (rc == PV_OK && words)
         rc = search_update(tx, k, &row->id, err);
@@ -328,7 +323,7 @@ static int children_of(struct store_tx *tx, const struct model_kind *k, const st
 {
     struct model_value v = { .set = true, .id = *owner };
 
-    return tx_find(tx, k->number, kind_field(k, "owner"), &v, SIZE_MAX, tx->arena, ids, n, err);
+    return tx_find(tx, k->number, kind_fields(k)->owner, &v, SIZE_MAX, tx->arena, ids, n, err);
 }
 
 static int delete_one(struct store_tx *tx, const struct model_kind *k, const struct pv_id *id, struct pv_err *err)
