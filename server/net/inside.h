@@ -57,6 +57,7 @@ struct sse_stream {
     void (*closed)(void *ctx);
     void *ctx;
     struct net *net;
+    bool listed;                /* in net->streams; of net's thread alone */
     struct sse_stream *next, **link; /* guarded by net->streams_lock */
 };
 

@@ -264,7 +264,8 @@ static void unlink_deferred(struct request *r)
     struct net *n = r->net;
 
     pthread_mutex_lock(&n->lock);
-    unlink_locked(r);
+    if (r->link)
+        unlink_locked(r);
     pthread_mutex_unlock(&n->lock);
 }
 
@@ -383,12 +384,15 @@ void router_completed(void *cls, struct MHD_Connection *connection, void **conte
     if (!r)
         return;
     *context = NULL;
-    if (atomic_load(&r->later) == LATER_ABANDONED) {
+    switch (atomic_load(&r->later)) {
+    case LATER_NO:
+        break;
+    case LATER_ABANDONED:
         let_go_abandoned(r);
         return;
-    }
-    if (r->link)
+    default:
         unlink_deferred(r);
+    }
     sse_release(r);
     stream_release(r);
     request_give(r);

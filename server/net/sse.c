@@ -198,6 +198,7 @@ struct MHD_Response *sse_response(struct request *r)
     if (s->next)
         s->next->link = &s->next;
     n->streams = s;
+    s->listed = true;
     pthread_mutex_unlock(&n->streams_lock);
     atomic_fetch_add_explicit(&n->nstreams, 1, memory_order_relaxed);
     r->close = true;
@@ -212,7 +213,7 @@ void sse_release(struct request *r)
     if (!s)
         return;
     r->sse = NULL;
-    if (s->link) {
+    if (s->listed) {
         pthread_mutex_lock(&n->streams_lock);
         *s->link = s->next;
         if (s->next)
