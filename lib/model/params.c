@@ -286,7 +286,7 @@ static void write_object(struct jsonw *w, const struct model_param *table)
 
     jsonw_bool(w, "additionalProperties", false);
     jsonw_object(w, "properties");
-    for (const struct model_param *p = table; p->name; p++) {
+    for (const struct model_param *p = table; p && p->name; p++) {
         jsonw_object(w, p->name);
         switch (p->type) {
         case PARAM_TEXT:

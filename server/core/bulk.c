@@ -200,7 +200,7 @@ static int bulk_tx(struct store_tx *tx, void *arg, struct pv_err *err)
         rc = task_insert_tx(s->parent, s->row, tx, &s->events, err);
     for (size_t i = 0; rc == PV_OK && i < s->n; i++)
         rc = tx_row_insert(tx, s->children[i].row, err);
-    return rc == PV_OK ? core_put_idempotency(tx, s->options, err) : rc;
+    return rc == PV_OK ? core_put_idempotency(tx, s->options, PV_KIND_task, &s->row->id, err) : rc;
 }
 
 struct selected {

@@ -146,9 +146,20 @@ const char *core_problem_json(struct arena *a, const struct pv_err *err, const s
     return out;
 }
 
-int core_put_idempotency(struct store_tx *tx, const struct core_options *o, struct pv_err *err)
+int core_put_idempotency(struct store_tx *tx, const struct core_options *o, enum pv_kind kind,
+                         const struct pv_id *made, struct pv_err *err)
 {
-    return o && o->idempotency ? tx_idempotency_put(tx, o->idempotency, err) : PV_OK;
+    struct store_idempotency record;
+    char id[PV_ID_TEXT];
+
+    if (!o || !o->idempotency)
+        return PV_OK;
+    model_id_text(kind, made, id);
+    record = *o->idempotency;
+    record.headers = arena_printf(tx_arena(tx), "Location: /api/v1/%s/%s", model_kind(kind)->plural, id);
+    if (!record.headers)
+        return pv_fail(err, PV_ENOMEM, "no memory for the idempotency record");
+    return tx_idempotency_put(tx, &record, err);
 }
 
 int core_check_version(const struct core_options *o, uint64_t version, struct pv_err *err)

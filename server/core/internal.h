@@ -129,7 +129,9 @@ const char *core_problem_json(struct arena *a, const struct pv_err *err, const s
 void core_write_ref(struct jsonw *w, const char *key, enum pv_kind kind, const struct pv_id *id,
                     const char *name);
 /* Idempotency record of the options, if there is one; inside the change's transaction. */
-int core_put_idempotency(struct store_tx *tx, const struct core_options *o, struct pv_err *err);
+/* Records the key, if there is one, together with where the object it made is to be found. */
+int core_put_idempotency(struct store_tx *tx, const struct core_options *o, enum pv_kind kind,
+                         const struct pv_id *made, struct pv_err *err);
 /* If-Match against the stored version. */
 int core_check_version(const struct core_options *o, uint64_t version, struct pv_err *err);
 /* Text of a JSON value in an arena; NULL: no memory. */

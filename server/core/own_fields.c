@@ -373,7 +373,7 @@ static int own_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 
     if (rc == PV_OK && o->create) {
         rc = create_row(o, tx, a, err);
-        return rc == PV_OK ? core_put_idempotency(tx, o->options, err) : rc;
+        return rc == PV_OK ? core_put_idempotency(tx, o->options, o->kind, &o->id, err) : rc;
     }
     if (rc == PV_OK)
         rc = tx_rows_get(tx, o->kind, &o->id, 1, false, a, &row, err);
@@ -383,7 +383,7 @@ static int own_tx(struct store_tx *tx, void *arg, struct pv_err *err)
         rc = core_check_version(o->options, (uint64_t)model_number(row, (unsigned)k->version), err);
     if (rc == PV_OK)
         rc = o->remove ? remove_row(o, tx, row, a, err) : change_row(o, tx, row, a, err);
-    return rc == PV_OK ? core_put_idempotency(tx, o->options, err) : rc;
+    return rc;
 }
 
 static int run(struct own_change *o, struct pv_err *err)

@@ -332,7 +332,7 @@ static int create_tx(struct store_tx *tx, void *arg, struct pv_err *err)
         rc = tx_row_insert(tx, cr->row, err);
     if (rc == PV_OK)
         rc = events_add(&cr->events, tx, &e, err);
-    return rc == PV_OK ? core_put_idempotency(tx, cr->options, err) : rc;
+    return rc == PV_OK ? core_put_idempotency(tx, cr->options, PV_KIND_provider, &cr->row->id, err) : rc;
 }
 
 static int name_free(struct core *c, const char *name, const struct pv_id *but, struct arena *a,
@@ -452,8 +452,6 @@ static int change_tx(struct store_tx *tx, void *arg, struct pv_err *err)
         if (rc == PV_OK)
             rc = events_add(&ch->events, tx, &e, err);
     }
-    if (rc == PV_OK)
-        rc = core_put_idempotency(tx, ch->options, err);
     diff_free(&d);
     return rc;
 }
@@ -564,7 +562,7 @@ static int delete_provider_tx(struct store_tx *tx, void *arg, struct pv_err *err
         rc = tx_row_delete(tx, PV_KIND_provider, &r->provider->id, err);
     if (rc == PV_OK)
         rc = events_add(&r->events, tx, &e, err);
-    return rc == PV_OK ? core_put_idempotency(tx, r->options, err) : rc;
+    return rc;
 }
 
 /* All objects of a kind, a chunk a transaction: the writer is never blocked for long. apply_lock held. */

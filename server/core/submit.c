@@ -22,7 +22,7 @@ static int submit_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 
     if (rc == PV_OK)
         rc = task_insert_tx(s->task, s->row, tx, &s->events, err);
-    return rc == PV_OK ? core_put_idempotency(tx, s->options, err) : rc;
+    return rc == PV_OK ? core_put_idempotency(tx, s->options, PV_KIND_task, &s->row->id, err) : rc;
 }
 
 /* Somebody works on it, or waits to. */
