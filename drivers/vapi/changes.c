@@ -67,8 +67,9 @@ static void vm_update(struct changes *ch, const struct map *m, const struct more
     ch->signed_out |= v.signed_out;
     if (v.signed_out)
         return;
-    if (!n || !map_vm_change(m, ref, &v, enter) ||
-        (enter && moved(n, value_text(v.val[WVM_NAME]), value_ref_id(v.val[WVM_PARENT]))))
+    if (enter ? map_vm_is_news(m, ref, &v) ||
+                    moved(n, value_text(v.val[WVM_NAME]), value_ref_id(v.val[WVM_PARENT]))
+              : !n || !map_vm_change(m, ref, &v))
         remember(ch, &ch->reread, ref);
 }
 
@@ -91,7 +92,7 @@ static void other_update(struct changes *ch, const struct map *m, const struct m
     if (has_moved && (n->type == TREE_FOLDER || n->type == TREE_DATACENTER))
         ch->relist = true;
     if (n && n->type == TREE_HOST)
-        map_host_change(m, ref, update);
+        map_host_change(m, ref, update, enter);
     if (!n || has_moved || (!enter && v.nknown > 0))
         remember(ch, &ch->reread, ref);
 }

@@ -319,14 +319,13 @@ static void send_tags_of(void *ctx, struct tree_node *n)
     struct retag *r = ctx;
     enum pv_kind kind = kind_of(n->type);
     const char *items[TAGS_OF_ONE_MOST];
-    uint64_t hash = 0;
+    uint64_t hash;
     size_t count;
 
     if (kind == PV_KIND_NONE)
         return;
     count = tags_of(r->m.tags, n->id, items);
-    for (size_t i = 0; i < count; i++)
-        hash = hash * 31 + tree_hash(items[i]);
+    hash = tree_hash_list(items, count);
     if (hash == n->tags)
         return;
     n->tags = hash;

@@ -40,12 +40,12 @@ void map_host_switches(const struct map *m, const struct moref *ref, const xmlNo
 void map_devices(const struct map *m, const xmlNode *hardware, const xmlNode *guest_net);
 void map_snapshots(const struct map *m, const xmlNode *snapshot);
 
-/* What a change says by itself; false: the VM has to be read again. `whole`: v holds all that is watched, changed or not. */
-bool map_vm_change(const struct map *m, const struct moref *ref, const struct prop_values *v,
-                   bool whole);
-
-/* The states of a host that a change names. */
-void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object);
+/* Does this, which holds all that is watched of a VM, differ from what was last read in full? */
+bool map_vm_is_news(const struct map *m, const struct moref *ref, const struct prop_values *v);
+/* What a change of a known VM says by itself; false: the VM has to be read again. */
+bool map_vm_change(const struct map *m, const struct moref *ref, const struct prop_values *v);
+/* The states of a host that a change or a poll names, unless they are as last sent. `whole`: all of them are named. */
+void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object, bool whole);
 
 /* One poll of an object: load as usage, status as health. */
 void map_poll(const struct map *m, const struct moref *ref, const xmlNode *object, int64_t now_ms);
@@ -57,6 +57,8 @@ void map_vm_health(const struct map *m, const char *id, const xmlNode *status,
                    const xmlNode *connection, const xmlNode *question);
 /* What map_vm_health would say, as a number to compare with the node's `health`. */
 int map_vm_health_code(const xmlNode *status, const xmlNode *connection, const xmlNode *question);
+/* Health of anything but a VM: the server's colour. */
+void map_health(const struct map *m, enum pv_kind kind, const char *id, const xmlNode *status);
 /* path, native type, health from overallStatus, tags. */
 void map_common(const struct map *m, enum pv_kind kind, const struct moref *ref,
                 const xmlNode *status);

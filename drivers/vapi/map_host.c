@@ -29,6 +29,23 @@ static enum pv_host_power host_power(const char *text)
     return PV_HOST_POWER_UNKNOWN;
 }
 
+static uint64_t state_of(const struct prop_values *v)
+{
+    const char *const state[] = { value_text(v->val[HOST_CONNECTION]),
+                                  value_text(v->val[HOST_MAINTENANCE]),
+                                  value_text(v->val[HOST_POWER]) };
+
+    return tree_hash_list(state, sizeof(state) / sizeof(state[0]));
+}
+
+static void remember(const struct map *m, const struct moref *ref, uint64_t state)
+{
+    struct tree_node *node = tree_find(m->tree, ref->id);
+
+    if (node)
+        node->state = state;
+}
+
 /* Makers disagree about where the serial number is; these are the keys seen, best first. */
 static const char *serial_number(const xmlNode *hardware)
 {
@@ -176,14 +193,21 @@ void map_host(const struct map *m, const struct moref *ref, const xmlNode *objec
     if (v.val[HOST_NETWORKS])
         pv_host_networks(m->b, items, map_list(v.val[HOST_NETWORKS], items, MAP_LIST_MOST));
     map_common(m, PV_KIND_host, ref, v.val[HOST_STATUS]);
+    remember(m, ref, state_of(&v));
 }
 
-void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object)
+void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object, bool whole)
 {
+    const struct tree_node *node = tree_find(m->tree, ref->id);
     struct prop_values v;
     bool yes;
 
     props_read(&props_host, object, &v);
+    if (whole && node && node->state == state_of(&v))
+        return;
+    if (!v.known[HOST_CONNECTION] && !v.known[HOST_MAINTENANCE] && !v.known[HOST_POWER])
+        return;
+    remember(m, ref, whole ? state_of(&v) : 0);
     pv_host_begin(m->b, ref->id, NULL);
     if (v.val[HOST_CONNECTION])
         pv_host_connection_state(m->b, connection_state(value_text(v.val[HOST_CONNECTION])));

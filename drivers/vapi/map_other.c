@@ -42,6 +42,18 @@ size_t map_list(const xmlNode *value, const char **items, size_t most)
     return n;
 }
 
+void map_health(const struct map *m, enum pv_kind kind, const char *id, const xmlNode *status)
+{
+    enum pv_health health = map_status(status);
+    const char *reason = health == PV_HEALTH_CRITICAL ? "status_red" : "status_yellow";
+    struct tree_node *node = tree_find(m->tree, id);
+
+    pv_put_number(m->b, kind, PV_SLOT(vm, health), (uint64_t)health);
+    pv_put_list(m->b, kind, PV_SLOT(vm, health_reasons), &reason, health > PV_HEALTH_OK);
+    if (node)
+        node->health = (int)health;
+}
+
 /* The fields all kinds share have the same slots, but setters of their own; hence by number. */
 void map_common(const struct map *m, enum pv_kind kind, const struct moref *ref,
                 const xmlNode *status)
@@ -53,15 +65,16 @@ void map_common(const struct map *m, enum pv_kind kind, const struct moref *ref,
     tree_path(m->tree, ref->id, path, sizeof(path));
     if (path[0])
         pv_put_text(m->b, kind, PV_SLOT(vm, native_path), path);
-    if (m->tags)
-        pv_put_list(m->b, kind, PV_SLOT(vm, native_tags), tags, tags_of(m->tags, ref->id, tags));
-    if (status) {
-        enum pv_health health = map_status(status);
-        const char *reason = health == PV_HEALTH_CRITICAL ? "status_red" : "status_yellow";
+    if (m->tags) {
+        struct tree_node *node = tree_find(m->tree, ref->id);
+        size_t n = tags_of(m->tags, ref->id, tags);
 
-        pv_put_number(m->b, kind, PV_SLOT(vm, health), (uint64_t)health);
-        pv_put_list(m->b, kind, PV_SLOT(vm, health_reasons), &reason, health > PV_HEALTH_OK);
+        pv_put_list(m->b, kind, PV_SLOT(vm, native_tags), tags, n);
+        if (node)
+            node->tags = tree_hash_list(tags, n);
     }
+    if (status)
+        map_health(m, kind, ref->id, status);
 }
 
 /* ------------------------------------------------------------------ what others need to know */

@@ -68,15 +68,24 @@ static void poll_vm(const struct map *m, const struct moref *ref, const struct p
         pv_usage_uptime_s(m->b, n);
 }
 
+static void poll_health(const struct map *m, enum pv_kind kind, const char *id, const xmlNode *status)
+{
+    const struct tree_node *node = tree_find(m->tree, id);
+
+    if (!status || (node && node->health == (int)map_status(status)))
+        return;
+    pv_put_begin(m->b, kind, id, NULL);
+    map_health(m, kind, id, status);
+}
+
 static void poll_host(const struct map *m, const struct moref *ref, const xmlNode *object,
                       const struct prop_values *v, int64_t now_ms)
 {
     const xmlNode *quick = v->val[PHOST_QUICK], *hardware = v->val[PHOST_HARDWARE];
     uint64_t n, mhz, cores;
 
-    map_host_change(m, ref, object);
-    if (v->val[PHOST_STATUS])
-        map_common(m, PV_KIND_host, ref, v->val[PHOST_STATUS]);
+    map_host_change(m, ref, object, true);
+    poll_health(m, PV_KIND_host, ref->id, v->val[PHOST_STATUS]);
     begin(m, ref->id, PV_KIND_host, now_ms);
     if (value_field_u64(quick, "overallCpuUsage", &n)) {
         pv_usage_cpu_usage_mhz(m->b, n);
@@ -94,10 +103,7 @@ static void poll_datastore(const struct map *m, const struct moref *ref, const s
 {
     uint64_t capacity, free_bytes;
 
-    if (v->val[PDS_STATUS]) {
-        pv_datastore_begin(m->b, ref->id, NULL);
-        map_common(m, PV_KIND_datastore, ref, v->val[PDS_STATUS]);
-    }
+    poll_health(m, PV_KIND_datastore, ref->id, v->val[PDS_STATUS]);
     begin(m, ref->id, PV_KIND_datastore, now_ms);
     if (!value_u64(v->val[PDS_FREE], &free_bytes))
         return;

@@ -405,11 +405,28 @@ static void put_config(const struct map *m, const struct prop_values *v, bool su
     put_extra(m, v);
 }
 
-static void remember(const struct map *m, const struct moref *ref, const char *change)
+/* What both the listing and the change feed name of a VM. */
+#define STATE_OF(v, k)                                                                             \
+    {                                                                                              \
+        value_text((v)->val[k##_POWER]), value_text((v)->val[k##_CONNECTION]),                     \
+            value_text((v)->val[k##_HOST]), value_text((v)->val[k##_POOL]),                        \
+            value_text((v)->val[k##_GUEST_HOST]), value_text((v)->val[k##_GUEST_IP]),              \
+            value_text((v)->val[k##_TOOLS]), value_text((v)->val[k##_GUEST_STATE]),                \
+            value_text((v)->val[k##_TEMPLATE]), value_text((v)->val[k##_CHANGE]),                  \
+            value_field((v)->val[k##_SNAPSHOT], "currentSnapshot"),                                \
+            value_field((v)->val[k##_QUESTION], "id")                                              \
+    }
+
+static void remember(const struct map *m, const struct moref *ref, const struct prop_values *v)
 {
+    const char *const state[] = STATE_OF(v, VM);
+    const char *change = value_text(v->val[VM_CHANGE]);
     struct tree_node *node = tree_find(m->tree, ref->id);
 
-    if (node && change)
+    if (!node)
+        return;
+    node->state = tree_hash_list(state, sizeof(state) / sizeof(state[0]));
+    if (change)
         node->mark = tree_hash(change);
 }
 
@@ -448,12 +465,19 @@ void map_vm(const struct map *m, const struct moref *ref, const xmlNode *object)
         map_devices(m, v->val[VM_HARDWARE], v->val[VM_GUEST_NET]);
     if (sure || v->val[VM_SNAPSHOT])
         map_snapshots(m, v->val[VM_SNAPSHOT]);
-    remember(m, ref, value_text(v->val[VM_CHANGE]));
+    remember(m, ref, v);
+}
+
+bool map_vm_is_news(const struct map *m, const struct moref *ref, const struct prop_values *v)
+{
+    const char *const state[] = STATE_OF(v, WVM);
+    const struct tree_node *node = tree_find(m->tree, ref->id);
+
+    return !node || node->state != tree_hash_list(state, sizeof(state) / sizeof(state[0]));
 }
 
 /* Changes that concern more than the changed field: reading the VM again is one call for many of them. */
-static bool needs_reading(const struct map *m, const struct moref *ref, const struct prop_values *v,
-                          bool whole)
+static bool needs_reading(const struct map *m, const struct moref *ref, const struct prop_values *v)
 {
     static const int deep[] = { WVM_NAME,       WVM_PARENT,   WVM_VAPP,     WVM_CONNECTION,
                                 WVM_QUESTION,   WVM_POOL,     WVM_DATASTORES, WVM_NETWORKS,
@@ -462,12 +486,10 @@ static bool needs_reading(const struct map *m, const struct moref *ref, const st
     const struct tree_node *node = tree_find(m->tree, ref->id);
     const char *change = value_text(v->val[WVM_CHANGE]);
 
-    if (!node)
-        return true;
-    for (size_t i = 0; !whole && i < sizeof(deep) / sizeof(deep[0]); i++)
+    for (size_t i = 0; i < sizeof(deep) / sizeof(deep[0]); i++)
         if (v->known[deep[i]])
             return true;
-    return change && tree_hash(change) != node->mark;
+    return change && (!node || tree_hash(change) != node->mark);
 }
 
 /* Is there anything in the change that is told at once? */
@@ -482,15 +504,12 @@ static bool says_something(const struct prop_values *v)
     return false;
 }
 
-bool map_vm_change(const struct map *m, const struct moref *ref, const struct prop_values *v,
-                   bool whole)
+bool map_vm_change(const struct map *m, const struct moref *ref, const struct prop_values *v)
 {
     uint64_t n;
 
-    if (!tree_find(m->tree, ref->id))
-        return false;
-    if (!whole && !says_something(v))
-        return !needs_reading(m, ref, v, whole);
+    if (!says_something(v))
+        return !needs_reading(m, ref, v);
     pv_vm_begin(m->b, ref->id, value_text(v->val[WVM_INSTANCE]));
     put_power(m, v->val[WVM_POWER]);
     if (v->val[WVM_HOST])
@@ -504,5 +523,5 @@ bool map_vm_change(const struct map *m, const struct moref *ref, const struct pr
         put_tools_state(m, v->val[WVM_TOOLS], NULL);
     if (v->known[WVM_GUEST_STATE])
         put_activity(m, v->val[WVM_GUEST_STATE]);
-    return !needs_reading(m, ref, v, whole);
+    return !needs_reading(m, ref, v);
 }

@@ -54,6 +54,15 @@ uint64_t tree_hash(const char *text)
     return h;
 }
 
+uint64_t tree_hash_list(const char *const *texts, size_t n)
+{
+    uint64_t h = n;
+
+    for (size_t i = 0; i < n; i++)
+        h = h * 31 + (texts[i] ? tree_hash(texts[i]) : 1);
+    return h;
+}
+
 enum tree_type tree_type_of(const char *vim_type)
 {
     static const struct {

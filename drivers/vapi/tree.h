@@ -30,6 +30,7 @@ struct tree_node {
     char vim_type[48];          /* "VmwareDistributedVirtualSwitch" */
     uint64_t seen;              /* number of the last listing that named it */
     uint64_t mark;              /* VM: hash of config.changeVersion */
+    uint64_t state;             /* VM, host: hash of the states as last read in full */
     int health;                 /* as last sent; -1: never */
     uint64_t tags;              /* hash of its tags as last sent */
 };
@@ -55,5 +56,6 @@ size_t tree_count(const struct tree *t);
 const struct tree_node *tree_above(const struct tree *t, const char *id, enum tree_type type);
 /* "/DC0/vm/folder/name" with names as people read them; "" if it is not known. */
 void tree_path(const struct tree *t, const char *id, char *out, size_t cap);
-/* Hash for `mark` and `tags`. */
+/* Hashes for `mark`, `state` and `tags`. NULL in a list is an item of its own. */
 uint64_t tree_hash(const char *text);
+uint64_t tree_hash_list(const char *const *texts, size_t n);
