@@ -19,7 +19,7 @@
 #include "db/store.h"
 
 struct fixture {
-    char dir[64], path[96];
+    char dir[64], path[160];
     struct store *store;
     struct arena *arena;
 };
