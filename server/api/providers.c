@@ -219,10 +219,8 @@ static enum req_result provider_capabilities(struct req *r)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
     jsonw_object(w, NULL);
-    jsonw_array(w, "items");
     if (core_capabilities_json(api_of(r)->core, &id, w, &err) != PV_OK)
         return reply_problem(r, &err);
-    jsonw_end(w);
     jsonw_end(w);
     return reply_send(r);
 }
@@ -233,10 +231,8 @@ static enum req_result drivers_list(struct req *r)
     struct jsonw *w = reply_json(r, 200);
 
     jsonw_object(w, NULL);
-    jsonw_array(w, "items");
     if (core_drivers_json(api_of(r)->core, NULL, w, &err) != PV_OK)
         return reply_problem(r, &err);
-    jsonw_end(w);
     jsonw_end(w);
     return reply_send(r);
 }

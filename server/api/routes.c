@@ -110,10 +110,8 @@ static enum req_result actions_of(struct req *r)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
     jsonw_object(w, NULL);
-    jsonw_array(w, "items");
     if (core_actions_json(api_of(r)->core, row, r->caller.role, w, &err) != PV_OK)
         return reply_problem(r, &err);
-    jsonw_end(w);
     jsonw_end(w);
     return reply_send(r);
 }

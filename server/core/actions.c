@@ -91,7 +91,7 @@ int core_actions_json(struct core *c, const struct model_row *row, enum pv_role 
         : row->provider                       ? provider_get(c, &row->provider->id)
         : k->provider >= 0 ? provider_get(c, &model_get(row, (unsigned)k->provider)->id)
                            : NULL;
-    jsonw_array(w, NULL);
+    jsonw_array(w, "items");
     for (const struct model_operation *op = model_operations; op->name; op++) {
         struct judgement j;
 

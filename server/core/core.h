@@ -86,7 +86,8 @@ int core_probe(struct core *c, const json_t *body, core_json_fn done, void *ctx,
 /* The sealed password is needed again for a stored provider's doctor: same as probe. */
 int core_provider_doctor(struct core *c, const struct pv_id *id, core_json_fn done, void *ctx, struct pv_err *err);
 
-/* Drivers: loaded or broken, with versions, schemas, operations, as JSON (array; or one object, PV_ENOENT). */
+/* Drivers: loaded or broken, with versions, schemas, operations: member `items` of the open object, or with a name
+ * that one driver as an object (PV_ENOENT). */
 int core_drivers_json(struct core *c, const char *name, struct jsonw *w, struct pv_err *err);
 
 /* What shows in the provider reference; NULL if unknown. Owned by the arena. */
@@ -129,10 +130,10 @@ int core_task_cancel(struct core *c, const struct core_actor *by, const struct p
 int core_task_wait(struct core *c, const struct pv_id *task, int64_t timeout_ms, void (*done)(void *ctx, bool final),
                    void *ctx, struct pv_err *err);
 
-/* Every operation for this object: [{name, title, state: yes|no|limited, reason, needs[], allowed_now, params}]. */
+/* Every operation for this object, as member `items` of the open object: [{name, title, state: yes|no|limited, reason, needs[], allowed_now, params}]. */
 int core_actions_json(struct core *c, const struct model_row *row, enum pv_role role, struct jsonw *w,
                       struct pv_err *err);
-/* Three levels of capabilities of a provider: [{name, state, reason, needs[]}]. */
+/* Three levels of capabilities of a provider, as member `items` of the open object: [{name, state, reason, needs[]}]. */
 int core_capabilities_json(struct core *c, const struct pv_id *provider, struct jsonw *w, struct pv_err *err);
 
 /* ---------------------------------------------------------------- our own fields, folders, tags */

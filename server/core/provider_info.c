@@ -40,7 +40,7 @@ int core_drivers_json(struct core *c, const char *name, struct jsonw *w, struct 
     if (!list)
         return pv_fail(err, PV_ENOMEM, "no memory for the list of drivers");
     if (!name)
-        jsonw_array(w, NULL);
+        jsonw_array(w, "items");
     for (size_t i = 0; i < n; i++) {
         if (name && !str_eq(name, list[i].name))
             continue;
@@ -164,7 +164,7 @@ int core_capabilities_json(struct core *c, const struct pv_id *provider, struct 
         provider_put(p);
         return pv_fail(err, PV_ENOMEM, "no memory for capabilities");
     }
-    jsonw_array(w, NULL);
+    jsonw_array(w, "items");
     write_capabilities(p, w, a);
     jsonw_end(w);
     provider_put(p);
