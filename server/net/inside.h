@@ -82,11 +82,11 @@ struct request {
     const char *raw_target;     /* in the library's buffer; compared, never read after parsing */
     const char *target;         /* copy */
     size_t target_len;
-    struct gate_header headers[GATE_MAX_HEADERS + 1];
+    const struct gate_header *headers;  /* arena */
     size_t nheaders;
     struct gate_verdict verdict;
     struct route_match match;
-    struct { const char *name, *value; } query[NET_MAX_QUERY];
+    struct query_word { const char *name, *value; } *query; /* arena */
     size_t nquery;
     struct buf body;
     uint64_t drained;
@@ -118,7 +118,7 @@ struct net {
     struct routes *routes;
     int listen_fd;
     unsigned port;
-    bool tls;
+    bool tls, loopback;
     char url[300];
     char unix_path[108];
     char id_prefix[13];

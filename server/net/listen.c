@@ -140,6 +140,7 @@ int listen_open(const char *text, bool tls, struct net *n, struct pv_err *err)
         return pv_fail_os(err, errno, "cannot listen on %s", text);
     note_port(n, fd, &at);
     n->listen_fd = fd;
+    n->loopback = at.loopback;
     fd = -1;
     return PV_OK;
 }
@@ -206,6 +207,12 @@ static unsigned connection_limit(void)
     return n > 16384 ? 16384 : (unsigned)n;
 }
 
+/* On loopback, and behind a proxy, everybody has the same address. */
+static unsigned per_address(const struct net *n)
+{
+    return n->loopback || n->config.trusted_proxy ? 0 : PER_ADDRESS;
+}
+
 /* The library's own strictness stays off: the gate is stricter, and 0.9.75 answers twice when its check fails.
  * Epoll for plain HTTP. Never epoll with TLS: its loop spins while a handshake is unfinished. */
 static int start_daemon(struct net *n, const char *cert, const char *key, struct pv_err *err)
@@ -226,7 +233,7 @@ static int start_daemon(struct net *n, const char *cert, const char *key, struct
         MHD_OPTION_LISTEN_SOCKET, n->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, thread_count(&n->config),
         MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS, MHD_OPTION_URI_LOG_CALLBACK, router_begin, n,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address(n), MHD_OPTION_URI_LOG_CALLBACK, router_begin, n,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, router_completed, n,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, n, MHD_OPTION_ARRAY, n->tls ? tls : none, MHD_OPTION_END);
     if (!n->daemon)

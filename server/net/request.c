@@ -12,7 +12,7 @@
 
 #include "server/net/inside.h"
 
-#define ARENA_FIRST (8u * 1024)
+#define ARENA_FIRST (3u * 1024)  /* an open event stream keeps it */
 #define ARENA_LIMIT (64u * 1024 * 1024)
 #define KEEP_BUFFER (64u * 1024)    /* larger ones are not kept for the next request */
 
@@ -65,6 +65,8 @@ static void request_clear(struct request *r)
     keep_or_drop(&r->body, NET_DEFAULT_BODY);
     r->connection = NULL;
     r->stage = STAGE_HEAD;
+    r->headers = NULL;
+    r->query = NULL;
     r->nheaders = r->nquery = 0;
     memset(&r->verdict, 0, sizeof(r->verdict));
     memset(&r->match, 0, sizeof(r->match));
@@ -226,7 +228,19 @@ static const char *decode_word(struct request *r, const char *text, size_t len)
 bool request_parse_query(struct request *r, struct pv_err *err)
 {
     const char *at = r->pub.query;
+    size_t most = 1;
 
+    if (!*at)
+        return true;
+    for (const char *c = at; *c; c++)
+        most += *c == '&';
+    if (most > NET_MAX_QUERY)
+        most = NET_MAX_QUERY;
+    r->query = arena_alloc(r->pub.arena, most * sizeof(*r->query));
+    if (!r->query) {
+        pv_fail(err, PV_ENOMEM, "no memory for the query");
+        return false;
+    }
     while (*at) {
         size_t len = strcspn(at, "&"), name_len;
         const char *equals = memchr(at, '=', len);

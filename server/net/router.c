@@ -28,34 +28,44 @@ void *router_begin(void *cls, const char *target, struct MHD_Connection *connect
     return r;
 }
 
+struct head_list {
+    struct gate_header of[GATE_MAX_HEADERS + 1];
+    size_t n;
+};
+
 static enum MHD_Result each_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
                                    const char *value, size_t value_len)
 {
-    struct request *r = cls;
+    struct head_list *l = cls;
 
     (void)kind;
-    r->headers[r->nheaders++] = (struct gate_header){ name, value ? value : "", name_len, value_len };
-    return r->nheaders <= GATE_MAX_HEADERS ? MHD_YES : MHD_NO;
+    l->of[l->n++] = (struct gate_header){ name, value ? value : "", name_len, value_len };
+    return l->n <= GATE_MAX_HEADERS ? MHD_YES : MHD_NO;
 }
 
 /* The library's buffer is used again for the next request, while a deferred handler may still look at headers. */
-static bool keep_headers(struct request *r)
+static bool keep_headers(struct request *r, const struct head_list *l)
 {
     const struct gate_header *last;
+    struct gate_header *kept;
     const char *from;
     char *copy;
 
-    if (r->nheaders == 0)
+    if (l->n == 0)
         return true;
-    last = &r->headers[r->nheaders - 1];
-    from = r->headers[0].name;
+    last = &l->of[l->n - 1];
+    from = l->of[0].name;
     copy = arena_text(r->pub.arena, from, (size_t)(last->value + last->value_len - from));
-    if (!copy)
+    kept = arena_alloc(r->pub.arena, l->n * sizeof(*kept));
+    if (!copy || !kept)
         return false;
-    for (size_t i = 0; i < r->nheaders; i++) {
-        r->headers[i].name = copy + (r->headers[i].name - from);
-        r->headers[i].value = copy + (r->headers[i].value - from);
+    for (size_t i = 0; i < l->n; i++) {
+        kept[i] = l->of[i];
+        kept[i].name = copy + (l->of[i].name - from);
+        kept[i].value = copy + (l->of[i].value - from);
     }
+    r->headers = kept;
+    r->nheaders = l->n;
     return true;
 }
 
@@ -76,13 +86,15 @@ static bool pass_gate(struct request *r, const char *method, const char *version
     const union MHD_ConnectionInfo *size;
     struct gate_head head = { .method = method, .target = r->raw_target, .target_len = r->target_len,
                               .version = version };
+    struct head_list l;
     char *path;
 
-    MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, each_header, r);
-    head.headers = r->headers;
-    head.nheaders = r->nheaders;
+    l.n = 0;
+    MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, each_header, &l);
+    head.headers = l.of;
+    head.nheaders = l.n;
     size = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (r->nheaders > GATE_MAX_HEADERS) {
+    if (l.n > GATE_MAX_HEADERS) {
         invalid(r, "too many headers");
         return false;
     }
@@ -96,7 +108,7 @@ static bool pass_gate(struct request *r, const char *method, const char *version
         return false;
     }
     path = arena_text(r->pub.arena, r->target, r->verdict.path_len);
-    if (!path || !keep_headers(r)) {
+    if (!path || !keep_headers(r, &l)) {
         invalid(r, "no memory");
         return false;
     }

@@ -131,7 +131,7 @@ struct jsonw *reply_problem_open(struct req *r, const struct pv_err *err);
 enum req_result reply_stream(struct req *r, int status, const char *content_type,
                              int (*next)(void *ctx, struct buf *out), void (*release)(void *ctx), void *ctx);
 
-/* For REQ_LATER: nothing of the request is touched by net until req_finish, which sends the answer filled in. The
+/* For REQ_LATER (any reply but reply_sse may be made by then): nothing of the request is touched by net until req_finish, which sends the answer filled in. The
  * client may have gone meanwhile; req_finish is called all the same. */
 void req_finish(struct req *r);
 
@@ -142,11 +142,12 @@ struct net_config {
     const struct route *routes;     /* ended by pattern == NULL; must outlive net */
     void *app;
     /* Decide about the caller and the route's permission; PV_OK, or an error that becomes the answer. Runs on net's
-     * threads for every request but those of PERM_PUBLIC routes (for these it may still fill in the caller). */
+     * threads for every request that has a route (for PERM_PUBLIC it may still fill in the caller), once the head is
+     * there and before any of the body is kept: r->json and r->body are NULL. It may add headers to the answer. */
     int (*authorise)(struct req *r, struct pv_err *err);
-    /* After the answer is made: for audit and metrics. */
+    /* After the answer is made: for audit and metrics. r->route is NULL where none was found or the gate refused. */
     void (*finished)(struct req *r, int status, int64_t took_us);
-    const char *trusted_proxy;      /* address whose X-Forwarded-* count; NULL: none */
+    const char *trusted_proxy;      /* address whose X-Forwarded-For counts ("unix": of a Unix socket); NULL: none */
 };
 
 struct net;

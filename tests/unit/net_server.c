@@ -446,3 +446,19 @@ Test(net_server, streams_piece_by_piece_and_releases)
     cr_assert_eq(stats.requests, 2);
     cr_assert_eq(atomic_load(&finished_calls), 2);
 }
+
+Test(net_server, believes_the_proxy_it_trusts_only)
+{
+    static const char forwarded[] = "X-Forwarded-For: 6.6.6.6, 10.1.2.3\r\n";
+    struct net_config config = { .listen = "127.0.0.1:0", .routes = routes, .trusted_proxy = "127.0.0.1" };
+    struct net *behind = server_start(&config);
+    char *answer = client_request(net_port(behind), "GET", "/ping", forwarded, NULL);
+
+    cr_assert(strstr(answer, "\"address\":\"10.1.2.3\""), "%s", answer);
+    free(answer);
+    answer = client_request(net_port(behind), "GET", "/ping", "X-Forwarded-For: <script>\r\n", NULL);
+    cr_assert(strstr(answer, "\"address\":\"127.0.0.1\""), "%s", answer);
+    free(answer);
+    net_stop(behind, 100);
+    expect("GET", "/ping", forwarded, NULL, 200, "\"address\":\"127.0.0.1\"");
+}

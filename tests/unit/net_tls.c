@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/net_client.h"
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,6 +11,8 @@
 
 #include <polyvisor/str.h>
 
+#include "server/net/sse.h"
+
 static char folder[64], cert[128], key[128], fingerprint[65];
 
 static enum req_result get_ping(struct req *r)
@@ -18,8 +21,63 @@ static enum req_result get_ping(struct req *r)
     return reply_send(r);
 }
 
+static pthread_t worker;
+
+static void *finish(void *arg)
+{
+    struct req *r = arg;
+
+    clock_sleep_ms(20);     /* so that the connection is surely suspended */
+    buf_text(reply_body(r, 200, "text/plain"), "late");
+    reply_send(r);
+    req_finish(r);
+    return NULL;
+}
+
+static enum req_result get_later(struct req *r)
+{
+    cr_assert_eq(pthread_create(&worker, NULL, finish, r), 0);
+    return REQ_LATER;
+}
+
+static void *publish(void *arg)
+{
+    struct sse_stream *s = arg;
+
+    for (int i = 0; i < 3; i++) {
+        clock_sleep_ms(20);
+        sse_append(s, "data: e\n\n", 9);
+    }
+    sse_end(s);
+    return NULL;
+}
+
+static void wants_more(void *ctx, struct sse_stream *s)
+{
+    int *asked = ctx;
+
+    if ((*asked)++ == 0)
+        cr_assert_eq(pthread_create(&worker, NULL, publish, s), 0);
+}
+
+/* The publisher's last word is sse_end: it is waited for before the stream goes. */
+static void closed(void *ctx)
+{
+    (void)ctx;
+    pthread_join(worker, NULL);
+}
+
+static enum req_result get_events(struct req *r)
+{
+    static int asked;
+
+    return reply_sse(r, wants_more, closed, &asked, NULL);
+}
+
 static const struct route routes[] = {
     { .method = "GET", .pattern = "/ping", .permission = PERM_PUBLIC, .handler = get_ping },
+    { .method = "GET", .pattern = "/later", .permission = PERM_PUBLIC, .handler = get_later },
+    { .method = "GET", .pattern = "/events", .permission = PERM_PUBLIC, .handler = get_events },
     { .pattern = NULL },
 };
 
@@ -70,15 +128,15 @@ Test(net_tls, the_certificate_is_made_once_with_a_private_key_for_us_alone)
 }
 
 /* A GnuTLS client that takes one certificate only. */
-static char *ask(unsigned port, const char *priorities, bool *handshake, char seen[65])
+static char *ask_for(unsigned port, const char *path, const char *priorities, bool *handshake, char seen[65])
 {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
-    static const char request[] = "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    char *text = calloc(1, 65536);
+    char request[128], *text = calloc(1, 65536);
     int fd = client_connect(port);
     size_t len = 0;
 
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
     gnutls_certificate_allocate_credentials(&credentials);
     gnutls_init(&session, GNUTLS_CLIENT);
     gnutls_priority_set_direct(session, priorities, NULL);
@@ -94,7 +152,7 @@ static char *ask(unsigned port, const char *priorities, bool *handshake, char se
         cr_assert(list && n == 1);
         gnutls_fingerprint(GNUTLS_DIG_SHA256, list, hash, &size);
         str_hex(hash, size, seen);
-        gnutls_record_send(session, request, sizeof(request) - 1);
+        gnutls_record_send(session, request, strlen(request));
         for (;;) {
             ssize_t got = gnutls_record_recv(session, text + len, 65535 - len);
 
@@ -107,6 +165,26 @@ static char *ask(unsigned port, const char *priorities, bool *handshake, char se
     gnutls_certificate_free_credentials(credentials);
     close(fd);
     return text;
+}
+
+static char *ask(unsigned port, const char *priorities, bool *handshake, char seen[65])
+{
+    return ask_for(port, "/ping", priorities, handshake, seen);
+}
+
+Test(net_tls, deferred_answers_and_event_streams_work_over_tls)
+{
+    struct net *n = start("127.0.0.1:0");
+    bool handshake;
+    char seen[65], *text = ask_for(net_port(n), "/later", "NORMAL", &handshake, seen);
+
+    cr_assert(strstr(text, "late"), "%s", text);
+    free(text);
+    pthread_join(worker, NULL);
+    text = ask_for(net_port(n), "/events", "NORMAL", &handshake, seen);
+    cr_assert_eq(client_count(text, "data: e"), 3, "%s", text);
+    free(text);
+    net_stop(n, 100);
 }
 
 Test(net_tls, answers_over_tls_with_that_certificate)
