@@ -148,6 +148,7 @@ def test_snapshots_of_another_client_appear_as_a_tree(api, second, vcenter):
 def test_tags_of_the_vcenter_are_shown(api, vcenter):
     host = vcenter.url.removesuffix("/sdk")
     rest = requests.Session()
+    rest.trust_env = False
     rest.verify = False
     key = rest.post(f"{host}/rest/com/vmware/cis/session", auth=("user", "pass")).json()["value"]
     rest.headers["vmware-api-session-id"] = key

@@ -54,7 +54,7 @@ class Server:
 
     def environment(self) -> dict:
         env = {k: v for k, v in os.environ.items() if not k.startswith("POLYVISOR_")}
-        env["ASAN_OPTIONS"] = f"log_path={self.reports}/asan:abort_on_error=0:exitcode=99:detect_leaks=1"
+        env["ASAN_OPTIONS"] = f"log_path={self.reports}/asan:abort_on_error=0:exitcode=99:detect_leaks=1:" + os.environ.get("PV_ASAN", "")
         env["UBSAN_OPTIONS"] = f"log_path={self.reports}/ubsan:print_stacktrace=1"
         env["LSAN_OPTIONS"] = "report_objects=0"
         if self.password_file:

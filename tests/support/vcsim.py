@@ -39,8 +39,8 @@ class Vcsim:
     Flags of the program are given as keywords: Vcsim(tmp, dc=3, vm=100, standalone_host=0).
     """
 
-    def __init__(self, folder: Path, name: str = "vcsim", start_timeout: float = 120, **flags):
-        self.folder = Path(folder)
+    def __init__(self, where: Path, /, name: str = "vcsim", start_timeout: float = 120, **flags):
+        self.folder = Path(where)
         self.name = name
         self.flags = dict(flags)
         self.start_timeout = start_timeout
