@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/vapi_fake.h"
+
+#include "drivers/vapi/operations.h"
+
+#define VM "{\"kind\":\"vm\",\"native_id\":\"vm-1\",\"name\":\"web\"}"
+#define SNAPSHOT                                                                                   \
+    "{\"kind\":\"snapshot\",\"native_id\":\"snapshot-1\",\"name\":\"s\",\"owner\":"                \
+    "{\"kind\":\"vm\",\"native_id\":\"vm-1\"}}"
+#define STATE(text)                                                                                \
+    FAKE_ANSWER("RetrievePropertiesEx",                                                            \
+                "<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj><propSet>"             \
+                "<name>runtime.powerState</name><val xsi:type=\"VirtualMachinePowerState\">" text  \
+                "</val></propSet></objects></returnval>")
+#define INFO(parts)                                                                                \
+    FAKE_ANSWER("RetrievePropertiesEx", "<returnval><objects><obj type=\"Task\">task-1</obj>" parts \
+                                        "</objects></returnval>")
+#define PART(name, type, value)                                                                    \
+    "<propSet><name>info." name "</name><val xsi:type=\"" type "\">" value "</val></propSet>"
+#define CHANGE(name, type, value)                                                                  \
+    "<changeSet><name>info." name "</name><op>assign</op><val xsi:type=\"" type "\">" value        \
+    "</val></changeSet>"
+#define TASK(method) FAKE_ANSWER(method, "<returnval type=\"Task\">task-1</returnval>")
+
+static struct pv_progress told;
+static char told_ref[64];
+static unsigned told_before_waiting;
+static _Atomic int wants_cancel;
+
+static int on_progress(void *ctx, uint64_t call, const struct pv_progress *p)
+{
+    (void)ctx;
+    (void)call;
+    if (!told_ref[0])
+        told_before_waiting = fake_count("WaitForUpdatesEx") == 0;
+    told = *p;
+    snprintf(told_ref, sizeof(told_ref), "%s", p->native_ref ? p->native_ref : "");
+    return PV_OK;
+}
+
+static int on_cancelled(void *ctx, uint64_t call)
+{
+    (void)ctx;
+    (void)call;
+    return wants_cancel;
+}
+
+static char *result;
+
+static int run(const char *operation, const char *subject, const char *args, const char *native_ref,
+               uint32_t flags, struct pv_err *err)
+{
+    struct vapi *v = NULL;
+    int rc;
+
+    fake.host.progress = on_progress;
+    fake.host.cancelled = on_cancelled;
+    memset(&told, 0, sizeof(told));
+    told_ref[0] = '\0';
+    cr_assert_eq(vapi_new(&fake.host, fake.config, &v, err), PV_OK, "%s", err->message);
+    result = NULL;
+    rc = operations_call(v, 7, operation, subject, args, native_ref, flags, &result, err);
+    vapi_free(v);
+    return rc;
+}
+
+static void expect_result(const char *part)
+{
+    cr_assert_not_null(result);
+    cr_expect_not_null(strstr(result, part), "%s is not in %s", part, result);
+    free(result);
+    result = NULL;
+}
+
+/* A VM that is off, and a task that takes a moment. */
+static struct fake_reply slow_start(const char *method, unsigned nth, const char *body)
+{
+    struct fake_reply reply = { 0 };
+
+    if (strcmp(method, "PowerOnVM_Task") == 0)
+        reply.body = TASK("PowerOnVM_Task");
+    else if (strcmp(method, "RetrievePropertiesEx") == 0)
+        reply.body = strstr(body, "<type>Task</type>")
+                         ? INFO(PART("state", "TaskInfoState", "running"))
+                         : STATE("poweredOff");
+    else if (strcmp(method, "CreateListView") == 0)
+        reply.body = FAKE_ANSWER("CreateListView", "<returnval type=\"ListView\">list-1</returnval>");
+    else if (strcmp(method, "CreatePropertyCollector") == 0)
+        reply.body = FAKE_ANSWER("CreatePropertyCollector",
+                                 "<returnval type=\"PropertyCollector\">pc-2</returnval>");
+    else if (strcmp(method, "WaitForUpdatesEx") == 0)
+        reply.body =
+            nth == 0
+                ? FAKE_ANSWER("WaitForUpdatesEx",
+                              "<returnval><version>1</version><filterSet><objectSet><kind>enter"
+                              "</kind><obj type=\"Task\">task-1</obj>" CHANGE(
+                                  "progress", "xsd:int", "40") "</objectSet></filterSet></returnval>")
+                : FAKE_ANSWER("WaitForUpdatesEx",
+                              "<returnval><version>2</version><filterSet><objectSet><kind>modify"
+                              "</kind><obj type=\"Task\">task-1</obj>" CHANGE(
+                                  "state", "TaskInfoState",
+                                  "success") "</objectSet></filterSet></returnval>");
+    return reply;
+}
+
+Test(vapi_operations, starts_a_vm_and_follows_the_task_through_one_list)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(slow_start);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    expect_result("\"changed\":true");
+    cr_expect_str_eq(told_ref, "task-1");
+    cr_expect(told_before_waiting, "the host must know the task before anybody waits for it");
+    cr_expect_eq(told.percent, 40);
+    cr_expect_eq(fake_count("CreateListView"), 1);
+    cr_expect_eq(fake_count("CreateFilter"), 1);
+    cr_expect_eq(fake_count("PowerOnVM_Task"), 1);
+    cr_expect_not_null(strstr(fake_request("WaitForUpdatesEx", 1, false), "<version>1</version>"));
+    fake_stop();
+}
+
+static struct fake_reply no_lists(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "CreateListView") == 0)
+        return (struct fake_reply){ .body = FAKE_FAULT("MethodNotFound") };
+    if (strcmp(method, "RetrievePropertiesEx") == 0 && strstr(body, "<type>Task</type>") && nth > 1)
+        return (struct fake_reply){ .body = INFO(PART("state", "TaskInfoState", "success")) };
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, reads_the_task_itself_where_there_are_no_lists)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(no_lists);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    expect_result("\"changed\":true");
+    cr_expect_eq(fake_count("CreateListView"), 1);
+    fake_stop();
+}
+
+static struct fake_reply running(const char *method, unsigned nth, const char *body)
+{
+    struct fake_reply reply = { 0 };
+
+    (void)nth;
+    (void)body;
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        reply.body = STATE("poweredOn");
+    return reply;
+}
+
+Test(vapi_operations, does_nothing_where_there_is_nothing_to_do)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(running);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK);
+    expect_result("\"changed\":false");
+    cr_expect_eq(run("vm.resume", VM, "{}", NULL, 0, &err), PV_OK);
+    expect_result("\"changed\":false");
+    cr_expect_eq(fake_count("PowerOnVM_Task"), 0);
+    fake_stop();
+}
+
+static struct fake_reply raced(const char *method, unsigned nth, const char *body)
+{
+    struct fake_reply reply = { 0 };
+
+    (void)nth;
+    (void)body;
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        reply.body = STATE("poweredOff");
+    else if (strcmp(method, "PowerOnVM_Task") == 0)
+        reply.body = FAKE_FAULT_WITH("InvalidPowerState", "<requestedState>poweredOn</requestedState>"
+                                                          "<existingState>poweredOn</existingState>");
+    else if (strcmp(method, "SuspendVM_Task") == 0)
+        reply.body = FAKE_FAULT_WITH("InvalidPowerState",
+                                     "<requestedState>suspended</requestedState>"
+                                     "<existingState>poweredOff</existingState>");
+    return reply;
+}
+
+Test(vapi_operations, takes_already_so_for_success_and_another_state_for_a_conflict)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(raced);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    expect_result("\"changed\":false");
+    memset(&err, 0, sizeof(err));
+    cr_expect_eq(run("vm.suspend", VM, "{}", NULL, 0, &err), PV_ESTATE);
+    fake_stop();
+}
+
+static struct fake_reply busy(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "PowerOnVM_Task") == 0 && nth == 0)
+        return (struct fake_reply){ .body = FAKE_FAULT("TaskInProgress") };
+    if (strcmp(method, "RetrievePropertiesEx") == 0 && strstr(body, "<type>Task</type>"))
+        return (struct fake_reply){ .body = INFO(PART("state", "TaskInfoState", "success")) };
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, asks_a_busy_vm_again_after_a_while)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(busy);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    expect_result("\"changed\":true");
+    cr_expect_eq(fake_count("PowerOnVM_Task"), 2);
+    fake_stop();
+}
+
+static struct fake_reply forgotten_task(const char *method, unsigned nth, const char *body)
+{
+    struct fake_reply reply = { 0 };
+
+    (void)nth;
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        reply.body = strstr(body, "<type>Task</type>")
+                         ? FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"Task\">task-9</obj>")
+                         : STATE("poweredOn");
+    return reply;
+}
+
+Test(vapi_operations, follows_a_task_of_before_and_starts_nothing)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(busy);
+    cr_expect_eq(run("vm.start", VM, "{}", "task-1", 0, &err), PV_OK, "%s", err.message);
+    expect_result("\"changed\":true");
+    cr_expect_eq(fake_count("PowerOnVM_Task"), 0);
+    fake_stop();
+}
+
+Test(vapi_operations, looks_at_the_vm_when_the_task_is_forgotten)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(forgotten_task);
+    cr_expect_eq(run("vm.start", VM, "{}", "task-9", 0, &err), PV_OK, "%s", err.message);
+    expect_result("\"changed\":true");
+    cr_expect_eq(run("vm.stop", VM, "{}", "task-9", 0, &err), PV_EUNKNOWN);
+    memset(&err, 0, sizeof(err));
+    cr_expect_eq(run("vm.reset", VM, "{}", "task-9", 0, &err), PV_EUNKNOWN,
+                 "running says nothing about a reset");
+    cr_expect_eq(fake_count("PowerOffVM_Task") + fake_count("ResetVM_Task"), 0);
+    fake_stop();
+}
+
+static struct fake_reply cut_start(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "PowerOnVM_Task") == 0)
+        return (struct fake_reply){ .cut = true };
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, does_not_repeat_a_change_that_was_cut_off)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(cut_start);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_EUNKNOWN);
+    cr_expect_eq(fake_count("PowerOnVM_Task"), 1);
+    fake_stop();
+}
+
+static struct fake_reply forbidden(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "PowerOnVM_Task") == 0)
+        return (struct fake_reply){
+            .body = FAKE_FAULT_WITH("NoPermission",
+                                    "<object type=\"VirtualMachine\">vm-1</object>"
+                                    "<privilegeId>VirtualMachine.Interact.PowerOn</privilegeId>")
+        };
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, names_the_missing_privilege)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(forbidden);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_EPERM);
+    cr_expect_str_eq(err.needs, "VirtualMachine.Interact.PowerOn");
+    cr_expect_str_eq(err.native_code, "NoPermission");
+    cr_expect_not_null(strstr(err.message, "web"));
+    fake_stop();
+}
+
+static struct fake_reply cancelable(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "RetrievePropertiesEx") == 0 && strstr(body, "<type>Task</type>")) {
+        wants_cancel = 1;
+        return (struct fake_reply){ .body = INFO(PART("state", "TaskInfoState", "running")
+                                                     PART("cancelable", "xsd:boolean", "true")) };
+    }
+    if (strcmp(method, "WaitForUpdatesEx") == 0)
+        return (struct fake_reply){
+            .body = FAKE_ANSWER(
+                "WaitForUpdatesEx",
+                "<returnval><version>2</version><filterSet><objectSet><kind>enter</kind>"
+                "<obj type=\"Task\">task-1</obj>" CHANGE("state", "TaskInfoState", "error")
+                    CHANGE("cancelled", "xsd:boolean", "true")
+                        CHANGE("error", "LocalizedMethodFault",
+                               "<fault xsi:type=\"RequestCanceled\"/>") "</objectSet></filterSet>"
+                                                                         "</returnval>")
+        };
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, cancels_the_task_when_its_call_is_cancelled)
+{
+    struct pv_err err = { 0 };
+
+    wants_cancel = 0;
+    fake_start(cancelable);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_ECANCELED, "%s", err.message);
+    cr_expect_eq(fake_count("CancelTask"), 1);
+    fake_stop();
+}
+
+Test(vapi_operations, says_what_it_would_do_and_does_not)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(slow_start);
+    cr_expect_eq(run("vm.start", VM, "{}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
+    cr_expect_not_null(strstr(result, "\"native_calls\":[\"VirtualMachine vm-1 PowerOnVM_Task\"]"));
+    cr_expect_not_null(strstr(result, "\"before\":{\"power_state\":\"off\"}"));
+    expect_result("\"operation\":\"vm.start\"");
+    cr_expect_eq(run("vm.snapshot.create", VM, "{\"name\":\"s\"}", NULL, PV_CALL_DRY_RUN, &err),
+                 PV_OK);
+    expect_result("CreateSnapshot_Task");
+    cr_expect_eq(fake_count("PowerOnVM_Task") + fake_count("CreateSnapshot_Task"), 0);
+    fake_stop();
+}
+
+static struct fake_reply deaf_guest(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "PowerOffVM_Task") == 0)
+        return (struct fake_reply){ .body = TASK("PowerOffVM_Task") };
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        return (struct fake_reply){ .body = strstr(body, "<type>Task</type>")
+                                                ? INFO(PART("state", "TaskInfoState", "success"))
+                                                : STATE("poweredOn") };
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, cuts_the_power_of_a_guest_that_does_not_shut_down_only_if_asked_to)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(deaf_guest);
+    cr_expect_eq(run("vm.shutdown", VM, "{\"timeout_s\":1}", NULL, 0, &err), PV_ETIMEOUT);
+    cr_expect_eq(fake_count("ShutdownGuest"), 1);
+    cr_expect_eq(strncmp(told_ref, "shutdown:", 9), 0, "a restart must find its way back");
+    cr_expect_eq(fake_count("PowerOffVM_Task"), 0);
+    cr_expect_eq(run("vm.shutdown", VM, "{\"timeout_s\":1,\"on_timeout\":\"stop\"}", NULL, 0, &err),
+                 PV_OK, "%s", err.message);
+    expect_result("\"changed\":true");
+    cr_expect_eq(fake_count("PowerOffVM_Task"), 1);
+    fake_stop();
+}
+
+Test(vapi_operations, goes_on_waiting_for_a_guest_after_a_restart)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(deaf_guest);
+    cr_expect_eq(run("vm.shutdown", VM, "{}", "shutdown:1000", 0, &err), PV_ETIMEOUT);
+    cr_expect_eq(fake_count("ShutdownGuest"), 0, "the guest was asked already");
+    fake_stop();
+}
+
+static struct fake_reply suspended(const char *method, unsigned nth, const char *body)
+{
+    (void)nth;
+    (void)body;
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        return (struct fake_reply){ .body = STATE("suspended") };
+    return (struct fake_reply){ 0 };
+}
+
+Test(vapi_operations, drops_a_saved_state_only_by_force)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(suspended);
+    cr_expect_eq(run("vm.stop", VM, "{}", NULL, 0, &err), PV_ESTATE);
+    cr_expect_str_eq(err.problem, "vm-invalid-state");
+    cr_expect_eq(run("vm.shutdown", VM, "{}", NULL, 0, &err), PV_ESTATE);
+    cr_expect_eq(fake_count("PowerOffVM_Task") + fake_count("ShutdownGuest"), 0);
+    fake_stop();
+}
+
+Test(vapi_operations, refuses_what_vsphere_cannot_and_what_has_no_subject)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(running);
+    cr_expect_eq(run("vm.pause", VM, "{}", NULL, 0, &err), PV_ENOTSUP);
+    cr_expect_eq(run("vm.start", "{}", "{}", NULL, 0, &err), PV_EINVAL);
+    cr_expect_eq(run("vm.start", "no json", "{}", NULL, 0, &err), PV_EINVAL);
+    cr_expect_eq(run("vm.snapshot.revert", VM, "{}", NULL, 0, &err), PV_EINVAL, "it has no owner");
+    fake_stop();
+}
+
+Test(vapi_operations, finds_a_snapshot_that_is_gone_deleted_already)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(running);
+    cr_expect_eq(run("vm.snapshot.delete", SNAPSHOT, "{}", NULL, 0, &err), PV_OK);
+    expect_result("\"changed\":false");
+    cr_expect_eq(run("vm.snapshot.revert", SNAPSHOT, "{}", NULL, 0, &err), PV_ENOENT);
+    cr_expect_eq(fake_count("RemoveSnapshot_Task"), 0);
+    fake_stop();
+}
