@@ -12,16 +12,16 @@
 
 #include "server/auth/inside.h"
 
-#define HEAD "audit.head"       /* setting: hash of the newest record */
+#define HEAD "audit.head" /* setting: hash of the newest record */
 #define PAGE 1000
 
 static _Thread_local struct audit_note next_note;
 
 /* Everything of a record that its hash is over, in an order and form that will never change. */
 static const uint16_t hashed[] = {
-    F(audit, seq),     F(audit, time),   F(audit, actor_type), F(audit, actor_id), F(audit, actor_name),
-    F(audit, address), F(audit, action), F(audit, subject),    F(audit, outcome),  F(audit, detail),
-    F(audit, request_id),
+    F(audit, seq),        F(audit, time),    F(audit, actor_type), F(audit, actor_id),
+    F(audit, actor_name), F(audit, address), F(audit, action),     F(audit, subject),
+    F(audit, outcome),    F(audit, detail),  F(audit, request_id),
 };
 
 /* Length before each part, so that no two records have the same text. */
@@ -48,7 +48,8 @@ int audit_hash(const struct model_row *row, const char *prev, char out[65], stru
     buf_printf(&text, "%s;%s;", prev, id);
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++)
         put_value(&text, &row->kind->fields[hashed[i]], model_get(row, hashed[i]));
-    ok = buf_ok(&text) && EVP_Digest(text.data, text.len, hash, &n, EVP_sha256(), NULL) == 1 && n == 32;
+    ok = buf_ok(&text) && EVP_Digest(text.data, text.len, hash, &n, EVP_sha256(), NULL) == 1 &&
+         n == 32;
     buf_free(&text);
     if (!ok)
         return pv_fail(err, PV_ENOMEM, "no memory for an audit record");
@@ -71,7 +72,8 @@ static void set_text(struct arena *a, struct model_row *row, unsigned field, con
     model_set_text(row, field, copy);
 }
 
-static int fill(struct store_tx *tx, struct model_row *row, const struct audit_entry *e, uint64_t seq)
+static int fill(struct store_tx *tx, struct model_row *row, const struct audit_entry *e,
+                uint64_t seq)
 {
     struct arena *a = tx_arena(tx);
     int64_t now = clock_wall_ms();
@@ -88,8 +90,9 @@ static int fill(struct store_tx *tx, struct model_row *row, const struct audit_e
     set_text(a, row, F(audit, subject), e->subject);
     model_set_number(row, F(audit, outcome), e->outcome);
     /* Cut JSON would be none. */
-    model_set_text(row, F(audit, detail),
-                   strlen(detail) <= row->kind->fields[F(audit, detail)].max ? detail : "{\"too_long\":true}");
+    model_set_text(
+        row, F(audit, detail),
+        strlen(detail) <= row->kind->fields[F(audit, detail)].max ? detail : "{\"too_long\":true}");
     set_text(a, row, F(audit, request_id), e->request_id);
     model_set_number(row, F(audit, created_at), now);
     model_set_number(row, F(audit, updated_at), now);
@@ -142,8 +145,8 @@ static void free_later(void *arg, int rc, const struct pv_err *err)
 /* Copies the texts behind the struct, into one block. */
 static struct audit_entry *copy_entry(const struct audit_entry *e)
 {
-    const char *const texts[] = { e->actor_id, e->actor_name, e->address, e->action, e->subject, e->request_id,
-                                  e->detail_json };
+    const char *const texts[] = { e->actor_id, e->actor_name, e->address,    e->action,
+                                  e->subject,  e->request_id, e->detail_json };
     const char *copies[sizeof(texts) / sizeof(texts[0])];
     size_t n = sizeof(texts) / sizeof(texts[0]), size = sizeof(*e);
     struct audit_entry *copy;
@@ -161,7 +164,7 @@ static struct audit_entry *copy_entry(const struct audit_entry *e)
         copies[i] = texts[i] ? memcpy(at, texts[i], len) : NULL;
         at += len;
     }
-    *copy = (struct audit_entry){ e->actor_type, copies[0], copies[1], copies[2], copies[3],
+    *copy = (struct audit_entry){ e->actor_type, copies[0], copies[1],  copies[2], copies[3],
                                   copies[4],     copies[5], e->outcome, copies[6] };
     return copy;
 }
@@ -202,8 +205,8 @@ void audit_note_take(struct audit_note *n, const char *action)
     n->entry.action = action;
 }
 
-int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *prefix, const struct pv_id *subject,
-                     struct pv_err *err)
+int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *prefix,
+                     const struct pv_id *subject, struct pv_err *err)
 {
     if (!n->wanted)
         return PV_OK;
@@ -231,7 +234,8 @@ static int check_row(void *ctx, const struct model_row *row, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     if (model_number(row, F(audit, seq)) != (int64_t)w->checked + 1 ||
-        !str_eq(model_text(row, F(audit, prev_hash)), w->prev) || !str_eq(model_text(row, F(audit, hash)), hash)) {
+        !str_eq(model_text(row, F(audit, prev_hash)), w->prev) ||
+        !str_eq(model_text(row, F(audit, hash)), hash)) {
         w->bad = w->checked + 1;
         return 1;
     }
@@ -240,11 +244,14 @@ static int check_row(void *ctx, const struct model_row *row, struct pv_err *err)
     return 0;
 }
 
-static int walk_pages(struct store *s, const struct model_shape *shape, struct walk *w, struct pv_err *err)
+static int walk_pages(struct store *s, const struct model_shape *shape, struct walk *w,
+                      struct pv_err *err)
 {
     static const struct store_sort by_seq = { .field = F(audit, seq) };
     struct store_position at = { .len = 0 }, last;
-    struct store_query q = { .shape = shape, .sort = &by_seq, .nsort = 1, .limit = PAGE, .with_gone = true };
+    struct store_query q = {
+        .shape = shape, .sort = &by_seq, .nsort = 1, .limit = PAGE, .with_gone = true
+    };
     int rc;
 
     do {

@@ -13,7 +13,7 @@
 #include "server/auth/inside.h"
 
 #define ID_CHARS 26
-#define TOKEN_CHARS (3 + ID_CHARS + 1 + AUTH_SECRET_TEXT)   /* "pv_<id>_<secret>" */
+#define TOKEN_CHARS (3 + ID_CHARS + 1 + AUTH_SECRET_TEXT) /* "pv_<id>_<secret>" */
 
 PV_DEFINE_AUTO(arena_free, struct arena *)
 
@@ -57,11 +57,14 @@ static struct cache_entry *lookup(struct auth *a, const uint8_t key[AUTH_HASH])
 
 static bool alive(const struct cache_entry *e, int64_t now)
 {
-    return (e->until_ms == 0 || now < e->until_ms) && (!e->who.by_cookie || now - e->used_ms < LOGIN_IDLE_MS);
+    return (e->until_ms == 0 || now < e->until_ms) &&
+           (!e->who.by_cookie || now - e->used_ms < LOGIN_IDLE_MS);
 }
 
-/* One that is fresh enough to count without asking storage. *write: its use is to be noted there. */
-static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now, struct auth_identity *out, bool *write)
+/* One that is fresh enough to count without asking storage. *write: its use is to be noted there.
+ */
+static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now,
+                      struct auth_identity *out, bool *write)
 {
     pthread_mutex_t *lock = lock_of(a, set_of(key));
     struct cache_entry *e;
@@ -70,7 +73,8 @@ static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now,
     *write = false;
     pthread_mutex_lock(lock);
     e = lookup(a, key);
-    if (e && e->generation == atomic_load(&a->generation) && now - e->read_ms < CACHE_FRESH_MS && alive(e, now)) {
+    if (e && e->generation == atomic_load(&a->generation) && now - e->read_ms < CACHE_FRESH_MS &&
+        alive(e, now)) {
         found = true;
         e->used_ms = now;
         *write = now - e->written_ms >= USED_EVERY_MS;
@@ -175,7 +179,7 @@ static enum pv_role narrower(enum pv_role owner, enum pv_role token)
         return owner;
     if (owner == PV_ROLE_ADMIN || token == PV_ROLE_MONITOR)
         return token;
-    return PV_ROLE_VIEWER;      /* of viewer and operator, or of either and admin */
+    return PV_ROLE_VIEWER; /* of viewer and operator, or of either and admin */
 }
 
 static enum pv_role token_role(enum pv_role owner, enum pv_role token)
@@ -185,7 +189,8 @@ static enum pv_role token_role(enum pv_role owner, enum pv_role token)
     return narrower(owner, token);
 }
 
-static int read_owner(struct auth *a, const struct pv_id *user, struct user *out, struct pv_err *err)
+static int read_owner(struct auth *a, const struct pv_id *user, struct user *out,
+                      struct pv_err *err)
 {
     int rc = user_get(a, user, out, NULL);
 
@@ -194,8 +199,8 @@ static int read_owner(struct auth *a, const struct pv_id *user, struct user *out
     return rc == PV_OK ? PV_OK : pv_fail(err, rc, "the account could not be read");
 }
 
-static int read_token_row(struct auth *a, const struct pv_id *id, struct arena *m, struct model_row **row,
-                          const char **secret, struct pv_err *err)
+static int read_token_row(struct auth *a, const struct pv_id *id, struct arena *m,
+                          struct model_row **row, const char **secret, struct pv_err *err)
 {
     const struct model_shape *shape;
     int rc = model_shape_make(model_kind(PV_KIND_token), NULL, MODEL_VIEW_FULL, m, &shape, err);
@@ -207,7 +212,8 @@ static int read_token_row(struct auth *a, const struct pv_id *id, struct arena *
     return rc;
 }
 
-static int read_token(struct auth *a, const char *text, int64_t now, struct cache_entry *e, struct pv_err *err)
+static int read_token(struct auth *a, const char *text, int64_t now, struct cache_entry *e,
+                      struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *m = arena_new(8192, 1u << 20);
     uint8_t hash[AUTH_HASH], stored[AUTH_HASH];
@@ -291,8 +297,8 @@ static const char *token_of(const char *authorization)
                : NULL;
 }
 
-int auth_identify(struct auth *a, const char *authorization, const char *cookie, struct auth_identity *out,
-                  struct pv_err *err)
+int auth_identify(struct auth *a, const char *authorization, const char *cookie,
+                  struct auth_identity *out, struct pv_err *err)
 {
     struct cache_entry e = { .generation = atomic_load(&a->generation) };
     const char *token = NULL;

@@ -16,27 +16,27 @@
 #include "server/auth/auth.h"
 
 #define AUTH_HASH 32
-#define AUTH_PASSWORD_TEXT 160      /* "$scrypt$ln=17,r=8,p=1$salt$hash" */
-#define AUTH_SECRET_TEXT 43         /* 32 bytes as base64url */
-#define AUTH_COST 17                /* scrypt N = 2^17 */
+#define AUTH_PASSWORD_TEXT 160 /* "$scrypt$ln=17,r=8,p=1$salt$hash" */
+#define AUTH_SECRET_TEXT 43    /* 32 bytes as base64url */
+#define AUTH_COST 17           /* scrypt N = 2^17 */
 #define AUTH_SCRYPT_AT_ONCE 2
 #define AUTH_SCRYPT_QUEUE 16
 #define LOGIN_IDLE_MS (30LL * 60 * 1000)
 #define LOGIN_MOST_MS (12LL * 60 * 60 * 1000)
-#define USED_EVERY_MS 60000         /* last_used_at is written this often at most */
-#define CACHE_FRESH_MS 5000         /* another node's changes are seen after this long */
+#define USED_EVERY_MS 60000 /* last_used_at is written this often at most */
+#define CACHE_FRESH_MS 5000 /* another node's changes are seen after this long */
 #define CACHE_SETS 1024
 #define CACHE_WAYS 4
 #define RATE_SETS 512
 #define RATE_WAYS 4
 
 struct cache_entry {
-    uint8_t key[AUTH_HASH];         /* SHA-256 of what was sent; all zero: free */
+    uint8_t key[AUTH_HASH]; /* SHA-256 of what was sent; all zero: free */
     struct auth_identity who;
     uint64_t generation;
-    int64_t read_ms;                /* when storage was asked */
-    int64_t until_ms;               /* end of a token or login, absolute */
-    int64_t used_ms, written_ms;    /* last use, and what storage knows of it */
+    int64_t read_ms;             /* when storage was asked */
+    int64_t until_ms;            /* end of a token or login, absolute */
+    int64_t used_ms, written_ms; /* last use, and what storage knows of it */
 };
 
 struct bucket {
@@ -50,22 +50,22 @@ struct auth {
     struct store *store;
     uint8_t master[AUTH_HASH];
     EVP_MD *sha256;
-    unsigned cost;                          /* scrypt's, as a power of two */
-    int64_t (*now_ms)(void);                /* wall clock; tests set another */
+    unsigned cost;           /* scrypt's, as a power of two */
+    int64_t (*now_ms)(void); /* wall clock; tests set another */
 
     pthread_mutex_t scrypt_lock;
     pthread_cond_t scrypt_free;
     unsigned scrypt_running, scrypt_waiting; /* guarded by scrypt_lock */
-    atomic_uint scrypt_runs;                /* ever, for tests */
+    atomic_uint scrypt_runs;                 /* ever, for tests */
 
-    pthread_mutex_t sign_in;                /* orders reading and writing of failure counts */
+    pthread_mutex_t sign_in; /* orders reading and writing of failure counts */
 
     pthread_mutex_t setup_lock;
-    char setup_code[16];                    /* guarded by setup_lock; "": there is an administrator */
+    char setup_code[16]; /* guarded by setup_lock; "": there is an administrator */
 
     /* Plus one at each change of users, tokens and logins: entries of before are read again. */
     atomic_uint_fast64_t generation;
-    pthread_mutex_t cache_lock[16];         /* by set */
+    pthread_mutex_t cache_lock[16]; /* by set */
     struct cache_entry cache[CACHE_SETS][CACHE_WAYS];
 
     pthread_mutex_t rate_lock[16];
@@ -81,19 +81,22 @@ void keys_secret(char out[AUTH_SECRET_TEXT + 1]);
 /* password.c */
 /* Length and list of common ones; err->pointer is "/password". */
 int password_acceptable(const char *password, struct pv_err *err);
-int password_hash(struct auth *a, const char *password, char out[AUTH_PASSWORD_TEXT], struct pv_err *err);
-/* One scrypt whatever `stored` is (NULL: an unknown user). *weak: to be hashed anew. rate-limited when too many wait. */
-int password_verify(struct auth *a, const char *stored, const char *password, bool *right, bool *weak,
-                    struct pv_err *err);
+int password_hash(struct auth *a, const char *password, char out[AUTH_PASSWORD_TEXT],
+                  struct pv_err *err);
+/* One scrypt whatever `stored` is (NULL: an unknown user). *weak: to be hashed anew. rate-limited
+ * when too many wait. */
+int password_verify(struct auth *a, const char *stored, const char *password, bool *right,
+                    bool *weak, struct pv_err *err);
 bool password_is_common(const char *password);
 
 /* throttle.c: `user` may be NULL */
-/* Counts an attempt as failed until it is taken back; rate-limited while the last failures are too recent. */
+/* Counts an attempt as failed until it is taken back; rate-limited while the last failures are too
+ * recent. */
 int throttle_enter(struct auth *a, const char *user, const char *address, struct pv_err *err);
 /* The attempt was none: it was not even looked at. */
 void throttle_take_back(struct auth *a, const char *user, const char *address);
-/* Forgets the user's failures and takes the attempt back from the address: who owns one account may not reset the
- * count of his guesses at others. */
+/* Forgets the user's failures and takes the attempt back from the address: who owns one account may
+ * not reset the count of his guesses at others. */
 void throttle_succeeded(struct auth *a, const char *user, const char *address);
 
 /* identify.c */
@@ -111,24 +114,26 @@ struct user {
 int user_get(struct auth *a, const struct pv_id *id, struct user *out, struct pv_err *err);
 int user_find(struct auth *a, const char *name, struct user *out, struct pv_err *err);
 /* Inside a transaction: name free, then inserted. */
-int user_insert(struct store_tx *tx, const struct user *u, const char *full_name, const char *password_hash,
-                int64_t now_ms, struct pv_err *err);
+int user_insert(struct store_tx *tx, const struct user *u, const char *full_name,
+                const char *password_hash, int64_t now_ms, struct pv_err *err);
 /* Enabled administrators, not counting `except` (may be NULL). */
-int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *out, struct pv_err *err);
+int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *out,
+                      struct pv_err *err);
 int user_check_name(const char *name, struct pv_err *err);
 
 /* setup.c */
 int setup_open(struct auth *a, struct pv_err *err);
 
-/* audit.c: the record of the change that this thread is about to make, if audit_as said who makes it. */
+/* audit.c: the record of the change that this thread is about to make, if audit_as said who makes
+ * it. */
 struct audit_note {
     bool wanted;
     struct audit_entry entry;
     char actor_id[41], actor_name[257], address[65], request_id[65], subject[41];
 };
 void audit_note_take(struct audit_note *n, const char *action);
-int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *prefix, const struct pv_id *subject,
-                     struct pv_err *err);
+int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *prefix,
+                     const struct pv_id *subject, struct pv_err *err);
 /* Text that the record's hash is over. Arena memory. */
 struct model_row;
 int audit_hash(const struct model_row *row, const char *prev, char out[65], struct pv_err *err);

@@ -24,7 +24,8 @@ static int read_master(struct auth *a, struct pv_err *err)
     int rc;
 
     if (stat(path, &st) == 0 && (st.st_mode & 027))
-        return pv_fail(err, PV_EINVAL, "the key file %s may be read or written by others; chmod 0400 it", path);
+        return pv_fail(err, PV_EINVAL,
+                       "the key file %s may be read or written by others; chmod 0400 it", path);
     rc = str_read_file(path, 4096, &data, &len, err);
     if (rc != PV_OK)
         return rc;
@@ -60,7 +61,7 @@ void keys_hash(const struct auth *a, const void *data, size_t len, uint8_t out[A
     unsigned n = 0;
 
     if (EVP_Digest(data, len, out, &n, a->sha256, NULL) != 1 || n != AUTH_HASH)
-        abort();    /* no memory for a few hundred bytes */
+        abort(); /* no memory for a few hundred bytes */
 }
 
 void keys_secret(char out[AUTH_SECRET_TEXT + 1])
@@ -83,6 +84,7 @@ void auth_derive_key(struct auth *a, const char *purpose, uint8_t out[32])
 {
     unsigned n = 0;
 
-    if (!HMAC(a->sha256, a->master, sizeof(a->master), (const unsigned char *)purpose, strlen(purpose), out, &n))
+    if (!HMAC(a->sha256, a->master, sizeof(a->master), (const unsigned char *)purpose,
+              strlen(purpose), out, &n))
         abort();
 }

@@ -16,7 +16,7 @@ struct sign_in {
     struct store_login login;
     struct user user;
     char id[PV_ID_TEXT];
-    const char *new_hash;       /* NULL: the stored password is fine */
+    const char *new_hash; /* NULL: the stored password is fine */
     struct audit_entry audit;
 };
 
@@ -46,8 +46,13 @@ static int write_sign_in(struct store_tx *tx, void *arg, struct pv_err *err)
 
 static int refused(struct auth *a, const char *username, const char *address, struct pv_err *err)
 {
-    struct audit_entry e = { .actor_type = PV_ACTOR_TYPE_EXTERNAL, .actor_id = "", .actor_name = username,
-                             .address = address, .action = "auth.login", .subject = "", .request_id = "",
+    struct audit_entry e = { .actor_type = PV_ACTOR_TYPE_EXTERNAL,
+                             .actor_id = "",
+                             .actor_name = username,
+                             .address = address,
+                             .action = "auth.login",
+                             .subject = "",
+                             .request_id = "",
                              .outcome = PV_OUTCOME_DENIED };
 
     audit_write_later(a, &e, NULL);
@@ -55,8 +60,8 @@ static int refused(struct auth *a, const char *username, const char *address, st
 }
 
 /* One scrypt, whoever is asked for. */
-static int check_password(struct auth *a, const char *username, const char *password, struct user *user,
-                          bool *right, bool *weak, struct pv_err *err)
+static int check_password(struct auth *a, const char *username, const char *password,
+                          struct user *user, bool *right, bool *weak, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *m = arena_new(4096, 1u << 20);
     const char *stored = NULL;
@@ -66,7 +71,8 @@ static int check_password(struct auth *a, const char *username, const char *pass
         return pv_fail(err, PV_ENOMEM, "no memory");
     rc = user_find(a, username, user, err);
     if (rc == PV_OK)
-        rc = store_secret_get(a->store, PV_KIND_user, &user->id, F(user, password), m, &stored, err);
+        rc =
+            store_secret_get(a->store, PV_KIND_user, &user->id, F(user, password), m, &stored, err);
     if (rc != PV_OK && rc != PV_ENOENT)
         return rc;
     if (rc == PV_ENOENT || !user->enabled)
@@ -74,8 +80,8 @@ static int check_password(struct auth *a, const char *username, const char *pass
     return password_verify(a, stored, password, right, weak, err);
 }
 
-static int make_login(struct auth *a, struct sign_in *s, const char *address, const char *agent, char cookie[44],
-                      struct auth_identity *out, struct pv_err *err)
+static int make_login(struct auth *a, struct sign_in *s, const char *address, const char *agent,
+                      char cookie[44], struct auth_identity *out, struct pv_err *err)
 {
     int rc;
 
@@ -88,14 +94,22 @@ static int make_login(struct auth *a, struct sign_in *s, const char *address, co
     str_copy(s->login.address, sizeof(s->login.address), address);
     str_copy(s->login.agent, sizeof(s->login.agent), agent ? agent : "");
     id_text("usr", &s->user.id, s->id);
-    s->audit = (struct audit_entry){ .actor_type = PV_ACTOR_TYPE_USER, .actor_id = s->id, .actor_name = s->user.name,
-                                     .address = address, .action = "auth.login", .subject = s->id, .request_id = "",
+    s->audit = (struct audit_entry){ .actor_type = PV_ACTOR_TYPE_USER,
+                                     .actor_id = s->id,
+                                     .actor_name = s->user.name,
+                                     .address = address,
+                                     .action = "auth.login",
+                                     .subject = s->id,
+                                     .request_id = "",
                                      .outcome = PV_OUTCOME_ALLOWED };
     rc = store_write(a->store, write_sign_in, s, err);
     if (rc != PV_OK)
         return rc;
-    *out = (struct auth_identity){ .type = PV_ACTOR_TYPE_USER, .id = s->user.id, .user = s->user.id,
-                                   .role = s->user.role, .by_cookie = true };
+    *out = (struct auth_identity){ .type = PV_ACTOR_TYPE_USER,
+                                   .id = s->user.id,
+                                   .user = s->user.id,
+                                   .role = s->user.role,
+                                   .by_cookie = true };
     str_copy(out->name, sizeof(out->name), s->user.name);
     memcpy(out->login_hash, s->login.hash, AUTH_HASH);
     str_copy(out->csrf, sizeof(out->csrf), s->login.csrf);

@@ -16,11 +16,11 @@
 #include "server/auth/inside.h"
 
 #define SALT 16
-#define BLOCK 8             /* scrypt's r */
-#define COST_MIN 10         /* of stored hashes: anything else is damaged */
+#define BLOCK 8     /* scrypt's r */
+#define COST_MIN 10 /* of stored hashes: anything else is damaged */
 #define COST_MAX 20
 #define LENGTH_MIN 12
-#define LENGTH_MAX 128      /* characters; four bytes each at most */
+#define LENGTH_MAX 128 /* characters; four bytes each at most */
 
 PV_DEFINE_AUTO(EVP_KDF_free, EVP_KDF *)
 PV_DEFINE_AUTO(EVP_KDF_CTX_free, EVP_KDF_CTX *)
@@ -76,7 +76,9 @@ static int enter(struct auth *a, struct pv_err *err)
         a->scrypt_running++;
     }
     pthread_mutex_unlock(&a->scrypt_lock);
-    return full ? pv_fail_as(err, "rate-limited", "too many sign-ins at once; try again in a few seconds") : PV_OK;
+    return full ? pv_fail_as(err, "rate-limited",
+                             "too many sign-ins at once; try again in a few seconds")
+                : PV_OK;
 }
 
 static void leave(struct auth *a)
@@ -87,14 +89,16 @@ static void leave(struct auth *a)
     pthread_mutex_unlock(&a->scrypt_lock);
 }
 
-static bool run(const uint8_t *secret, const uint8_t salt[SALT], unsigned cost, uint8_t out[AUTH_HASH])
+static bool run(const uint8_t *secret, const uint8_t salt[SALT], unsigned cost,
+                uint8_t out[AUTH_HASH])
 {
     PV_AUTO(EVP_KDF_free_p) EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
     PV_AUTO(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
     uint64_t n = 1ULL << cost, most = 256ULL * BLOCK * n + (16ULL << 20);
     uint32_t r = BLOCK, p = 1;
     OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (void *)(uintptr_t)secret, AUTH_HASH),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (void *)(uintptr_t)secret,
+                                          AUTH_HASH),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, SALT),
         OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
@@ -106,7 +110,8 @@ static bool run(const uint8_t *secret, const uint8_t salt[SALT], unsigned cost, 
     return ctx && EVP_KDF_derive(ctx, out, AUTH_HASH, params) == 1;
 }
 
-/* scrypt over the password keyed with a pepper: a stolen database alone gives nothing to guess against. */
+/* scrypt over the password keyed with a pepper: a stolen database alone gives nothing to guess
+ * against. */
 static int derive(struct auth *a, const char *password, const uint8_t salt[SALT], unsigned cost,
                   uint8_t out[AUTH_HASH], struct pv_err *err)
 {
@@ -118,7 +123,8 @@ static int derive(struct auth *a, const char *password, const uint8_t salt[SALT]
     if (rc != PV_OK)
         return rc;
     auth_derive_key(a, "password", pepper);
-    ok = HMAC(a->sha256, pepper, sizeof(pepper), (const unsigned char *)password, strlen(password), secret, &n) &&
+    ok = HMAC(a->sha256, pepper, sizeof(pepper), (const unsigned char *)password, strlen(password),
+              secret, &n) &&
          run(secret, salt, cost, out);
     OPENSSL_cleanse(pepper, sizeof(pepper));
     OPENSSL_cleanse(secret, sizeof(secret));
@@ -145,7 +151,8 @@ static bool parse(const char *text, struct stored *out)
         return false;
     at = text + sizeof(head) - 1;
     digits = strcspn(at, ",");
-    if (!str_u64(at, digits, COST_MAX, &cost) || cost < COST_MIN || !str_starts(at + digits, ",r=8,p=1$"))
+    if (!str_u64(at, digits, COST_MAX, &cost) || cost < COST_MIN ||
+        !str_starts(at + digits, ",r=8,p=1$"))
         return false;
     salt = at + digits + strlen(",r=8,p=1$");
     hash = strchr(salt, '$');
@@ -167,7 +174,8 @@ static void format(const struct stored *s, char out[AUTH_PASSWORD_TEXT])
     buf_free(&text);
 }
 
-int password_hash(struct auth *a, const char *password, char out[AUTH_PASSWORD_TEXT], struct pv_err *err)
+int password_hash(struct auth *a, const char *password, char out[AUTH_PASSWORD_TEXT],
+                  struct pv_err *err)
 {
     struct stored s = { .cost = a->cost };
     int rc;
@@ -179,8 +187,8 @@ int password_hash(struct auth *a, const char *password, char out[AUTH_PASSWORD_T
     return rc;
 }
 
-int password_verify(struct auth *a, const char *stored, const char *password, bool *right, bool *weak,
-                    struct pv_err *err)
+int password_verify(struct auth *a, const char *stored, const char *password, bool *right,
+                    bool *weak, struct pv_err *err)
 {
     struct stored s = { .cost = a->cost };
     bool known = parse(stored, &s);

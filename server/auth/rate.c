@@ -19,8 +19,8 @@ static uint32_t hash_text(const char *text)
     return h ^ h >> 15;
 }
 
-/* The caller's bucket, or the place of the one that has been quiet longest: its owner starts with a full one again,
- * which it would nearly have by then. */
+/* The caller's bucket, or the place of the one that has been quiet longest: its owner starts with a
+ * full one again, which it would nearly have by then. */
 static struct bucket *find(struct bucket set[RATE_WAYS], const char *key, double burst, int64_t now)
 {
     struct bucket *oldest = &set[0];
@@ -37,8 +37,8 @@ static struct bucket *find(struct bucket set[RATE_WAYS], const char *key, double
     return oldest;
 }
 
-int auth_rate(struct auth *a, const struct auth_identity *who, unsigned *remaining, unsigned *retry_s,
-              struct pv_err *err)
+int auth_rate(struct auth *a, const struct auth_identity *who, unsigned *remaining,
+              unsigned *retry_s, struct pv_err *err)
 {
     double per_s = a->config.rate_per_s, burst = a->config.rate_burst;
     uint32_t h = hash_text(who->rate_key);

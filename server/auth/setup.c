@@ -96,8 +96,8 @@ static int insert(struct store_tx *tx, void *arg, struct pv_err *err)
     return rc == PV_OK ? audit_write(tx, &f->audit, err) : rc;
 }
 
-static int make_first(struct auth *a, const char *address, const char *username, const char *password,
-                      struct pv_err *err)
+static int make_first(struct auth *a, const char *address, const char *username,
+                      const char *password, struct pv_err *err)
 {
     struct first f = { .now_ms = a->now_ms() };
     char hash[AUTH_PASSWORD_TEXT];
@@ -115,10 +115,15 @@ static int make_first(struct auth *a, const char *address, const char *username,
     f.user.role = PV_ROLE_ADMIN;
     f.user.enabled = true;
     f.password_hash = hash;
-    f.audit = (struct audit_entry){ .actor_type = address ? PV_ACTOR_TYPE_EXTERNAL : PV_ACTOR_TYPE_SYSTEM,
-                                    .actor_id = "", .actor_name = address ? username : "", .address = address ? address : "",
-                                    .action = "auth.setup", .subject = f.id, .request_id = "",
-                                    .outcome = PV_OUTCOME_ALLOWED };
+    f.audit =
+        (struct audit_entry){ .actor_type = address ? PV_ACTOR_TYPE_EXTERNAL : PV_ACTOR_TYPE_SYSTEM,
+                              .actor_id = "",
+                              .actor_name = address ? username : "",
+                              .address = address ? address : "",
+                              .action = "auth.setup",
+                              .subject = f.id,
+                              .request_id = "",
+                              .outcome = PV_OUTCOME_ALLOWED };
     rc = store_write(a->store, insert, &f, err);
     OPENSSL_cleanse(hash, sizeof(hash));
     if (rc != PV_OK)
@@ -146,7 +151,8 @@ int auth_setup(struct auth *a, const char *setup_code, const char *address, cons
     if (rc != PV_OK)
         return rc;
     if (!code_right(a, setup_code)) {
-        rc = pv_fail_as(err, "unauthenticated", "the setup code is another one; the server prints it when it starts");
+        rc = pv_fail_as(err, "unauthenticated",
+                        "the setup code is another one; the server prints it when it starts");
         pv_err_pointer(err, "/setup_code");
         return rc;
     }

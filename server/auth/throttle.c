@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failed sign-ins are counted in storage, so that nodes share them and a restart forgets nothing. What slows down is
- * the next attempt, never for longer than 15 minutes after the last counted one; refused attempts are not counted.
- * An attempt is counted before the password is looked at: many at once gain nothing. */
+/* Failed sign-ins are counted in storage, so that nodes share them and a restart forgets nothing.
+ * What slows down is the next attempt, never for longer than 15 minutes after the last counted one;
+ * refused attempts are not counted. An attempt is counted before the password is looked at: many at
+ * once gain nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -27,7 +27,8 @@ static int few_enough(struct store_tx *tx, const struct token *t, struct pv_err 
     struct model_value owner = { .set = true, .id = t->user };
     struct pv_id *ids;
     size_t n;
-    int rc = tx_find(tx, PV_KIND_token, F(token, user), &owner, TOKENS_PER_USER, tx_arena(tx), &ids, &n, err);
+    int rc = tx_find(tx, PV_KIND_token, F(token, user), &owner, TOKENS_PER_USER, tx_arena(tx), &ids,
+                     &n, err);
 
     if (rc == PV_OK && n >= TOKENS_PER_USER)
         return pv_fail_as(err, "limit-exceeded", "a user may have %d tokens", TOKENS_PER_USER);

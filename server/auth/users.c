@@ -63,15 +63,17 @@ int user_check_name(const char *name, struct pv_err *err)
     size_t len = strlen(name);
     int rc;
 
-    if (len >= 1 && len <= 128 && str_utf8_ok(name, len, false) && !strpbrk(name, "\t\n") && name[0] != ' ' &&
-        name[len - 1] != ' ')
+    if (len >= 1 && len <= 128 && str_utf8_ok(name, len, false) && !strpbrk(name, "\t\n") &&
+        name[0] != ' ' && name[len - 1] != ' ')
         return PV_OK;
-    rc = pv_fail(err, PV_EINVAL, "a name has 1 to 128 bytes, no control characters and no spaces around it");
+    rc = pv_fail(err, PV_EINVAL,
+                 "a name has 1 to 128 bytes, no control characters and no spaces around it");
     pv_err_pointer(err, "/name");
     return rc;
 }
 
-int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *out, struct pv_err *err)
+int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *out,
+                      struct pv_err *err)
 {
     struct model_value admin = { .set = true, .number = PV_ROLE_ADMIN };
     struct model_row **rows;
@@ -89,7 +91,8 @@ int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *o
         return rc;
     *out = 0;
     for (size_t i = 0; i < n; i++)
-        *out += rows[i] && model_number(rows[i], F(user, enabled)) && !(except && id_eq(&ids[i], except));
+        *out += rows[i] && model_number(rows[i], F(user, enabled)) &&
+                !(except && id_eq(&ids[i], except));
     return PV_OK;
 }
 
@@ -107,8 +110,8 @@ static int name_free(struct store_tx *tx, const char *name, struct pv_err *err)
     return rc;
 }
 
-int user_insert(struct store_tx *tx, const struct user *u, const char *full_name, const char *password_hash,
-                int64_t now_ms, struct pv_err *err)
+int user_insert(struct store_tx *tx, const struct user *u, const char *full_name,
+                const char *password_hash, int64_t now_ms, struct pv_err *err)
 {
     struct model_row *row = model_row_new(tx_arena(tx), PV_KIND_user);
     int rc;
@@ -134,10 +137,10 @@ int user_insert(struct store_tx *tx, const struct user *u, const char *full_name
 
 struct change {
     struct auth *a;
-    struct user user;               /* create: all; else id */
+    struct user user; /* create: all; else id */
     const char *full_name, *password_hash;
-    enum pv_role role;              /* NONE: as it is */
-    int enabled;                    /* -1: as it is */
+    enum pv_role role; /* NONE: as it is */
+    int enabled;       /* -1: as it is */
     bool remove;
     int64_t now_ms;
     struct audit_note note;
@@ -184,8 +187,10 @@ int auth_user_create(struct auth *a, const char *name, const char *full_name, co
 static int keep_an_admin(struct store_tx *tx, const struct change *c, const struct model_row *row,
                          struct pv_err *err)
 {
-    bool was = model_number(row, F(user, role)) == PV_ROLE_ADMIN && model_number(row, F(user, enabled));
-    bool is = !c->remove && (c->role == PV_ROLE_NONE || c->role == PV_ROLE_ADMIN) && c->enabled != 0;
+    bool was =
+        model_number(row, F(user, role)) == PV_ROLE_ADMIN && model_number(row, F(user, enabled));
+    bool is =
+        !c->remove && (c->role == PV_ROLE_NONE || c->role == PV_ROLE_ADMIN) && c->enabled != 0;
     size_t others = 0;
     int rc;
 
@@ -193,11 +198,13 @@ static int keep_an_admin(struct store_tx *tx, const struct change *c, const stru
         return PV_OK;
     rc = user_count_admins(tx, &row->id, &others, err);
     if (rc == PV_OK && others == 0)
-        return pv_fail(err, PV_ESTATE, "%s is the last administrator", model_text(row, F(user, name)));
+        return pv_fail(err, PV_ESTATE, "%s is the last administrator",
+                       model_text(row, F(user, name)));
     return rc;
 }
 
-static int get_row(struct store_tx *tx, const struct pv_id *id, struct model_row **row, struct pv_err *err)
+static int get_row(struct store_tx *tx, const struct pv_id *id, struct model_row **row,
+                   struct pv_err *err)
 {
     int rc = tx_rows_get(tx, PV_KIND_user, id, 1, false, tx_arena(tx), row, err);
 
@@ -236,7 +243,8 @@ static int update(struct store_tx *tx, void *arg, struct pv_err *err)
         fields[n++] = F(user, password);
     }
     if (rights) {
-        model_set_number(row, F(user, access_version), model_number(row, F(user, access_version)) + 1);
+        model_set_number(row, F(user, access_version),
+                         model_number(row, F(user, access_version)) + 1);
         fields[n++] = F(user, access_version);
         rc = tx_logins_delete_of(tx, &row->id, err);
     }
@@ -266,11 +274,12 @@ static int change_user(struct auth *a, struct change *c, const char *password, s
     return rc;
 }
 
-int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_name, const char *password,
-                     enum pv_role role, int enabled, struct pv_err *err)
+int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_name,
+                     const char *password, enum pv_role role, int enabled, struct pv_err *err)
 {
-    struct change c = { .a = a, .user = { .id = *user }, .full_name = full_name, .role = role,
-                        .enabled = enabled };
+    struct change c = {
+        .a = a, .user = { .id = *user }, .full_name = full_name, .role = role, .enabled = enabled
+    };
 
     audit_note_take(&c.note, "user.update");
     return change_user(a, &c, password, err);
@@ -317,7 +326,7 @@ static int delete_tokens(struct store_tx *tx, const struct pv_id *user, struct p
     return rc;
 }
 
-static int delete(struct store_tx *tx, void *arg, struct pv_err *err)
+static int delete (struct store_tx *tx, void *arg, struct pv_err *err)
 {
     struct change *c = arg;
     struct model_row *row;

@@ -20,9 +20,10 @@
 
 PV_DEFINE_AUTO(EVP_CIPHER_CTX_free, EVP_CIPHER_CTX *)
 
-/* Where the secret belongs: a sealed value moved to another row or field does not open. By the field's name, since
- * its number may change when another field is added. */
-static int make_aad(enum pv_kind kind, const struct pv_id *row, unsigned field, char out[160], struct pv_err *err)
+/* Where the secret belongs: a sealed value moved to another row or field does not open. By the
+ * field's name, since its number may change when another field is added. */
+static int make_aad(enum pv_kind kind, const struct pv_id *row, unsigned field, char out[160],
+                    struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     char id[33];
@@ -34,21 +35,21 @@ static int make_aad(enum pv_kind kind, const struct pv_id *row, unsigned field, 
     return PV_OK;
 }
 
-static bool encrypt(const uint8_t key[32], const char *aad, const uint8_t *nonce, const char *secret, size_t len,
-                    uint8_t *out, uint8_t *tag)
+static bool encrypt(const uint8_t key[32], const char *aad, const uint8_t *nonce,
+                    const char *secret, size_t len, uint8_t *out, uint8_t *tag)
 {
     PV_AUTO(EVP_CIPHER_CTX_free_p) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int n;
 
     return c && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
            EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)aad, (int)strlen(aad)) == 1 &&
-           EVP_EncryptUpdate(c, out, &n, (const unsigned char *)secret, (int)len) == 1 && (size_t)n == len &&
-           EVP_EncryptFinal_ex(c, out + n, &n) == 1 &&
+           EVP_EncryptUpdate(c, out, &n, (const unsigned char *)secret, (int)len) == 1 &&
+           (size_t)n == len && EVP_EncryptFinal_ex(c, out + n, &n) == 1 &&
            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, tag) == 1;
 }
 
-static bool decrypt(const uint8_t key[32], const char *aad, const uint8_t *nonce, const uint8_t *sealed, size_t len,
-                    uint8_t *tag, uint8_t *out)
+static bool decrypt(const uint8_t key[32], const char *aad, const uint8_t *nonce,
+                    const uint8_t *sealed, size_t len, uint8_t *tag, uint8_t *out)
 {
     PV_AUTO(EVP_CIPHER_CTX_free_p) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int n;
@@ -56,11 +57,12 @@ static bool decrypt(const uint8_t key[32], const char *aad, const uint8_t *nonce
     return c && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
            EVP_DecryptUpdate(c, NULL, &n, (const unsigned char *)aad, (int)strlen(aad)) == 1 &&
            EVP_DecryptUpdate(c, out, &n, sealed, (int)len) == 1 &&
-           EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, tag) == 1 && EVP_DecryptFinal_ex(c, out + n, &n) == 1;
+           EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, tag) == 1 &&
+           EVP_DecryptFinal_ex(c, out + n, &n) == 1;
 }
 
-int auth_seal(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsigned field, const char *secret,
-              char **sealed, struct pv_err *err)
+int auth_seal(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsigned field,
+              const char *secret, char **sealed, struct pv_err *err)
 {
     size_t len = strlen(secret);
     PV_AUTO_FREE uint8_t *raw = NULL;
@@ -91,8 +93,8 @@ int auth_seal(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsign
     return *sealed ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for a secret");
 }
 
-int auth_open(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsigned field, const char *sealed,
-              char **secret, struct pv_err *err)
+int auth_open(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsigned field,
+              const char *sealed, char **secret, struct pv_err *err)
 {
     size_t text_len = strlen(sealed), len = 0;
     PV_AUTO_FREE uint8_t *raw = NULL;
@@ -107,7 +109,8 @@ int auth_open(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsign
     if (!raw)
         return pv_fail(err, PV_ENOMEM, "no memory for a secret");
     if (!str_starts(sealed, VERSION) ||
-        !str_unbase64(sealed + strlen(VERSION), text_len - strlen(VERSION), raw, text_len, &len) || len < NONCE + TAG)
+        !str_unbase64(sealed + strlen(VERSION), text_len - strlen(VERSION), raw, text_len, &len) ||
+        len < NONCE + TAG)
         return pv_fail(err, PV_EFORMAT, "a sealed secret is damaged");
     len -= NONCE + TAG;
     out = calloc(1, len + 1);
@@ -119,8 +122,10 @@ int auth_open(struct auth *a, enum pv_kind kind, const struct pv_id *row, unsign
     if (!ok) {
         OPENSSL_cleanse(out, len);
         free(out);
-        return pv_fail(err, PV_EFORMAT, "a sealed secret does not open: it is damaged, belongs to another row, or the "
-                       "key file is another one");
+        return pv_fail(
+            err, PV_EFORMAT,
+            "a sealed secret does not open: it is damaged, belongs to another row, or the "
+            "key file is another one");
     }
     *secret = (char *)out;
     return PV_OK;

@@ -16,10 +16,12 @@ static size_t limit_of(const struct request *r)
 
 static int too_large(const struct request *r, struct pv_err *err)
 {
-    return pv_fail_as(err, "too-large", "the body is larger than the %zu bytes that this route takes", limit_of(r));
+    return pv_fail_as(err, "too-large",
+                      "the body is larger than the %zu bytes that this route takes", limit_of(r));
 }
 
-/* "application/json; charset=utf-8": the type alone decides; another charset than UTF-8 does not. */
+/* "application/json; charset=utf-8": the type alone decides; another charset than UTF-8 does not.
+ */
 static bool type_is(const char *header, const char *type)
 {
     size_t len = strlen(type);
@@ -40,7 +42,8 @@ static int check_type(struct request *r, struct pv_err *err)
     const char *type = req_header(&r->pub, "Content-Type");
 
     if (req_header(&r->pub, "Content-Encoding"))
-        return pv_fail_as(err, "unsupported-media-type", "a packed body (Content-Encoding) is not taken");
+        return pv_fail_as(err, "unsupported-media-type",
+                          "a packed body (Content-Encoding) is not taken");
     if (!type)
         return pv_fail_as(err, "unsupported-media-type", "the body has no Content-Type");
     if (type_is(type, "application/json"))
@@ -164,8 +167,8 @@ int body_end(struct request *r, struct pv_err *err)
         return check_missing(r, err);
     r->pub.json = json_loadb(r->body.data, r->body.len, JSON_REJECT_DUPLICATES, &at);
     if (!r->pub.json)
-        return pv_fail_as(err, "invalid-request", "the body is not JSON: %s (line %d, column %d)", at.text, at.line,
-                          at.column);
+        return pv_fail_as(err, "invalid-request", "the body is not JSON: %s (line %d, column %d)",
+                          at.text, at.line, at.column);
     if (!json_is_object(r->pub.json))
         return pv_fail_as(err, "invalid-request", "the body is not a JSON object");
     r->pub.body = r->body.data;

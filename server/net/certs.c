@@ -25,7 +25,7 @@
 
 #include "server/net/router.h"
 
-#define DAYS 825        /* the longest that clients accept of such a certificate */
+#define DAYS 825 /* the longest that clients accept of such a certificate */
 #define MAX_PEM (1024u * 1024)
 #define MAX_NAMES 2048
 
@@ -36,8 +36,8 @@ PV_DEFINE_AUTO(BIO_free_all, BIO *)
 static bool name_ok(const char *name)
 {
     for (const char *c = name; *c; c++) {
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '-' ||
-              *c == '.'))
+        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+              *c == '-' || *c == '.'))
             return false;
     }
     return name[0] != 0 && strlen(name) <= 253;
@@ -118,12 +118,14 @@ static bool fill(X509 *cert, EVP_PKEY *key, const char *names)
     return X509_set_version(cert, 2) == 1 && set_serial(cert) &&
            X509_gmtime_adj(X509_getm_notBefore(cert), -300) &&
            X509_gmtime_adj(X509_getm_notAfter(cert), 60L * 60 * 24 * DAYS - 300) &&
-           X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"polyvisor", -1, -1, 0) &&
+           X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                                      (const unsigned char *)"polyvisor", -1, -1, 0) &&
            X509_set_issuer_name(cert, subject) && X509_set_pubkey(cert, key) &&
            add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
            add_extension(cert, NID_key_usage, "critical,digitalSignature") &&
            add_extension(cert, NID_ext_key_usage, "serverAuth") &&
-           add_extension(cert, NID_subject_alt_name, names) && X509_sign(cert, key, EVP_sha256()) > 0;
+           add_extension(cert, NID_subject_alt_name, names) &&
+           X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
 static int write_pem(const char *path, BIO *bio, unsigned mode, struct pv_err *err)
@@ -176,13 +178,17 @@ static int fingerprint(const char *cert_path, char sha256[65], struct pv_err *er
     return PV_OK;
 }
 
-int net_certificate(const char *cert_path, const char *key_path, char sha256[65], struct pv_err *err)
+int net_certificate(const char *cert_path, const char *key_path, char sha256[65],
+                    struct pv_err *err)
 {
     bool have_cert = access(cert_path, F_OK) == 0, have_key = access(key_path, F_OK) == 0;
 
     if (have_cert != have_key)
-        return pv_fail(err, PV_EINVAL, "of %s and %s one is missing; bring it back, or remove the other to have both "
-                       "made anew", cert_path, key_path);
+        return pv_fail(
+            err, PV_EINVAL,
+            "of %s and %s one is missing; bring it back, or remove the other to have both "
+            "made anew",
+            cert_path, key_path);
     if (!have_cert) {
         int rc = make(cert_path, key_path, err);
 

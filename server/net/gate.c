@@ -7,8 +7,9 @@
 #include <polyvisor/str.h>
 
 static const char *const methods[GATE_METHODS] = {
-    [GATE_GET] = "GET",       [GATE_HEAD] = "HEAD",     [GATE_POST] = "POST",       [GATE_PUT] = "PUT",
-    [GATE_PATCH] = "PATCH",   [GATE_DELETE] = "DELETE", [GATE_OPTIONS] = "OPTIONS",
+    [GATE_GET] = "GET",         [GATE_HEAD] = "HEAD",   [GATE_POST] = "POST",
+    [GATE_PUT] = "PUT",         [GATE_PATCH] = "PATCH", [GATE_DELETE] = "DELETE",
+    [GATE_OPTIONS] = "OPTIONS",
 };
 
 const char *gate_method_name(enum gate_method m)
@@ -100,7 +101,8 @@ bool gate_decode(const char *text, size_t len, bool plus_is_space, char *out, si
     return str_utf8_ok(out, n, false);
 }
 
-/* One segment of the path, already known to hold only characters a path may have and whole percent sequences. */
+/* One segment of the path, already known to hold only characters a path may have and whole percent
+ * sequences. */
 static bool segment_ok(const char *s, size_t len)
 {
     size_t dots = 0, chars = 0;
@@ -141,7 +143,8 @@ static bool check_target(const struct gate_head *h, struct gate_verdict *v)
 
         if (i < v->path_len ? !path_char(c) : (c <= 0x20 || c >= 0x7f || c == '#'))
             return refuse(v, 400, "a character that may not stand in an address");
-        if (c == '%' && (h->target_len - i < 3 || hex_value(path[i + 1]) < 0 || hex_value(path[i + 2]) < 0))
+        if (c == '%' &&
+            (h->target_len - i < 3 || hex_value(path[i + 1]) < 0 || hex_value(path[i + 2]) < 0))
             return refuse(v, 400, "an incomplete percent sequence");
         if (c == '%' && i < v->path_len && v->path_len - i < 3)
             return refuse(v, 400, "an incomplete percent sequence");
@@ -180,8 +183,8 @@ static bool check_length(const struct gate_header *h, struct gate_verdict *v)
 
 /* Headers that may come once only. */
 enum { ONE_HOST, ONE_LENGTH, ONE_ENCODING, ONE_TYPE, ONE_AUTHORIZATION, ONE_EXPECT, ONES };
-static const char *const once[ONES] = { "Host", "Content-Length", "Transfer-Encoding", "Content-Type",
-                                        "Authorization", "Expect" };
+static const char *const once[ONES] = { "Host",         "Content-Length", "Transfer-Encoding",
+                                        "Content-Type", "Authorization",  "Expect" };
 
 static bool check_headers(const struct gate_head *head, struct gate_verdict *v)
 {
@@ -256,7 +259,7 @@ bool gate_contiguous(const struct gate_head *head, size_t head_size)
 
         if (end - at < 2 || !is_line_end(at) || h->name != at + 2)
             return false;
-        at = h->name + h->name_len + 1;     /* past the colon */
+        at = h->name + h->name_len + 1; /* past the colon */
         while (at < h->value && (*at == ' ' || *at == '\t'))
             at++;
         if (at != h->value)

@@ -7,7 +7,7 @@
 
 #include "server/net/inside.h"
 
-#define LEVEL 3     /* of 12: a third of the size at little cost; an answer is sent once */
+#define LEVEL 3 /* of 12: a third of the size at little cost; an answer is sent once */
 
 /* RFC 9110, 12.5.3: listed, and not with q=0. */
 bool gzip_wanted(const struct request *r)

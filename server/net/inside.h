@@ -22,9 +22,9 @@
 #include "server/net/routes.h"
 #include "server/net/sse.h"
 
-#define NET_MAX_QUERY 64                    /* parameters */
+#define NET_MAX_QUERY 64 /* parameters */
 #define NET_MAX_ANSWER (64u * 1024 * 1024)
-#define NET_MAX_DRAIN (16u * 1024 * 1024)   /* of a refused body, before the connection is cut */
+#define NET_MAX_DRAIN (16u * 1024 * 1024) /* of a refused body, before the connection is cut */
 #define NET_DEFAULT_BODY (1024u * 1024)
 #define NET_POOL_SIZE 128
 #define NET_GZIP_MIN 1024
@@ -41,23 +41,23 @@ enum stage { STAGE_HEAD, STAGE_BODY, STAGE_WAIT, STAGE_SENT };
 /* Of a deferred request, in r->later. */
 enum later {
     LATER_NO,
-    LATER_SUSPENDED,    /* net waits for req_finish */
-    LATER_FINISHED,     /* req_finish was called */
-    LATER_ABANDONED,    /* net stopped waiting; req_finish frees the request */
+    LATER_SUSPENDED, /* net waits for req_finish */
+    LATER_FINISHED,  /* req_finish was called */
+    LATER_ABANDONED, /* net stopped waiting; req_finish frees the request */
 };
 
 struct sse_stream {
     pthread_mutex_t lock;
     struct MHD_Connection *connection;
-    struct buf ring;            /* guarded by lock: bytes from `sent` on are to be sent */
-    size_t sent;                /* guarded by lock */
+    struct buf ring;             /* guarded by lock: bytes from `sent` on are to be sent */
+    size_t sent;                 /* guarded by lock */
     bool suspended, ended, news; /* guarded by lock; news: wants_more is to run before suspending */
-    int64_t last_ms;            /* guarded by lock: when something was last appended */
+    int64_t last_ms;             /* guarded by lock: when something was last appended */
     void (*wants_more)(void *ctx, struct sse_stream *s);
     void (*closed)(void *ctx);
     void *ctx;
     struct net *net;
-    bool listed;                /* in net->streams; of net's thread alone */
+    bool listed;                     /* in net->streams; of net's thread alone */
     struct sse_stream *next, **link; /* guarded by net->streams_lock */
 };
 
@@ -70,29 +70,31 @@ struct stream {
 };
 
 struct request {
-    struct req pub;             /* first: the two are cast into each other */
+    struct req pub; /* first: the two are cast into each other */
     struct net *net;
     struct MHD_Connection *connection;
     enum stage stage;
     int64_t started_ns;
-    char id[65];                /* request id */
+    char id[65]; /* request id */
     char address[64];
 
     /* what came */
-    const char *raw_target;     /* in the library's buffer; compared, never read after parsing */
-    const char *target;         /* copy */
+    const char *raw_target; /* in the library's buffer; compared, never read after parsing */
+    const char *target;     /* copy */
     size_t target_len;
-    const struct gate_header *headers;  /* arena */
+    const struct gate_header *headers; /* arena */
     size_t nheaders;
     struct gate_verdict verdict;
     struct route_match match;
-    struct query_word { const char *name, *value; } *query; /* arena */
+    struct query_word {
+        const char *name, *value;
+    } * query; /* arena */
     size_t nquery;
     struct buf body;
     uint64_t drained;
-    bool refused;               /* the answer is known; what still arrives is dropped */
+    bool refused; /* the answer is known; what still arrives is dropped */
     bool has_body;
-    unsigned depth;             /* of JSON nesting so far */
+    unsigned depth; /* of JSON nesting so far */
     bool in_string, escaped, is_json;
 
     /* the answer */
@@ -107,8 +109,8 @@ struct request {
     struct stream stream;
     struct sse_stream *sse;
 
-    _Atomic int later;          /* enum later */
-    _Atomic int owners;         /* of an abandoned one */
+    _Atomic int later;            /* enum later */
+    _Atomic int owners;           /* of an abandoned one */
     struct request *next, **link; /* pool, or net->deferred: guarded by net->lock */
 };
 
@@ -125,19 +127,19 @@ struct net {
     atomic_uint_fast64_t next_id;
 
     pthread_mutex_t lock;
-    pthread_cond_t idle;        /* active became 0 while stopping */
-    struct request *pool;       /* guarded by lock */
-    size_t pooled;              /* guarded by lock */
-    size_t active;              /* guarded by lock: requests under way */
-    struct request *deferred;   /* guarded by lock */
-    bool abandoning;            /* guarded by lock: nothing is suspended any more */
+    pthread_cond_t idle;      /* active became 0 while stopping */
+    struct request *pool;     /* guarded by lock */
+    size_t pooled;            /* guarded by lock */
+    size_t active;            /* guarded by lock: requests under way */
+    struct request *deferred; /* guarded by lock */
+    bool abandoning;          /* guarded by lock: nothing is suspended any more */
     atomic_bool stopping;
 
     pthread_mutex_t streams_lock;
     struct sse_stream *streams; /* guarded by streams_lock */
     pthread_t ticker;
     bool ticking;
-    pthread_cond_t tick;        /* with streams_lock: wakes the ticker to end */
+    pthread_cond_t tick; /* with streams_lock: wakes the ticker to end */
 
     pthread_mutex_t gzip_lock;
     struct libdeflate_compressor *gzip;
@@ -161,7 +163,8 @@ bool request_parse_query(struct request *r, struct pv_err *err);
 void request_identify(struct request *r, struct MHD_Connection *connection);
 
 /* body.c */
-/* Looks at the head: may there be a body, of what type and size? Otherwise the request is refused with an answer. */
+/* Looks at the head: may there be a body, of what type and size? Otherwise the request is refused
+ * with an answer. */
 int body_begin(struct request *r, struct pv_err *err);
 /* False: so much more came than may that the connection is to be cut. */
 bool body_take(struct request *r, const char *data, size_t len);
@@ -191,8 +194,9 @@ void sse_stop(struct net *n);
 void sse_tick(struct net *n, int64_t now_ms);
 
 /* router.c: what the library calls. */
-enum MHD_Result router_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *data, size_t *len, void **context);
+enum MHD_Result router_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *len, void **context);
 void *router_begin(void *cls, const char *target, struct MHD_Connection *connection);
 void router_completed(void *cls, struct MHD_Connection *connection, void **context,
                       enum MHD_RequestTerminationCode why);

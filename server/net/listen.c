@@ -32,8 +32,9 @@
 #define FD_RESERVE 128u
 #define MAX_PEM (1024u * 1024)
 #define LOGS_PER_S 10
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"                \
-                       "+CHACHA20-POLY1305:-RSA:-DHE-RSA:%SERVER_PRECEDENCE"
+#define TLS_PRIORITIES                                                                             \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"            \
+    "+CHACHA20-POLY1305:-RSA:-DHE-RSA:%SERVER_PRECEDENCE"
 
 union any_address {
     struct sockaddr any;
@@ -45,14 +46,15 @@ union any_address {
 struct listen_at {
     union any_address address;
     socklen_t len;
-    char host[64];      /* as in a URL; "" for unix */
+    char host[64]; /* as in a URL; "" for unix */
     bool loopback;
 };
 
 static int parse_unix(const char *path, struct listen_at *out, struct pv_err *err)
 {
     out->address.un.sun_family = AF_UNIX;
-    if (path[0] != '/' || !str_copy(out->address.un.sun_path, sizeof(out->address.un.sun_path), path))
+    if (path[0] != '/' ||
+        !str_copy(out->address.un.sun_path, sizeof(out->address.un.sun_path), path))
         return pv_fail(err, PV_EINVAL, "unix:%s is no absolute path, or too long", path);
     out->len = sizeof(out->address.un);
     out->loopback = true;
@@ -128,7 +130,8 @@ int listen_open(const char *text, bool tls, struct net *n, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     if (!tls && !at.loopback)
-        return pv_fail(err, PV_EINVAL, "%s needs a certificate: plain HTTP is for loopback addresses only", text);
+        return pv_fail(err, PV_EINVAL,
+                       "%s needs a certificate: plain HTTP is for loopback addresses only", text);
     if (at.address.any.sa_family == AF_UNIX)
         remove_stale(&at);
     fd = socket(at.address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -213,13 +216,14 @@ static unsigned per_address(const struct net *n)
     return n->loopback || n->config.trusted_proxy ? 0 : PER_ADDRESS;
 }
 
-/* The library's own strictness stays off: the gate is stricter, and 0.9.75 answers twice when its check fails.
- * Epoll for plain HTTP. Never epoll with TLS: its loop spins while a handshake is unfinished. */
+/* The library's own strictness stays off: the gate is stricter, and 0.9.75 answers twice when its
+ * check fails. Epoll for plain HTTP. Never epoll with TLS: its loop spins while a handshake is
+ * unfinished. */
 static int start_daemon(struct net *n, const char *cert, const char *key, struct pv_err *err)
 {
-    unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC |
-                     (n->tls ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS
-                             : MHD_USE_EPOLL_INTERNAL_THREAD);
+    unsigned flags =
+        MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC |
+        (n->tls ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS : MHD_USE_EPOLL_INTERNAL_THREAD);
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key },
@@ -230,15 +234,17 @@ static int start_daemon(struct net *n, const char *cert, const char *key, struct
 
     n->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, router_handle, n, MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, n->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, thread_count(&n->config),
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address(n), MHD_OPTION_URI_LOG_CALLBACK, router_begin, n,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, router_completed, n,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, n, MHD_OPTION_ARRAY, n->tls ? tls : none, MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, n->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+        thread_count(&n->config), MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_CONNECTION_TIMEOUT,
+        TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit(), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        per_address(n), MHD_OPTION_URI_LOG_CALLBACK, router_begin, n, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, router_completed, n,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, n, MHD_OPTION_ARRAY, n->tls ? tls : none,
+        MHD_OPTION_END);
     if (!n->daemon)
-        return pv_fail(err, PV_EINTERNAL, "the HTTP server could not start on %s%s", n->config.listen,
-                       n->tls ? "; is the certificate of its key?" : "");
+        return pv_fail(err, PV_EINTERNAL, "the HTTP server could not start on %s%s",
+                       n->config.listen, n->tls ? "; is the certificate of its key?" : "");
     return PV_OK;
 }
 

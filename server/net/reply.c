@@ -113,7 +113,8 @@ enum req_result reply_empty(struct req *pub, int status)
 /* What the handler said of a good answer does not hold for a problem. */
 static void forget_fields(struct request *r)
 {
-    static const char *const of_success[] = { "ETag", "Location", "Last-Modified", "Cache-Control" };
+    static const char *const of_success[] = { "ETag", "Location", "Last-Modified",
+                                              "Cache-Control" };
     struct field **at = &r->fields;
 
     while (*at) {
@@ -179,7 +180,8 @@ static void add_common(struct request *r, struct MHD_Response *m)
         add(m, "Cache-Control", "no-store");
     if (r->pub.request_id)
         add(m, "X-Request-Id", r->pub.request_id);
-    snprintf(timing, sizeof(timing), "total;dur=%.3f", (double)(clock_mono_ns() - r->started_ns) / 1e6);
+    snprintf(timing, sizeof(timing), "total;dur=%.3f",
+             (double)(clock_mono_ns() - r->started_ns) / 1e6);
     add(m, "Server-Timing", timing);
     if (r->close || atomic_load_explicit(&r->net->stopping, memory_order_relaxed))
         add(m, "Connection", "close");

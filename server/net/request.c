@@ -12,9 +12,9 @@
 
 #include "server/net/inside.h"
 
-#define ARENA_FIRST (3u * 1024)  /* an open event stream keeps it */
+#define ARENA_FIRST (3u * 1024) /* an open event stream keeps it */
 #define ARENA_LIMIT (64u * 1024 * 1024)
-#define KEEP_BUFFER (64u * 1024)    /* larger ones are not kept for the next request */
+#define KEEP_BUFFER (64u * 1024) /* larger ones are not kept for the next request */
 
 static struct request *request_new(void)
 {
@@ -154,7 +154,8 @@ const char *req_query(const struct req *r, const char *name)
     return NULL;
 }
 
-void req_query_each(const struct req *r, void (*each)(void *ctx, const char *name, const char *value), void *ctx)
+void req_query_each(const struct req *r,
+                    void (*each)(void *ctx, const char *name, const char *value), void *ctx)
 {
     const struct request *q = request_of(r);
 
@@ -251,11 +252,13 @@ bool request_parse_query(struct request *r, struct pv_err *err)
             const char *value = equals ? decode_word(r, equals + 1, len - name_len - 1) : "";
 
             if (!name || !value) {
-                pv_fail_as(err, "invalid-request", "the query holds something that is not UTF-8 text");
+                pv_fail_as(err, "invalid-request",
+                           "the query holds something that is not UTF-8 text");
                 return false;
             }
             if (r->nquery == NET_MAX_QUERY) {
-                pv_fail_as(err, "invalid-request", "the query has more than %d parameters", NET_MAX_QUERY);
+                pv_fail_as(err, "invalid-request", "the query has more than %d parameters",
+                           NET_MAX_QUERY);
                 return false;
             }
             r->query[r->nquery].name = name;
@@ -272,7 +275,8 @@ static void address_text(const struct sockaddr *sa, char *out, size_t cap)
     char text[INET6_ADDRSTRLEN] = "";
 
     if (sa && sa->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, text, sizeof(text));
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, text,
+                  sizeof(text));
     } else if (sa && sa->sa_family == AF_INET6) {
         const struct in6_addr *a6 = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
 
@@ -313,8 +317,8 @@ static bool id_acceptable(const char *id)
     for (size_t i = 0; i < len; i++) {
         char c = id[i];
 
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
-              c == '.'))
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              c == '-' || c == '_' || c == '.'))
             return false;
     }
     return len >= 1 && len <= 64;
@@ -322,7 +326,8 @@ static bool id_acceptable(const char *id)
 
 void request_identify(struct request *r, struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const char *theirs = req_header(&r->pub, "X-Request-Id");
     struct net *n = r->net;
 
@@ -332,8 +337,9 @@ void request_identify(struct request *r, struct MHD_Connection *connection)
     if (id_acceptable(theirs))
         str_copy(r->id, sizeof(r->id), theirs);
     else
-        snprintf(r->id, sizeof(r->id), "%s-%llx", n->id_prefix,
-                 (unsigned long long)atomic_fetch_add_explicit(&n->next_id, 1, memory_order_relaxed));
+        snprintf(
+            r->id, sizeof(r->id), "%s-%llx", n->id_prefix,
+            (unsigned long long)atomic_fetch_add_explicit(&n->next_id, 1, memory_order_relaxed));
     r->pub.request_id = r->id;
     r->pub.address = r->address;
 }

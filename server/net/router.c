@@ -33,8 +33,8 @@ struct head_list {
     size_t n;
 };
 
-static enum MHD_Result each_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
-                                   const char *value, size_t value_len)
+static enum MHD_Result each_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
 {
     struct head_list *l = cls;
 
@@ -43,7 +43,8 @@ static enum MHD_Result each_header(void *cls, enum MHD_ValueKind kind, const cha
     return l->n <= GATE_MAX_HEADERS ? MHD_YES : MHD_NO;
 }
 
-/* The library's buffer is used again for the next request, while a deferred handler may still look at headers. */
+/* The library's buffer is used again for the next request, while a deferred handler may still look
+ * at headers. */
 static bool keep_headers(struct request *r, const struct head_list *l)
 {
     const struct gate_header *last;
@@ -73,8 +74,8 @@ static void invalid(struct request *r, const char *why)
 {
     struct pv_err err = { 0 };
 
-    pv_fail_as(&err, r->verdict.status == 414 ? "uri-too-long" : "invalid-request", "the request was refused: %s",
-               why);
+    pv_fail_as(&err, r->verdict.status == 414 ? "uri-too-long" : "invalid-request",
+               "the request was refused: %s", why);
     r->pub.method = r->pub.path = r->pub.query = "";
     reply_problem(&r->pub, &err);
     r->close = true;
@@ -84,8 +85,9 @@ static void invalid(struct request *r, const char *why)
 static bool pass_gate(struct request *r, const char *method, const char *version)
 {
     const union MHD_ConnectionInfo *size;
-    struct gate_head head = { .method = method, .target = r->raw_target, .target_len = r->target_len,
-                              .version = version };
+    struct gate_head head = {
+        .method = method, .target = r->raw_target, .target_len = r->target_len, .version = version
+    };
     struct head_list l;
     char *path;
 
@@ -147,14 +149,15 @@ static void answer_no_route(struct request *r)
     reply_problem(&r->pub, &err);
 }
 
-/* Everything that can be decided before the body comes. A refused request is answered after its body was dropped,
- * because an answer sent before would be lost to most clients. */
+/* Everything that can be decided before the body comes. A refused request is answered after its
+ * body was dropped, because an answer sent before would be lost to most clients. */
 static void decide(struct request *r)
 {
     struct net *n = r->net;
     struct pv_err err = { 0 };
 
-    if (!routes_find(n->routes, r->verdict.method, r->pub.path, r->verdict.path_len, r->pub.arena, &r->match)) {
+    if (!routes_find(n->routes, r->verdict.method, r->pub.path, r->verdict.path_len, r->pub.arena,
+                     &r->match)) {
         pv_fail_as(&err, "invalid-request", "the path holds something that is not UTF-8 text");
         answer_early(r, &err);
         return;
@@ -170,7 +173,8 @@ static void decide(struct request *r)
         return;
     }
     if (!request_parse_query(r, &err) ||
-        (n->config.authorise && n->config.authorise(&r->pub, &err) != PV_OK) || body_begin(r, &err) != PV_OK)
+        (n->config.authorise && n->config.authorise(&r->pub, &err) != PV_OK) ||
+        body_begin(r, &err) != PV_OK)
         answer_early(r, &err);
 }
 
@@ -184,7 +188,8 @@ static enum MHD_Result on_head(struct request *r, const char *method, const char
     if (!ok)
         return reply_queue(r);
     decide(r);
-    /* Who asks before sending, or means to send very much, is told at once; the connection ends then. */
+    /* Who asks before sending, or means to send very much, is told at once; the connection ends
+     * then. */
     if (r->refused && (v->expects_continue || (v->has_length && v->length > NET_MAX_DRAIN))) {
         r->close = true;
         return reply_queue(r);
@@ -225,7 +230,8 @@ void router_abandon(struct net *n)
     pthread_mutex_unlock(&n->lock);
 }
 
-/* An abandoned request has two owners: net until its connection was answered, the application until req_finish. */
+/* An abandoned request has two owners: net until its connection was answered, the application until
+ * req_finish. */
 static void let_go(struct request *r)
 {
     if (atomic_fetch_sub(&r->owners, 1) != 1)
@@ -249,7 +255,7 @@ static void suspend(struct request *r)
     n->deferred = r;
     atomic_store(&r->owners, 2);
     if (!atomic_compare_exchange_strong(&r->later, &before, LATER_SUSPENDED))
-        MHD_resume_connection(r->connection);   /* finished already */
+        MHD_resume_connection(r->connection); /* finished already */
     else if (n->abandoning)
         abandon_locked(r);
     pthread_mutex_unlock(&n->lock);
@@ -262,13 +268,13 @@ void req_finish(struct req *pub)
     int before = LATER_NO;
 
     if (atomic_compare_exchange_strong(&r->later, &before, LATER_FINISHED))
-        return;     /* net's thread is not done with the handler yet, and will notice */
+        return; /* net's thread is not done with the handler yet, and will notice */
     before = LATER_SUSPENDED;
     if (atomic_compare_exchange_strong(&r->later, &before, LATER_FINISHED)) {
         MHD_resume_connection(connection);
         return;
     }
-    let_go(r);  /* abandoned */
+    let_go(r); /* abandoned */
 }
 
 static void unlink_deferred(struct request *r)
@@ -283,11 +289,12 @@ static void unlink_deferred(struct request *r)
 
 static enum MHD_Result answer_abandoned(struct MHD_Connection *connection)
 {
-    static const char body[] = "{\"type\":\"/api/v1/problems/unavailable\",\"status\":503,\"code\":\"unavailable\","
-                               "\"title\":\"The server has no room for this now\","
-                               "\"detail\":\"the server is stopping\",\"retryable\":true}";
-    struct MHD_Response *m = MHD_create_response_from_buffer(sizeof(body) - 1, (void *)(uintptr_t)body,
-                                                             MHD_RESPMEM_PERSISTENT);
+    static const char body[] =
+        "{\"type\":\"/api/v1/problems/unavailable\",\"status\":503,\"code\":\"unavailable\","
+        "\"title\":\"The server has no room for this now\","
+        "\"detail\":\"the server is stopping\",\"retryable\":true}";
+    struct MHD_Response *m = MHD_create_response_from_buffer(
+        sizeof(body) - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
     enum MHD_Result queued;
 
     if (!m)
@@ -357,8 +364,9 @@ static enum MHD_Result run(struct request *r)
     return reply_queue(r);
 }
 
-enum MHD_Result router_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *data, size_t *len, void **context)
+enum MHD_Result router_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *len, void **context)
 {
     struct request *r = *context;
 

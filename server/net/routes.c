@@ -11,11 +11,11 @@
 #include "server/net/router.h"
 
 struct node {
-    const char *name;               /* of the segment, in the route's pattern */
+    const char *name; /* of the segment, in the route's pattern */
     size_t len;
-    struct node *literals;          /* children, sorted once all are known */
+    struct node *literals; /* children, sorted once all are known */
     size_t nliterals;
-    struct node *parameter;         /* child for "{name}" */
+    struct node *parameter; /* child for "{name}" */
     const struct route *routes[GATE_METHODS];
     uint32_t allowed;
 };
@@ -105,8 +105,8 @@ static int add(struct routes *r, const struct route *route, struct pv_err *err)
 
     while (m < GATE_METHODS && !str_eq(route->method, gate_method_name(m)))
         m++;
-    if (m == GATE_METHODS || m == GATE_HEAD || m == GATE_OPTIONS || route->pattern[0] != '/' || !route->handler ||
-        !split(route->pattern, strlen(route->pattern), segments, &n))
+    if (m == GATE_METHODS || m == GATE_HEAD || m == GATE_OPTIONS || route->pattern[0] != '/' ||
+        !route->handler || !split(route->pattern, strlen(route->pattern), segments, &n))
         return pv_fail(err, PV_EINVAL, "route %s %s is malformed", route->method, route->pattern);
     for (size_t i = 0; i < n; i++) {
         params += is_param(&segments[i]);
@@ -192,8 +192,8 @@ static const struct node *find_literal(const struct node *n, const struct segmen
 }
 
 /* At most 2^16 steps in theory, but a table has few places where literal and parameter meet. */
-static const struct node *walk(const struct node *n, const struct segment *s, size_t left, uint32_t *taken,
-                               unsigned depth)
+static const struct node *walk(const struct node *n, const struct segment *s, size_t left,
+                               uint32_t *taken, unsigned depth)
 {
     const struct node *found = NULL, *next;
 
@@ -219,8 +219,8 @@ static const struct route *any_route(const struct node *n)
     return NULL;
 }
 
-static bool fill_params(const struct route *route, const struct segment *segments, size_t n, uint32_t taken,
-                        struct arena *a, struct route_match *out)
+static bool fill_params(const struct route *route, const struct segment *segments, size_t n,
+                        uint32_t taken, struct arena *a, struct route_match *out)
 {
     struct segment pattern[ROUTES_MAX_SEGMENTS];
     size_t np;
@@ -242,8 +242,8 @@ static bool fill_params(const struct route *route, const struct segment *segment
     return true;
 }
 
-bool routes_find(const struct routes *r, enum gate_method method, const char *path, size_t len, struct arena *a,
-                 struct route_match *out)
+bool routes_find(const struct routes *r, enum gate_method method, const char *path, size_t len,
+                 struct arena *a, struct route_match *out)
 {
     struct segment segments[ROUTES_MAX_SEGMENTS];
     const struct node *node;
@@ -260,7 +260,8 @@ bool routes_find(const struct routes *r, enum gate_method method, const char *pa
         return true;
     out->allowed = node->allowed;
     out->route = node->routes[method == GATE_HEAD ? GATE_GET : method];
-    return !taken || fill_params(out->route ? out->route : any_route(node), segments, n, taken, a, out);
+    return !taken ||
+           fill_params(out->route ? out->route : any_route(node), segments, n, taken, a, out);
 }
 
 void routes_allow_text(uint32_t allowed, char *out, size_t cap)

@@ -12,9 +12,9 @@
 #include "server/net/inside.h"
 
 #define RING_MAX (64u * 1024)
-#define KEEP_SMALL 4096u        /* an empty ring larger than this gives its memory back */
+#define KEEP_SMALL 4096u /* an empty ring larger than this gives its memory back */
 #define COMMENT_MS 15000
-#define IDLE_S 60u              /* a client that takes nothing for that long is cut off */
+#define IDLE_S 60u /* a client that takes nothing for that long is cut off */
 
 static const char lagging[] = "event: lagging\ndata: {}\n\n";
 

@@ -5,10 +5,11 @@
 
 #include "server/net/inside.h"
 
-#define PIECE (1024u * 1024)    /* most that one call of `next` may append */
+#define PIECE (1024u * 1024) /* most that one call of `next` may append */
 
 enum req_result reply_stream(struct req *pub, int status, const char *content_type,
-                             int (*next)(void *ctx, struct buf *out), void (*release)(void *ctx), void *ctx)
+                             int (*next)(void *ctx, struct buf *out), void (*release)(void *ctx),
+                             void *ctx)
 {
     struct request *r = request_of(pub);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gate, routes and query on the bytes of a request, cut into lines as tolerantly as the HTTP library does it. What is
- * let in must hold what the rest relies on. */
+/* Gate, routes and query on the bytes of a request, cut into lines as tolerantly as the HTTP
+ * library does it. What is let in must hold what the rest relies on. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +72,8 @@ static bool cut_request_line(char *line, struct gate_head *head)
 }
 
 /* False: the library itself would refuse it. */
-static bool cut(char *text, size_t len, struct gate_head *head, struct gate_header headers[GATE_MAX_HEADERS + 1],
-                size_t *size)
+static bool cut(char *text, size_t len, struct gate_head *head,
+                struct gate_header headers[GATE_MAX_HEADERS + 1], size_t *size)
 {
     char *end = text + len, *at = text, *next = text;
     char *line = cut_line(at, end, &next);
@@ -94,7 +94,8 @@ static bool cut(char *text, size_t len, struct gate_head *head, struct gate_head
             return false;
         *colon++ = 0;
         colon += strspn(colon, " \t");
-        headers[head->nheaders++] = (struct gate_header){ line, colon, strlen(line), strlen(colon) };
+        headers[head->nheaders++] =
+            (struct gate_header){ line, colon, strlen(line), strlen(colon) };
     }
     *size = (size_t)(next - head->method);
     return true;

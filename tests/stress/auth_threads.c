@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many identify themselves while rights change, people sign in and out and tokens come and go. Meant for TSan. */
+/* Many identify themselves while rights change, people sign in and out and tokens come and go.
+ * Meant for TSan. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static void *identify(void *arg)
         struct pv_err err = { 0 };
 
         must(auth_identify(auth, header, NULL, &who, &err) == PV_OK, err.message);
-        must(who.role == PV_ROLE_VIEWER || who.role == PV_ROLE_OPERATOR, "a role that the owner has");
+        must(who.role == PV_ROLE_VIEWER || who.role == PV_ROLE_OPERATOR,
+             "a role that the owner has");
         auth_rate(auth, &who, &left, &retry, &err);
         atomic_fetch_add(&identified, 1);
     }
@@ -71,7 +73,8 @@ static void *sign_in(void *arg)
         struct auth_identity who, seen;
         char cookie[44];
 
-        must(auth_login(auth, "bob", PASSWORD, "10.0.0.1", "", cookie, &who, &err) == PV_OK, err.message);
+        must(auth_login(auth, "bob", PASSWORD, "10.0.0.1", "", cookie, &who, &err) == PV_OK,
+             err.message);
         must(auth_identify(auth, NULL, cookie, &seen, &err) == PV_OK, err.message);
         must(auth_logout(auth, who.login_hash, &err) == PV_OK, err.message);
         must(auth_identify(auth, NULL, cookie, &seen, &err) != PV_OK, "signed out means out");
@@ -90,14 +93,20 @@ int main(void)
     must(mkdtemp(folder), "folder");
     snprintf(db, sizeof(db), "%s/db", folder);
     snprintf(key, sizeof(key), "%s/key", folder);
-    must(store_open(&(struct store_config){ .path = db, .group_ms = 1 }, &store, &err) == PV_OK, err.message);
-    must(auth_start(&(struct auth_config){ .store = store, .key_path = key, .rate_per_s = 50, .rate_burst = 200 },
-                    &auth, &err) == PV_OK,
+    must(store_open(&(struct store_config){ .path = db, .group_ms = 1 }, &store, &err) == PV_OK,
+         err.message);
+    must(auth_start(
+             &(struct auth_config){
+                 .store = store, .key_path = key, .rate_per_s = 50, .rate_burst = 200 },
+             &auth, &err) == PV_OK,
          err.message);
     auth->cost = 10;
-    must(auth_user_create(auth, "ann", "", PASSWORD, PV_ROLE_VIEWER, &user, &err) == PV_OK, err.message);
-    must(auth_user_create(auth, "bob", "", PASSWORD, PV_ROLE_VIEWER, &id, &err) == PV_OK, err.message);
-    must(auth_token_create(auth, &user, "t", PV_ROLE_NONE, 0, &id, token, &err) == PV_OK, err.message);
+    must(auth_user_create(auth, "ann", "", PASSWORD, PV_ROLE_VIEWER, &user, &err) == PV_OK,
+         err.message);
+    must(auth_user_create(auth, "bob", "", PASSWORD, PV_ROLE_VIEWER, &id, &err) == PV_OK,
+         err.message);
+    must(auth_token_create(auth, &user, "t", PV_ROLE_NONE, 0, &id, token, &err) == PV_OK,
+         err.message);
     snprintf(header, sizeof(header), "Bearer %s", token);
     for (int i = 0; i < READERS; i++)
         pthread_create(&threads[i], NULL, identify, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients that come and go while answers are deferred to other threads, events are published and the server stops in
- * the middle of it. Meant for TSan; says what it did and ends with 0. */
+/* Clients that come and go while answers are deferred to other threads, events are published and
+ * the server stops in the middle of it. Meant for TSan; says what it did and ends with 0. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -62,7 +62,8 @@ static enum req_result get_later(struct req *r)
     return REQ_LATER;
 }
 
-/* Who publishes holds the lock of the place while it appends; `closed` takes the place away under the same lock. */
+/* Who publishes holds the lock of the place while it appends; `closed` takes the place away under
+ * the same lock. */
 static struct place {
     pthread_mutex_t lock;
     struct sse_stream *stream;
@@ -211,6 +212,7 @@ int main(void)
         round_of(round);
     workers_free(pool);
     must(atomic_load(&answered) > 0 && atomic_load(&events) > 0, "something happened");
-    printf("%d answers, %d events, %d stops\n", atomic_load(&answered), atomic_load(&events), ROUNDS);
+    printf("%d answers, %d events, %d stops\n", atomic_load(&answered), atomic_load(&events),
+           ROUNDS);
     return 0;
 }

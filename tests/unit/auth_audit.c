@@ -8,9 +8,14 @@ static int write_records(struct store_tx *tx, void *arg, struct pv_err *e)
     int n = *(int *)arg, rc = PV_OK;
 
     for (int i = 0; i < n && rc == PV_OK; i++) {
-        struct audit_entry entry = { .actor_type = PV_ACTOR_TYPE_USER, .actor_id = "usr_x", .actor_name = "ann",
-                                     .address = "10.0.0.1", .action = "vm.start", .subject = "vm_1",
-                                     .request_id = "r1", .outcome = PV_OUTCOME_ALLOWED,
+        struct audit_entry entry = { .actor_type = PV_ACTOR_TYPE_USER,
+                                     .actor_id = "usr_x",
+                                     .actor_name = "ann",
+                                     .address = "10.0.0.1",
+                                     .action = "vm.start",
+                                     .subject = "vm_1",
+                                     .request_id = "r1",
+                                     .outcome = PV_OUTCOME_ALLOWED,
                                      .detail_json = i % 2 ? "{\"a\":1}" : NULL };
 
         rc = audit_write(tx, &entry, e);
@@ -64,7 +69,9 @@ static struct pv_id third_id(void)
     struct third t = { 0 };
     struct store_query q = { .sort = &sort, .nsort = 1, .limit = 100 };
 
-    cr_assert_eq(model_shape_make(model_kind(PV_KIND_audit), NULL, MODEL_VIEW_FULL, a, &q.shape, &err), PV_OK);
+    cr_assert_eq(
+        model_shape_make(model_kind(PV_KIND_audit), NULL, MODEL_VIEW_FULL, a, &q.shape, &err),
+        PV_OK);
     cr_assert_eq(store_list(store, &q, find_third, &t, NULL, &err), PV_OK);
     arena_free(a);
     return t.id;
@@ -74,10 +81,10 @@ struct forge {
     struct pv_id id;
     uint16_t field;
     size_t byte;
-    char to;                /* 0: another one than is there */
-    int64_t add;            /* to numbers */
+    char to;     /* 0: another one than is there */
+    int64_t add; /* to numbers */
     char was;
-    bool too_far;           /* the field has no such byte */
+    bool too_far; /* the field has no such byte */
 };
 
 static int forge(struct store_tx *tx, void *arg, struct pv_err *e)
@@ -111,12 +118,14 @@ static int forge(struct store_tx *tx, void *arg, struct pv_err *e)
     return tx_row_update(tx, row, &f->field, 1, e);
 }
 
-static const uint16_t forged[] = { F(audit, seq),        F(audit, time),    F(audit, actor_type), F(audit, actor_id),
-                                   F(audit, actor_name), F(audit, address), F(audit, action),     F(audit, subject),
-                                   F(audit, outcome),    F(audit, detail),  F(audit, request_id), F(audit, prev_hash),
+static const uint16_t forged[] = { F(audit, seq),      F(audit, time),       F(audit, actor_type),
+                                   F(audit, actor_id), F(audit, actor_name), F(audit, address),
+                                   F(audit, action),   F(audit, subject),    F(audit, outcome),
+                                   F(audit, detail),   F(audit, request_id), F(audit, prev_hash),
                                    F(audit, hash) };
 
-/* Each changed byte of each field of a record in the middle is noticed; undone, the chain is whole again. */
+/* Each changed byte of each field of a record in the middle is noticed; undone, the chain is whole
+ * again. */
 Test(auth_audit, every_changed_byte_names_the_record)
 {
     struct pv_id id;
@@ -126,7 +135,10 @@ Test(auth_audit, every_changed_byte_names_the_record)
     id = third_id();
     for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
         for (size_t byte = 0;; byte++) {
-            struct forge f = { .id = id, .field = forged[i], .byte = byte, .add = forged[i] == F(audit, seq) ? 1000 : 1 };
+            struct forge f = { .id = id,
+                               .field = forged[i],
+                               .byte = byte,
+                               .add = forged[i] == F(audit, seq) ? 1000 : 1 };
             uint64_t bad;
 
             cr_assert_eq(store_write(store, forge, &f, &err), PV_OK, "%s", err.message);
@@ -211,7 +223,9 @@ static int look(void *ctx, const struct model_row *row, struct pv_err *e)
 
 Test(auth_audit, sign_ins_and_changes_are_recorded)
 {
-    struct audit_entry by = { .actor_type = PV_ACTOR_TYPE_USER, .actor_name = "boss", .request_id = "r-7" };
+    struct audit_entry by = { .actor_type = PV_ACTOR_TYPE_USER,
+                              .actor_name = "boss",
+                              .request_id = "r-7" };
     struct arena *a = arena_new(4096, 1 << 20);
     struct store_query q = { .limit = 100 };
     struct auth_identity who;
@@ -225,7 +239,9 @@ Test(auth_audit, sign_ins_and_changes_are_recorded)
     auth_login(auth, "ann", "wrong wrong wrong", "10.0.0.1", "", cookie, &who, &err);
     auth_login(auth, "ann", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err);
     cr_assert_eq(verify(NULL), 0);
-    cr_assert_eq(model_shape_make(model_kind(PV_KIND_audit), NULL, MODEL_VIEW_FULL, a, &q.shape, &err), PV_OK);
+    cr_assert_eq(
+        model_shape_make(model_kind(PV_KIND_audit), NULL, MODEL_VIEW_FULL, a, &q.shape, &err),
+        PV_OK);
     cr_assert_eq(store_list(store, &q, look, &s, NULL, &err), PV_OK);
     cr_assert_eq(s.logins_denied, 1);
     cr_assert_eq(s.logins_allowed, 1);

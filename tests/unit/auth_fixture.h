@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth_fixture - a store and an auth in a folder of their own, with a clock that stands still and cheap passwords.
+ * auth_fixture - a store and an auth in a folder of their own, with a clock that stands still and
+ * cheap passwords.
  */
 #pragma once
 
@@ -13,12 +14,13 @@
 
 #include <polyvisor/arena.h>
 #include <polyvisor/err.h>
+#include <polyvisor/str.h>
 
 #include "db/store.h"
 #include "server/auth/inside.h"
 
 #define GOOD_PASSWORD "a long enough password"
-#define CHEAP 10    /* scrypt with N = 2^10 */
+#define CHEAP 10 /* scrypt with N = 2^10 */
 
 static struct store *store;
 static struct auth *auth;
@@ -44,7 +46,7 @@ static inline void fixture_start(void)
 {
     struct store_config config = { .path = db_path, .group_ms = 1 };
 
-    strcpy(folder, "/tmp/auth_test_XXXXXX");
+    str_copy(folder, sizeof(folder), "/tmp/auth_test_XXXXXX");
     cr_assert(mkdtemp(folder));
     snprintf(db_path, sizeof(db_path), "%s/db", folder);
     snprintf(key_path, sizeof(key_path), "%s/key", folder);
@@ -71,7 +73,8 @@ static inline struct pv_id make_user(const char *name, enum pv_role role)
 {
     struct pv_id id;
 
-    cr_assert_eq(auth_user_create(auth, name, "Somebody", GOOD_PASSWORD, role, &id, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(auth_user_create(auth, name, "Somebody", GOOD_PASSWORD, role, &id, &err), PV_OK,
+                 "%s", err.message);
     return id;
 }
 

@@ -34,10 +34,11 @@ Test(auth_login, wrong_unknown_and_disabled_are_told_alike)
 
     cr_assert_neq(login("bob", "something else entirely", "10.0.0.1"), PV_OK);
     cr_assert(problem_is("unauthenticated"));
-    strcpy(first, err.message);
+    str_copy(first, sizeof(first), err.message);
     cr_assert_neq(login("nobody", GOOD_PASSWORD, "10.0.0.2"), PV_OK);
     cr_assert_str_eq(err.message, first);
-    cr_assert_eq(auth_user_change(auth, &id, NULL, NULL, PV_ROLE_NONE, 0, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(auth_user_change(auth, &id, NULL, NULL, PV_ROLE_NONE, 0, &err), PV_OK, "%s",
+                 err.message);
     cr_assert_neq(login("bob", GOOD_PASSWORD, "10.0.0.3"), PV_OK);
     cr_assert_str_eq(err.message, first);
 }
@@ -78,7 +79,7 @@ Test(auth_login, from_the_fifth_failure_on_an_account_waits_ever_longer)
     for (int i = 0; i < 12; i++) {
         char address[32];
 
-        snprintf(address, sizeof(address), "10.1.0.%d", i);     /* the account waits, from wherever */
+        snprintf(address, sizeof(address), "10.1.0.%d", i); /* the account waits, from wherever */
         test_now += wait - 1;
         cr_assert_neq(login("ann", GOOD_PASSWORD, address), PV_OK, "round %d", i);
         cr_assert(problem_is("rate-limited"));
@@ -150,7 +151,8 @@ Test(auth_login, a_login_ends_after_12_hours_however_busy)
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     for (int i = 0; i < 12 * 4 - 1; i++) {
         test_now += 15 * 60 * 1000;
-        cr_assert_eq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK, "quarter %d: %s", i, err.message);
+        cr_assert_eq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK, "quarter %d: %s", i,
+                     err.message);
     }
     test_now += 15 * 60 * 1000;
     cr_assert_neq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK);
@@ -170,7 +172,8 @@ Test(auth_login, signing_out_and_every_change_of_rights_end_a_login_at_once)
     cr_assert_eq(auth_user_change(auth, &id, NULL, NULL, PV_ROLE_OPERATOR, -1, &err), PV_OK);
     cr_assert_neq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
-    cr_assert_eq(auth_password_change(auth, &id, GOOD_PASSWORD, "quite another password", &err), PV_OK);
+    cr_assert_eq(auth_password_change(auth, &id, GOOD_PASSWORD, "quite another password", &err),
+                 PV_OK);
     cr_assert_neq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
     cr_assert_neq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     cr_assert_eq(login("ann", "quite another password", "10.0.0.1"), PV_OK);
@@ -184,7 +187,9 @@ Test(auth_login, a_cookie_of_another_form_is_refused_without_a_look)
 
     cr_assert_neq(auth_identify(auth, NULL, NULL, &seen, &err), PV_OK);
     cr_assert_neq(auth_identify(auth, NULL, "", &seen, &err), PV_OK);
-    cr_assert_neq(auth_identify(auth, NULL, "0123456789012345678901234567890123456789012", &seen, &err), PV_OK);
+    cr_assert_neq(
+        auth_identify(auth, NULL, "0123456789012345678901234567890123456789012", &seen, &err),
+        PV_OK);
     cr_assert(problem_is("unauthenticated"));
 }
 
@@ -196,7 +201,8 @@ Test(auth_login, a_hash_of_weaker_cost_is_made_anew)
 
     auth->cost = CHEAP + 1;
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
-    cr_assert_eq(store_secret_get(store, PV_KIND_user, &id, F(user, password), a, &stored, &err), PV_OK);
+    cr_assert_eq(store_secret_get(store, PV_KIND_user, &id, F(user, password), a, &stored, &err),
+                 PV_OK);
     cr_assert(strncmp(stored, "$scrypt$ln=11,r=8,p=1$", 22) == 0, "%s", stored);
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     arena_free(a);
@@ -220,7 +226,7 @@ Test(auth_login, two_passwords_are_computed_at_a_time_and_too_many_waiting_are_r
 
     make_user("ann", PV_ROLE_VIEWER);
     pthread_mutex_lock(&auth->scrypt_lock);
-    auth->scrypt_running = AUTH_SCRYPT_AT_ONCE;     /* as if two were at work */
+    auth->scrypt_running = AUTH_SCRYPT_AT_ONCE; /* as if two were at work */
     auth->scrypt_waiting = AUTH_SCRYPT_QUEUE;
     pthread_mutex_unlock(&auth->scrypt_lock);
     cr_assert_neq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);

@@ -13,11 +13,13 @@ static int identify(const char *token)
     return auth_identify(auth, header, NULL, &who, &err);
 }
 
-static struct pv_id make_token(const struct pv_id *user, enum pv_role role, int64_t expires, char token[96])
+static struct pv_id make_token(const struct pv_id *user, enum pv_role role, int64_t expires,
+                               char token[96])
 {
     struct pv_id id;
 
-    cr_assert_eq(auth_token_create(auth, user, "ci", role, expires, &id, token, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(auth_token_create(auth, user, "ci", role, expires, &id, token, &err), PV_OK, "%s",
+                 err.message);
     return id;
 }
 
@@ -43,7 +45,7 @@ Test(auth_token, every_changed_character_is_refused)
     make_token(&user, PV_ROLE_NONE, 0, token);
     cr_assert_eq(identify(token), PV_OK);
     for (size_t i = 0; i < strlen(token); i++) {
-        strcpy(changed, token);
+        str_copy(changed, sizeof(changed), token);
         changed[i] = changed[i] == 'a' ? 'b' : 'a';
         cr_assert_neq(identify(changed), PV_OK, "character %zu", i);
         cr_assert(problem_is("unauthenticated"));
@@ -68,12 +70,18 @@ Test(auth_token, only_narrows_what_the_owner_may)
     static const struct {
         enum pv_role owner, token, both;
     } cases[] = {
-        { PV_ROLE_ADMIN, PV_ROLE_VIEWER, PV_ROLE_VIEWER },     { PV_ROLE_ADMIN, PV_ROLE_OPERATOR, PV_ROLE_OPERATOR },
-        { PV_ROLE_ADMIN, PV_ROLE_MONITOR, PV_ROLE_MONITOR },   { PV_ROLE_ADMIN, PV_ROLE_ADMIN, PV_ROLE_ADMIN },
-        { PV_ROLE_VIEWER, PV_ROLE_ADMIN, PV_ROLE_VIEWER },     { PV_ROLE_VIEWER, PV_ROLE_OPERATOR, PV_ROLE_VIEWER },
-        { PV_ROLE_OPERATOR, PV_ROLE_ADMIN, PV_ROLE_OPERATOR }, { PV_ROLE_OPERATOR, PV_ROLE_VIEWER, PV_ROLE_VIEWER },
-        { PV_ROLE_MONITOR, PV_ROLE_ADMIN, PV_ROLE_MONITOR },   { PV_ROLE_MONITOR, PV_ROLE_VIEWER, PV_ROLE_MONITOR },
-        { PV_ROLE_VIEWER, PV_ROLE_MONITOR, PV_ROLE_MONITOR },  { PV_ROLE_VIEWER, PV_ROLE_NONE, PV_ROLE_VIEWER },
+        { PV_ROLE_ADMIN, PV_ROLE_VIEWER, PV_ROLE_VIEWER },
+        { PV_ROLE_ADMIN, PV_ROLE_OPERATOR, PV_ROLE_OPERATOR },
+        { PV_ROLE_ADMIN, PV_ROLE_MONITOR, PV_ROLE_MONITOR },
+        { PV_ROLE_ADMIN, PV_ROLE_ADMIN, PV_ROLE_ADMIN },
+        { PV_ROLE_VIEWER, PV_ROLE_ADMIN, PV_ROLE_VIEWER },
+        { PV_ROLE_VIEWER, PV_ROLE_OPERATOR, PV_ROLE_VIEWER },
+        { PV_ROLE_OPERATOR, PV_ROLE_ADMIN, PV_ROLE_OPERATOR },
+        { PV_ROLE_OPERATOR, PV_ROLE_VIEWER, PV_ROLE_VIEWER },
+        { PV_ROLE_MONITOR, PV_ROLE_ADMIN, PV_ROLE_MONITOR },
+        { PV_ROLE_MONITOR, PV_ROLE_VIEWER, PV_ROLE_MONITOR },
+        { PV_ROLE_VIEWER, PV_ROLE_MONITOR, PV_ROLE_MONITOR },
+        { PV_ROLE_VIEWER, PV_ROLE_NONE, PV_ROLE_VIEWER },
     };
     char name[16], token[96];
 
@@ -90,7 +98,8 @@ Test(auth_token, only_narrows_what_the_owner_may)
 
 Test(auth_token, ends_with_its_time_its_removal_its_owner)
 {
-    struct pv_id admin = make_user("root", PV_ROLE_ADMIN), user = make_user("ann", PV_ROLE_VIEWER), id;
+    struct pv_id admin = make_user("root", PV_ROLE_ADMIN), user = make_user("ann", PV_ROLE_VIEWER),
+                 id;
     char token[96];
 
     (void)admin;
@@ -113,7 +122,8 @@ Test(auth_token, ends_with_its_time_its_removal_its_owner)
     cr_assert_eq(identify(token), PV_OK);
     cr_assert_eq(auth_user_delete(auth, &user, &err), PV_OK);
     cr_assert_neq(identify(token), PV_OK);
-    cr_assert_neq(auth_token_create(auth, &admin, "old", PV_ROLE_NONE, test_now, &id, token, &err), PV_OK);
+    cr_assert_neq(auth_token_create(auth, &admin, "old", PV_ROLE_NONE, test_now, &id, token, &err),
+                  PV_OK);
 }
 
 Test(auth_token, a_change_of_the_owners_role_counts_at_once)
@@ -144,8 +154,9 @@ static int64_t last_used(const struct pv_id *id)
     struct model_row *row;
     int64_t at;
 
-    store_write(store, nothing, NULL, &err);    /* behind what was written without waiting */
-    cr_assert_eq(model_shape_make(model_kind(PV_KIND_token), NULL, MODEL_VIEW_FULL, a, &shape, &err), PV_OK);
+    store_write(store, nothing, NULL, &err); /* behind what was written without waiting */
+    cr_assert_eq(
+        model_shape_make(model_kind(PV_KIND_token), NULL, MODEL_VIEW_FULL, a, &shape, &err), PV_OK);
     cr_assert_eq(store_row_get(store, shape, id, a, &row, &err), PV_OK, "%s", err.message);
     at = model_number(row, F(token, last_used_at));
     arena_free(a);

@@ -39,7 +39,8 @@ Test(auth_users, passwords_are_long_and_not_common)
     cr_assert_eq(create("a", "passwordpassword"), PV_EINVAL);
     cr_assert_eq(create("a", "PASSWORDPASSWORD"), PV_EINVAL, "whatever the case");
     cr_assert_eq(create("a", "elf Zeichen"), PV_EINVAL);
-    cr_assert_eq(create("a", "zw\xc3\xb6lf Zeiche"), PV_OK, "characters count, not bytes: %s", err.message);
+    cr_assert_eq(create("a", "zw\xc3\xb6lf Zeiche"), PV_OK, "characters count, not bytes: %s",
+                 err.message);
     memset(password, 'q', 129);
     password[129] = 0;
     cr_assert_eq(create("b", password), PV_EINVAL);
@@ -66,10 +67,13 @@ Test(auth_users, the_last_administrator_stays)
 Test(auth_users, changing_the_password_needs_the_present_one)
 {
     id = make_user("ann", PV_ROLE_VIEWER);
-    cr_assert_neq(auth_password_change(auth, &id, "not this one at all", "quite another password", &err), PV_OK);
+    cr_assert_neq(
+        auth_password_change(auth, &id, "not this one at all", "quite another password", &err),
+        PV_OK);
     cr_assert_str_eq(err.pointer, "/old_password");
     cr_assert_neq(auth_password_change(auth, &id, GOOD_PASSWORD, "short", &err), PV_OK);
-    cr_assert_eq(auth_password_change(auth, &id, GOOD_PASSWORD, "quite another password", &err), PV_OK);
+    cr_assert_eq(auth_password_change(auth, &id, GOOD_PASSWORD, "quite another password", &err),
+                 PV_OK);
 }
 
 Test(auth_users, the_setup_code_makes_one_administrator)
@@ -79,20 +83,23 @@ Test(auth_users, the_setup_code_makes_one_administrator)
     char cookie[44];
 
     cr_assert_not_null(auth_setup_code(auth));
-    strcpy(code, auth_setup_code(auth));
+    str_copy(code, sizeof(code), auth_setup_code(auth));
     cr_assert(strlen(code) == 14 && code[4] == '-' && code[9] == '-', "%s", code);
-    cr_assert_neq(auth_setup(auth, "AAAA-AAAA-AAAA", "10.0.0.1", "admin", GOOD_PASSWORD, &err), PV_OK);
+    cr_assert_neq(auth_setup(auth, "AAAA-AAAA-AAAA", "10.0.0.1", "admin", GOOD_PASSWORD, &err),
+                  PV_OK);
     cr_assert(problem_is("unauthenticated"));
     cr_assert_neq(auth_setup(auth, "", "10.0.0.1", "admin", GOOD_PASSWORD, &err), PV_OK);
     cr_assert_neq(auth_setup(auth, code, "10.0.0.1", "admin", "short", &err), PV_OK);
     cr_assert_not_null(auth_setup_code(auth), "a bad password does not use it up");
     for (size_t i = 0; i <= strlen(code); i++)
         typed[i] = code[i] >= 'A' && code[i] <= 'Z' ? (char)(code[i] + 32) : code[i];
-    cr_assert_eq(auth_setup(auth, typed, "10.0.0.1", "admin", GOOD_PASSWORD, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(auth_setup(auth, typed, "10.0.0.1", "admin", GOOD_PASSWORD, &err), PV_OK, "%s",
+                 err.message);
     cr_assert_null(auth_setup_code(auth));
     cr_assert_neq(auth_setup(auth, code, "10.0.0.1", "other", GOOD_PASSWORD, &err), PV_OK);
     cr_assert(problem_is("setup-done"));
-    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err), PV_OK);
+    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err),
+                 PV_OK);
     cr_assert_eq(who.role, PV_ROLE_ADMIN);
     auth_stop(auth);
     auth_open_again();
@@ -102,10 +109,12 @@ Test(auth_users, the_setup_code_makes_one_administrator)
 Test(auth_users, guessing_the_setup_code_is_slowed_down)
 {
     for (int i = 0; i < 5; i++) {
-        cr_assert_neq(auth_setup(auth, "AAAA-AAAA-AAAA", "10.0.0.1", "admin", GOOD_PASSWORD, &err), PV_OK);
+        cr_assert_neq(auth_setup(auth, "AAAA-AAAA-AAAA", "10.0.0.1", "admin", GOOD_PASSWORD, &err),
+                      PV_OK);
         cr_assert(problem_is("unauthenticated"));
     }
-    cr_assert_neq(auth_setup(auth, "AAAA-AAAA-AAAA", "10.0.0.1", "admin", GOOD_PASSWORD, &err), PV_OK);
+    cr_assert_neq(auth_setup(auth, "AAAA-AAAA-AAAA", "10.0.0.1", "admin", GOOD_PASSWORD, &err),
+                  PV_OK);
     cr_assert(problem_is("rate-limited"));
 }
 
@@ -116,5 +125,6 @@ Test(auth_users, unattended_setup_does_nothing_the_second_time)
 
     cr_assert_eq(auth_setup(auth, NULL, NULL, "admin", GOOD_PASSWORD, &err), PV_OK);
     cr_assert_eq(auth_setup(auth, NULL, NULL, "admin", "quite another password", &err), PV_OK);
-    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err), PV_OK);
+    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err),
+                 PV_OK);
 }

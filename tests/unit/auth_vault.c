@@ -9,13 +9,16 @@ static char *seal(const struct pv_id *row, const char *secret)
 {
     char *sealed = NULL;
 
-    cr_assert_eq(auth_seal(auth, PV_KIND_provider, row, F(provider, password), secret, &sealed, &err), PV_OK);
+    cr_assert_eq(
+        auth_seal(auth, PV_KIND_provider, row, F(provider, password), secret, &sealed, &err),
+        PV_OK);
     return sealed;
 }
 
 Test(auth_vault, opens_what_it_sealed)
 {
-    static const char *const secrets[] = { "", "x", "p\xc3\xa4ssword with spaces", "0123456789012345678901234567890123" };
+    static const char *const secrets[] = { "", "x", "p\xc3\xa4ssword with spaces",
+                                           "0123456789012345678901234567890123" };
     struct pv_id row;
 
     id_make(&row);
@@ -24,7 +27,9 @@ Test(auth_vault, opens_what_it_sealed)
 
         cr_assert_eq(strncmp(sealed, "v1:", 3), 0);
         cr_assert_str_neq(sealed, again, "a nonce of its own each time");
-        cr_assert_eq(auth_open(auth, PV_KIND_provider, &row, F(provider, password), sealed, &opened, &err), PV_OK);
+        cr_assert_eq(
+            auth_open(auth, PV_KIND_provider, &row, F(provider, password), sealed, &opened, &err),
+            PV_OK);
         cr_assert_str_eq(opened, secrets[i]);
         auth_wipe_free(opened);
         free(sealed);
@@ -40,9 +45,13 @@ Test(auth_vault, a_sealed_value_cannot_be_moved)
     id_make(&row);
     id_make(&other);
     sealed = seal(&row, "secret");
-    cr_assert_neq(auth_open(auth, PV_KIND_provider, &other, F(provider, password), sealed, &opened, &err), PV_OK);
-    cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, name), sealed, &opened, &err), PV_OK);
-    cr_assert_neq(auth_open(auth, PV_KIND_user, &row, F(user, password), sealed, &opened, &err), PV_OK);
+    cr_assert_neq(
+        auth_open(auth, PV_KIND_provider, &other, F(provider, password), sealed, &opened, &err),
+        PV_OK);
+    cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, name), sealed, &opened, &err),
+                  PV_OK);
+    cr_assert_neq(auth_open(auth, PV_KIND_user, &row, F(user, password), sealed, &opened, &err),
+                  PV_OK);
     cr_assert_null(opened);
     free(sealed);
 }
@@ -58,14 +67,20 @@ Test(auth_vault, every_changed_character_is_noticed)
         char was = sealed[i];
 
         sealed[i] = was == 'A' ? 'B' : 'A';
-        cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, password), sealed, &opened, &err), PV_OK,
-                      "character %zu", i);
+        cr_assert_neq(
+            auth_open(auth, PV_KIND_provider, &row, F(provider, password), sealed, &opened, &err),
+            PV_OK, "character %zu", i);
         sealed[i] = was;
     }
     sealed[10] = 0;
-    cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, password), sealed, &opened, &err), PV_OK);
-    cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, password), "", &opened, &err), PV_OK);
-    cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, password), "v1:", &opened, &err), PV_OK);
+    cr_assert_neq(
+        auth_open(auth, PV_KIND_provider, &row, F(provider, password), sealed, &opened, &err),
+        PV_OK);
+    cr_assert_neq(auth_open(auth, PV_KIND_provider, &row, F(provider, password), "", &opened, &err),
+                  PV_OK);
+    cr_assert_neq(
+        auth_open(auth, PV_KIND_provider, &row, F(provider, password), "v1:", &opened, &err),
+        PV_OK);
     free(sealed);
 }
 

@@ -18,13 +18,14 @@
 
 #include <criterion/criterion.h>
 
+#include <polyvisor/buf.h>
 #include <polyvisor/clock.h>
 #include <polyvisor/err.h>
 
 #include "server/net/router.h"
 
 #define CLIENT_MAX (1u << 20)
-#define CLIENT_WAIT_MS 20000    /* only ever reached by a failing test */
+#define CLIENT_WAIT_MS 20000 /* only ever reached by a failing test */
 
 static inline int client_connect(unsigned port)
 {
@@ -44,7 +45,7 @@ static inline void client_write(int fd, const void *data, size_t len)
         ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
 
         if (n <= 0)
-            return;     /* the server may have closed already, which the test then sees */
+            return; /* the server may have closed already, which the test then sees */
         at += n;
         len -= (size_t)n;
     }
@@ -55,7 +56,8 @@ static inline void client_puts(int fd, const char *text)
     client_write(fd, text, strlen(text));
 }
 
-/* Reads until the server closes, or until `enough` is seen (NULL: only the end counts). Text ends with NUL. */
+/* Reads until the server closes, or until `enough` is seen (NULL: only the end counts). Text ends
+ * with NUL. */
 static inline char *client_read(int fd, const char *enough)
 {
     char *text = calloc(1, CLIENT_MAX);
@@ -89,17 +91,20 @@ static inline char *client_ask(unsigned port, const void *data, size_t len)
 }
 
 /* A whole request with "Connection: close". */
-static inline char *client_request(unsigned port, const char *method, const char *target, const char *headers,
-                                   const char *body)
+static inline char *client_request(unsigned port, const char *method, const char *target,
+                                   const char *headers, const char *body)
 {
     char *text = NULL, *answer;
     int len;
 
     if (body)
-        len = asprintf(&text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s",
-                       method, target, headers, strlen(body), body);
+        len = asprintf(
+            &text,
+            "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s",
+            method, target, headers, strlen(body), body);
     else
-        len = asprintf(&text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, target, headers);
+        len = asprintf(&text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method,
+                       target, headers);
     cr_assert(len > 0);
     answer = client_ask(port, text, (size_t)len);
     free(text);
@@ -120,6 +125,20 @@ static inline size_t client_count(const char *text, const char *what)
     for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
         n++;
     return n;
+}
+
+/* start, `times` times middle, end; owned by the caller. */
+static inline char *client_repeat(const char *start, const char *middle, size_t times,
+                                  const char *end)
+{
+    struct buf text;
+
+    buf_init(&text, CLIENT_MAX * 4);
+    buf_text(&text, start);
+    for (size_t i = 0; i < times; i++)
+        buf_text(&text, middle);
+    buf_text(&text, end);
+    return buf_take(&text);
 }
 
 static inline struct net *server_start(const struct net_config *config)

@@ -15,13 +15,18 @@ static enum req_result answer_ok(struct req *r)
     return reply_send(r);
 }
 
-static const struct model_param any_body[] = { { .name = "a", .type = PARAM_JSON }, { .name = NULL } };
+static const struct model_param any_body[] = { { .name = "a", .type = PARAM_JSON },
+                                               { .name = NULL } };
 
 static const struct route routes[] = {
     { .method = "GET", .pattern = "/", .permission = PERM_PUBLIC, .handler = answer_ok },
     { .method = "GET", .pattern = "/a", .permission = PERM_PUBLIC, .handler = answer_ok },
     { .method = "GET", .pattern = "/a/{x}", .permission = PERM_PUBLIC, .handler = answer_ok },
-    { .method = "POST", .pattern = "/a", .permission = PERM_PUBLIC, .handler = answer_ok, .body = any_body },
+    { .method = "POST",
+      .pattern = "/a",
+      .permission = PERM_PUBLIC,
+      .handler = answer_ok,
+      .body = any_body },
     { .pattern = NULL },
 };
 
@@ -39,7 +44,10 @@ static void teardown(void)
 
 TestSuite(net_gate, .init = setup, .fini = teardown, .timeout = 120);
 
-#define BYTES(text) { text, sizeof(text) - 1 }
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
 #define H "Host: x\r\n"
 #define J "Content-Type: application/json\r\n"
 
@@ -48,8 +56,10 @@ static const struct {
     size_t len;
 } refused[] = {
     /* bodies whose end two readers see in different places */
-    BYTES("POST /a HTTP/1.1\r\n" H J "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n"),
+    BYTES("POST /a HTTP/1.1\r\n" H J
+          "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    BYTES("POST /a HTTP/1.1\r\n" H J
+          "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n"),
     BYTES("POST /a HTTP/1.1\r\n" H J "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"),
     BYTES("POST /a HTTP/1.1\r\n" H J "Content-Length: 2\r\ncontent-length: 3\r\n\r\n{} "),
     BYTES("POST /a HTTP/1.1\r\n" H J "Content-Length: 2, 2\r\n\r\n{}"),
@@ -64,9 +74,12 @@ static const struct {
     BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
     BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n"),
     BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
-    BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-    BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding:\x0b" "chunked\r\n\r\n0\r\n\r\n"),
+    BYTES("POST /a HTTP/1.1\r\n" H J
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    BYTES("POST /a HTTP/1.1\r\n" H J
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+    BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding:\x0b"
+          "chunked\r\n\r\n0\r\n\r\n"),
     BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
     BYTES("POST /a HTTP/1.0\r\n" H J "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     BYTES("POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"),
@@ -101,7 +114,8 @@ static const struct {
     BYTES("GET /a HTTP/1.1\r\n" H "A: c\nB: d\r\n\r\n"),
     BYTES("GET /a HTTP/1.1\n" H "\r\n"),
     BYTES("GET /a HTTP/1.1\r\nHost: x\n\r\n"),
-    BYTES("GET /a HTTP/1.1\r\n" H "\n" "GET /a HTTP/1.1\r\n" H "\r\n"),
+    BYTES("GET /a HTTP/1.1\r\n" H "\n"
+          "GET /a HTTP/1.1\r\n" H "\r\n"),
     BYTES("GET /a HTTP/1.1\r\n Host: x\r\n\r\n"),
     BYTES("GET /a HTTP/1.1\r\n" H "Authorization: a\r\nAuthorization: b\r\n\r\n"),
     BYTES("POST /a HTTP/1.1\r\n" H J J "Content-Length: 2\r\n\r\n{}"),
@@ -156,10 +170,12 @@ Test(net_gate, every_malformed_request_is_answered_400_and_closed)
         memcpy(bytes, refused[i].bytes, refused[i].len);
         memcpy(bytes + refused[i].len, second, sizeof(second) - 1);
         answer = client_ask(net_port(net), bytes, refused[i].len + sizeof(second) - 1);
-        cr_expect_eq(client_status(answer), 400, "request %zu: %s -> %.200s", i, refused[i].bytes, answer);
-        /* The library itself writes the head of its own 400 twice (a wrong Content-Length), then closes. */
-        cr_expect_eq(client_count(answer, "HTTP/1.1 "), client_count(answer, "HTTP/1.1 400"), "request %zu: %s", i,
+        cr_expect_eq(client_status(answer), 400, "request %zu: %s -> %.200s", i, refused[i].bytes,
                      answer);
+        /* The library itself writes the head of its own 400 twice (a wrong Content-Length), then
+         * closes. */
+        cr_expect_eq(client_count(answer, "HTTP/1.1 "), client_count(answer, "HTTP/1.1 400"),
+                     "request %zu: %s", i, answer);
         cr_expect(strstr(answer, "Connection: close"), "request %zu", i);
         cr_expect_not(strstr(answer, "let_in"), "request %zu: %s", i, refused[i].bytes);
         free(answer);
@@ -175,7 +191,8 @@ static const char *const accepted[] = {
     "GET /a HTTP/1.1\r\nHost:x\r\nA:\r\nB: \t c \r\nC: \xe4\r\nConnection: close\r\n\r\n",
     "\r\nGET /a HTTP/1.1\r\n" H "Connection: close\r\n\r\n",
     "POST /a HTTP/1.1\r\n" H J "Content-Length: 2\r\nConnection: close\r\n\r\n{}",
-    "POST /a HTTP/1.1\r\n" H J "Transfer-Encoding: Chunked\r\nConnection: close\r\n\r\n2;x=y\r\n{}\r\n0\r\nA: b\r\n\r\n",
+    "POST /a HTTP/1.1\r\n" H J
+    "Transfer-Encoding: Chunked\r\nConnection: close\r\n\r\n2;x=y\r\n{}\r\n0\r\nA: b\r\n\r\n",
 };
 
 Test(net_gate, what_is_well_formed_is_let_in)
@@ -202,31 +219,20 @@ Test(net_gate, a_request_cut_into_single_bytes_is_the_same_request)
     close(fd);
 }
 
+static void expect_status(char *request, int status)
+{
+    char *answer = client_ask(net_port(net), request, strlen(request));
+
+    cr_assert_eq(client_status(answer), status, "%.100s", answer);
+    free(answer);
+    free(request);
+}
+
 Test(net_gate, long_addresses_and_heads_are_refused)
 {
-    size_t size = 9000;
-    char *text = calloc(1, 40000), *answer;
-
-    strcpy(text, "GET /a?");
-    memset(text + 7, 'x', size);
-    strcat(text, " HTTP/1.1\r\n" H "\r\n");
-    answer = client_ask(net_port(net), text, strlen(text));
-    cr_assert_eq(client_status(answer), 414, "%.100s", answer);
-    free(answer);
-    strcpy(text, "GET /a HTTP/1.1\r\n" H "A: ");
-    memset(text + strlen(text), 'x', 20000);
-    strcat(text, "\r\n\r\n");
-    answer = client_ask(net_port(net), text, strlen(text));
-    cr_assert_eq(client_status(answer), 431, "%.100s", answer);
-    free(answer);
-    strcpy(text, "GET /a HTTP/1.1\r\n" H);
-    for (int i = 0; i < 80; i++)
-        strcat(text, "A: b\r\n");
-    strcat(text, "\r\n");
-    answer = client_ask(net_port(net), text, strlen(text));
-    cr_assert_eq(client_status(answer), 400, "%.100s", answer);
-    free(answer);
-    free(text);
+    expect_status(client_repeat("GET /a?", "x", 9000, " HTTP/1.1\r\n" H "\r\n"), 414);
+    expect_status(client_repeat("GET /a HTTP/1.1\r\n" H "A: ", "x", 20000, "\r\n\r\n"), 431);
+    expect_status(client_repeat("GET /a HTTP/1.1\r\n" H, "A: b\r\n", 80, "\r\n"), 400);
 }
 
 Test(net_gate, decodes_only_text)

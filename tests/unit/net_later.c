@@ -6,7 +6,7 @@
 
 static struct net *net;
 static atomic_int begun;
-static struct req *kept[64];        /* requests that nobody has finished yet */
+static struct req *kept[64]; /* requests that nobody has finished yet */
 static pthread_t workers[64];
 
 static void answer(struct req *r)

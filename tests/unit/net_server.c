@@ -138,14 +138,36 @@ static const struct route routes[] = {
     { .method = "GET", .pattern = "/problem", .permission = PERM_PUBLIC, .handler = get_problem },
     { .method = "GET", .pattern = "/pieces", .permission = PERM_PUBLIC, .handler = get_pieces },
     { .method = "GET", .pattern = "/secret", .permission = PERM_NONE, .handler = get_ping },
-    { .method = "POST", .pattern = "/secret", .permission = PERM_NONE, .handler = post_thing, .body = thing_body },
+    { .method = "POST",
+      .pattern = "/secret",
+      .permission = PERM_NONE,
+      .handler = post_thing,
+      .body = thing_body },
     { .method = "GET", .pattern = "/things/{id}", .permission = PERM_PUBLIC, .handler = get_thing },
-    { .method = "GET", .pattern = "/things/special", .permission = PERM_PUBLIC, .handler = get_special },
-    { .method = "GET", .pattern = "/things/{id}/parts/{part}", .permission = PERM_PUBLIC, .handler = get_thing },
-    { .method = "PATCH", .pattern = "/things/{id}", .permission = PERM_PUBLIC, .handler = post_thing,
-      .body = thing_body, .flags = ROUTE_MERGE_PATCH },
-    { .method = "POST", .pattern = "/things", .permission = PERM_PUBLIC, .handler = post_thing, .body = thing_body },
-    { .method = "POST", .pattern = "/small", .permission = PERM_PUBLIC, .handler = post_thing, .body = thing_body,
+    { .method = "GET",
+      .pattern = "/things/special",
+      .permission = PERM_PUBLIC,
+      .handler = get_special },
+    { .method = "GET",
+      .pattern = "/things/{id}/parts/{part}",
+      .permission = PERM_PUBLIC,
+      .handler = get_thing },
+    { .method = "PATCH",
+      .pattern = "/things/{id}",
+      .permission = PERM_PUBLIC,
+      .handler = post_thing,
+      .body = thing_body,
+      .flags = ROUTE_MERGE_PATCH },
+    { .method = "POST",
+      .pattern = "/things",
+      .permission = PERM_PUBLIC,
+      .handler = post_thing,
+      .body = thing_body },
+    { .method = "POST",
+      .pattern = "/small",
+      .permission = PERM_PUBLIC,
+      .handler = post_thing,
+      .body = thing_body,
       .max_body = 100 },
     { .method = "POST", .pattern = "/start", .permission = PERM_PUBLIC, .handler = post_thing },
     { .pattern = NULL },
@@ -153,8 +175,9 @@ static const struct route routes[] = {
 
 static void setup(void)
 {
-    struct net_config config = { .listen = "127.0.0.1:0", .routes = routes, .authorise = authorise,
-                                 .finished = finished };
+    struct net_config config = {
+        .listen = "127.0.0.1:0", .routes = routes, .authorise = authorise, .finished = finished
+    };
 
     net = server_start(&config);
     port = net_port(net);
@@ -170,22 +193,27 @@ TestSuite(net_server, .init = setup, .fini = teardown, .timeout = 60);
 
 #define JSON_TYPE "Content-Type: application/json\r\n"
 
-static void expect(const char *method, const char *target, const char *headers, const char *body, int status,
-                   const char *part)
+static void expect(const char *method, const char *target, const char *headers, const char *body,
+                   int status, const char *part)
 {
     char *answer = client_request(port, method, target, headers, body);
 
-    cr_assert_eq(client_status(answer), status, "%s %s: wanted %d, got: %.600s", method, target, status, answer);
+    cr_assert_eq(client_status(answer), status, "%s %s: wanted %d, got: %.600s", method, target,
+                 status, answer);
     cr_assert(!part || strstr(answer, part), "%s %s: no %s in: %s", method, target, part, answer);
     free(answer);
 }
 
 Test(net_server, answers_json_with_the_safety_headers)
 {
-    static const char *const wanted[] = { "X-Content-Type-Options: nosniff", "Content-Security-Policy: default-src",
-                                          "Referrer-Policy: no-referrer", "Cache-Control: no-store",
-                                          "X-Request-Id: ", "Server-Timing: total;dur=",
-                                          "Content-Type: application/json", "{\"ok\":true,\"q\":null" };
+    static const char *const wanted[] = { "X-Content-Type-Options: nosniff",
+                                          "Content-Security-Policy: default-src",
+                                          "Referrer-Policy: no-referrer",
+                                          "Cache-Control: no-store",
+                                          "X-Request-Id: ",
+                                          "Server-Timing: total;dur=",
+                                          "Content-Type: application/json",
+                                          "{\"ok\":true,\"q\":null" };
     char *answer = client_request(port, "GET", "/ping", "", NULL);
 
     cr_assert_eq(client_status(answer), 200);
@@ -216,11 +244,10 @@ Test(net_server, decodes_the_query)
 
 Test(net_server, refuses_too_many_query_parameters)
 {
-    char target[1024] = "/ping?";
+    char *target = client_repeat("/ping?", "a=1&", 65, "");
 
-    for (int i = 0; i < 65; i++)
-        strcat(target, "a=1&");
     expect("GET", target, "", NULL, 400, "more than 64 parameters");
+    free(target);
 }
 
 Test(net_server, finds_cookies)
@@ -257,8 +284,10 @@ Test(net_server, keeps_the_connection_and_answers_pipelined_requests)
 Test(net_server, checks_bodies_against_the_table)
 {
     expect("POST", "/things", JSON_TYPE, "{\"name\":\"a\"}", 201, "{\"name\":\"a\",\"length\":12}");
-    expect("POST", "/things", JSON_TYPE, "{\"name\":\"a\",\"nmae\":1}", 400, "\"pointer\":\"/nmae\"");
-    expect("POST", "/things", JSON_TYPE, "{\"name\":\"a\",\"count\":11}", 422, "\"pointer\":\"/count\"");
+    expect("POST", "/things", JSON_TYPE, "{\"name\":\"a\",\"nmae\":1}", 400,
+           "\"pointer\":\"/nmae\"");
+    expect("POST", "/things", JSON_TYPE, "{\"name\":\"a\",\"count\":11}", 422,
+           "\"pointer\":\"/count\"");
     expect("POST", "/things", JSON_TYPE, "{}", 400, "/name");
     expect("POST", "/things", "", NULL, 400, "/name");
     expect("POST", "/things", JSON_TYPE, "{\"name\":\"a\",\"name\":\"b\"}", 400, "duplicate");
@@ -268,7 +297,8 @@ Test(net_server, checks_bodies_against_the_table)
     expect("POST", "/start", JSON_TYPE, "{}", 201, NULL);
     expect("POST", "/start", "", NULL, 201, NULL);
     expect("POST", "/start", JSON_TYPE, "{\"x\":1}", 400, "unknown-field");
-    expect("PATCH", "/things/1", "Content-Type: application/merge-patch+json\r\n", "{\"name\":\"p\"}", 201, NULL);
+    expect("PATCH", "/things/1", "Content-Type: application/merge-patch+json\r\n",
+           "{\"name\":\"p\"}", 201, NULL);
 }
 
 Test(net_server, takes_json_only)
@@ -276,10 +306,13 @@ Test(net_server, takes_json_only)
     expect("POST", "/things", "Content-Type: text/plain\r\n", "{}", 415, "unsupported-media-type");
     expect("POST", "/things", "Content-Type: application/jsonx\r\n", "{}", 415, NULL);
     expect("POST", "/things", "Content-Type: application/merge-patch+json\r\n", "{}", 415, NULL);
-    expect("POST", "/things", "Content-Type: application/json; charset=latin1\r\n", "{}", 415, NULL);
-    expect("POST", "/things", "Content-Type: application/json; charset=UTF-8\r\n", "{\"name\":\"a\"}", 201, NULL);
+    expect("POST", "/things", "Content-Type: application/json; charset=latin1\r\n", "{}", 415,
+           NULL);
+    expect("POST", "/things", "Content-Type: application/json; charset=UTF-8\r\n",
+           "{\"name\":\"a\"}", 201, NULL);
     expect("POST", "/things", "", "{}", 415, "no Content-Type");
-    expect("POST", "/things", JSON_TYPE "Content-Encoding: gzip\r\n", "{}", 415, "Content-Encoding");
+    expect("POST", "/things", JSON_TYPE "Content-Encoding: gzip\r\n", "{}", 415,
+           "Content-Encoding");
     expect("GET", "/ping", JSON_TYPE, "{}", 400, "takes no body");
 }
 
@@ -304,8 +337,9 @@ Test(net_server, limits_chunked_bodies_too)
     char chunk[4096 + 1], *answer;
 
     memset(chunk, ' ', 4096);
-    client_puts(fd, "POST /things HTTP/1.1\r\nHost: x\r\n" JSON_TYPE "Transfer-Encoding: chunked\r\n"
-                    "Connection: close\r\n\r\n");
+    client_puts(fd,
+                "POST /things HTTP/1.1\r\nHost: x\r\n" JSON_TYPE "Transfer-Encoding: chunked\r\n"
+                "Connection: close\r\n\r\n");
     for (int i = 0; i < 300; i++) {
         client_puts(fd, "1000\r\n");
         client_write(fd, chunk, 4096);
@@ -355,28 +389,24 @@ Test(net_server, answers_at_once_when_the_client_asks_before_sending)
     close(fd);
 }
 
+static void expect_deep(size_t levels, int status, const char *part)
+{
+    char *open = client_repeat("{\"name\":\"a\",\"deep\":", "[", levels, "");
+    char *body = client_repeat(open, "]", levels, "}");
+
+    expect("POST", "/things", JSON_TYPE, body, status, part);
+    free(open);
+    free(body);
+}
+
 Test(net_server, refuses_deep_json_but_not_brackets_in_text)
 {
-    char body[512] = "{\"name\":\"";
+    char *body = client_repeat("{\"name\":\"", "[\\\"", 40, "\"}");
 
-    for (int i = 0; i < 40; i++)
-        strcat(body, "[\\\"");
-    strcat(body, "\"}");
     expect("POST", "/things", JSON_TYPE, body, 201, NULL);
-    strcpy(body, "{\"name\":\"a\",\"deep\":");
-    for (int i = 0; i < 31; i++)
-        strcat(body, "[");
-    for (int i = 0; i < 31; i++)
-        strcat(body, "]");
-    strcat(body, "}");
-    expect("POST", "/things", JSON_TYPE, body, 201, NULL);
-    strcpy(body, "{\"name\":\"a\",\"deep\":");
-    for (int i = 0; i < 32; i++)
-        strcat(body, "[");
-    for (int i = 0; i < 32; i++)
-        strcat(body, "]");
-    strcat(body, "}");
-    expect("POST", "/things", JSON_TYPE, body, 400, "deeper than 32");
+    free(body);
+    expect_deep(31, 201, NULL);
+    expect_deep(32, 400, "deeper than 32");
 }
 
 Test(net_server, asks_who_it_is_before_it_keeps_a_body)
@@ -450,13 +480,16 @@ Test(net_server, streams_piece_by_piece_and_releases)
 Test(net_server, believes_the_proxy_it_trusts_only)
 {
     static const char forwarded[] = "X-Forwarded-For: 6.6.6.6, 10.1.2.3\r\n";
-    struct net_config config = { .listen = "127.0.0.1:0", .routes = routes, .trusted_proxy = "127.0.0.1" };
+    struct net_config config = { .listen = "127.0.0.1:0",
+                                 .routes = routes,
+                                 .trusted_proxy = "127.0.0.1" };
     struct net *behind = server_start(&config);
     char *answer = client_request(net_port(behind), "GET", "/ping", forwarded, NULL);
 
     cr_assert(strstr(answer, "\"address\":\"10.1.2.3\""), "%s", answer);
     free(answer);
-    answer = client_request(net_port(behind), "GET", "/ping", "X-Forwarded-For: <script>\r\n", NULL);
+    answer =
+        client_request(net_port(behind), "GET", "/ping", "X-Forwarded-For: <script>\r\n", NULL);
     cr_assert(strstr(answer, "\"address\":\"127.0.0.1\""), "%s", answer);
     free(answer);
     net_stop(behind, 100);

@@ -11,9 +11,9 @@
 /* A publisher of one stream; its lock outlives the stream, as sse.h asks. */
 struct publisher {
     pthread_mutex_t lock;
-    struct sse_stream *stream;  /* NULL once closed */
+    struct sse_stream *stream; /* NULL once closed */
     int asked, closed;
-    int replay;                 /* events still to be replayed by wants_more */
+    int replay; /* events still to be replayed by wants_more */
 };
 
 static struct publisher pub = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -122,7 +122,8 @@ Test(net_sse, replays_first_then_sends_what_is_appended)
     text = client_read(fd, "live\n\n");
     cr_assert_eq(client_count(text, "replayed"), 3, "%s", text);
     cr_assert(strstr(text, "Content-Type: text/event-stream"));
-    cr_assert(strstr(text, "id: 3") < strstr(text, "id: 1") && strstr(text, "id: 1") < strstr(text, "id: 9"));
+    cr_assert(strstr(text, "id: 3") < strstr(text, "id: 1") &&
+              strstr(text, "id: 1") < strstr(text, "id: 9"));
     free(text);
     close(fd);
 }

@@ -27,7 +27,7 @@ static void *finish(void *arg)
 {
     struct req *r = arg;
 
-    clock_sleep_ms(20);     /* so that the connection is surely suspended */
+    clock_sleep_ms(20); /* so that the connection is surely suspended */
     buf_text(reply_body(r, 200, "text/plain"), "late");
     reply_send(r);
     req_finish(r);
@@ -85,7 +85,7 @@ static void setup(void)
 {
     struct pv_err err = { 0 };
 
-    strcpy(folder, "/tmp/net_tls_XXXXXX");
+    str_copy(folder, sizeof(folder), "/tmp/net_tls_XXXXXX");
     cr_assert(mkdtemp(folder));
     snprintf(cert, sizeof(cert), "%s/cert.pem", folder);
     snprintf(key, sizeof(key), "%s/key.pem", folder);
@@ -107,7 +107,9 @@ TestSuite(net_tls, .init = setup, .fini = teardown, .timeout = 60);
 
 static struct net *start(const char *listen)
 {
-    struct net_config config = { .listen = listen, .routes = routes, .tls_cert = cert, .tls_key = key };
+    struct net_config config = {
+        .listen = listen, .routes = routes, .tls_cert = cert, .tls_key = key
+    };
 
     return server_start(&config);
 }
@@ -124,11 +126,13 @@ Test(net_tls, the_certificate_is_made_once_with_a_private_key_for_us_alone)
     cr_assert_eq(net_certificate(cert, key, again, &err), PV_OK);
     cr_assert_str_eq(again, fingerprint);
     unlink(key);
-    cr_assert_neq(net_certificate(cert, key, again, &err), PV_OK, "half of a pair is never overwritten");
+    cr_assert_neq(net_certificate(cert, key, again, &err), PV_OK,
+                  "half of a pair is never overwritten");
 }
 
 /* A GnuTLS client that takes one certificate only. */
-static char *ask_for(unsigned port, const char *path, const char *priorities, bool *handshake, char seen[65])
+static char *ask_for(unsigned port, const char *path, const char *priorities, bool *handshake,
+                     char seen[65])
 {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
@@ -136,7 +140,8 @@ static char *ask_for(unsigned port, const char *path, const char *priorities, bo
     int fd = client_connect(port);
     size_t len = 0;
 
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+             path);
     gnutls_certificate_allocate_credentials(&credentials);
     gnutls_init(&session, GNUTLS_CLIENT);
     gnutls_priority_set_direct(session, priorities, NULL);
@@ -214,12 +219,14 @@ static int64_t cpu_us(void)
     struct rusage u;
 
     getrusage(RUSAGE_SELF, &u);
-    return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+    return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec +
+           u.ru_stime.tv_usec;
 }
 
 Test(net_tls, half_open_handshakes_cost_nothing)
 {
-    static const unsigned char half[] = { 0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03 };
+    static const unsigned char half[] = { 0x16, 0x03, 0x01, 0x02, 0x00, 0x01,
+                                          0x00, 0x01, 0xfc, 0x03, 0x03 };
     struct net *n = start("127.0.0.1:0");
     int64_t cpu, wall;
     int fds[100];
@@ -242,7 +249,9 @@ Test(net_tls, half_open_handshakes_cost_nothing)
 
 static int try_listen(const char *listen, bool tls, struct pv_err *err)
 {
-    struct net_config config = { .listen = listen, .routes = routes, .tls_cert = tls ? cert : NULL,
+    struct net_config config = { .listen = listen,
+                                 .routes = routes,
+                                 .tls_cert = tls ? cert : NULL,
                                  .tls_key = tls ? key : NULL };
     struct net *n = NULL;
     int rc = net_start(&config, &n, err);
@@ -254,8 +263,10 @@ static int try_listen(const char *listen, bool tls, struct pv_err *err)
 
 Test(net_tls, says_what_is_wrong_with_an_address)
 {
-    static const char *const bad[] = { "", "8443", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "nowhere:1",
-                                       "[::1:1", "unix:relative", ":1", "127.0.0.1:-1" };
+    static const char *const bad[] = {
+        "",          "8443",   "127.0.0.1",     "127.0.0.1:x", "127.0.0.1:65536",
+        "nowhere:1", "[::1:1", "unix:relative", ":1",          "127.0.0.1:-1"
+    };
     struct pv_err err = { 0 };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -305,7 +316,9 @@ Test(net_tls, a_wrong_key_is_an_error)
 {
     struct pv_err err = { 0 };
     char other_cert[128], other_key[128], sha[65];
-    struct net_config config = { .listen = "127.0.0.1:0", .routes = routes, .tls_cert = cert, .tls_key = other_key };
+    struct net_config config = {
+        .listen = "127.0.0.1:0", .routes = routes, .tls_cert = cert, .tls_key = other_key
+    };
     struct net *n = NULL;
 
     snprintf(other_cert, sizeof(other_cert), "%s/c2.pem", folder);

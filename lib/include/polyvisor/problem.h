@@ -12,8 +12,9 @@
 struct jsonw;
 struct pv_err;
 
-/* Writes into the open object: type, title, status, code, detail, remedy, retryable, errors[{pointer, code, detail}]
- * where a pointer is known, provider{native_code, needs} where the provider said something. */
+/* Writes into the open object: type, title, status, code, detail, remedy, retryable,
+ * errors[{pointer, code, detail}] where a pointer is known, provider{native_code, needs} where the
+ * provider said something. */
 void problem_members(struct jsonw *w, const struct pv_err *err);
 /* Might the same request succeed later without anybody changing anything? */
 bool problem_retryable(const struct pv_err *err);
