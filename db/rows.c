@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/rows.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ static bool ref_has_name(const struct model_field *f)
     return kind_fields(model_kind(f->ref))->name != UINT16_MAX;
 }
 
-/* SELECT id, columns ... FROM table t LEFT JOIN what references point at. */
+/* SELECT id, columns ... FROM table t */
 static void select_text(struct query *q, const struct rows_want *w)
 {
     query_text(q, "SELECT t.\"id\"");
@@ -39,50 +40,107 @@ static void select_text(struct query *q, const struct rows_want *w)
 
         if (skipped(w, f))
             continue;
-        query_text(q, ",");
-        if (f->flags & MODEL_COMPUTED)
+        if (f->flags & MODEL_COMPUTED) {
+            query_text(q, ",");
             field_computed_sql(q, f, "t.");
-        else
-            query_printf(q, "t.\"%s\"", f->name);
-        if (!w->names || f->type != MODEL_REF)
-            continue;
-        if (is_provider(f))
-            query_printf(q, ",j%zu.\"name\",j%zu.\"driver\",j%zu.\"family\",j%zu.\"simulated\"", i, i, i, i);
-        else if (ref_has_name(f))
-            query_printf(q, ",j%zu.\"name\"", i);
+        } else {
+            query_text(q, ",t.\"");
+            query_text(q, f->name);
+            query_text(q, "\"");
+        }
     }
     query_printf(q, " FROM %s t", w->kind->table);
-    for (size_t i = 0; i < w->nfields; i++) {
-        const struct model_field *f = &w->kind->fields[w->fields[i]];
-
-        if (w->names && f->type == MODEL_REF && !skipped(w, f) && (is_provider(f) || ref_has_name(f)))
-            query_printf(q, " LEFT JOIN %s j%zu ON j%zu.\"id\"=t.\"%s\"", model_kind(f->ref)->table, i, i,
-                         f->name);
-    }
 }
 
-/* The provider's summary; rows that follow each other mostly share it. */
-static bool read_provider(struct stmt *st, int col, const struct pv_id *id, struct arena *a,
-                          const struct model_provider **last, const struct model_provider **out)
-{
-    struct model_provider *p;
+/* Names of what references point at. Rows share few of them: looking each up once is cheaper than a join per row. */
+#define NAME_SLOTS 256
 
-    if (*last && id_eq(&(*last)->id, id)) {
-        *out = *last;
-        return true;
+struct names {
+    struct conn *conn;
+    struct arena *a;
+    struct name_slot {
+        const struct model_kind *kind;  /* NULL: free */
+        struct pv_id id;
+        const char *name;               /* NULL: there is no such object */
+    } *slots;
+    const struct model_provider *provider;  /* the last one */
+};
+
+static bool names_init(struct names *n, struct conn *c, struct arena *a)
+{
+    *n = (struct names){ .conn = c, .a = a, .slots = arena_alloc(a, NAME_SLOTS * sizeof(*n->slots)) };
+    return n->slots != NULL;
+}
+
+static int look_up(struct names *n, const struct model_kind *kind, const struct pv_id *id, const char *columns,
+                   struct stmt **out, bool *found, struct pv_err *err)
+{
+    char text[160];
+    struct sql sql;
+    int rc;
+
+    snprintf(text, sizeof(text), "SELECT %s FROM %s WHERE \"id\"=$1", columns, kind->table);
+    sql = sql_make(text);
+    rc = conn_stmt(n->conn, &sql, out, err);
+    if (rc != PV_OK)
+        return rc;
+    stmt_id(*out, 1, id);
+    return stmt_step(*out, found, err);
+}
+
+static int name_of(struct names *n, const struct model_kind *kind, const struct pv_id *id, const char **out,
+                   struct pv_err *err)
+{
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    /* The end of an id is random. */
+    struct name_slot *slot = &n->slots[id->b[15]];
+    bool found = false;
+    int rc = PV_OK;
+
+    if (slot->kind != kind || !id_eq(&slot->id, id)) {
+        rc = look_up(n, kind, id, "\"name\"", &st, &found, err);
+        if (rc != PV_OK)
+            return rc;
+        *slot = (struct name_slot){ .kind = kind, .id = *id };
+        if (found && !col_strdup(st, 0, n->a, &slot->name, NULL)) {
+            slot->kind = NULL;
+            return no_memory(err);
+        }
     }
-    p = arena_alloc(a, sizeof(*p));
-    if (!p || !col_strdup(st, col, a, &p->name, NULL) || !col_strdup(st, col + 1, a, &p->driver, NULL))
-        return false;
-    p->id = *id;
-    if (!p->name)
-        p->name = "";
-    if (!p->driver)
-        p->driver = "";
-    p->family = (enum pv_family)col_int(st, col + 2);
-    p->simulated = col_int(st, col + 3) != 0;
-    *last = *out = p;
-    return true;
+    *out = slot->name;
+    return rc;
+}
+
+static int provider_of(struct names *n, const struct pv_id *id, const struct model_provider **out,
+                       struct pv_err *err)
+{
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    struct model_provider *p;
+    bool found = false;
+    int rc;
+
+    if (n->provider && id_eq(&n->provider->id, id)) {
+        *out = n->provider;
+        return PV_OK;
+    }
+    rc = look_up(n, model_kind(PV_KIND_provider), id, "\"name\",\"driver\",\"family\",\"simulated\"", &st, &found,
+                 err);
+    if (rc != PV_OK)
+        return rc;
+    p = arena_alloc(n->a, sizeof(*p));
+    if (!p)
+        return no_memory(err);
+    *p = (struct model_provider){ .id = *id, .name = "", .driver = "" };
+    if (found) {
+        if (!col_strdup(st, 0, n->a, &p->name, NULL) || !col_strdup(st, 1, n->a, &p->driver, NULL))
+            return no_memory(err);
+        p->name = p->name ? p->name : "";
+        p->driver = p->driver ? p->driver : "";
+        p->family = (enum pv_family)col_int(st, 2);
+        p->simulated = col_int(st, 3) != 0;
+    }
+    n->provider = *out = p;
+    return PV_OK;
 }
 
 static bool read_value(struct stmt *st, const struct model_field *f, int col, struct arena *a,
@@ -110,40 +168,47 @@ static bool read_value(struct stmt *st, const struct model_field *f, int col, st
     return true;
 }
 
-/* The present row of select_text()'s statement. `row` is zero but for nothing. */
-static int read_row(struct stmt *st, const struct rows_want *w, struct arena *a,
-                    const struct model_provider **last, struct model_row *row, struct pv_err *err)
+/* The name (and of the provider its summary) of what a field refers to. */
+static int read_name(const struct rows_want *w, const struct model_field *f, struct names *names,
+                     struct model_row *row, struct pv_err *err)
 {
-    int col = 1;
+    struct model_value *v = &row->values[f->index];
+    int rc = PV_OK;
+
+    if (!v->set || (w->owned && f->index == kind_fields(w->kind)->owner))
+        return PV_OK;
+    if (is_provider(f)) {
+        rc = provider_of(names, &v->id, &row->provider, err);
+        if (rc == PV_OK)
+            v->text = row->provider->name;
+    } else if (ref_has_name(f)) {
+        rc = name_of(names, model_kind(f->ref), &v->id, &v->text, err);
+    }
+    return rc;
+}
+
+/* The present row of select_text()'s statement, into a row that is zero. */
+static int read_row(struct stmt *st, const struct rows_want *w, struct names *names, struct model_row *row,
+                    struct pv_err *err)
+{
+    int col = 1, rc = PV_OK;
 
     row->kind = w->kind;
-    row->values = arena_alloc(a, w->kind->nfields * sizeof(*row->values));
+    row->values = arena_alloc(names->a, w->kind->nfields * sizeof(*row->values));
     if (!row->values)
         return no_memory(err);
     col_id(st, 0, &row->id);
-    for (size_t i = 0; i < w->nfields; i++) {
+    for (size_t i = 0; i < w->nfields && rc == PV_OK; i++) {
         const struct model_field *f = &w->kind->fields[w->fields[i]];
-        struct model_value *v = &row->values[f->index];
 
         if (skipped(w, f))
             continue;
-        if (!read_value(st, f, col++, a, v))
+        if (!read_value(st, f, col++, names->a, &row->values[f->index]))
             return no_memory(err);
-        if (!w->names || f->type != MODEL_REF)
-            continue;
-        if (is_provider(f)) {
-            if (v->set && !read_provider(st, col, &v->id, a, last, &row->provider))
-                return no_memory(err);
-            if (v->set)
-                v->text = row->provider->name;
-            col += 4;
-        } else if (ref_has_name(f)) {
-            if (v->set && !col_strdup(st, col, a, &v->text, NULL))
-                return no_memory(err);
-            col++;
-        }
+        if (w->names && f->type == MODEL_REF)
+            rc = read_name(w, f, names, row, err);
     }
-    return PV_OK;
+    return rc;
 }
 
 struct id_place {
@@ -186,14 +251,12 @@ static const struct id_place *place_find(const struct id_place *places, size_t n
 }
 
 /* The references of one REFS field of all rows, with names if wanted. */
-static int read_refs(struct conn *c, const struct rows_want *w, const struct model_field *f,
-                     const struct pv_id *ids, size_t n, const struct id_place *places, struct arena *a,
-                     struct model_row **rows, struct pv_err *err)
+static int read_refs(struct names *names, const struct rows_want *w, const struct model_field *f,
+                     const struct pv_id *ids, size_t n, const struct id_place *places, struct model_row **rows,
+                     struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    const struct model_kind *to = model_kind(f->ref);
-    bool names = w->names && ref_has_name(f);
     struct model_ref *refs = NULL;
     struct model_value *v = NULL;
     struct pv_id owner = { 0 };
@@ -202,13 +265,10 @@ static int read_refs(struct conn *c, const struct rows_want *w, const struct mod
     int rc;
 
     query_init(&q);
-    query_printf(&q, "SELECT l.id,l.ref%s FROM %s_%s l", names ? ",r.\"name\"" : "", w->kind->table, f->name);
-    if (names)
-        query_printf(&q, " LEFT JOIN %s r ON r.\"id\"=l.ref", to->table);
-    query_text(&q, " WHERE l.id IN ");
+    query_printf(&q, "SELECT l.id,l.ref FROM %s_%s l WHERE l.id IN ", w->kind->table, f->name);
     query_ids(&q, ids, n);
     query_text(&q, " ORDER BY l.id,l.ref");
-    rc = query_stmt(&q, c, &st, err);
+    rc = query_stmt(&q, names->conn, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {
         struct pv_id id;
         struct model_ref *ref;
@@ -225,7 +285,7 @@ static int read_refs(struct conn *c, const struct rows_want *w, const struct mod
             cap = 0;
         }
         if (v->len == cap) {
-            struct model_ref *more = arena_alloc(a, (cap ? cap * 2 : 4) * sizeof(*more));
+            struct model_ref *more = arena_alloc(names->a, (cap ? cap * 2 : 4) * sizeof(*more));
 
             if (!more)
                 return no_memory(err);
@@ -237,8 +297,8 @@ static int read_refs(struct conn *c, const struct rows_want *w, const struct mod
         }
         ref = &refs[v->len++];
         col_id(st, 1, &ref->id);
-        if (names && !col_strdup(st, 2, a, &ref->name, NULL))
-            return no_memory(err);
+        if (w->names && ref_has_name(f))
+            rc = name_of(names, model_kind(f->ref), &ref->id, &ref->name, err);
     }
     return rc;
 }
@@ -248,8 +308,8 @@ int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids,
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    const struct model_provider *last = NULL;
     struct id_place *places;
+    struct names names;
     bool row = true;
     int rc;
 
@@ -258,7 +318,7 @@ int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids,
         return PV_OK;
     query_init(&q);
     places = places_of(ids, n, a);
-    if (!places)
+    if (!places || !names_init(&names, c, a))
         return no_memory(err);
     select_text(&q, w);
     query_text(&q, " WHERE t.\"id\" IN ");
@@ -270,7 +330,7 @@ int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids,
 
         if (!r)
             return no_memory(err);
-        rc = read_row(st, w, a, &last, r, err);
+        rc = read_row(st, w, &names, r, err);
         for (p = place_find(places, n, &r->id); p && p < places + n && id_eq(&p->id, &r->id); p++)
             rows[p->place] = r;
     }
@@ -283,7 +343,7 @@ int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids,
         for (size_t j = 0; j < n; j++)
             if (rows[j])
                 rows[j]->values[f->index].set = true;
-        rc = read_refs(c, w, f, ids, n, places, a, rows, err);
+        rc = read_refs(&names, w, f, ids, n, places, rows, err);
     }
     return rc;
 }
@@ -326,12 +386,14 @@ static int read_children(struct conn *c, const struct rows_want *w, const struct
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    const struct model_provider *last = NULL;
+    struct names names;
     uint16_t owner = kind_fields(w->kind)->owner;
     bool row = true;
     int rc;
 
     query_init(&q);
+    if (!names_init(&names, c, a))
+        return no_memory(err);
     select_text(&q, w);
     query_text(&q, " WHERE t.\"owner\" IN ");
     query_ids(&q, owners, n);
@@ -341,7 +403,7 @@ static int read_children(struct conn *c, const struct rows_want *w, const struct
 
         if (!child)
             return no_memory(err);
-        rc = read_row(st, w, a, &last, &child->row, err);
+        rc = read_row(st, w, &names, &child->row, err);
         child->owner = child->row.values[owner].id;
     }
     if (rc == PV_OK && out->n)
@@ -349,15 +411,16 @@ static int read_children(struct conn *c, const struct rows_want *w, const struct
     return rc;
 }
 
-/* Hand out the sorted children to their owners, as the member number `place` of each. */
+/* Hand out the sorted children to their owners, as the member number `place` of each; `owned`: with the owner's name. */
 static int give_children(const struct child_list *l, const struct model_kind *kind,
                          struct model_row *const *rows, const struct id_place *owners, size_t n, size_t place,
-                         struct arena *a, struct pv_err *err)
+                         bool owned, struct arena *a, struct pv_err *err)
 {
     size_t at = 0;
 
     for (size_t i = 0; i < n; i++) {
-        struct model_children *mine = &rows[owners[i].place]->children[place];
+        const struct model_row *parent = rows[owners[i].place];
+        struct model_children *mine = &parent->children[place];
         size_t end;
 
         mine->kind = kind;
@@ -370,8 +433,12 @@ static int give_children(const struct child_list *l, const struct model_kind *ki
         mine->rows = arena_alloc(a, (end - at) * sizeof(*mine->rows));
         if (!mine->rows)
             return no_memory(err);
-        for (; at < end; at++)
+        for (; at < end; at++) {
+            if (owned)
+                l->items[at].row.values[kind_fields(kind)->owner].text =
+                    model_text(parent, kind_fields(parent->kind)->name);
             mine->rows[mine->nrows++] = l->items[at].row;
+        }
     }
     return PV_OK;
 }
@@ -418,9 +485,11 @@ int rows_children(struct conn *c, const struct model_shape *shape, struct model_
                 fields[w.nfields++] = s->fields[i];
         fields[w.nfields++] = owner;
         w.fields = fields;
+        /* Where the owners were read with their names, nobody needs to look those up. */
+        w.owned = model_shape_wants(shape, kind_fields(shape->kind)->name);
         rc = read_children(c, &w, ids, nrows, a, &list, err);
         if (rc == PV_OK)
-            rc = give_children(&list, s->kind, rows, owners, nrows, k, a, err);
+            rc = give_children(&list, s->kind, rows, owners, nrows, k, w.owned, a, err);
     }
     return rc;
 }

@@ -16,6 +16,7 @@ struct rows_want {
     const uint16_t *fields;
     size_t nfields;
     bool names;             /* of references, and the provider's summary */
+    bool owned;             /* children: whoever reads them fills in the owner's name */
     bool secrets;           /* secret fields among `fields` are read, else they stay null */
 };
 

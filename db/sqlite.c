@@ -143,7 +143,7 @@ static int set_up(struct conn *c, enum conn_mode mode, struct pv_err *err)
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
-    sqlite3_db_config(c->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 512, mode == CONN_WRITER ? 1024 : 256);
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 1200, mode == CONN_WRITER ? 1024 : 100);
     sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, mode == CONN_WRITER ? 1 : 0);
     rc = sqlite3_create_function_v2(c->db, "list_match", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                                     list_match, NULL, NULL, NULL);
