@@ -34,9 +34,21 @@ static int one_vm(struct store_tx *tx, void *arg, struct pv_err *err)
     return tx_row_insert(tx, row, err);
 }
 
+static char path[] = "/tmp/polyvisor-fuzz-XXXXXX";
+
+static void remove_files(void)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm" };
+    char name[64];
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+}
+
 static void open_once(void)
 {
-    static char path[] = "/tmp/polyvisor-fuzz-XXXXXX";
     struct store_config config = { .path = path };
     struct pv_err err = { 0 };
     int fd;
@@ -48,8 +60,8 @@ static void open_once(void)
         fprintf(stderr, "%s\n", err.message);
         abort();
     }
-    /* The open file stays until the process ends. */
-    unlink(path);
+    close(fd);
+    atexit(remove_files);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
