@@ -123,6 +123,9 @@ static void first_name(const struct sim_estate *e, struct sim_vm *vm)
     bool by_site = roll % 2 || vm->role->off_permille > 100; /* no "test-test-012" */
     unsigned number = (unsigned)vm->number + 1;
 
+    /* Hyper-V hosts stand side by side in one company: each counts from a number of its own. */
+    if (!sim_is_vmware(e))
+        number += (unsigned)(sim_roll(e, SIM_SITE, 4) % 900);
     if (vm->is_template)
         snprintf(vm->name, sizeof(vm->name), "tpl-%.5s-%03u", vm->os->guest_id, number);
     else if (vm->role->desktop)

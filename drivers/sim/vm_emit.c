@@ -95,15 +95,18 @@ static void put_guest(const struct vm_view *v)
 
 static void put_name(const struct vm_view *v)
 {
-    char name[64], dc[64], path[160];
+    char name[64], place[128], path[256];
 
     sim_vm_name(&v->vm, v->state->renames, name, sizeof(name));
     pv_vm_name(v->b, name);
     if (v->vmware) {
-        sim_datacenter_name(v->e, sim_unit_datacenter(v->e, v->vm.unit), dc, sizeof(dc));
-        snprintf(path, sizeof(path), "/%s/vm/%s/%s", dc, v->vm.role->name, name);
-        pv_vm_native_path(v->b, path);
+        sim_datacenter_name(v->e, sim_unit_datacenter(v->e, v->vm.unit), place, sizeof(place));
+        snprintf(path, sizeof(path), "/%s/vm/%s/%s", place, v->vm.role->name, name);
+    } else { /* Hyper-V has no tree: the folder of its configuration */
+        sim_store_root(v->e, v->vm.store, place, sizeof(place));
+        snprintf(path, sizeof(path), "%s%s", place, v->vm.name);
     }
+    pv_vm_native_path(v->b, path);
 }
 
 static void put_health(const struct vm_view *v)
