@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -226,8 +227,7 @@ static int read_token(struct auth *a, const char *text, int64_t now, struct cach
 
     if (!m)
         return pv_fail(err, PV_ENOMEM, "no memory");
-    memcpy(id_part, "tok_", 4);
-    memcpy(id_part + 4, text + 3, ID_CHARS);
+    snprintf(id_part, sizeof(id_part), "tok_%.*s", ID_CHARS, text + 3);
     if (!id_parse("tok", id_part, 4 + ID_CHARS, &id))
         return unauthenticated(err, "the token is malformed");
     rc = read_token_row(a, &id, m, &row, &secret, err);

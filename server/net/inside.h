@@ -150,7 +150,7 @@ struct net {
 
 static inline struct request *request_of(const struct req *r)
 {
-    return (struct request *)(uintptr_t)r;
+    return (struct request *)r;
 }
 
 /* request.c */

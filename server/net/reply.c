@@ -196,7 +196,7 @@ static struct MHD_Response *body_response(struct request *r)
 
     if (packed)
         out = &r->packed;
-    m = MHD_create_response_from_buffer(out->len, out->len ? out->data : (char *)(uintptr_t) "",
+    m = MHD_create_response_from_buffer(out->len, out->len ? out->data : (void *)"",
                                         MHD_RESPMEM_PERSISTENT);
     if (!m)
         return NULL;

@@ -293,8 +293,8 @@ static enum MHD_Result answer_abandoned(struct MHD_Connection *connection)
         "{\"type\":\"/api/v1/problems/unavailable\",\"status\":503,\"code\":\"unavailable\","
         "\"title\":\"The server has no room for this now\","
         "\"detail\":\"the server is stopping\",\"retryable\":true}";
-    struct MHD_Response *m = MHD_create_response_from_buffer(
-        sizeof(body) - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *m =
+        MHD_create_response_from_buffer(sizeof(body) - 1, (void *)body, MHD_RESPMEM_PERSISTENT);
     enum MHD_Result queued;
 
     if (!m)
