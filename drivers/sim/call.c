@@ -289,7 +289,7 @@ static int wait_for(const struct job *j, int64_t ms, struct pv_err *err)
         if (spent >= ms)
             return PV_OK;
         percent = (int)(spent * 100 / j->duration_ms);
-        if (percent >= shown + 5) {
+        if (percent >= shown + 10) {
             progress(j, ref, percent);
             shown = percent;
         }
