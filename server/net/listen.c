@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +291,21 @@ static struct net *net_new(const struct net_config *config)
     return n;
 }
 
+/* Signals are the business of the program's main thread. */
+static int start_threads(struct net *n, const char *cert, const char *key, struct pv_err *err)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = sse_start_ticker(n, err);
+    if (rc == PV_OK)
+        rc = start_daemon(n, cert, key, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 static int net_open(struct net *n, struct pv_err *err)
 {
     PV_AUTO_FREE char *cert = NULL;
@@ -305,9 +320,7 @@ static int net_open(struct net *n, struct pv_err *err)
     if (rc == PV_OK)
         rc = listen_open(n->config.listen, n->tls, n, err);
     if (rc == PV_OK)
-        rc = sse_start_ticker(n, err);
-    if (rc == PV_OK)
-        rc = start_daemon(n, cert, key, err);
+        rc = start_threads(n, cert, key, err);
     if (key)
         explicit_bzero(key, key_len);
     return rc;
