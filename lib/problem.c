@@ -35,6 +35,23 @@ static void write_errors(struct jsonw *w, const struct pv_err *err, const struct
     jsonw_end(w);
 }
 
+/* A state that does not allow it: native_code is the state, needs the actions it allows, "start,stop". */
+static void write_state(struct jsonw *w, const struct pv_err *err)
+{
+    const char *from = err->needs;
+
+    jsonw_str(w, "current", err->native_code);
+    jsonw_array(w, "allowed_actions");
+    while (*from) {
+        size_t len = strcspn(from, ",");
+
+        jsonw_strn(w, NULL, from, len);
+        from += len;
+        from += *from == ',';
+    }
+    jsonw_end(w);
+}
+
 static void write_provider(struct jsonw *w, const struct pv_err *err)
 {
     if (!err->native_code[0] && !err->needs[0])
@@ -59,5 +76,8 @@ void problem_members(struct jsonw *w, const struct pv_err *err)
     jsonw_str(w, "remedy", err->remedy[0] ? err->remedy : p->remedy);
     jsonw_bool(w, "retryable", problem_retryable(err));
     write_errors(w, err, p);
-    write_provider(w, err);
+    if (strcmp(p->code, "vm-invalid-state") == 0)
+        write_state(w, err);
+    else
+        write_provider(w, err);
 }

@@ -74,13 +74,6 @@ static const char *numbers(const struct bulk *b, struct arena *a)
     return core_json_text(a, json);
 }
 
-struct parent_end {
-    struct task *parent;
-    enum pv_task_state state;
-    bool changed;
-    struct pv_err err;
-};
-
 /* The numbers first, then the end: both are seen together at the latest then. */
 static void parent_ended(struct task *parent, const char *json, bool final)
 {
@@ -145,6 +138,7 @@ void bulk_child_ended(struct task *t, enum pv_task_state state)
     struct core *c = t->core;
     struct bulk *b = t->bulk;
     PV_AUTO(arena_free_p) struct arena *a = arena_new(1024, 8192);
+    struct task *parent;
     const char *json = NULL;
     bool final, write, stop = false;
     int64_t now = clock_mono_ms();
@@ -165,13 +159,15 @@ void bulk_child_ended(struct task *t, enum pv_task_state state)
         b->written_ms = now;
     if (write && a)
         json = numbers(b, a);
+    /* It is there until the last child has been counted. */
+    parent = b->parent;
+    task_ref(parent);
     pthread_mutex_unlock(&c->tasks_lock);
     if (stop)
-        bulk_cancel(b->parent);
+        bulk_cancel(parent);
     if (write)
-        parent_ended(b->parent, json, final);
-    if (final)
-        task_put(b->parent);
+        parent_ended(parent, json, final);
+    task_put(parent);
 }
 
 /* ---------------------------------------------------------------- submitting */
@@ -296,8 +292,7 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
     out->row = task_row(out->task, by, q->params, state, a);
     if (out->row && state == PV_TASK_STATE_FAILED)
         model_set_text(out->row, F(task, error),
-                       core_problem_json(a, why, out->task->provider ? &out->task->provider->id : NULL,
-                                         NULL));
+                       core_problem_json(a, why));
     subject_free(&subject);
     return out->row ? PV_OK : PV_ENOMEM;
 }
@@ -390,13 +385,10 @@ static void begin(struct bulk_submit *s)
     if (b->stop_on_error && b->failed > 0)
         b->stopped = true;
     pthread_mutex_unlock(&c->tasks_lock);
-    /* The reference that the last child's end gives back. */
-    task_ref(s->parent);
     if (final) {
         PV_AUTO(arena_free_p) struct arena *a = arena_new(1024, 8192);
 
         parent_ended(s->parent, a ? numbers(b, a) : NULL, true);
-        task_put(s->parent);
         return;
     }
     for (size_t i = 0; i < s->n; i++)
@@ -560,11 +552,8 @@ static int restore_one(struct core *c, struct task *parent, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     final = b->succeeded + b->failed + b->canceled == b->total;
-    task_ref(parent);
-    if (final) {
+    if (final)
         parent_ended(parent, numbers(b, a), true);
-        task_put(parent);
-    }
     return PV_OK;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <polyvisor/problem.h>
+
 #include "drivers/sdk/check.h"
 
 #define WORKERS 4
@@ -101,15 +103,8 @@ void core_write_ref(struct jsonw *w, const char *key, enum pv_kind kind, const s
     jsonw_end(w);
 }
 
-static bool retryable(const struct pv_problem *problem)
+const char *core_problem_json(struct arena *a, const struct pv_err *err)
 {
-    return problem->status == 503 || problem->status == 504;
-}
-
-const char *core_problem_json(struct arena *a, const struct pv_err *err, const struct pv_id *provider,
-                              const char *operation)
-{
-    const struct pv_problem *p = pv_err_problem(err);
     struct buf text;
     struct jsonw w;
     const char *out;
@@ -117,29 +112,7 @@ const char *core_problem_json(struct arena *a, const struct pv_err *err, const s
     buf_init(&text, 4096);
     jsonw_init(&w, &text);
     jsonw_object(&w, NULL);
-    jsonw_strf(&w, "type", "/api/v1/problems/%s", p->code);
-    jsonw_str(&w, "title", p->title);
-    jsonw_i64(&w, "status", p->status);
-    jsonw_str(&w, "code", p->code);
-    jsonw_str(&w, "detail", err->message);
-    jsonw_str(&w, "remedy", err->remedy[0] ? err->remedy : p->remedy);
-    jsonw_bool(&w, "retryable", retryable(p));
-    if (err->native_code[0] || err->needs[0] || provider) {
-        char id[PV_ID_TEXT];
-
-        jsonw_object(&w, "provider");
-        if (provider) {
-            model_id_text(PV_KIND_provider, provider, id);
-            jsonw_str(&w, "id", id);
-        }
-        if (operation)
-            jsonw_str(&w, "operation", operation);
-        if (err->native_code[0])
-            jsonw_str(&w, "native_code", err->native_code);
-        if (err->needs[0])
-            jsonw_str(&w, "needs", err->needs);
-        jsonw_end(&w);
-    }
+    problem_members(&w, err);
     jsonw_end(&w);
     out = buf_ok(&text) ? arena_text(a, text.data, text.len) : NULL;
     buf_free(&text);

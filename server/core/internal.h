@@ -122,9 +122,8 @@ void core_clock_stop(struct core *c);
 /* Hash of a key in this process. */
 uint64_t core_hash(const struct core *c, const void *data, size_t len);
 uint64_t core_hash_id(const struct pv_id *id);
-/* Problem document of an error, as arena text; provider and operation may be NULL. */
-const char *core_problem_json(struct arena *a, const struct pv_err *err, const struct pv_id *provider,
-                              const char *operation);
+/* Problem document of an error, as arena text. */
+const char *core_problem_json(struct arena *a, const struct pv_err *err);
 /* {"kind","id","name"}; name may be NULL. */
 void core_write_ref(struct jsonw *w, const char *key, enum pv_kind kind, const struct pv_id *id,
                     const char *name);

@@ -191,7 +191,7 @@ void provider_set_state(struct provider *p, enum pv_provider_state state, const 
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(8192, 65536);
     struct state_write s = { .provider = p };
-    const char *reason = err && a ? core_problem_json(a, err, &p->id, NULL) : NULL;
+    const char *reason = err && a ? core_problem_json(a, err) : NULL;
     struct pv_err failed = { 0 };
     bool same;
 

@@ -120,8 +120,7 @@ static void diff_number(struct row_diff *d, unsigned field, int64_t number)
     diff_set(d, field, &v);
 }
 
-static void diff_change(struct task *t, struct row_diff *d, const struct task_change *ch,
-                        struct arena *a)
+static void diff_change(struct row_diff *d, const struct task_change *ch, struct arena *a)
 {
     struct model_value none = value_null();
     bool final = !ch->keep_state && task_state_final(ch->state);
@@ -148,8 +147,7 @@ static void diff_change(struct task *t, struct row_diff *d, const struct task_ch
     diff_text(d, F(task, result), ch->result);
     if (ch->error)
         diff_text(d, F(task, error),
-                  core_problem_json(a, ch->error, t->provider ? &t->provider->id : NULL,
-                                    t->op->name));
+                  core_problem_json(a, ch->error));
     if (final) {
         diff_number(d, F(task, finished_at), clock_wall_ms());
         diff_number(d, F(task, cancelable), 0);
@@ -173,7 +171,7 @@ int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events
     rc = diff_init(&d, row, true, a, err);
     if (rc != PV_OK)
         return rc;
-    diff_change(t, &d, ch, a);
+    diff_change(&d, ch, a);
     if (d.n > 0) {
         const char *changes = diff_changes(&d, a);
         const char *word = model_enum_text(PV_ENUM_task_state, model_number(row, F(task, state)));

@@ -14,7 +14,7 @@ struct pv_err;
 
 /* Writes into the open object: type, title, status, code, detail, remedy, retryable,
  * errors[{pointer, code, detail}] where a pointer is known, provider{native_code, needs} where the
- * provider said something. */
+ * provider said something; vm-invalid-state has current and allowed_actions[] instead. */
 void problem_members(struct jsonw *w, const struct pv_err *err);
 /* Might the same request succeed later without anybody changing anything? */
 bool problem_retryable(const struct pv_err *err);
