@@ -29,7 +29,8 @@ int tx_login_put(struct store_tx *tx, const struct store_login *login, struct pv
     return stmt_run(st, err);
 }
 
-int tx_login_used(struct store_tx *tx, const uint8_t hash[32], int64_t last_used_ms, struct pv_err *err)
+int tx_login_used(struct store_tx *tx, const uint8_t hash[32], int64_t last_used_ms,
+                  struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     int rc = store_named(tx->store, tx->conn, "login_used", &st, err);
@@ -81,7 +82,8 @@ static void read_login(struct stmt *st, struct store_login *out)
     str_copy(out->agent, sizeof(out->agent), col_text(st, 7, NULL));
 }
 
-int store_login_get(struct store *s, const uint8_t hash[32], struct store_login *out, struct pv_err *err)
+int store_login_get(struct store *s, const uint8_t hash[32], struct store_login *out,
+                    struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct conn *c;
@@ -101,8 +103,8 @@ int store_login_get(struct store *s, const uint8_t hash[32], struct store_login 
     return rc;
 }
 
-int store_logins_of(struct store *s, const struct pv_id *user, struct arena *a, struct store_login **out, size_t *n,
-                    struct pv_err *err)
+int store_logins_of(struct store *s, const struct pv_id *user, struct arena *a,
+                    struct store_login **out, size_t *n, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct store_login *list = NULL;
@@ -136,10 +138,12 @@ int store_logins_of(struct store *s, const struct pv_id *user, struct arena *a, 
     return rc;
 }
 
-int tx_throttle_put(struct store_tx *tx, const char *key, uint32_t failures, int64_t last_ms, struct pv_err *err)
+int tx_throttle_put(struct store_tx *tx, const char *key, uint32_t failures, int64_t last_ms,
+                    struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    int rc = store_named(tx->store, tx->conn, failures ? "throttle_put" : "throttle_delete", &st, err);
+    int rc =
+        store_named(tx->store, tx->conn, failures ? "throttle_put" : "throttle_delete", &st, err);
 
     if (rc != PV_OK)
         return rc;
@@ -151,7 +155,8 @@ int tx_throttle_put(struct store_tx *tx, const char *key, uint32_t failures, int
     return stmt_run(st, err);
 }
 
-int store_throttle_get(struct store *s, const char *key, uint32_t *failures, int64_t *last_ms, struct pv_err *err)
+int store_throttle_get(struct store *s, const char *key, uint32_t *failures, int64_t *last_ms,
+                       struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct conn *c;
@@ -188,8 +193,8 @@ int tx_idempotency_put(struct store_tx *tx, const struct store_idempotency *r, s
     return stmt_run(st, err);
 }
 
-int tx_idempotency_get(struct store_tx *tx, const struct pv_id *principal, const char *key, struct arena *a,
-                       struct store_idempotency *out, struct pv_err *err)
+int tx_idempotency_get(struct store_tx *tx, const struct pv_id *principal, const char *key,
+                       struct arena *a, struct store_idempotency *out, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     const void *hash;

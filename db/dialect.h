@@ -6,7 +6,8 @@
  *   {now_ms}       the database's clock, Unix milliseconds
  *   {skip_locked}  end of a SELECT that takes rows others do not hold
  *   {collate}      compare text by its bytes, so that paging order is the same everywhere
- *   {clustered}    end of CREATE TABLE: keep rows in the order of the primary key, where the engine can
+ *   {clustered}    end of CREATE TABLE: keep rows in the order of the primary key, where the engine
+ * can
  *
  * Threads: any.
  */

@@ -23,9 +23,11 @@ static int no_memory(struct pv_err *err)
     return pv_fail(err, PV_ENOMEM, "no memory for the filter");
 }
 
-/* A LIKE pattern: `before` and `after` as they are, the text with what LIKE would interpret escaped; with `wild`,
+/* A LIKE pattern: `before` and `after` as they are, the text with what LIKE would interpret
+ * escaped; with `wild`,
  * * and ? become LIKE's own. */
-static const char *pattern(struct arena *a, const char *before, const char *text, const char *after, bool wild)
+static const char *pattern(struct arena *a, const char *before, const char *text, const char *after,
+                           bool wild)
 {
     size_t len = strlen(before) + 2 * strlen(text) + strlen(after);
     char *out = arena_alloc(a, len + 1);
@@ -49,8 +51,8 @@ static const char *pattern(struct arena *a, const char *before, const char *text
     return out;
 }
 
-static int like(struct compiler *c, const char *column, const char *before, const char *text, const char *after,
-                bool wild, struct pv_err *err)
+static int like(struct compiler *c, const char *column, const char *before, const char *text,
+                const char *after, bool wild, struct pv_err *err)
 {
     const char *p = pattern(c->a, before, text, after, wild);
 
@@ -213,7 +215,8 @@ static int list_term(struct compiler *c, const struct filter *f, struct pv_err *
 }
 
 /* Which objects of the referred-to kind a value means: "= $1" or "IN (SELECT ...)". */
-static int ref_value(struct compiler *c, const struct filter *f, const struct filter_value *v, struct pv_err *err)
+static int ref_value(struct compiler *c, const struct filter *f, const struct filter_value *v,
+                     struct pv_err *err)
 {
     const struct model_kind *to = model_kind(f->field->ref);
     int rc = PV_OK;
@@ -356,8 +359,8 @@ static int pseudo_term(struct compiler *c, const struct filter *f)
     return PV_OK;
 }
 
-/* An object of an embedded kind, of this owner, matches. Its table is `t` inside, hides the outer one: the owner's id
- * is compared by way of a name of its own. */
+/* An object of an embedded kind, of this owner, matches. Its table is `t` inside, hides the outer
+ * one: the owner's id is compared by way of a name of its own. */
 static int child_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
     struct compiler inner = { c->q, c->a, f->kind };
@@ -375,7 +378,8 @@ static int through_term(struct compiler *c, const struct filter *f, struct pv_er
     struct compiler inner = { c->q, c->a, f->kind };
     int rc;
 
-    query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", f->through->name, f->kind->table);
+    query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", f->through->name,
+                 f->kind->table);
     rc = field_term(&inner, f, err);
     query_text(c->q, ")");
     return rc;
@@ -410,7 +414,8 @@ static int word_term(struct compiler *c, const struct filter *f, struct pv_err *
     return rc;
 }
 
-/* A term that is never null where that matters: what is unknown does not match, and its opposite does. */
+/* A term that is never null where that matters: what is unknown does not match, and its opposite
+ * does. */
 static int leaf(struct compiler *c, const struct filter *f, bool negate, struct pv_err *err)
 {
     int rc;
@@ -456,7 +461,8 @@ static bool gather(struct operands *o, const struct filter *f, bool negate, bool
         f = f->left;
         negate = !negate;
     }
-    if ((f->type == FILTER_AND && conjunction != negate) || (f->type == FILTER_OR && conjunction == negate))
+    if ((f->type == FILTER_AND && conjunction != negate) ||
+        (f->type == FILTER_OR && conjunction == negate))
         return gather(o, f->left, negate, conjunction) && gather(o, f->right, negate, conjunction);
     if (o->n == OPERANDS_MAX)
         return false;
@@ -500,8 +506,8 @@ static int compile(struct compiler *c, const struct filter *f, bool negate, stru
     return rc;
 }
 
-int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f, struct arena *a,
-               struct pv_err *err)
+int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
+               struct arena *a, struct pv_err *err)
 {
     struct compiler c = { q, a, kind };
 
@@ -517,8 +523,8 @@ bool filter_names(const struct filter *f, const struct model_kind *kind, const c
     case FILTER_NOT:
         return filter_names(f->left, kind, field);
     case FILTER_TERM:
-        return f->pseudo == FILTER_FIELD && f->field && !f->through && (!f->kind || f->kind == kind) &&
-               strcmp(f->field->name, field) == 0;
+        return f->pseudo == FILTER_FIELD && f->field && !f->through &&
+               (!f->kind || f->kind == kind) && strcmp(f->field->name, field) == 0;
     case FILTER_WORD:
         break;
     }

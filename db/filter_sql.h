@@ -13,7 +13,7 @@
 
 struct arena;
 
-int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f, struct arena *a,
-               struct pv_err *err);
+int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
+               struct arena *a, struct pv_err *err);
 /* Does a term of the filter name this field of the kind itself? */
 bool filter_names(const struct filter *f, const struct model_kind *kind, const char *field);

@@ -46,8 +46,8 @@ static bool find_searchable(const struct model_kind *k)
         words = words || (k->fields[i].flags & MODEL_WORD);
     if (!words || !kind_stored(k))
         return false;
-    return (k->flags & MODEL_SYNCED) || k->number == PV_KIND_provider || k->number == PV_KIND_folder ||
-           k->number == PV_KIND_tag;
+    return (k->flags & MODEL_SYNCED) || k->number == PV_KIND_provider ||
+           k->number == PV_KIND_folder || k->number == PV_KIND_tag;
 }
 
 static void find_fields(void)
@@ -120,17 +120,19 @@ bool field_walks(const struct model_field *f)
 void field_computed_sql(struct query *q, const struct model_field *f, const char *t)
 {
     if (strcmp(f->name, "stale") == 0)
-        query_printf(q,
-                     "CASE WHEN coalesce(%s\"stale_reason\",'')='' AND EXISTS(SELECT 1 FROM provider_sync s"
-                     " JOIN k_provider p ON p.\"id\"=s.provider WHERE s.provider=%s\"provider\""
-                     " AND p.\"state\" IN (%d,%d)) THEN 0 ELSE 1 END",
-                     t, t, PV_PROVIDER_STATE_CONNECTED, PV_PROVIDER_STATE_DEGRADED);
+        query_printf(
+            q,
+            "CASE WHEN coalesce(%s\"stale_reason\",'')='' AND EXISTS(SELECT 1 FROM provider_sync s"
+            " JOIN k_provider p ON p.\"id\"=s.provider WHERE s.provider=%s\"provider\""
+            " AND p.\"state\" IN (%d,%d)) THEN 0 ELSE 1 END",
+            t, t, PV_PROVIDER_STATE_CONNECTED, PV_PROVIDER_STATE_DEGRADED);
     else if (strcmp(f->name, "observed_at") == 0)
-        query_printf(q,
-                     "CASE WHEN coalesce(%s\"stale_reason\",'')='' AND coalesce(%s\"presence\",%d)=%d THEN"
-                     " coalesce((SELECT s.confirmed_ms FROM provider_sync s WHERE s.provider=%s\"provider\""
-                     " AND s.confirmed_ms>%s\"updated_at\"),%s\"updated_at\") ELSE %s\"updated_at\" END",
-                     t, t, PV_PRESENCE_PRESENT, PV_PRESENCE_PRESENT, t, t, t, t);
+        query_printf(
+            q,
+            "CASE WHEN coalesce(%s\"stale_reason\",'')='' AND coalesce(%s\"presence\",%d)=%d THEN"
+            " coalesce((SELECT s.confirmed_ms FROM provider_sync s WHERE s.provider=%s\"provider\""
+            " AND s.confirmed_ms>%s\"updated_at\"),%s\"updated_at\") ELSE %s\"updated_at\" END",
+            t, t, PV_PRESENCE_PRESENT, PV_PRESENCE_PRESENT, t, t, t, t);
     else
         query_text(q, "NULL");
 }
@@ -181,19 +183,21 @@ static void create_table(struct query *q, const struct model_kind *k)
     query_text(q, ");\n");
     for (size_t i = 0; i < k->nfields; i++)
         if (k->fields[i].type == MODEL_REFS)
-            query_printf(q,
-                         "CREATE TABLE IF NOT EXISTS %s_%s (id {blob} NOT NULL, ref {blob} NOT NULL,"
-                         " PRIMARY KEY (id, ref)) {clustered};\n",
-                         k->table, k->fields[i].name);
+            query_printf(
+                q,
+                "CREATE TABLE IF NOT EXISTS %s_%s (id {blob} NOT NULL, ref {blob} NOT NULL,"
+                " PRIMARY KEY (id, ref)) {clustered};\n",
+                k->table, k->fields[i].name);
 }
 
-/* The index of a field that has one; what it is on must be what lists sort and filters compare by. */
+/* The index of a field that has one; what it is on must be what lists sort and filters compare by.
+ */
 static void create_index(struct query *q, const struct model_kind *k, const struct model_field *f)
 {
     bool sequence = f->index == kind_fields(k)->sequence;
 
-    query_printf(q, "CREATE %sINDEX IF NOT EXISTS i_%s_%s ON %s (", sequence ? "UNIQUE " : "", k->name,
-                 f->name, k->table);
+    query_printf(q, "CREATE %sINDEX IF NOT EXISTS i_%s_%s ON %s (", sequence ? "UNIQUE " : "",
+                 k->name, f->name, k->table);
     if (field_walks(f))
         field_sort_sql(q, f, "");
     else
@@ -211,16 +215,18 @@ static void create_indexes(struct query *q, const struct model_kind *k)
             create_index(q, k, f);
     }
     if ((k->flags & MODEL_SYNCED) && k->owner)
-        query_printf(q, "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"owner\",\"native_id\");\n", k->name,
-                     k->table);
+        query_printf(q, "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"owner\",\"native_id\");\n",
+                     k->name, k->table);
     else if (k->flags & MODEL_SYNCED)
-        query_printf(q, "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"provider\",\"native_id\");\n",
+        query_printf(q,
+                     "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"provider\",\"native_id\");\n",
                      k->name, k->table);
     switch (k->number) {
     case PV_KIND_provider:
     case PV_KIND_tag:
     case PV_KIND_user:
-        query_printf(q, "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"name_f\");\n", k->name, k->table);
+        query_printf(q, "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"name_f\");\n", k->name,
+                     k->table);
         break;
     case PV_KIND_folder:
         /* Two, since nulls are never equal. */
@@ -249,7 +255,8 @@ static int fold_column(struct conn *c, const struct model_kind *k, const struct 
 
     query_init(&get);
     query_init(&put);
-    query_printf(&get, "SELECT \"id\",\"%s\" FROM %s WHERE \"%s\" IS NOT NULL", f->name, k->table, f->name);
+    query_printf(&get, "SELECT \"id\",\"%s\" FROM %s WHERE \"%s\" IS NOT NULL", f->name, k->table,
+                 f->name);
     query_printf(&put, "UPDATE %s SET \"%s_f\"=$1 WHERE \"id\"=$2", k->table, f->name);
     rc = query_stmt(&get, c, &from, err);
     if (rc == PV_OK)
@@ -277,7 +284,8 @@ static int fold_column(struct conn *c, const struct model_kind *k, const struct 
 }
 
 /* The table's columns as "\na\nb\n". */
-static int columns_of(struct conn *c, const struct model_kind *k, struct buf *out, struct pv_err *err)
+static int columns_of(struct conn *c, const struct model_kind *k, struct buf *out,
+                      struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -319,9 +327,11 @@ static int add_columns(struct conn *c, const struct model_kind *k, const struct 
 
         query_init(&q);
         if (field_has_column(f) && !has_column(columns, f->name, ""))
-            query_printf(&q, "ALTER TABLE %s ADD COLUMN \"%s\" %s;\n", k->table, f->name, column_type(f));
+            query_printf(&q, "ALTER TABLE %s ADD COLUMN \"%s\" %s;\n", k->table, f->name,
+                         column_type(f));
         if (fold)
-            query_printf(&q, "ALTER TABLE %s ADD COLUMN \"%s_f\" TEXT {collate};\n", k->table, f->name);
+            query_printf(&q, "ALTER TABLE %s ADD COLUMN \"%s_f\" TEXT {collate};\n", k->table,
+                         f->name);
         if (q.text.len > 0)
             rc = run(c, &q, err);
         if (rc == PV_OK && fold)

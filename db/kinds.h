@@ -27,13 +27,13 @@ bool field_has_fold(const struct model_field *f);
 /* The fields that storage itself has to do with; UINT16_MAX: the kind has none of that name. */
 struct kind_fields {
     uint16_t name, provider, owner, native_id, identity, presence, missing_since;
-    uint16_t sequence;      /* no two rows share it, it alone orders rows: a sequence number */
-    bool searchable;        /* what kind_searchable() says */
+    uint16_t sequence; /* no two rows share it, it alone orders rows: a sequence number */
+    bool searchable;   /* what kind_searchable() says */
 };
 const struct kind_fields *kind_fields(const struct model_kind *k);
 
-/* Appends what the field sorts by; never NULL. Equal to the expression of its index, where it has one. `t` is the
- * table's name in the statement. */
+/* Appends what the field sorts by; never NULL. Equal to the expression of its index, where it has
+ * one. `t` is the table's name in the statement. */
 void field_sort_sql(struct query *q, const struct model_field *f, const char *t);
 /* ORDER BY this field is a walk along an index. */
 bool field_walks(const struct model_field *f);

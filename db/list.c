@@ -22,14 +22,14 @@
 PV_DEFINE_AUTO(arena_free, struct arena *)
 
 struct key {
-    const struct model_field *field;    /* NULL: id */
+    const struct model_field *field; /* NULL: id */
     bool descending;
 };
 
 struct keys {
     struct key key[STORE_SORT_MAX + 1];
-    size_t n;           /* with id, unless a sequence makes it needless */
-    size_t nsort;       /* without id */
+    size_t n;     /* with id, unless a sequence makes it needless */
+    size_t nsort; /* without id */
 };
 
 static int make_keys(const struct store_query *q, struct keys *out, struct pv_err *err)
@@ -79,7 +79,8 @@ static bool position_put(struct store_position *p, uint8_t type, const void *dat
     return true;
 }
 
-static int position_make(struct stmt *st, const struct keys *keys, struct store_position *p, struct pv_err *err)
+static int position_make(struct stmt *st, const struct keys *keys, struct store_position *p,
+                         struct pv_err *err)
 {
     struct pv_id id;
     bool ok = true;
@@ -100,17 +101,19 @@ static int position_make(struct stmt *st, const struct keys *keys, struct store_
             len = sizeof(v);
             if (keys->key[i].field->type == MODEL_REF)
                 data = col_blob(st, col, &len);
-            ok = position_put(p, keys->key[i].field->type == MODEL_REF ? QUERY_BLOB : QUERY_INT, data, len);
+            ok = position_put(p, keys->key[i].field->type == MODEL_REF ? QUERY_BLOB : QUERY_INT,
+                              data, len);
         }
     }
     col_id(st, 0, &id);
     ok = ok && position_put(p, QUERY_BLOB, id.b, sizeof(id.b));
-    return ok ? PV_OK : pv_fail_as(err, "limit-exceeded", "the sort values are too long to continue after");
+    return ok ? PV_OK
+              : pv_fail_as(err, "limit-exceeded", "the sort values are too long to continue after");
 }
 
 /* Values point into the position. */
-static int position_read(const struct store_position *p, const struct keys *keys, struct query_value *values,
-                         struct pv_err *err)
+static int position_read(const struct store_position *p, const struct keys *keys,
+                         struct query_value *values, struct pv_err *err)
 {
     size_t at = 0;
 
@@ -123,8 +126,9 @@ static int position_read(const struct store_position *p, const struct keys *keys
         v->type = p->bytes[at];
         len = (size_t)p->bytes[at + 1] << 8 | p->bytes[at + 2];
         at += 3;
-        if (len > p->len - at || (v->type == QUERY_INT && len != sizeof(v->number)) || v->type == QUERY_NULL ||
-            v->type > QUERY_BLOB || (i == keys->nsort && (v->type != QUERY_BLOB || len != 16)))
+        if (len > p->len - at || (v->type == QUERY_INT && len != sizeof(v->number)) ||
+            v->type == QUERY_NULL || v->type > QUERY_BLOB ||
+            (i == keys->nsort && (v->type != QUERY_BLOB || len != 16)))
             return pv_fail_as(err, "cursor-mismatch", "the position is of another list");
         v->data = p->bytes + at;
         v->len = len;
@@ -155,7 +159,8 @@ static void put(struct query *q, const struct query_value *v)
     }
 }
 
-static void compare(struct query *q, const struct keys *keys, const struct query_value *values, size_t i, bool equal)
+static void compare(struct query *q, const struct keys *keys, const struct query_value *values,
+                    size_t i, bool equal)
 {
     key_sql(q, &keys->key[i]);
     query_text(q, equal ? "=" : keys->key[i].descending ? "<" : ">");
@@ -163,7 +168,8 @@ static void compare(struct query *q, const struct keys *keys, const struct query
 }
 
 /* Keys before `stage` are equal, the key `stage` is beyond. */
-static void stage_sql(struct query *q, const struct keys *keys, const struct query_value *values, size_t stage)
+static void stage_sql(struct query *q, const struct keys *keys, const struct query_value *values,
+                      size_t stage)
 {
     for (size_t i = 0; i < stage; i++) {
         compare(q, keys, values, i, true);
@@ -185,7 +191,8 @@ static void beyond_sql(struct query *q, const struct keys *keys, const struct qu
 }
 
 /* WHERE by everything but the position. */
-static int where_sql(struct query *sql, const struct store_query *q, struct arena *a, struct pv_err *err)
+static int where_sql(struct query *sql, const struct store_query *q, struct arena *a,
+                     struct pv_err *err)
 {
     const struct model_kind *k = q->shape->kind;
     uint16_t presence = kind_fields(k)->presence;
@@ -208,7 +215,8 @@ static int where_sql(struct query *sql, const struct store_query *q, struct aren
     }
     if (q->nids)
         return PV_OK;
-    if (presence != UINT16_MAX && !q->with_gone && !(q->filter && filter_names(q->filter, k, "presence")))
+    if (presence != UINT16_MAX && !q->with_gone &&
+        !(q->filter && filter_names(q->filter, k, "presence")))
         query_printf(sql, " AND coalesce(t.\"presence\",0)<>%d", PV_PRESENCE_GONE);
     if (q->filter) {
         query_text(sql, " AND ");
@@ -227,8 +235,8 @@ struct page {
 
 /* Rows of one statement, appended to the page. stage SIZE_MAX: all of it. */
 static int run_stage(struct conn *c, const struct store_query *q, const struct keys *keys,
-                     const struct query_value *values, size_t stage, struct arena *a, struct page *page,
-                     struct pv_err *err)
+                     const struct query_value *values, size_t stage, struct arena *a,
+                     struct page *page, struct pv_err *err)
 {
     QUERY_AUTO struct query sql;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -254,7 +262,8 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
         else
             stage_sql(&sql, keys, values, stage);
     }
-    /* Keys that are equal in this stage order nothing, and the engine would sort by them all the same. */
+    /* Keys that are equal in this stage order nothing, and the engine would sort by them all the
+     * same. */
     for (size_t i = first; i < keys->n; i++) {
         query_text(&sql, i > first ? "," : " ORDER BY ");
         key_sql(&sql, &keys->key[i]);
@@ -275,8 +284,8 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
     return rc;
 }
 
-static int find_page(struct conn *c, const struct store_query *q, struct arena *a, struct page *page,
-                     struct pv_err *err)
+static int find_page(struct conn *c, const struct store_query *q, struct arena *a,
+                     struct page *page, struct pv_err *err)
 {
     struct query_value values[STORE_SORT_MAX + 1];
     const struct store_position *after = q->after && q->after->len ? q->after : NULL;
@@ -296,8 +305,8 @@ static int find_page(struct conn *c, const struct store_query *q, struct arena *
 }
 
 /* ids= : these, in this order, of those that may be seen. */
-static int given_page(struct conn *c, const struct store_query *q, struct arena *a, struct page *page,
-                      struct pv_err *err)
+static int given_page(struct conn *c, const struct store_query *q, struct arena *a,
+                      struct page *page, struct pv_err *err)
 {
     QUERY_AUTO struct query sql;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -325,11 +334,13 @@ static int given_page(struct conn *c, const struct store_query *q, struct arena 
     return rc;
 }
 
-static int read_group(struct conn *c, const struct store_query *q, const struct pv_id *ids, size_t n,
-                      store_row_fn each, void *ctx, struct arena *a, struct pv_err *err)
+static int read_group(struct conn *c, const struct store_query *q, const struct pv_id *ids,
+                      size_t n, store_row_fn each, void *ctx, struct arena *a, struct pv_err *err)
 {
     const struct model_shape *s = q->shape;
-    struct rows_want w = { .kind = s->kind, .fields = s->fields, .nfields = s->nfields, .names = true };
+    struct rows_want w = {
+        .kind = s->kind, .fields = s->fields, .nfields = s->nfields, .names = true
+    };
     struct model_row *rows[GROUP];
     int rc = rows_get(c, &w, ids, n, a, rows, err);
 
@@ -355,7 +366,8 @@ static int list(struct conn *c, const struct store_query *q, store_row_fn each, 
     rc = q->nids ? given_page(c, q, a, &page, err) : find_page(c, q, a, &page, err);
     for (size_t at = 0; at < page.n && rc == PV_OK; at += GROUP) {
         arena_reset(a);
-        rc = read_group(c, q, ids + at, page.n - at < GROUP ? page.n - at : GROUP, each, ctx, a, err);
+        rc = read_group(c, q, ids + at, page.n - at < GROUP ? page.n - at : GROUP, each, ctx, a,
+                        err);
     }
     if (last && !page.more)
         last->len = 0;
@@ -414,8 +426,8 @@ int store_count(struct store *s, const struct store_query *q, uint64_t *out, str
 }
 
 /* The value of a facet as text, and its name. */
-static void facet_text(struct stmt *st, const struct model_field *f, char id[PV_ID_TEXT], const char **text,
-                       const char **name)
+static void facet_text(struct stmt *st, const struct model_field *f, char id[PV_ID_TEXT],
+                       const char **text, const char **name)
 {
     struct pv_id ref;
 
@@ -436,8 +448,8 @@ static void facet_text(struct stmt *st, const struct model_field *f, char id[PV_
     }
 }
 
-static int facet(struct conn *c, const struct store_query *q, const struct model_field *f, struct arena *a,
-                 store_facet_fn each, void *ctx, struct pv_err *err)
+static int facet(struct conn *c, const struct store_query *q, const struct model_field *f,
+                 struct arena *a, store_facet_fn each, void *ctx, struct pv_err *err)
 {
     QUERY_AUTO struct query sql;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -448,7 +460,8 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
     query_init(&sql);
     query_text(&sql, "SELECT v,n,");
     if (names)
-        query_printf(&sql, "(SELECT r.\"name\" FROM %s r WHERE r.\"id\"=v)", model_kind(f->ref)->table);
+        query_printf(&sql, "(SELECT r.\"name\" FROM %s r WHERE r.\"id\"=v)",
+                     model_kind(f->ref)->table);
     else
         query_text(&sql, "NULL");
     query_text(&sql, " FROM (SELECT ");
@@ -471,8 +484,8 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
     return rc;
 }
 
-int store_facet(struct store *s, const struct store_query *q, unsigned field, store_facet_fn each, void *ctx,
-                struct pv_err *err)
+int store_facet(struct store *s, const struct store_query *q, unsigned field, store_facet_fn each,
+                void *ctx, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(ARENA_FIRST, ARENA_LIMIT);
     const struct model_kind *k = q->shape->kind;

@@ -56,7 +56,8 @@ static int one_number(struct conn *c, const char *text, int64_t *out, struct pv_
 }
 
 /* *applied: the text's number stands in the database, with this hash. */
-static int look(struct conn *c, unsigned number, const char *hash, bool *applied, struct pv_err *err)
+static int look(struct conn *c, unsigned number, const char *hash, bool *applied,
+                struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct sql sql = sql_make("SELECT sha256 FROM schema_migration WHERE version = $1");
@@ -75,7 +76,8 @@ static int look(struct conn *c, unsigned number, const char *hash, bool *applied
 static int note(struct conn *c, unsigned number, const char *hash, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    struct sql sql = sql_make("INSERT INTO schema_migration (version, sha256, applied_ms) VALUES ($1, $2, $3)");
+    struct sql sql =
+        sql_make("INSERT INTO schema_migration (version, sha256, applied_ms) VALUES ($1, $2, $3)");
     int rc = conn_stmt(c, &sql, &st, err);
 
     if (rc != PV_OK)
@@ -86,7 +88,8 @@ static int note(struct conn *c, unsigned number, const char *hash, struct pv_err
     return stmt_run(st, err);
 }
 
-static int in_transaction(struct conn *c, int (*fn)(struct conn *, const struct sql_text *, struct pv_err *),
+static int in_transaction(struct conn *c,
+                          int (*fn)(struct conn *, const struct sql_text *, struct pv_err *),
                           const struct sql_text *t, struct pv_err *err)
 {
     int rc = conn_exec(c, "BEGIN IMMEDIATE", err);
@@ -188,10 +191,11 @@ static int run_numbered(struct conn *c, const char *path, bool filled, struct pv
 int migrate_run(struct conn *c, const char *path, struct pv_err *err)
 {
     int64_t highest, newest = 0;
-    int rc = conn_exec(c,
-                       "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT NOT NULL PRIMARY KEY,"
-                       " sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL)",
-                       err);
+    int rc = conn_exec(
+        c,
+        "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT NOT NULL PRIMARY KEY,"
+        " sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL)",
+        err);
 
     if (rc == PV_OK)
         rc = one_number(c, "SELECT coalesce(max(version), 0) FROM schema_migration", &highest, err);
@@ -201,7 +205,8 @@ int migrate_run(struct conn *c, const char *path, struct pv_err *err)
         if (number_of(t) > newest)
             newest = number_of(t);
     if (highest > newest) {
-        pv_fail(err, PV_ENOTSUP, "%s was written by a newer version (schema %lld, this program knows %lld)", path,
+        pv_fail(err, PV_ENOTSUP,
+                "%s was written by a newer version (schema %lld, this program knows %lld)", path,
                 (long long)highest, (long long)newest);
         pv_err_remedy(err, "Start the newer version, or restore a backup of this one.");
         return PV_ENOTSUP;

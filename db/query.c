@@ -38,7 +38,8 @@ static void add(struct query *q, struct query_value v)
 {
     if (q->n == q->cap) {
         size_t cap = q->cap ? q->cap * 2 : 64;
-        struct query_value *more = cap <= 2 * VALUES_MAX ? realloc(q->values, cap * sizeof(*more)) : NULL;
+        struct query_value *more =
+            cap <= 2 * VALUES_MAX ? realloc(q->values, cap * sizeof(*more)) : NULL;
 
         if (!more) {
             q->failed = true;

@@ -41,7 +41,8 @@ void query_bind_text(struct query *q, const char *text, size_t len);
 void query_str(struct query *q, const char *text);
 void query_blob(struct query *q, const void *data, size_t len);
 void query_id(struct query *q, const struct pv_id *id);
-/* "($1,$2,...)" of `n` ids, filled up to one of few lengths with the last, so that texts repeat. n > 0. */
+/* "($1,$2,...)" of `n` ids, filled up to one of few lengths with the last, so that texts repeat. n
+ * > 0. */
 void query_ids(struct query *q, const struct pv_id *ids, size_t n);
 
 /* Prepare (or find) and bind. */

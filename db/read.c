@@ -16,10 +16,12 @@
 
 PV_DEFINE_AUTO(arena_free, struct arena *)
 
-static int row_get(struct conn *c, const struct model_shape *shape, const struct pv_id *id, struct arena *a,
-                   struct model_row **out, struct pv_err *err)
+static int row_get(struct conn *c, const struct model_shape *shape, const struct pv_id *id,
+                   struct arena *a, struct model_row **out, struct pv_err *err)
 {
-    struct rows_want w = { .kind = shape->kind, .fields = shape->fields, .nfields = shape->nfields, .names = true };
+    struct rows_want w = {
+        .kind = shape->kind, .fields = shape->fields, .nfields = shape->nfields, .names = true
+    };
     struct model_row *row = NULL;
     int rc = rows_get(c, &w, id, 1, a, &row, err);
 
@@ -32,8 +34,8 @@ static int row_get(struct conn *c, const struct model_shape *shape, const struct
     return rc;
 }
 
-int store_row_get(struct store *s, const struct model_shape *shape, const struct pv_id *id, struct arena *a,
-                  struct model_row **out, struct pv_err *err)
+int store_row_get(struct store *s, const struct model_shape *shape, const struct pv_id *id,
+                  struct arena *a, struct model_row **out, struct pv_err *err)
 {
     struct conn *c;
     int rc;
@@ -50,8 +52,8 @@ int store_row_get(struct store *s, const struct model_shape *shape, const struct
     return rc;
 }
 
-int store_secret_get(struct store *s, enum pv_kind kind, const struct pv_id *id, unsigned field, struct arena *a,
-                     const char **out, struct pv_err *err)
+int store_secret_get(struct store *s, enum pv_kind kind, const struct pv_id *id, unsigned field,
+                     struct arena *a, const char **out, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     struct model_row *row = NULL;
@@ -74,8 +76,8 @@ int store_secret_get(struct store *s, enum pv_kind kind, const struct pv_id *id,
 }
 
 /* WHERE the field equals the value, by the expression its index has. */
-static int equals_sql(struct query *q, const struct model_field *f, const struct model_value *v, struct arena *a,
-                      struct pv_err *err)
+static int equals_sql(struct query *q, const struct model_field *f, const struct model_value *v,
+                      struct arena *a, struct pv_err *err)
 {
     struct buf fold;
     const char *folded;
@@ -124,8 +126,8 @@ static int equals_sql(struct query *q, const struct model_field *f, const struct
     return PV_OK;
 }
 
-static int find(struct conn *c, enum pv_kind kind, unsigned field, const struct model_value *value, size_t max,
-                struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
+static int find(struct conn *c, enum pv_kind kind, unsigned field, const struct model_value *value,
+                size_t max, struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     QUERY_AUTO struct query q;
@@ -164,8 +166,8 @@ static int find(struct conn *c, enum pv_kind kind, unsigned field, const struct 
     return rc;
 }
 
-int store_find(struct store *s, enum pv_kind kind, unsigned field, const struct model_value *value, size_t max,
-               struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
+int store_find(struct store *s, enum pv_kind kind, unsigned field, const struct model_value *value,
+               size_t max, struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
 {
     struct conn *c;
     int rc = store_reader(s, &c, err);
@@ -173,13 +175,14 @@ int store_find(struct store *s, enum pv_kind kind, unsigned field, const struct 
     return rc == PV_OK ? find(c, kind, field, value, max, a, ids, n, err) : rc;
 }
 
-int tx_find(struct store_tx *tx, enum pv_kind kind, unsigned field, const struct model_value *value, size_t max,
-            struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
+int tx_find(struct store_tx *tx, enum pv_kind kind, unsigned field, const struct model_value *value,
+            size_t max, struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
 {
     return find(tx->conn, kind, field, value, max, a, ids, n, err);
 }
 
-static void binding_column(struct query *q, const struct model_kind *k, uint16_t field, const char *without)
+static void binding_column(struct query *q, const struct model_kind *k, uint16_t field,
+                           const char *without)
 {
     if (field != UINT16_MAX)
         query_printf(q, ",\"%s\"", k->fields[field].name);
@@ -187,8 +190,8 @@ static void binding_column(struct query *q, const struct model_kind *k, uint16_t
         query_printf(q, ",%s", without);
 }
 
-int store_bindings(struct store *s, enum pv_kind kind, const struct pv_id *provider, store_binding_fn each,
-                   void *ctx, struct pv_err *err)
+int store_bindings(struct store *s, enum pv_kind kind, const struct pv_id *provider,
+                   store_binding_fn each, void *ctx, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     QUERY_AUTO struct query q;
@@ -224,8 +227,8 @@ int store_bindings(struct store *s, enum pv_kind kind, const struct pv_id *provi
 }
 
 /* Rows of a grouping by provider: provider, value, count. */
-static int tallies(struct store *s, struct query *q, struct arena *a, struct store_tally **out, size_t *n,
-                   struct pv_err *err)
+static int tallies(struct store *s, struct query *q, struct arena *a, struct store_tally **out,
+                   size_t *n, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct store_tally *list = NULL;
@@ -270,8 +273,8 @@ static const char *provider_column(const struct model_kind *k)
     return kind_fields(k)->provider != UINT16_MAX ? "\"provider\"" : "NULL";
 }
 
-int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a, struct store_tally **out,
-                size_t *n, struct pv_err *err)
+int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a,
+                struct store_tally **out, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     QUERY_AUTO struct query q;
@@ -279,7 +282,8 @@ int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena
     query_init(&q);
     if (!k || !kind_stored(k) ||
         (field != UINT16_MAX && (field >= k->nfields || !field_has_column(&k->fields[field]))))
-        return pv_fail(err, PV_EINTERNAL, "kind %d cannot be counted by field %u", (int)kind, field);
+        return pv_fail(err, PV_EINTERNAL, "kind %d cannot be counted by field %u", (int)kind,
+                       field);
     query_printf(&q, "SELECT %s,", provider_column(k));
     if (field == UINT16_MAX)
         query_text(&q, "0");
@@ -291,8 +295,8 @@ int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena
     return tallies(s, &q, a, out, n, err);
 }
 
-int store_sum(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a, struct store_tally **out,
-              size_t *n, struct pv_err *err)
+int store_sum(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a,
+              struct store_tally **out, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     QUERY_AUTO struct query q;
@@ -300,15 +304,16 @@ int store_sum(struct store *s, enum pv_kind kind, uint16_t field, struct arena *
     query_init(&q);
     if (!k || !kind_stored(k) || field >= k->nfields || k->fields[field].type != MODEL_U64)
         return pv_fail(err, PV_EINTERNAL, "kind %d has no sum of field %u", (int)kind, field);
-    query_printf(&q, "SELECT %s,coalesce(sum(\"%s\"),0),count(*)", provider_column(k), k->fields[field].name);
+    query_printf(&q, "SELECT %s,coalesce(sum(\"%s\"),0),count(*)", provider_column(k),
+                 k->fields[field].name);
     tally_from(&q, k);
     query_text(&q, " GROUP BY 1 ORDER BY 1");
     return tallies(s, &q, a, out, n, err);
 }
 
 /* Ids of events after `since`. */
-static int events_after(struct conn *c, uint64_t since, unsigned limit, struct pv_id *ids, size_t *n,
-                        struct pv_err *err)
+static int events_after(struct conn *c, uint64_t since, unsigned limit, struct pv_id *ids,
+                        size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(PV_KIND_event);
     const struct model_field *seq = &k->fields[F(event, seq)];
@@ -352,10 +357,13 @@ static int events_read(struct conn *c, const struct rows_want *w, const struct p
     return rc;
 }
 
-int store_events_since(struct store *s, uint64_t since, unsigned limit, const struct model_shape *shape,
-                       store_row_fn each, void *ctx, struct pv_err *err)
+int store_events_since(struct store *s, uint64_t since, unsigned limit,
+                       const struct model_shape *shape, store_row_fn each, void *ctx,
+                       struct pv_err *err)
 {
-    struct rows_want w = { .kind = shape->kind, .fields = shape->fields, .nfields = shape->nfields, .names = true };
+    struct rows_want w = {
+        .kind = shape->kind, .fields = shape->fields, .nfields = shape->nfields, .names = true
+    };
     PV_AUTO_FREE struct pv_id *ids = NULL;
     struct conn *c;
     size_t n;

@@ -29,8 +29,8 @@ static int ids_of(struct store_tx *tx, struct query *q, size_t max, struct pv_id
     return rc;
 }
 
-static int delete_found(struct store_tx *tx, enum pv_kind kind, struct query *q, size_t max, size_t *deleted,
-                        struct pv_err *err)
+static int delete_found(struct store_tx *tx, enum pv_kind kind, struct query *q, size_t max,
+                        size_t *deleted, struct pv_err *err)
 {
     struct pv_id *ids;
     size_t n;
@@ -43,7 +43,8 @@ static int delete_found(struct store_tx *tx, enum pv_kind kind, struct query *q,
     return rc;
 }
 
-int tx_purge_events(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_t *deleted, struct pv_err *err)
+int tx_purge_events(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_t *deleted,
+                    struct pv_err *err)
 {
     const struct model_kind *k = model_kind(PV_KIND_event);
     QUERY_AUTO struct query q;
@@ -52,30 +53,51 @@ int tx_purge_events(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_
     query_init(&q);
     query_printf(&q, "SELECT t.\"id\" FROM %s t WHERE t.\"created_at\"<", k->table);
     query_int(&q, before_ms);
-    query_printf(&q, " AND coalesce(t.\"seq\",-1)<=(SELECT max(coalesce(\"seq\",-1)) FROM %s)-", k->table);
+    query_printf(&q, " AND coalesce(t.\"seq\",-1)<=(SELECT max(coalesce(\"seq\",-1)) FROM %s)-",
+                 k->table);
     query_int(&q, keep > INT64_MAX ? INT64_MAX : (int64_t)keep);
     query_text(&q, " ORDER BY coalesce(t.\"seq\",-1)");
     return delete_found(tx, PV_KIND_event, &q, PURGE_MAX, deleted, err);
 }
 
-int tx_purge_tasks(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_t *deleted, struct pv_err *err)
+static int count_rows(struct store_tx *tx, const struct model_kind *k, uint64_t *out,
+                      struct pv_err *err)
+{
+    QUERY_AUTO struct query q;
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    bool row = false;
+    int rc;
+
+    query_init(&q);
+    query_printf(&q, "SELECT count(*) FROM %s", k->table);
+    rc = query_stmt(&q, tx->conn, &st, err);
+    if (rc == PV_OK)
+        rc = stmt_step(st, &row, err);
+    if (rc == PV_OK)
+        *out = row ? (uint64_t)col_int(st, 0) : 0;
+    return rc;
+}
+
+int tx_purge_tasks(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_t *deleted,
+                   struct pv_err *err)
 {
     const struct model_kind *k = model_kind(PV_KIND_task);
     QUERY_AUTO struct query q;
+    uint64_t total;
+    int rc = count_rows(tx, k, &total, err);
 
     *deleted = 0;
     query_init(&q);
-    /* Finished ones alone, oldest first, and never one of the newest `keep`. */
+    if (rc != PV_OK || total <= keep)
+        return rc;
+    /* Finished ones alone, oldest first, and so many that `keep` stay. */
     query_printf(&q, "SELECT t.\"id\" FROM %s t WHERE t.\"finished_at\"<", k->table);
     query_int(&q, before_ms);
     query_printf(&q, " AND coalesce(t.\"state\",-1) IN (%d,%d,%d,%d)", PV_TASK_STATE_SUCCEEDED,
                  PV_TASK_STATE_FAILED, PV_TASK_STATE_CANCELED, PV_TASK_STATE_LOST);
-    query_printf(&q, " AND (SELECT count(*) FROM %s)>", k->table);
-    query_int(&q, keep > INT64_MAX ? INT64_MAX : (int64_t)keep);
-    query_printf(&q, " AND (SELECT count(*) FROM %s n WHERE n.\"id\">t.\"id\")>=", k->table);
-    query_int(&q, keep > INT64_MAX ? INT64_MAX : (int64_t)keep);
     query_text(&q, " ORDER BY t.\"id\"");
-    return delete_found(tx, PV_KIND_task, &q, PURGE_MAX, deleted, err);
+    return delete_found(tx, PV_KIND_task, &q, total - keep < PURGE_MAX ? total - keep : PURGE_MAX,
+                        deleted, err);
 }
 
 int tx_purge_gone(struct store_tx *tx, int64_t before_ms, size_t *deleted, struct pv_err *err)
@@ -90,8 +112,9 @@ int tx_purge_gone(struct store_tx *tx, int64_t before_ms, size_t *deleted, struc
         if (kind_fields(k)->missing_since == UINT16_MAX)
             continue;
         query_init(&q);
-        query_printf(&q, "SELECT t.\"id\" FROM %s t WHERE t.\"presence\"=%d AND t.\"missing_since\"<", k->table,
-                     PV_PRESENCE_GONE);
+        query_printf(&q,
+                     "SELECT t.\"id\" FROM %s t WHERE t.\"presence\"=%d AND t.\"missing_since\"<",
+                     k->table, PV_PRESENCE_GONE);
         query_int(&q, before_ms);
         rc = delete_found(tx, k->number, &q, PURGE_MAX - *deleted, deleted, err);
     }

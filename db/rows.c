@@ -52,28 +52,31 @@ static void select_text(struct query *q, const struct rows_want *w)
     query_printf(q, " FROM %s t", w->kind->table);
 }
 
-/* Names of what references point at. Rows share few of them: looking each up once is cheaper than a join per row. */
+/* Names of what references point at. Rows share few of them: looking each up once is cheaper than a
+ * join per row. */
 #define NAME_SLOTS 256
 
 struct names {
     struct conn *conn;
     struct arena *a;
     struct name_slot {
-        const struct model_kind *kind;  /* NULL: free */
+        const struct model_kind *kind; /* NULL: free */
         struct pv_id id;
-        const char *name;               /* NULL: there is no such object */
-    } *slots;
-    const struct model_provider *provider;  /* the last one */
+        const char *name; /* NULL: there is no such object */
+    } * slots;
+    const struct model_provider *provider; /* the last one */
 };
 
 static bool names_init(struct names *n, struct conn *c, struct arena *a)
 {
-    *n = (struct names){ .conn = c, .a = a, .slots = arena_alloc(a, NAME_SLOTS * sizeof(*n->slots)) };
+    *n = (struct names){ .conn = c,
+                         .a = a,
+                         .slots = arena_alloc(a, NAME_SLOTS * sizeof(*n->slots)) };
     return n->slots != NULL;
 }
 
-static int look_up(struct names *n, const struct model_kind *kind, const struct pv_id *id, const char *columns,
-                   struct stmt **out, bool *found, struct pv_err *err)
+static int look_up(struct names *n, const struct model_kind *kind, const struct pv_id *id,
+                   const char *columns, struct stmt **out, bool *found, struct pv_err *err)
 {
     char text[160];
     struct sql sql;
@@ -88,8 +91,8 @@ static int look_up(struct names *n, const struct model_kind *kind, const struct 
     return stmt_step(*out, found, err);
 }
 
-static int name_of(struct names *n, const struct model_kind *kind, const struct pv_id *id, const char **out,
-                   struct pv_err *err)
+static int name_of(struct names *n, const struct model_kind *kind, const struct pv_id *id,
+                   const char **out, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     /* The end of an id is random. */
@@ -123,8 +126,8 @@ static int provider_of(struct names *n, const struct pv_id *id, const struct mod
         *out = n->provider;
         return PV_OK;
     }
-    rc = look_up(n, model_kind(PV_KIND_provider), id, "\"name\",\"driver\",\"family\",\"simulated\"", &st, &found,
-                 err);
+    rc = look_up(n, model_kind(PV_KIND_provider), id,
+                 "\"name\",\"driver\",\"family\",\"simulated\"", &st, &found, err);
     if (rc != PV_OK)
         return rc;
     p = arena_alloc(n->a, sizeof(*p));
@@ -188,8 +191,8 @@ static int read_name(const struct rows_want *w, const struct model_field *f, str
 }
 
 /* The present row of select_text()'s statement, into a row that is zero. */
-static int read_row(struct stmt *st, const struct rows_want *w, struct names *names, struct model_row *row,
-                    struct pv_err *err)
+static int read_row(struct stmt *st, const struct rows_want *w, struct names *names,
+                    struct model_row *row, struct pv_err *err)
 {
     int col = 1, rc = PV_OK;
 
@@ -235,7 +238,8 @@ static struct id_place *places_of(const struct pv_id *ids, size_t n, struct aren
 }
 
 /* The first of the places with this id (an id may stand several times); NULL: none. */
-static const struct id_place *place_find(const struct id_place *places, size_t n, const struct pv_id *id)
+static const struct id_place *place_find(const struct id_place *places, size_t n,
+                                         const struct pv_id *id)
 {
     size_t low = 0, high = n;
 
@@ -252,8 +256,8 @@ static const struct id_place *place_find(const struct id_place *places, size_t n
 
 /* The references of one REFS field of all rows, with names if wanted. */
 static int read_refs(struct names *names, const struct rows_want *w, const struct model_field *f,
-                     const struct pv_id *ids, size_t n, const struct id_place *places, struct model_row **rows,
-                     struct pv_err *err)
+                     const struct pv_id *ids, size_t n, const struct id_place *places,
+                     struct model_row **rows, struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -303,8 +307,8 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
     return rc;
 }
 
-int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids, size_t n, struct arena *a,
-             struct model_row **rows, struct pv_err *err)
+int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids, size_t n,
+             struct arena *a, struct model_row **rows, struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -353,7 +357,7 @@ struct child_list {
     struct child {
         struct pv_id owner;
         struct model_row row;
-    } *items;
+    } * items;
     size_t n, cap;
 };
 
@@ -381,8 +385,8 @@ static struct child *child_add(struct child_list *l, struct arena *a)
     return &l->items[l->n++];
 }
 
-static int read_children(struct conn *c, const struct rows_want *w, const struct pv_id *owners, size_t n,
-                         struct arena *a, struct child_list *out, struct pv_err *err)
+static int read_children(struct conn *c, const struct rows_want *w, const struct pv_id *owners,
+                         size_t n, struct arena *a, struct child_list *out, struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -411,10 +415,11 @@ static int read_children(struct conn *c, const struct rows_want *w, const struct
     return rc;
 }
 
-/* Hand out the sorted children to their owners, as the member number `place` of each; `owned`: with the owner's name. */
+/* Hand out the sorted children to their owners, as the member number `place` of each; `owned`: with
+ * the owner's name. */
 static int give_children(const struct child_list *l, const struct model_kind *kind,
-                         struct model_row *const *rows, const struct id_place *owners, size_t n, size_t place,
-                         bool owned, struct arena *a, struct pv_err *err)
+                         struct model_row *const *rows, const struct id_place *owners, size_t n,
+                         size_t place, bool owned, struct arena *a, struct pv_err *err)
 {
     size_t at = 0;
 
@@ -443,8 +448,8 @@ static int give_children(const struct child_list *l, const struct model_kind *ki
     return PV_OK;
 }
 
-int rows_children(struct conn *c, const struct model_shape *shape, struct model_row *const *rows, size_t n,
-                  struct arena *a, struct pv_err *err)
+int rows_children(struct conn *c, const struct model_shape *shape, struct model_row *const *rows,
+                  size_t n, struct arena *a, struct pv_err *err)
 {
     struct id_place *owners;
     struct pv_id *ids;
@@ -494,7 +499,8 @@ int rows_children(struct conn *c, const struct model_shape *shape, struct model_
     return rc;
 }
 
-int rows_want_all(const struct model_kind *k, struct arena *a, struct rows_want *out, struct pv_err *err)
+int rows_want_all(const struct model_kind *k, struct arena *a, struct rows_want *out,
+                  struct pv_err *err)
 {
     uint16_t *fields = arena_alloc(a, k->nfields * sizeof(*fields));
 

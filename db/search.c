@@ -10,8 +10,8 @@
 #include "db/kinds.h"
 #include "db/rows.h"
 
-#define WORDS_MAX (64u << 10)   /* of one object */
-#define TRIGRAMS_MAX 16         /* of one word: enough to be choosy */
+#define WORDS_MAX (64u << 10) /* of one object */
+#define TRIGRAMS_MAX 16       /* of one word: enough to be choosy */
 
 struct doc {
     struct pv_id id, provider;
@@ -22,7 +22,8 @@ struct doc {
 
 int search_create(struct conn *c, struct pv_err *err)
 {
-    /* Nothing but which documents have a trigram: the smallest index, and the texts are folded already. */
+    /* Nothing but which documents have a trigram: the smallest index, and the texts are folded
+     * already. */
     return conn_exec(c,
                      "CREATE VIRTUAL TABLE IF NOT EXISTS search_index USING fts5(words, content='',"
                      " columnsize=0, detail=none, tokenize='trigram case_sensitive 1')",
@@ -79,7 +80,8 @@ static void bind_id(struct stmt *st, unsigned place, const struct pv_id *id)
         stmt_id(st, place, id);
 }
 
-static int index_add(struct store_tx *tx, int64_t doc, const char *words, size_t len, struct pv_err *err)
+static int index_add(struct store_tx *tx, int64_t doc, const char *words, size_t len,
+                     struct pv_err *err)
 {
     static const char text[] = "INSERT INTO search_index(rowid, words) VALUES ($1, $2)";
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -93,9 +95,11 @@ static int index_add(struct store_tx *tx, int64_t doc, const char *words, size_t
     return stmt_run(st, err);
 }
 
-static int index_remove(struct store_tx *tx, int64_t doc, const char *words, size_t len, struct pv_err *err)
+static int index_remove(struct store_tx *tx, int64_t doc, const char *words, size_t len,
+                        struct pv_err *err)
 {
-    static const char text[] = "INSERT INTO search_index(search_index, rowid, words) VALUES ('delete', $1, $2)";
+    static const char text[] =
+        "INSERT INTO search_index(search_index, rowid, words) VALUES ('delete', $1, $2)";
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct sql sql = sql_make(text);
     int rc = conn_stmt(tx->conn, &sql, &st, err);
@@ -107,7 +111,8 @@ static int index_remove(struct store_tx *tx, int64_t doc, const char *words, siz
     return stmt_run(st, err);
 }
 
-static int doc_insert(struct store_tx *tx, const struct model_kind *k, const struct doc *d, struct pv_err *err)
+static int doc_insert(struct store_tx *tx, const struct model_kind *k, const struct doc *d,
+                      struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     int rc = store_named(tx->store, tx->conn, "search_doc_insert", &st, err);
@@ -159,8 +164,8 @@ static int doc_update(struct store_tx *tx, int64_t doc, const struct doc *d, str
 }
 
 /* The object's document as it is stored; *words NULL: there is none. */
-static int doc_get(struct store_tx *tx, const struct pv_id *id, int64_t *doc, const char **words, size_t *len,
-                   struct pv_err *err)
+static int doc_get(struct store_tx *tx, const struct pv_id *id, int64_t *doc, const char **words,
+                   size_t *len, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool found = false;
@@ -174,7 +179,9 @@ static int doc_get(struct store_tx *tx, const struct pv_id *id, int64_t *doc, co
     if (rc != PV_OK || !found)
         return rc;
     *doc = col_int(st, 0);
-    return col_strdup(st, 1, tx->arena, words, len) ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for words");
+    return col_strdup(st, 1, tx->arena, words, len)
+               ? PV_OK
+               : pv_fail(err, PV_ENOMEM, "no memory for words");
 }
 
 static int replace(struct store_tx *tx, const struct model_row *row, struct pv_err *err)
@@ -207,11 +214,12 @@ bool search_uses(const struct model_kind *kind, const struct model_field *f)
 {
     const struct kind_fields *own = kind_fields(kind);
 
-    return own->searchable && ((f->flags & MODEL_WORD) || f->index == own->name || f->index == own->presence ||
-                               f->index == own->provider);
+    return own->searchable && ((f->flags & MODEL_WORD) || f->index == own->name ||
+                               f->index == own->presence || f->index == own->provider);
 }
 
-int search_update(struct store_tx *tx, const struct model_kind *kind, const struct pv_id *id, struct pv_err *err)
+int search_update(struct store_tx *tx, const struct model_kind *kind, const struct pv_id *id,
+                  struct pv_err *err)
 {
     struct model_row *row = NULL;
     struct rows_want w;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_search(): names that begin with the text by the index of names, then what holds all its words. */
+/* store_search(): names that begin with the text by the index of names, then what holds all its
+ * words. */
 #include <string.h>
 
 #include <polyvisor/arena.h>
@@ -11,12 +12,12 @@
 
 #define WORDS_MAX 16
 #define TEXT_MAX 1024
-#define CANDIDATES_MAX 2000     /* of one search: beyond that, rank among these */
+#define CANDIDATES_MAX 2000 /* of one search: beyond that, rank among these */
 #define HITS_MAX 1000
 
 struct search {
     struct arena *a;
-    char *text;                 /* folded, words between single spaces */
+    char *text; /* folded, words between single spaces */
     char *word[WORDS_MAX];
     size_t nwords;
     const enum pv_kind *kinds;
@@ -75,7 +76,8 @@ static void kinds_sql(struct query *q, const struct search *s)
 }
 
 /* The part of the document that holds the first word, or the name if that does. */
-static const char *matched(struct search *s, const char *name, const char *name_f, const char *words)
+static const char *matched(struct search *s, const char *name, const char *name_f,
+                           const char *words)
 {
     const char *at, *end;
 
@@ -174,8 +176,9 @@ static int by_words(struct search *s, struct conn *c, struct pv_err *err)
     return rc == PV_OK ? add_hits(s, c, &q, err) : rc;
 }
 
-int store_search(struct store *st, const char *text, const enum pv_kind *kinds, size_t nkinds, size_t limit,
-                 struct arena *a, struct store_hit **hits, size_t *n, struct pv_err *err)
+int store_search(struct store *st, const char *text, const enum pv_kind *kinds, size_t nkinds,
+                 size_t limit, struct arena *a, struct store_hit **hits, size_t *n,
+                 struct pv_err *err)
 {
     struct search s = { .a = a, .kinds = kinds, .nkinds = nkinds };
     struct conn *c;

@@ -35,8 +35,8 @@ int tx_setting_put(struct store_tx *tx, const char *key, const char *value, stru
     return stmt_run(st, err);
 }
 
-static int setting_get(struct store *s, struct conn *c, const char *key, struct arena *a, const char **out,
-                       struct pv_err *err)
+static int setting_get(struct store *s, struct conn *c, const char *key, struct arena *a,
+                       const char **out, struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool row = false;
@@ -53,12 +53,14 @@ static int setting_get(struct store *s, struct conn *c, const char *key, struct 
     return rc;
 }
 
-int tx_setting_get(struct store_tx *tx, const char *key, struct arena *a, const char **out, struct pv_err *err)
+int tx_setting_get(struct store_tx *tx, const char *key, struct arena *a, const char **out,
+                   struct pv_err *err)
 {
     return setting_get(tx->store, tx->conn, key, a, out, err);
 }
 
-int store_setting_get(struct store *s, const char *key, struct arena *a, const char **out, struct pv_err *err)
+int store_setting_get(struct store *s, const char *key, struct arena *a, const char **out,
+                      struct pv_err *err)
 {
     struct conn *c;
     int rc = store_reader(s, &c, err);
@@ -66,7 +68,8 @@ int store_setting_get(struct store *s, const char *key, struct arena *a, const c
     return rc == PV_OK ? setting_get(s, c, key, a, out, err) : rc;
 }
 
-int tx_confirmed_put(struct store_tx *tx, const struct pv_id *provider, int64_t ms, struct pv_err *err)
+int tx_confirmed_put(struct store_tx *tx, const struct pv_id *provider, int64_t ms,
+                     struct pv_err *err)
 {
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     int rc = store_named(tx->store, tx->conn, "confirmed_put", &st, err);

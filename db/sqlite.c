@@ -18,10 +18,10 @@ struct stmt {
     sqlite3_stmt *s;
     struct conn *conn;
     char *text;
-    uint64_t hash, used;    /* used: when it was last taken */
+    uint64_t hash, used; /* used: when it was last taken */
     bool busy, cached;
-    unsigned places;        /* $1 .. $places */
-    int *at;                /* the engine's number of each */
+    unsigned places; /* $1 .. $places */
+    int *at;         /* the engine's number of each */
 };
 
 struct conn {
@@ -29,7 +29,7 @@ struct conn {
     struct stmt *stmts[WRITER_STATEMENTS];
     size_t nstmts, most;
     uint64_t tick;
-    unsigned reading;       /* nesting of conn_read_begin */
+    unsigned reading; /* nesting of conn_read_begin */
 };
 
 /* FNV-1a by eight bytes: statements of wide tables have kilobytes. */
@@ -80,7 +80,8 @@ static int rc_of(int code, int errnum)
 
 static int fail(struct conn *c, int code, const char *what, struct pv_err *err)
 {
-    /* The engine keeps the system's number for few calls only; the one that failed is the last that set it. */
+    /* The engine keeps the system's number for few calls only; the one that failed is the last that
+     * set it. */
     int errnum = errno;
     int extended = sqlite3_extended_errcode(c->db);
     int rc;
@@ -126,8 +127,8 @@ static void list_match(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int(ctx, 0);
 }
 
-/* Once a process, before the first connection: nobody reads the engine's memory statistics, and keeping them takes a
- * lock at every allocation. */
+/* Once a process, before the first connection: nobody reads the engine's memory statistics, and
+ * keeping them takes a lock at every allocation. */
 static void configure(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -143,13 +144,15 @@ static int set_up(struct conn *c, enum conn_mode mode, struct pv_err *err)
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
-    sqlite3_db_config(c->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 1200, mode == CONN_WRITER ? 1024 : 100);
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 1200,
+                      mode == CONN_WRITER ? 1024 : 100);
     sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, mode == CONN_WRITER ? 1 : 0);
-    rc = sqlite3_create_function_v2(c->db, "list_match", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                    list_match, NULL, NULL, NULL);
+    rc = sqlite3_create_function_v2(c->db, "list_match", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                    NULL, list_match, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return fail(c, rc, "list_match", err);
-    rc = conn_exec(c, "PRAGMA foreign_keys=ON; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY", err);
+    rc = conn_exec(
+        c, "PRAGMA foreign_keys=ON; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY", err);
     if (rc == PV_OK && mode == CONN_WRITER)
         rc = conn_exec(c,
                        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;"
@@ -172,7 +175,8 @@ int conn_open(const char *path, enum conn_mode mode, struct conn **out, struct p
     c->most = mode == CONN_WRITER ? WRITER_STATEMENTS : READER_STATEMENTS;
     rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
-        rc = c->db ? fail(c, rc, path, err) : pv_fail(err, PV_ENOMEM, "no memory for a database connection");
+        rc = c->db ? fail(c, rc, path, err)
+                   : pv_fail(err, PV_ENOMEM, "no memory for a database connection");
     else
         rc = set_up(c, mode, err);
     if (rc != PV_OK) {
@@ -285,7 +289,8 @@ static int prepare(struct conn *c, const struct sql *sql, bool keep, struct stmt
         stmt_free(st);
         return pv_fail(err, PV_ENOMEM, "no memory for a statement");
     }
-    rc = sqlite3_prepare_v3(c->db, sql->text, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &st->s, NULL);
+    rc = sqlite3_prepare_v3(c->db, sql->text, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &st->s,
+                            NULL);
     if (rc != SQLITE_OK) {
         rc = fail(c, rc, sql->text, err);
         stmt_free(st);
@@ -307,7 +312,8 @@ static bool make_room(struct conn *c)
     if (c->nstmts < c->most)
         return true;
     for (size_t i = 0; i < c->nstmts; i++)
-        if (!c->stmts[i]->busy && (oldest == SIZE_MAX || c->stmts[i]->used < c->stmts[oldest]->used))
+        if (!c->stmts[i]->busy &&
+            (oldest == SIZE_MAX || c->stmts[i]->used < c->stmts[oldest]->used))
             oldest = i;
     if (oldest == SIZE_MAX)
         return false;
@@ -375,7 +381,8 @@ void stmt_int(struct stmt *st, unsigned place, int64_t v)
 
 void stmt_text(struct stmt *st, unsigned place, const char *text, size_t len)
 {
-    sqlite3_bind_text64(st->s, place_of(st, place), text ? text : "", len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(st->s, place_of(st, place), text ? text : "", len, SQLITE_STATIC,
+                        SQLITE_UTF8);
 }
 
 void stmt_str(struct stmt *st, unsigned place, const char *text)

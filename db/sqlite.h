@@ -62,8 +62,8 @@ void stmt_blob(struct stmt *st, unsigned place, const void *data, size_t len);
 void stmt_id(struct stmt *st, unsigned place, const struct pv_id *id);
 void stmt_null(struct stmt *st, unsigned place);
 
-/* The next row. *row false: there is none. PV_EEXIST of a unique index carries the table's and columns' names as the
- * engine writes them in err->native_code. */
+/* The next row. *row false: there is none. PV_EEXIST of a unique index carries the table's and
+ * columns' names as the engine writes them in err->native_code. */
 int stmt_step(struct stmt *st, bool *row, struct pv_err *err);
 /* For statements without rows. */
 int stmt_run(struct stmt *st, struct pv_err *err);

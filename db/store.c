@@ -85,8 +85,10 @@ int store_reader(struct store *s, struct conn **out, struct pv_err *err)
     return PV_OK;
 }
 
-/* sql_texts is sorted by name, so are the named statements: s->named[i] is of the i-th "queries/" text. */
-int store_named(struct store *s, struct conn *c, const char *name, struct stmt **out, struct pv_err *err)
+/* sql_texts is sorted by name, so are the named statements: s->named[i] is of the i-th "queries/"
+ * text. */
+int store_named(struct store *s, struct conn *c, const char *name, struct stmt **out,
+                struct pv_err *err)
 {
     size_t at = 0;
 
@@ -123,8 +125,8 @@ static int make_named(struct store *s, struct pv_err *err)
 }
 
 /* `before` table _ field `after` */
-static struct sql link_sql(const char *before, const struct model_kind *k, const struct model_field *f,
-                           const char *after)
+static struct sql link_sql(const char *before, const struct model_kind *k,
+                           const struct model_field *f, const char *after)
 {
     char *text = NULL;
 

@@ -34,7 +34,8 @@ static int taken(const struct model_row *row, struct pv_err *err)
     return PV_EEXIST;
 }
 
-static void bind_value(struct stmt *st, unsigned place, const struct model_field *f, const struct model_value *v)
+static void bind_value(struct stmt *st, unsigned place, const struct model_field *f,
+                       const struct model_value *v)
 {
     switch (f->type) {
     case MODEL_STR:
@@ -56,8 +57,8 @@ static void bind_value(struct stmt *st, unsigned place, const struct model_field
 }
 
 /* The folded form, in the transaction's memory; the text itself where folding changes nothing. */
-static bool fold_of(struct store_tx *tx, struct buf *scratch, const struct model_value *v, const char **out,
-                    size_t *len)
+static bool fold_of(struct store_tx *tx, struct buf *scratch, const struct model_value *v,
+                    const char **out, size_t *len)
 {
     size_t i = 0;
 
@@ -76,7 +77,8 @@ static bool fold_of(struct store_tx *tx, struct buf *scratch, const struct model
 }
 
 /* Columns of the insert in the order of rows_insert_text(); nulls need no binding. */
-static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_row *row, struct pv_err *err)
+static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_row *row,
+                       struct pv_err *err)
 {
     const struct model_kind *k = row->kind;
     struct buf scratch;
@@ -111,8 +113,8 @@ static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_
 }
 
 /* Make the field's link table say what the value says. */
-static int put_links(struct store_tx *tx, const struct model_row *row, const struct model_field *f, bool fresh,
-                     struct pv_err *err)
+static int put_links(struct store_tx *tx, const struct model_row *row, const struct model_field *f,
+                     bool fresh, struct pv_err *err)
 {
     const struct model_value *v = &row->values[f->index];
     const struct kind_sql *sql = &tx->store->kinds[row->kind->number];
@@ -212,8 +214,8 @@ static void put_value(struct query *q, const struct model_field *f, const struct
 }
 
 /* UPDATE of the columns among the fields; *columns: how many there were. */
-static int update_columns(struct store_tx *tx, const struct model_row *row, const uint16_t *fields, size_t n,
-                          size_t *columns, struct pv_err *err)
+static int update_columns(struct store_tx *tx, const struct model_row *row, const uint16_t *fields,
+                          size_t n, size_t *columns, struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -259,8 +261,8 @@ static int update_columns(struct store_tx *tx, const struct model_row *row, cons
     return rc;
 }
 
-int tx_row_update(struct store_tx *tx, const struct model_row *row, const uint16_t *fields, size_t n,
-                  struct pv_err *err)
+int tx_row_update(struct store_tx *tx, const struct model_row *row, const uint16_t *fields,
+                  size_t n, struct pv_err *err)
 {
     const struct model_kind *k = row->kind;
     bool words = false;
@@ -269,7 +271,8 @@ int tx_row_update(struct store_tx *tx, const struct model_row *row, const uint16
 
     for (size_t i = 0; i < n; i++)
         if (fields[i] >= k->nfields || (k->fields[fields[i]].flags & MODEL_COMPUTED))
-            return pv_fail(err, PV_EINTERNAL, "field %u of %s cannot be written", fields[i], k->name);
+            return pv_fail(err, PV_EINTERNAL, "field %u of %s cannot be written", fields[i],
+                           k->name);
     rc = update_columns(tx, row, fields, n, &columns, err);
     if (rc == PV_OK && columns == 0)
         rc = exists(tx, row, err);
@@ -286,8 +289,9 @@ int tx_row_update(struct store_tx *tx, const struct model_row *row, const uint16
     return rc;
 }
 
-static int delete_where(struct store_tx *tx, const char *table, const char *suffix, const char *column,
-                        const struct pv_id *id, size_t *deleted, struct pv_err *err)
+static int delete_where(struct store_tx *tx, const char *table, const char *suffix,
+                        const char *column, const struct pv_id *id, size_t *deleted,
+                        struct pv_err *err)
 {
     QUERY_AUTO struct query q;
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
@@ -305,7 +309,8 @@ static int delete_where(struct store_tx *tx, const char *table, const char *suff
 }
 
 /* What belongs to a row but is not in its table. */
-static int delete_rest(struct store_tx *tx, const struct model_kind *k, const struct pv_id *id, struct pv_err *err)
+static int delete_rest(struct store_tx *tx, const struct model_kind *k, const struct pv_id *id,
+                       struct pv_err *err)
 {
     int rc = PV_OK;
 
@@ -326,7 +331,8 @@ static int children_of(struct store_tx *tx, const struct model_kind *k, const st
     return tx_find(tx, k->number, kind_fields(k)->owner, &v, SIZE_MAX, tx->arena, ids, n, err);
 }
 
-static int delete_one(struct store_tx *tx, const struct model_kind *k, const struct pv_id *id, struct pv_err *err)
+static int delete_one(struct store_tx *tx, const struct model_kind *k, const struct pv_id *id,
+                      struct pv_err *err)
 {
     size_t deleted = 0;
     int rc = delete_where(tx, k->table, "", "id", id, &deleted, err);
@@ -339,8 +345,8 @@ static int delete_one(struct store_tx *tx, const struct model_kind *k, const str
     return rc;
 }
 
-int tx_children_prune(struct store_tx *tx, enum pv_kind kind, const struct pv_id *owner, const struct pv_id *keep,
-                      size_t nkeep, size_t *deleted, struct pv_err *err)
+int tx_children_prune(struct store_tx *tx, enum pv_kind kind, const struct pv_id *owner,
+                      const struct pv_id *keep, size_t nkeep, size_t *deleted, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     struct pv_id *ids;
@@ -365,7 +371,8 @@ int tx_children_prune(struct store_tx *tx, enum pv_kind kind, const struct pv_id
     return rc;
 }
 
-int tx_row_delete(struct store_tx *tx, enum pv_kind kind, const struct pv_id *id, struct pv_err *err)
+int tx_row_delete(struct store_tx *tx, enum pv_kind kind, const struct pv_id *id,
+                  struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     int rc;
@@ -379,8 +386,8 @@ int tx_row_delete(struct store_tx *tx, enum pv_kind kind, const struct pv_id *id
     return rc;
 }
 
-int tx_rows_get(struct store_tx *tx, enum pv_kind kind, const struct pv_id *ids, size_t n, bool secrets,
-                struct arena *a, struct model_row **rows, struct pv_err *err)
+int tx_rows_get(struct store_tx *tx, enum pv_kind kind, const struct pv_id *ids, size_t n,
+                bool secrets, struct arena *a, struct model_row **rows, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     struct rows_want w;
@@ -391,6 +398,7 @@ int tx_rows_get(struct store_tx *tx, enum pv_kind kind, const struct pv_id *ids,
     rc = rows_want_all(k, a, &w, err);
     w.secrets = secrets;
     for (size_t at = 0; at < n && rc == PV_OK; at += ROWS_GROUP)
-        rc = rows_get(tx->conn, &w, ids + at, n - at < ROWS_GROUP ? n - at : ROWS_GROUP, a, rows + at, err);
+        rc = rows_get(tx->conn, &w, ids + at, n - at < ROWS_GROUP ? n - at : ROWS_GROUP, a,
+                      rows + at, err);
     return rc;
 }

@@ -14,19 +14,20 @@
 #define HOOKS_MAX (1u << 20)
 #define TX_ARENA_FIRST (256u << 10)
 #define TX_ARENA_LIMIT (512u << 20)
-#define IDLE_MS 2000            /* nothing to write for so long: look after the file */
+#define IDLE_MS 2000 /* nothing to write for so long: look after the file */
 
 struct job {
     struct job *next;
     store_fn fn;
     void *arg;
     store_done done;
-    bool waits;                 /* somebody waits for it: not ours to free */
-    bool finished;              /* under the lock */
+    bool waits;    /* somebody waits for it: not ours to free */
+    bool finished; /* under the lock */
     int rc;
     struct pv_err err;
     uint32_t changed[PV_KIND_MAX + 1];
-    size_t hooks_end;           /* its hooks end here in the group's list; they begin where the job before ends */
+    size_t hooks_end; /* its hooks end here in the group's list; they begin where the job before
+                         ends */
 };
 
 struct writer {
@@ -36,7 +37,7 @@ struct writer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t arrived, done;
-    struct job *first, *last;   /* waiting to be run */
+    struct job *first, *last; /* waiting to be run */
     size_t queued;
     bool ending;
     struct store_tx tx;
@@ -63,7 +64,8 @@ struct arena *tx_arena(struct store_tx *tx)
     return tx->arena;
 }
 
-/* One function in a savepoint of its own. Its failure is its own, unless the engine gave up the transaction. */
+/* One function in a savepoint of its own. Its failure is its own, unless the engine gave up the
+ * transaction. */
 static void run_job(struct writer *w, struct job *j)
 {
     struct store_tx *tx = &w->tx;
@@ -254,7 +256,8 @@ static void look_after(struct writer *w)
     conn_checkpoint(w->conn);
 }
 
-/* The next function, NULL at the end. Waits; looks after the file once when nothing comes for a while. */
+/* The next function, NULL at the end. Waits; looks after the file once when nothing comes for a
+ * while. */
 static struct job *next_job(struct writer *w, bool *dirty)
 {
     struct job *j;
@@ -352,7 +355,8 @@ static void writer_free(struct writer *w)
     free(w);
 }
 
-int writer_start(struct store *s, struct conn *conn, unsigned group_ms, struct writer **out, struct pv_err *err)
+int writer_start(struct store *s, struct conn *conn, unsigned group_ms, struct writer **out,
+                 struct pv_err *err)
 {
     struct writer *w = calloc(1, sizeof(*w));
     int errnum;

@@ -9,6 +9,7 @@
 #include "db/store_priv.h"
 
 /* Takes over the connection. */
-int writer_start(struct store *s, struct conn *conn, unsigned group_ms, struct writer **out, struct pv_err *err);
+int writer_start(struct store *s, struct conn *conn, unsigned group_ms, struct writer **out,
+                 struct pv_err *err);
 /* Does what is queued, then ends the thread and closes the connection. */
 void writer_stop(struct writer *w);

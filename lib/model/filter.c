@@ -33,7 +33,8 @@ static bool is_space(char c)
 
 static bool is_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.';
 }
 
 static void skip_space(struct parser *p)
@@ -47,7 +48,8 @@ static bool at_keyword(const struct parser *p, const char *word)
 {
     size_t len = strlen(word);
 
-    return strncasecmp(p->at, word, len) == 0 && (!p->at[len] || is_space(p->at[len]) || p->at[len] == '(');
+    return strncasecmp(p->at, word, len) == 0 &&
+           (!p->at[len] || is_space(p->at[len]) || p->at[len] == '(');
 }
 
 static struct filter *node(struct parser *p, enum filter_node_type type, const struct filter *left,
@@ -84,12 +86,15 @@ static int read_quoted(struct parser *p, struct filter_word *out, struct pv_err 
     return PV_OK;
 }
 
-/* A word up to a space, a closing bracket or one of `stops`; "..": the word ends before it if `range`. */
-static int read_bare(struct parser *p, const char *stops, bool range, struct filter_word *out, struct pv_err *err)
+/* A word up to a space, a closing bracket or one of `stops`; "..": the word ends before it if
+ * `range`. */
+static int read_bare(struct parser *p, const char *stops, bool range, struct filter_word *out,
+                     struct pv_err *err)
 {
     const char *start = p->at;
 
-    while (*p->at && !is_space(*p->at) && *p->at != ')' && *p->at != '(' && *p->at != '"' && !strchr(stops, *p->at)) {
+    while (*p->at && !is_space(*p->at) && *p->at != ')' && *p->at != '(' && *p->at != '"' &&
+           !strchr(stops, *p->at)) {
         if (range && p->at[0] == '.' && p->at[1] == '.')
             break;
         p->at++;
@@ -100,14 +105,16 @@ static int read_bare(struct parser *p, const char *stops, bool range, struct fil
     return PV_OK;
 }
 
-static int read_word(struct parser *p, const char *stops, bool range, struct filter_word *out, struct pv_err *err)
+static int read_word(struct parser *p, const char *stops, bool range, struct filter_word *out,
+                     struct pv_err *err)
 {
     return *p->at == '"' ? read_quoted(p, out, err) : read_bare(p, stops, range, out, err);
 }
 
 /* ------------------------------------------------------------------ fields */
 
-static const struct model_field *visible(const struct model_kind *kind, const char *path, size_t len)
+static const struct model_field *visible(const struct model_kind *kind, const char *path,
+                                         size_t len)
 {
     const struct model_field *f = model_field(kind, path, len);
 
@@ -115,7 +122,8 @@ static const struct model_field *visible(const struct model_kind *kind, const ch
 }
 
 /* "disks.capacity_bytes": a field of an embedded child kind. */
-static bool child_field(const struct model_kind *kind, const char *path, size_t len, struct filter *out)
+static bool child_field(const struct model_kind *kind, const char *path, size_t len,
+                        struct filter *out)
 {
     for (size_t i = 0; model_kind_at(i); i++) {
         const struct model_kind *child = model_kind_at(i);
@@ -132,13 +140,15 @@ static bool child_field(const struct model_kind *kind, const char *path, size_t 
 }
 
 /* "provider.family": a field of what a reference points at. */
-static bool through_field(const struct model_kind *kind, const char *path, size_t len, struct filter *out)
+static bool through_field(const struct model_kind *kind, const char *path, size_t len,
+                          struct filter *out)
 {
     for (size_t i = 0; i < kind->nfields; i++) {
         const struct model_field *f = &kind->fields[i];
         size_t ref = strlen(f->path);
 
-        if (f->type != MODEL_REF || len <= ref || path[ref] != '.' || memcmp(path, f->path, ref) != 0)
+        if (f->type != MODEL_REF || len <= ref || path[ref] != '.' ||
+            memcmp(path, f->path, ref) != 0)
             continue;
         out->field = visible(model_kind(f->ref), path + ref + 1, len - ref - 1);
         if (!out->field)
@@ -151,7 +161,8 @@ static bool through_field(const struct model_kind *kind, const char *path, size_
 }
 
 /* The member of a child kind and the nearest of its fields. */
-static const char *nearest_of_child(const struct model_kind *kind, const char *path, size_t len, const char **member)
+static const char *nearest_of_child(const struct model_kind *kind, const char *path, size_t len,
+                                    const char **member)
 {
     for (size_t i = 0; model_kind_at(i); i++) {
         const struct model_kind *child = model_kind_at(i);
@@ -173,16 +184,19 @@ static int unknown_field(const struct parser *p, const char *path, size_t len, s
     const char *nearest = nearest_of_child(p->kind, path, len, &member);
 
     if (nearest)
-        return filter_error(err, column_of(p, path), "%s has no field \"%.*s\"; did you mean %s.%s?", p->kind->name,
-                            show, path, member, nearest);
+        return filter_error(err, column_of(p, path),
+                            "%s has no field \"%.*s\"; did you mean %s.%s?", p->kind->name, show,
+                            path, member, nearest);
     nearest = model_field_nearest(p->kind, path, len);
     if (nearest)
-        return filter_error(err, column_of(p, path), "%s has no field \"%.*s\"; did you mean %s?", p->kind->name, show,
-                            path, nearest);
-    return filter_error(err, column_of(p, path), "%s has no field \"%.*s\"", p->kind->name, show, path);
+        return filter_error(err, column_of(p, path), "%s has no field \"%.*s\"; did you mean %s?",
+                            p->kind->name, show, path, nearest);
+    return filter_error(err, column_of(p, path), "%s has no field \"%.*s\"", p->kind->name, show,
+                        path);
 }
 
-static int find_field(const struct parser *p, const char *path, size_t len, struct filter *out, struct pv_err *err)
+static int find_field(const struct parser *p, const char *path, size_t len, struct filter *out,
+                      struct pv_err *err)
 {
     out->kind = p->kind;
     out->column = column_of(p, path);
@@ -195,7 +209,8 @@ static int find_field(const struct parser *p, const char *path, size_t len, stru
         return PV_OK;
     }
     out->field = visible(p->kind, path, len);
-    if (!out->field && !child_field(p->kind, path, len, out) && !through_field(p->kind, path, len, out))
+    if (!out->field && !child_field(p->kind, path, len, out) &&
+        !through_field(p->kind, path, len, out))
         return unknown_field(p, path, len, err);
     if (!(out->field->flags & MODEL_SEARCH))
         return filter_error(err, out->column, "%s cannot be filtered by", out->field->path);
@@ -265,14 +280,16 @@ static int choose_operator(struct filter *f, char op, bool or_equal, struct pv_e
         f->op = FILTER_LIKE;
         if (field && (is_text(field) || is_ref(field)))
             return PV_OK;
-        return filter_error(err, f->column, "%s is no text to compare with a pattern", field ? field->path : "id");
+        return filter_error(err, f->column, "%s is no text to compare with a pattern",
+                            field ? field->path : "id");
     default:
         break;
     }
     f->op = op == '<' ? or_equal ? FILTER_LE : FILTER_LT : or_equal ? FILTER_GE : FILTER_GT;
     if (field && has_order(field))
         return PV_OK;
-    return filter_error(err, f->column, "%s has no order to compare by", field ? field->path : "id");
+    return filter_error(err, f->column, "%s has no order to compare by",
+                        field ? field->path : "id");
 }
 
 /* ------------------------------------------------------------------ values */
@@ -291,13 +308,14 @@ static int pseudo_value(const struct parser *p, const struct filter *f, const st
         return filter_error(err, w->column, "there is no kind \"%.60s\"", out->text);
     }
     if (!model_id_parse(w->text, w->len, &kind, &out->id) || kind != p->kind)
-        return filter_error(err, w->column, "\"%.60s\" is not the id of a %s", out->text, p->kind->name);
+        return filter_error(err, w->column, "\"%.60s\" is not the id of a %s", out->text,
+                            p->kind->name);
     out->is_id = true;
     return PV_OK;
 }
 
-static int convert(const struct parser *p, const struct filter *f, const struct filter_word *w, bool last,
-                   struct filter_value *out, struct pv_err *err)
+static int convert(const struct parser *p, const struct filter *f, const struct filter_word *w,
+                   bool last, struct filter_value *out, struct pv_err *err)
 {
     int rc;
 
@@ -312,14 +330,16 @@ static int convert(const struct parser *p, const struct filter *f, const struct 
 }
 
 /* Sets and ranges cannot be negated by themselves: "!=" of them is NOT of the term. */
-static int wrap(struct parser *p, struct filter *f, bool negate, const struct filter **out, struct pv_err *err)
+static int wrap(struct parser *p, struct filter *f, bool negate, const struct filter **out,
+                struct pv_err *err)
 {
     *out = negate ? node(p, FILTER_NOT, f, NULL) : f;
     return *out ? PV_OK : no_memory(err);
 }
 
 /* {a,b,"c d"} */
-static int read_set(struct parser *p, struct filter *f, const struct filter **out, struct pv_err *err)
+static int read_set(struct parser *p, struct filter *f, const struct filter **out,
+                    struct pv_err *err)
 {
     const char *start = p->at++;
     struct filter_value *values = arena_alloc(p->a, FILTER_VALUES_MAX * sizeof(*values));
@@ -336,7 +356,8 @@ static int read_set(struct parser *p, struct filter *f, const struct filter **ou
 
         skip_space(p);
         if (f->nvalues == FILTER_VALUES_MAX)
-            return filter_error(err, column_of(p, p->at), "a set has at most %d values", FILTER_VALUES_MAX);
+            return filter_error(err, column_of(p, p->at), "a set has at most %d values",
+                                FILTER_VALUES_MAX);
         rc = read_word(p, ",}", false, &w, err);
         if (rc == PV_OK)
             rc = convert(p, f, &w, false, &values[f->nvalues], err);
@@ -368,7 +389,8 @@ static int make_range(struct parser *p, struct filter *f, const struct filter_wo
     if (f->op != FILTER_HAS && f->op != FILTER_EQ && f->op != FILTER_NE)
         return filter_error(err, from->column, "a range stands only after : = and !=");
     if (!f->field || !has_order(f->field))
-        return filter_error(err, from->column, "%s has no order for a range", f->field ? f->field->path : "id");
+        return filter_error(err, from->column, "%s has no order for a range",
+                            f->field ? f->field->path : "id");
     f->op = FILTER_RANGE;
     rc = convert(p, f, from, false, &values[0], err);
     if (rc == PV_OK)
@@ -380,8 +402,8 @@ static int make_range(struct parser *p, struct filter *f, const struct filter_wo
     return wrap(p, f, negate, out, err);
 }
 
-static int one_value(struct parser *p, struct filter *f, const struct filter_word *w, const struct filter **out,
-                     struct pv_err *err)
+static int one_value(struct parser *p, struct filter *f, const struct filter_word *w,
+                     const struct filter **out, struct pv_err *err)
 {
     struct filter_value *value;
     int rc;
@@ -401,7 +423,8 @@ static int one_value(struct parser *p, struct filter *f, const struct filter_wor
     return PV_OK;
 }
 
-static int read_values(struct parser *p, struct filter *f, const struct filter **out, struct pv_err *err)
+static int read_values(struct parser *p, struct filter *f, const struct filter **out,
+                       struct pv_err *err)
 {
     bool range = f->field && (f->field->type == MODEL_U64 || f->field->type == MODEL_TIME);
     struct filter_word from, to;
@@ -427,7 +450,8 @@ static bool is_address(const char *at)
     unsigned colons = 0;
 
     for (; *at && !is_space(*at) && *at != ')'; at++) {
-        bool hex = (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f') || (*at >= 'A' && *at <= 'F');
+        bool hex =
+            (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f') || (*at >= 'A' && *at <= 'F');
 
         if (*at == ':')
             colons++;
@@ -470,7 +494,8 @@ static int term(struct parser *p, const struct filter **out, struct pv_err *err)
     int rc;
 
     if (++p->terms > FILTER_TERMS_MAX)
-        return filter_error(err, column_of(p, start), "a filter has at most %d terms", FILTER_TERMS_MAX);
+        return filter_error(err, column_of(p, start), "a filter has at most %d terms",
+                            FILTER_TERMS_MAX);
     while (is_name(*end))
         end++;
     p->at = end;
@@ -511,7 +536,8 @@ static int unary(struct parser *p, const struct filter **out, struct pv_err *err
         return filter_error(err, column_of(p, p->at), "a term is missing");
     if (*p->at == '(') {
         if (++p->depth > FILTER_DEPTH_MAX)
-            return filter_error(err, column_of(p, start), "brackets are nested deeper than %d", FILTER_DEPTH_MAX);
+            return filter_error(err, column_of(p, start), "brackets are nested deeper than %d",
+                                FILTER_DEPTH_MAX);
         p->at++;
         rc = expression(p, out, err);
         if (rc != PV_OK)
@@ -587,8 +613,8 @@ int filter_parse(const struct model_kind *kind, const char *text, int64_t now_ms
     return rc;
 }
 
-static const struct filter *join(struct arena *a, enum filter_node_type type, const struct filter *left,
-                                 const struct filter *right)
+static const struct filter *join(struct arena *a, enum filter_node_type type,
+                                 const struct filter *left, const struct filter *right)
 {
     struct parser p = { .a = a };
 
@@ -597,18 +623,20 @@ static const struct filter *join(struct arena *a, enum filter_node_type type, co
     return node(&p, type, left, right);
 }
 
-const struct filter *filter_and(struct arena *a, const struct filter *left, const struct filter *right)
+const struct filter *filter_and(struct arena *a, const struct filter *left,
+                                const struct filter *right)
 {
     return join(a, FILTER_AND, left, right);
 }
 
-const struct filter *filter_or(struct arena *a, const struct filter *left, const struct filter *right)
+const struct filter *filter_or(struct arena *a, const struct filter *left,
+                               const struct filter *right)
 {
     return join(a, FILTER_OR, left, right);
 }
 
-int filter_equals(const struct model_kind *kind, const char *path, const char *value, int64_t now_ms, struct arena *a,
-                  const struct filter **out, struct pv_err *err)
+int filter_equals(const struct model_kind *kind, const char *path, const char *value,
+                  int64_t now_ms, struct arena *a, const struct filter **out, struct pv_err *err)
 {
     struct parser p = { .kind = kind, .text = path, .at = path, .now_ms = now_ms, .a = a };
     struct filter_word w = { .text = value, .len = strlen(value), .column = 1 };
@@ -617,8 +645,8 @@ int filter_equals(const struct model_kind *kind, const char *path, const char *v
 
     if (!f)
         return no_memory(err);
-    if (strlen(path) > FILTER_TEXT_MAX || w.len > FILTER_TEXT_MAX || !str_utf8_ok(path, strlen(path), false) ||
-        !str_utf8_ok(value, w.len, false))
+    if (strlen(path) > FILTER_TEXT_MAX || w.len > FILTER_TEXT_MAX ||
+        !str_utf8_ok(path, strlen(path), false) || !str_utf8_ok(value, w.len, false))
         return filter_error(err, 1, "the value is too long or no valid UTF-8 text");
     rc = find_field(&p, path, strlen(path), f, err);
     f->op = FILTER_EQ;

@@ -49,7 +49,8 @@ static int order(const char *a, size_t alen, const char *b)
 }
 
 /* One text and its folded form; `whole`: a member of a list is only matched whole. */
-static bool match_text(const struct filter *f, const char *text, size_t len, const char *fold, size_t flen, bool whole)
+static bool match_text(const struct filter *f, const char *text, size_t len, const char *fold,
+                       size_t flen, bool whole)
 {
     const struct filter_value *v = &f->values[0];
 
@@ -120,7 +121,8 @@ static bool match_ref(const struct filter *f, const struct pv_id *id, const char
 
         one.values = &f->values[i];
         one.nvalues = 1;
-        if (f->values[i].is_id ? id_eq(&f->values[i].id, id) : !f->values[i].is_null && name != NULL) {
+        if (f->values[i].is_id ? id_eq(&f->values[i].id, id)
+                               : !f->values[i].is_null && name != NULL) {
             if (f->values[i].is_id)
                 return true;
             /* Names are compared whole: `:` and sets ignore case. */
@@ -245,7 +247,8 @@ static bool match_word(const struct filter *f, const struct model_row *row)
         const struct model_field *field = &row->kind->fields[i];
         const struct model_value *v = &row->values[i];
 
-        if ((field->flags & MODEL_WORD) && v->set && (field->type == MODEL_STR || field->type == MODEL_LIST) &&
+        if ((field->flags & MODEL_WORD) && v->set &&
+            (field->type == MODEL_STR || field->type == MODEL_LIST) &&
             match_str(&has, v->text, v->len))
             return true;
     }

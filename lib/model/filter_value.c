@@ -22,20 +22,21 @@ struct suffix {
 };
 
 static const struct suffix sizes[] = {
-    { "b", 1 },           { "k", 1LL << 10 },     { "kib", 1LL << 10 }, { "m", 1LL << 20 },
-    { "mib", 1LL << 20 }, { "g", 1LL << 30 },     { "gib", 1LL << 30 }, { "t", 1LL << 40 },
-    { "tib", 1LL << 40 }, { "p", 1LL << 50 },     { "pib", 1LL << 50 }, { "kb", 1000 },
-    { "mb", 1000000 },    { "gb", 1000000000 },   { "tb", 1000000000000 },
-    { "pb", 1000000000000000 }, { NULL, 0 },
+    { "b", 1 },           { "k", 1LL << 10 },   { "kib", 1LL << 10 },    { "m", 1LL << 20 },
+    { "mib", 1LL << 20 }, { "g", 1LL << 30 },   { "gib", 1LL << 30 },    { "t", 1LL << 40 },
+    { "tib", 1LL << 40 }, { "p", 1LL << 50 },   { "pib", 1LL << 50 },    { "kb", 1000 },
+    { "mb", 1000000 },    { "gb", 1000000000 }, { "tb", 1000000000000 }, { "pb", 1000000000000000 },
+    { NULL, 0 },
 };
 static const struct suffix frequencies[] = { { "mhz", 1 }, { "ghz", 1000 }, { NULL, 0 } };
 static const struct suffix percents[] = { { "%", 1 }, { NULL, 0 } };
 static const struct suffix durations_ms[] = {
-    { "ms", 1 },          { "s", 1000 },        { "min", 60000 },     { "m", 60000 },
-    { "h", 3600 * 1000 }, { "d", DAY_MS },      { "w", 7 * DAY_MS },  { NULL, 0 },
+    { "ms", 1 },          { "s", 1000 },   { "min", 60000 },    { "m", 60000 },
+    { "h", 3600 * 1000 }, { "d", DAY_MS }, { "w", 7 * DAY_MS }, { NULL, 0 },
 };
 static const struct suffix durations_s[] = {
-    { "s", 1 }, { "min", 60 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 }, { NULL, 0 },
+    { "s", 1 },     { "min", 60 },   { "m", 60 }, { "h", 3600 },
+    { "d", 86400 }, { "w", 604800 }, { NULL, 0 },
 };
 static const struct suffix none[] = { { NULL, 0 } };
 
@@ -125,19 +126,20 @@ static const struct suffix *units_of(enum model_unit unit)
     return none;
 }
 
-static int read_u64(const struct model_field *f, const struct filter_word *w, struct filter_value *out,
-                    struct pv_err *err)
+static int read_u64(const struct model_field *f, const struct filter_word *w,
+                    struct filter_value *out, struct pv_err *err)
 {
     static const char *const hints[] = {
-        [UNIT_BYTES] = ", such as 8GiB", [UNIT_MHZ] = ", such as 2400 or 2.4GHz", [UNIT_PCT] = ", such as 80",
-        [UNIT_MS] = ", such as 1500 or 2s", [UNIT_S] = ", such as 90 or 5min",
+        [UNIT_BYTES] = ", such as 8GiB",   [UNIT_MHZ] = ", such as 2400 or 2.4GHz",
+        [UNIT_PCT] = ", such as 80",       [UNIT_MS] = ", such as 1500 or 2s",
+        [UNIT_S] = ", such as 90 or 5min",
     };
 
     if (read_number(w->text, w->len, units_of(f->unit), &out->number))
         return PV_OK;
     return filter_error(err, w->column, "%s needs a number%s, not \"%.*s\"", f->path,
-                        (size_t)f->unit < PV_COUNT(hints) && hints[f->unit] ? hints[f->unit] : "", shown(w->len),
-                        w->text);
+                        (size_t)f->unit < PV_COUNT(hints) && hints[f->unit] ? hints[f->unit] : "",
+                        shown(w->len), w->text);
 }
 
 static bool is_word(const struct filter_word *w, const char *text)
@@ -145,20 +147,21 @@ static bool is_word(const struct filter_word *w, const char *text)
     return strlen(text) == w->len && strncasecmp(w->text, text, w->len) == 0;
 }
 
-static int read_bool(const struct model_field *f, const struct filter_word *w, struct filter_value *out,
-                     struct pv_err *err)
+static int read_bool(const struct model_field *f, const struct filter_word *w,
+                     struct filter_value *out, struct pv_err *err)
 {
     if (is_word(w, "true") || is_word(w, "yes") || is_word(w, "1"))
         out->number = 1;
     else if (is_word(w, "false") || is_word(w, "no") || is_word(w, "0"))
         out->number = 0;
     else
-        return filter_error(err, w->column, "%s is true or false, not \"%.*s\"", f->path, shown(w->len), w->text);
+        return filter_error(err, w->column, "%s is true or false, not \"%.*s\"", f->path,
+                            shown(w->len), w->text);
     return PV_OK;
 }
 
-static int read_enum(const struct model_field *f, const struct filter_word *w, struct filter_value *out,
-                     struct pv_err *err)
+static int read_enum(const struct model_field *f, const struct filter_word *w,
+                     struct filter_value *out, struct pv_err *err)
 {
     const char *nearest = NULL;
     unsigned best = 4;
@@ -179,10 +182,10 @@ static int read_enum(const struct model_field *f, const struct filter_word *w, s
         snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", text);
     }
     if (nearest)
-        return filter_error(err, w->column, "%s has no value \"%.*s\"; did you mean %s?", f->path, shown(w->len),
-                            w->text, nearest);
-    return filter_error(err, w->column, "%s has no value \"%.*s\"; it is one of %s", f->path, shown(w->len), w->text,
-                        all);
+        return filter_error(err, w->column, "%s has no value \"%.*s\"; did you mean %s?", f->path,
+                            shown(w->len), w->text, nearest);
+    return filter_error(err, w->column, "%s has no value \"%.*s\"; it is one of %s", f->path,
+                        shown(w->len), w->text, all);
 }
 
 bool filter_is_day(const struct filter_word *w)
@@ -193,8 +196,8 @@ bool filter_is_day(const struct filter_word *w)
 }
 
 /* now, now-24h, now+1d, a date, a date and time. */
-static int read_time(const struct model_field *f, const struct filter_word *w, int64_t now_ms, bool last,
-                     struct filter_value *out, struct pv_err *err)
+static int read_time(const struct model_field *f, const struct filter_word *w, int64_t now_ms,
+                     bool last, struct filter_value *out, struct pv_err *err)
 {
     int64_t ms;
 
@@ -202,7 +205,8 @@ static int read_time(const struct model_field *f, const struct filter_word *w, i
         out->number = now_ms;
         if (w->len == 3)
             return PV_OK;
-        if ((w->text[3] == '-' || w->text[3] == '+') && read_number(w->text + 4, w->len - 4, durations_ms, &ms)) {
+        if ((w->text[3] == '-' || w->text[3] == '+') &&
+            read_number(w->text + 4, w->len - 4, durations_ms, &ms)) {
             out->number += w->text[3] == '-' ? -ms : ms;
             return PV_OK;
         }
@@ -210,12 +214,13 @@ static int read_time(const struct model_field *f, const struct filter_word *w, i
         out->number = ms + (last && filter_is_day(w) ? DAY_MS - 1 : 0);
         return PV_OK;
     }
-    return filter_error(err, w->column, "%s needs a time, such as 2026-01-31 or now-7d, not \"%.*s\"", f->path,
+    return filter_error(err, w->column,
+                        "%s needs a time, such as 2026-01-31 or now-7d, not \"%.*s\"", f->path,
                         shown(w->len), w->text);
 }
 
-static int read_ref(const struct model_field *f, const struct filter_word *w, struct filter_value *out,
-                    struct pv_err *err)
+static int read_ref(const struct model_field *f, const struct filter_word *w,
+                    struct filter_value *out, struct pv_err *err)
 {
     const struct model_kind *kind;
 
@@ -232,7 +237,8 @@ static int read_ref(const struct model_field *f, const struct filter_word *w, st
     return PV_OK;
 }
 
-int filter_value_text(const struct filter_word *w, struct arena *a, struct filter_value *out, struct pv_err *err)
+int filter_value_text(const struct filter_word *w, struct arena *a, struct filter_value *out,
+                      struct pv_err *err)
 {
     struct buf fold;
 
@@ -248,8 +254,8 @@ int filter_value_text(const struct filter_word *w, struct arena *a, struct filte
     return PV_OK;
 }
 
-int filter_value_read(const struct model_field *f, const struct filter_word *w, int64_t now_ms, bool last,
-                      struct arena *a, struct filter_value *out, struct pv_err *err)
+int filter_value_read(const struct model_field *f, const struct filter_word *w, int64_t now_ms,
+                      bool last, struct arena *a, struct filter_value *out, struct pv_err *err)
 {
     int rc = filter_value_text(w, a, out, err);
 

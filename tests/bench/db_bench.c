@@ -87,7 +87,8 @@ static struct model_row *make_vm(struct arena *a, unsigned i)
     ds[0].id = datastore->id;
     net[0].id = network->id;
     vms[i] = vm->id;
-    model_set_text(vm, F(vm, name), arena_printf(a, "%s-%05u", i % 3 ? "web" : "SQL", (i * 7919) % nvms));
+    model_set_text(vm, F(vm, name),
+                   arena_printf(a, "%s-%05u", i % 3 ? "web" : "SQL", (i * 7919) % nvms));
     model_set_number(vm, F(vm, power_state), i % 5 ? PV_POWER_STATE_RUNNING : PV_POWER_STATE_OFF);
     model_set_ref(vm, F(vm, host), &hosts[i % HOSTS]->id);
     vm->values[F(vm, datastores)] = (struct model_value){ .set = true, .refs = ds, .len = 1 };
@@ -104,7 +105,8 @@ static struct model_row *make_vm(struct arena *a, unsigned i)
     model_set_text(vm, F(vm, guest_os_name), "Ubuntu Linux (64-bit)");
     model_set_text(vm, F(vm, guest_os_id), "ubuntu64Guest");
     model_set_text(vm, F(vm, guest_hostname), arena_printf(a, "host%u.example.com", i));
-    model_set_text(vm, F(vm, guest_ip_addresses), arena_printf(a, "\n10.%u.%u.%u\n", i >> 16, (i >> 8) & 255, i & 255));
+    model_set_text(vm, F(vm, guest_ip_addresses),
+                   arena_printf(a, "\n10.%u.%u.%u\n", i >> 16, (i >> 8) & 255, i & 255));
     model_set_number(vm, F(vm, tools_state), 1);
     model_set_text(vm, F(vm, tools_version), "12352");
     model_set_number(vm, F(vm, snapshots_count), i % 3);
@@ -130,7 +132,8 @@ static struct model_row *make_disk(struct arena *a, const struct model_row *vm, 
     model_set_number(d, F(disk, capacity_bytes), 40LL << 30);
     model_set_number(d, F(disk, mode), 1);
     model_set_ref(d, F(disk, image_datastore), &datastore->id);
-    model_set_text(d, F(disk, image_path), arena_printf(a, "[ds] %s/disk%u.vmdk", model_text(vm, F(vm, name)), n));
+    model_set_text(d, F(disk, image_path),
+                   arena_printf(a, "[ds] %s/disk%u.vmdk", model_text(vm, F(vm, name)), n));
     return d;
 }
 
@@ -174,8 +177,9 @@ static void import(void)
     check(store_write(store, write_base, NULL, &err), &err);
     for (unsigned i = 0; i < nvms; i += BATCH)
         check(store_write(store, write_vms, &i, &err), &err);
-    printf("%-52s %8.1f ms CPU, %" PRId64 " ms, %.1f MB\n", "first import, with 2 disks and a nic each",
-           process_ms() - cpu, clock_mono_ms() - wall, (double)store_size_bytes(store) / 1e6);
+    printf("%-52s %8.1f ms CPU, %" PRId64 " ms, %.1f MB\n",
+           "first import, with 2 disks and a nic each", process_ms() - cpu, clock_mono_ms() - wall,
+           (double)store_size_bytes(store) / 1e6);
 }
 
 static int count_row(void *ctx, const struct model_row *row, struct pv_err *err)
@@ -186,13 +190,15 @@ static int count_row(void *ctx, const struct model_row *row, struct pv_err *err)
     return 0;
 }
 
-static void list(const char *what, const char *fields, enum model_view view, unsigned sort, const char *filter,
-                 unsigned rounds, unsigned pages)
+static void list(const char *what, const char *fields, enum model_view view, unsigned sort,
+                 const char *filter, unsigned rounds, unsigned pages)
 {
     struct store_sort by = { (uint16_t)sort, false };
     struct store_position after = { .len = 0 };
     const struct filter *f = NULL;
-    struct store_query q = { .limit = 100, .sort = &by, .nsort = sort < UINT16_MAX, .after = &after };
+    struct store_query q = {
+        .limit = 100, .sort = &by, .nsort = sort < UINT16_MAX, .after = &after
+    };
     struct pv_err err = { 0 };
     size_t n = 0;
     double cpu = 0;
@@ -212,7 +218,8 @@ static void list(const char *what, const char *fields, enum model_view view, uns
             after = last;
         }
     }
-    printf("%-52s %8.3f ms CPU (%zu rows)\n", what, (process_ms() - cpu) / rounds / pages, n / (rounds + 1));
+    printf("%-52s %8.3f ms CPU (%zu rows)\n", what, (process_ms() - cpu) / rounds / pages,
+           n / (rounds + 1));
 }
 
 static void get_one(void)
@@ -222,14 +229,16 @@ static void get_one(void)
     struct pv_err err = { 0 };
     double cpu = process_ms();
 
-    check(model_shape_make(model_kind(PV_KIND_vm), NULL, MODEL_VIEW_FULL, arena, &shape, &err), &err);
+    check(model_shape_make(model_kind(PV_KIND_vm), NULL, MODEL_VIEW_FULL, arena, &shape, &err),
+          &err);
     for (unsigned i = 0; i < 5000; i++) {
         struct model_row *row;
 
         arena_reset(a);
         check(store_row_get(store, shape, &vms[(i * 7919) % nvms], a, &row, &err), &err);
     }
-    printf("%-52s %8.1f us CPU\n", "one VM with everything by id", (process_ms() - cpu) / 5000 * 1000);
+    printf("%-52s %8.1f us CPU\n", "one VM with everything by id",
+           (process_ms() - cpu) / 5000 * 1000);
     arena_free(a);
 }
 
@@ -295,24 +304,29 @@ int main(int argc, char **argv)
     import();
     cpu = process_ms();
     check(store_write(store, touch, NULL, &err), &err);
-    printf("%-52s %8.1f us CPU\n", "one VM read and updated, in a group", (process_ms() - cpu) / 250 * 1000);
+    printf("%-52s %8.1f us CPU\n", "one VM read and updated, in a group",
+           (process_ms() - cpu) / 250 * 1000);
     get_one();
-    list("page of 100, everything with children, by name", NULL, MODEL_VIEW_FULL, F(vm, name), NULL, 20, 20);
+    list("page of 100, everything with children, by name", NULL, MODEL_VIEW_FULL, F(vm, name), NULL,
+         20, 20);
     list("page of 100, summary, by name", NULL, MODEL_VIEW_SUMMARY, F(vm, name), NULL, 20, 20);
-    list("page of 100, six fields, by name", "id,name,power_state,host,cpu.count,memory.bytes", MODEL_VIEW_SUMMARY,
-         F(vm, name), NULL, 20, 20);
+    list("page of 100, six fields, by name", "id,name,power_state,host,cpu.count,memory.bytes",
+         MODEL_VIEW_SUMMARY, F(vm, name), NULL, 20, 20);
     list("page of 100, six fields, oldest first", "id,name,power_state,host,cpu.count,memory.bytes",
          MODEL_VIEW_SUMMARY, UINT16_MAX, NULL, 20, 20);
-    list("page of 100, six fields, by power state", "id,name,power_state,host,cpu.count,memory.bytes",
-         MODEL_VIEW_SUMMARY, F(vm, power_state), NULL, 20, 20);
-    list("page of 100, sorted by a field without index", "id,name", MODEL_VIEW_SUMMARY, F(vm, guest_hostname), NULL, 5,
+    list("page of 100, six fields, by power state",
+         "id,name,power_state,host,cpu.count,memory.bytes", MODEL_VIEW_SUMMARY, F(vm, power_state),
+         NULL, 20, 20);
+    list("page of 100, sorted by a field without index", "id,name", MODEL_VIEW_SUMMARY,
+         F(vm, guest_hostname), NULL, 5, 2);
+    list("page of 100, sorted by used storage", "id,name", MODEL_VIEW_SUMMARY,
+         F(vm, storage_used_bytes), NULL, 5, 2);
+    list("page of 100, sorted by host's name", "id,name", MODEL_VIEW_SUMMARY, F(vm, host), NULL, 5,
          2);
-    list("page of 100, sorted by used storage", "id,name", MODEL_VIEW_SUMMARY, F(vm, storage_used_bytes), NULL, 5, 2);
-    list("page of 100, sorted by host's name", "id,name", MODEL_VIEW_SUMMARY, F(vm, host), NULL, 5, 2);
     list("power:running memory>=8GiB, by name", "id,name", MODEL_VIEW_SUMMARY, F(vm, name),
          "power:running memory>=8GiB", 20, 2);
-    list("host:esx001.example.com, by name", "id,name", MODEL_VIEW_SUMMARY, F(vm, name), "host:esx001.example.com", 20,
-         1);
+    list("host:esx001.example.com, by name", "id,name", MODEL_VIEW_SUMMARY, F(vm, name),
+         "host:esx001.example.com", 20, 1);
     list("free word, by name", "id,name", MODEL_VIEW_SUMMARY, F(vm, name), "1234", 20, 1);
     list("disks.capacity_bytes>=40GiB, by name", "id,name", MODEL_VIEW_SUMMARY, F(vm, name),
          "disks.capacity_bytes>=40GiB", 5, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any filter that is accepted compiles to SQL that the engine accepts; any bytes as a position are refused or harmless. */
+/* Any filter that is accepted compiles to SQL that the engine accepts; any bytes as a position are
+ * refused or harmless. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,8 @@ static void open_once(void)
     if (store)
         return;
     fd = mkstemp(path);
-    if (fd < 0 || store_open(&config, &store, &err) != PV_OK || store_write(store, one_vm, NULL, &err) != PV_OK) {
+    if (fd < 0 || store_open(&config, &store, &err) != PV_OK ||
+        store_write(store, one_vm, NULL, &err) != PV_OK) {
         fprintf(stderr, "%s\n", err.message);
         abort();
     }

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum pv_kind kinds[] = { PV_KIND_vm, PV_KIND_event, PV_KIND_provider, PV_KIND_disk };
+    static const enum pv_kind kinds[] = { PV_KIND_vm, PV_KIND_event, PV_KIND_provider,
+                                          PV_KIND_disk };
     struct arena *a = arena_new(1u << 16, 1u << 24);
     const struct model_kind *kind = model_kind(kinds[size ? data[0] % 4 : 0]);
     const struct filter *f = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A random estate: providers, hosts, datastores, VMs with disks; values with gaps, ties and upper case. */
+/* A random estate: providers, hosts, datastores, VMs with disks; values with gaps, ties and upper
+ * case. */
 #pragma once
 
 #include "tests/unit/db_store.h"
@@ -20,7 +21,8 @@ static inline unsigned dice(unsigned sides)
 
 static inline const char *estate_text(struct fixture *f)
 {
-    static const char *const words[] = { "web", "Web", "DB", "db_", "50%", "a\\b", "Zürich", "zürich", "ÄRGER", "x" };
+    static const char *const words[] = { "web",  "Web",    "DB",     "db_",   "50%",
+                                         "a\\b", "Zürich", "zürich", "ÄRGER", "x" };
 
     return arena_printf(f->arena, "%s-%u", words[dice(10)], dice(20));
 }
@@ -86,12 +88,15 @@ static inline int estate_write(struct store_tx *tx, void *arg, struct pv_err *er
     return rc;
 }
 
-static inline struct model_row *estate_native(struct fixture *f, struct estate *e, enum pv_kind kind, unsigned number)
+static inline struct model_row *estate_native(struct fixture *f, struct estate *e,
+                                              enum pv_kind kind, unsigned number)
 {
     struct model_row *row = row_new(f, kind);
 
-    model_set_ref(row, model_field_by_name(row->kind, "provider")->index, &e->provider[dice(2)]->id);
-    model_set_text(row, model_field_by_name(row->kind, "native_id")->index, arena_printf(f->arena, "n-%u", number));
+    model_set_ref(row, model_field_by_name(row->kind, "provider")->index,
+                  &e->provider[dice(2)]->id);
+    model_set_text(row, model_field_by_name(row->kind, "native_id")->index,
+                   arena_printf(f->arena, "n-%u", number));
     return row;
 }
 

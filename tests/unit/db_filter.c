@@ -42,8 +42,8 @@ static const struct filter *parse(struct fixture *f, const char *text)
     const struct filter *filter = NULL;
     struct pv_err err = { 0 };
 
-    cr_assert_eq(filter_parse(model_kind(PV_KIND_vm), text, NOW, f->arena, &filter, &err), PV_OK, "%s: %s", text,
-                 err.message);
+    cr_assert_eq(filter_parse(model_kind(PV_KIND_vm), text, NOW, f->arena, &filter, &err), PV_OK,
+                 "%s: %s", text, err.message);
     return filter;
 }
 
@@ -57,15 +57,20 @@ static size_t same(struct fixture *f, const char *text)
     struct store_query q = { .limit = 1000, .with_gone = true };
     uint64_t count = 0;
 
-    cr_assert_eq(model_shape_make(model_kind(PV_KIND_vm), NULL, MODEL_VIEW_FULL, f->arena, &shape, &err), PV_OK);
+    cr_assert_eq(
+        model_shape_make(model_kind(PV_KIND_vm), NULL, MODEL_VIEW_FULL, f->arena, &shape, &err),
+        PV_OK);
     q.shape = shape;
     expected.filter = parse(f, text);
     expected.found.n = found.n = 0;
-    cr_assert_eq(store_list(f->store, &q, check_row, &expected, NULL, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(store_list(f->store, &q, check_row, &expected, NULL, &err), PV_OK, "%s",
+                 err.message);
     q.filter = expected.filter;
-    cr_assert_eq(store_list(f->store, &q, collect, &found, NULL, &err), PV_OK, "%s: %s", text, err.message);
+    cr_assert_eq(store_list(f->store, &q, collect, &found, NULL, &err), PV_OK, "%s: %s", text,
+                 err.message);
     cr_assert_eq(store_count(f->store, &q, &count, &err), PV_OK, "%s", err.message);
-    cr_expect_eq(found.n, expected.found.n, "%s: %zu found, %zu expected", text, found.n, expected.found.n);
+    cr_expect_eq(found.n, expected.found.n, "%s: %zu found, %zu expected", text, found.n,
+                 expected.found.n);
     cr_expect_eq(count, found.n, "%s", text);
     for (size_t i = 0; i < found.n && i < expected.found.n; i++)
         cr_assert(id_eq(&found.ids[i], &expected.found.ids[i]), "%s: row %zu differs", text, i);
@@ -75,25 +80,116 @@ static size_t same(struct fixture *f, const char *text)
 Test(filter, storage_finds_what_the_filter_means)
 {
     static const char *const texts[] = {
-        "name:web", "name:WEB-1", "name=web-1", "name=Web-1", "name!=Web-1", "-name:web", "name~web*", "name~*-1?",
-        "name~*", "name:zürich", "name:ÄR", "name=Zürich-3", "name<m", "name>=web", "name:{web-1,\"DB-2\",x-3}",
-        "name!={web-1,db-2}", "name:null", "name!=null", "notes:null", "-notes:null",
-        "power:running", "power!=running", "-power:running", "power:{off,suspended}", "power:null", "power:{null,off}",
-        "cpu:4", "cpu!=4", "cpu>4", "cpu<=2", "cpu:2..5", "cpu!=2..5", "cpu:{1,3,5}", "cpu:null", "-cpu>4",
-        "memory<5", "memory<=0", "memory>=5", "memory:3", "memory!=3", "memory:1..4", "memory:null",
-        "template:true", "template:false", "-template:true", "boot_time<1970-01-02", "boot_time:1970-01-01",
-        "boot_time>now", "boot_time<now-1d", "tag:web-1", "tag:WEB-1", "tag=web-1", "tag~db_*", "tag~*5", "tag:{x-1,x-2}",
-        "tag!=x-1", "tag:null", "ip~web*1*", "native.id:n-1", "native.id=n-12", "native.id:{n-1,n-2}",
-        "host:esx01.example", "host=esx01.example", "host=ESX01.example", "host~esx0?.ex*", "host!=ESX01.example",
-        "host:null", "-host:null", "host:{esx01.example,esx02.example}", "host:nothing",
-        "provider:VC-ONE", "provider=vc-one", "provider.family:hyperv", "-provider.family:hyperv",
-        "provider.name:two", "provider.driver:sim", "provider.simulated:null",
-        "datastores:store-1", "datastores=Store-1", "datastores~store-*", "datastores!=Store-2", "datastores:null",
-        "disks.capacity_bytes>5", "disks.capacity_bytes<=2", "-disks.capacity_bytes>5", "disks.capacity_bytes!=5",
-        "disks.label:web", "disks.label:null", "disks.mode:dependent",
-        "web", "WEB", "we", "w", "zürich", "\"web-1\"", "x-1 web", "-web", "web or db_", "50%", "a\\b", "esx",
-        "power:running cpu>4 or -template:true memory<5", "-(power:off or cpu>=4)", "not (web and (cpu:4 or host:null))",
-        "kind:vm", "kind:host", "-kind:host web", "stale_reason:null web", "health:ok", "presence:present",
+        "name:web",
+        "name:WEB-1",
+        "name=web-1",
+        "name=Web-1",
+        "name!=Web-1",
+        "-name:web",
+        "name~web*",
+        "name~*-1?",
+        "name~*",
+        "name:zürich",
+        "name:ÄR",
+        "name=Zürich-3",
+        "name<m",
+        "name>=web",
+        "name:{web-1,\"DB-2\",x-3}",
+        "name!={web-1,db-2}",
+        "name:null",
+        "name!=null",
+        "notes:null",
+        "-notes:null",
+        "power:running",
+        "power!=running",
+        "-power:running",
+        "power:{off,suspended}",
+        "power:null",
+        "power:{null,off}",
+        "cpu:4",
+        "cpu!=4",
+        "cpu>4",
+        "cpu<=2",
+        "cpu:2..5",
+        "cpu!=2..5",
+        "cpu:{1,3,5}",
+        "cpu:null",
+        "-cpu>4",
+        "memory<5",
+        "memory<=0",
+        "memory>=5",
+        "memory:3",
+        "memory!=3",
+        "memory:1..4",
+        "memory:null",
+        "template:true",
+        "template:false",
+        "-template:true",
+        "boot_time<1970-01-02",
+        "boot_time:1970-01-01",
+        "boot_time>now",
+        "boot_time<now-1d",
+        "tag:web-1",
+        "tag:WEB-1",
+        "tag=web-1",
+        "tag~db_*",
+        "tag~*5",
+        "tag:{x-1,x-2}",
+        "tag!=x-1",
+        "tag:null",
+        "ip~web*1*",
+        "native.id:n-1",
+        "native.id=n-12",
+        "native.id:{n-1,n-2}",
+        "host:esx01.example",
+        "host=esx01.example",
+        "host=ESX01.example",
+        "host~esx0?.ex*",
+        "host!=ESX01.example",
+        "host:null",
+        "-host:null",
+        "host:{esx01.example,esx02.example}",
+        "host:nothing",
+        "provider:VC-ONE",
+        "provider=vc-one",
+        "provider.family:hyperv",
+        "-provider.family:hyperv",
+        "provider.name:two",
+        "provider.driver:sim",
+        "provider.simulated:null",
+        "datastores:store-1",
+        "datastores=Store-1",
+        "datastores~store-*",
+        "datastores!=Store-2",
+        "datastores:null",
+        "disks.capacity_bytes>5",
+        "disks.capacity_bytes<=2",
+        "-disks.capacity_bytes>5",
+        "disks.capacity_bytes!=5",
+        "disks.label:web",
+        "disks.label:null",
+        "disks.mode:dependent",
+        "web",
+        "WEB",
+        "we",
+        "w",
+        "zürich",
+        "\"web-1\"",
+        "x-1 web",
+        "-web",
+        "web or db_",
+        "50%",
+        "a\\b",
+        "esx",
+        "power:running cpu>4 or -template:true memory<5",
+        "-(power:off or cpu>=4)",
+        "not (web and (cpu:4 or host:null))",
+        "kind:vm",
+        "kind:host",
+        "-kind:host web",
+        "stale_reason:null web",
+        "health:ok",
+        "presence:present",
     };
     struct fixture f = fixture_make();
     struct estate e;
@@ -151,9 +247,24 @@ Test(filter, an_object_is_found_by_its_id)
 Test(filter, hostile_values_stay_values)
 {
     static const char *const texts[] = {
-        "\"'; DROP TABLE k_vm; --\"", "name:\"' OR 1=1 --\"", "name=\"\\\"; DELETE FROM k_vm\"", "name~\"%' OR '1'='1\"",
-        "tag:\"x') OR 1=1 --\"", "\"\\\" OR search_index MATCH \\\"a\"", "\"AND OR NOT NEAR\"", "\"a* OR b\"", "\"((((\"",
-        "\"*\"", "\"^abc\"", "\"{a b}:c\"", "\"$1 $2 ?\"", "name:\"$1\"", "host:\"x') --\"", "\"%\"", "\"_\"", "\"\\\\\"",
+        "\"'; DROP TABLE k_vm; --\"",
+        "name:\"' OR 1=1 --\"",
+        "name=\"\\\"; DELETE FROM k_vm\"",
+        "name~\"%' OR '1'='1\"",
+        "tag:\"x') OR 1=1 --\"",
+        "\"\\\" OR search_index MATCH \\\"a\"",
+        "\"AND OR NOT NEAR\"",
+        "\"a* OR b\"",
+        "\"((((\"",
+        "\"*\"",
+        "\"^abc\"",
+        "\"{a b}:c\"",
+        "\"$1 $2 ?\"",
+        "name:\"$1\"",
+        "host:\"x') --\"",
+        "\"%\"",
+        "\"_\"",
+        "\"\\\\\"",
     };
     struct fixture f = fixture_make();
     struct estate e;
@@ -238,6 +349,7 @@ Test(filter, staleness_follows_the_provider)
     model_set_text(vm, F(vm, stale_reason), "permission");
     update(&f, vm, F(vm, stale_reason));
     cr_assert_eq(store_row_get(f.store, q.shape, &vm->id, f.arena, &got, &err), PV_OK);
-    cr_assert_eq(model_number(got, F(vm, observed_at)), 1000, "an object that cannot be read keeps its own time");
+    cr_assert_eq(model_number(got, F(vm, observed_at)), 1000,
+                 "an object that cannot be read keeps its own time");
     fixture_end(&f);
 }

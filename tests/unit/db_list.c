@@ -115,7 +115,8 @@ static int compare_rows(const void *a, const void *b)
 }
 
 /* Pages of odd sizes give what sorting in memory gives. */
-static void check_sort(struct fixture *f, const struct estate *e, const struct store_sort *sort, size_t n)
+static void check_sort(struct fixture *f, const struct estate *e, const struct store_sort *sort,
+                       size_t n)
 {
     static struct model_row *rows[ESTATE_VMS];
     static struct found found;
@@ -159,9 +160,18 @@ Test(list, pages_by_every_sortable_field_are_the_sorted_list, .timeout = 120)
 Test(list, several_sort_fields_in_mixed_directions, .timeout = 120)
 {
     static const struct store_sort sorts[][4] = {
-        { { F(vm, power_state), false }, { F(vm, name), true }, { F(vm, cpu_count), false }, { F(vm, host), true } },
-        { { F(vm, activity), true }, { F(vm, name), false }, { F(vm, memory_bytes), true }, { F(vm, health), false } },
-        { { F(vm, name), true }, { F(vm, provider), false }, { F(vm, cpu_count), true }, { F(vm, version), true } },
+        { { F(vm, power_state), false },
+          { F(vm, name), true },
+          { F(vm, cpu_count), false },
+          { F(vm, host), true } },
+        { { F(vm, activity), true },
+          { F(vm, name), false },
+          { F(vm, memory_bytes), true },
+          { F(vm, health), false } },
+        { { F(vm, name), true },
+          { F(vm, provider), false },
+          { F(vm, cpu_count), true },
+          { F(vm, version), true } },
     };
     struct fixture f = fixture_make();
     struct estate e;
@@ -296,7 +306,8 @@ static int see_children(void *ctx, const struct model_row *row, struct pv_err *e
         }
     }
     if (row->values[F(vm, host)].set)
-        cr_assert_str_eq(row->values[F(vm, host)].text, ref_name(seen->e, &row->values[F(vm, host)].id));
+        cr_assert_str_eq(row->values[F(vm, host)].text,
+                         ref_name(seen->e, &row->values[F(vm, host)].id));
     for (size_t i = 0; i < row->values[F(vm, datastores)].len; i++)
         cr_assert(str_starts(row->values[F(vm, datastores)].refs[i].name, "Store-"));
     return 0;
@@ -313,8 +324,11 @@ Test(list, children_and_names_come_with_the_rows)
 
     fixture_open(&f);
     estate_make(&f, &e);
-    cr_assert_eq(model_shape_make(model_kind(PV_KIND_vm), NULL, MODEL_VIEW_FULL, f.arena, &q.shape, &err), PV_OK);
-    cr_assert_eq(store_list(f.store, &q, see_children, &seen, NULL, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(
+        model_shape_make(model_kind(PV_KIND_vm), NULL, MODEL_VIEW_FULL, f.arena, &q.shape, &err),
+        PV_OK);
+    cr_assert_eq(store_list(f.store, &q, see_children, &seen, NULL, &err), PV_OK, "%s",
+                 err.message);
     q.shape = ids_only(&f, PV_KIND_disk);
     cr_assert_eq(store_count(f.store, &q, &disks, &err), PV_OK);
     cr_assert_eq(seen.rows, ESTATE_VMS);
@@ -340,7 +354,8 @@ Test(list, a_reader_that_stops_is_answered_its_own_error)
     cr_assert_eq(store_list(f.store, &q, collect, &found, NULL, &err), PV_ECANCELED);
     cr_assert_eq(found.n, 3);
     found.stop_at = found.n = 0;
-    cr_assert_eq(store_list(f.store, &q, collect, &found, NULL, &err), PV_OK, "and the next list works");
+    cr_assert_eq(store_list(f.store, &q, collect, &found, NULL, &err), PV_OK,
+                 "and the next list works");
     fixture_end(&f);
 }
 
@@ -368,7 +383,8 @@ Test(list, a_position_of_another_list_is_refused)
         bad = last;
         bad.len = i;
         if (i > 0 && i < last.len)
-            cr_assert_neq(store_list(f.store, &q, collect, &found, NULL, &err), PV_OK, "cut to %zu", i);
+            cr_assert_neq(store_list(f.store, &q, collect, &found, NULL, &err), PV_OK, "cut to %zu",
+                          i);
         found.n = 0;
     }
     for (size_t i = 0; i < last.len; i++) {
@@ -410,7 +426,8 @@ Test(list, facets_count_rows_per_value)
     fixture_open(&f);
     estate_make(&f, &e);
     q.shape = ids_only(&f, PV_KIND_vm);
-    cr_assert_eq(store_facet(f.store, &q, F(vm, power_state), facet, &facets, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(store_facet(f.store, &q, F(vm, power_state), facet, &facets, &err), PV_OK, "%s",
+                 err.message);
     for (int i = 0; i < ESTATE_VMS; i++)
         running += e.vm[i]->values[F(vm, power_state)].set &&
                    model_number(e.vm[i], F(vm, power_state)) == PV_POWER_STATE_RUNNING;
@@ -420,7 +437,8 @@ Test(list, facets_count_rows_per_value)
         cr_assert(i == 0 || facets.count[i] <= facets.count[i - 1], "most first");
     }
     facets.n = 0;
-    cr_assert_eq(store_facet(f.store, &q, F(vm, provider), facet, &facets, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(store_facet(f.store, &q, F(vm, provider), facet, &facets, &err), PV_OK, "%s",
+                 err.message);
     cr_assert_eq(facets.n, 2);
     for (size_t i = 0; i < facets.n; i++)
         sum += facets.count[i];
@@ -443,7 +461,8 @@ Test(list, tallies_and_sums_are_per_provider)
 
     fixture_open(&f);
     estate_make(&f, &e);
-    cr_assert_eq(store_tally(f.store, PV_KIND_vm, F(vm, power_state), f.arena, &t, &n, &err), PV_OK);
+    cr_assert_eq(store_tally(f.store, PV_KIND_vm, F(vm, power_state), f.arena, &t, &n, &err),
+                 PV_OK);
     for (size_t i = 0; i < n; i++)
         rows += t[i].count;
     cr_assert_eq(rows, ESTATE_VMS);

@@ -48,7 +48,8 @@ Test(open, a_new_file_is_for_its_owner_alone_and_opens_again)
     cr_assert_gt(store_size_bytes(f.store), 0);
     store_close(f.store);
     cr_assert_eq(open_again(&f, &err), PV_OK, "%s", err.message);
-    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err), PV_OK);
+    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err),
+                 PV_OK);
     cr_assert_str_eq(model_text(got, F(vm, name)), "Survivor");
     fixture_end(&f);
 }
@@ -93,16 +94,20 @@ Test(open, columns_and_indexes_that_a_table_lacks_are_added)
     fixture_open(&f);
     vm = one_vm(&f);
     store_close(f.store);
-    change(&f, "DROP INDEX i_vm_name; DROP INDEX i_vm_memory_bytes; ALTER TABLE k_vm DROP COLUMN name_f;"
-               "ALTER TABLE k_vm DROP COLUMN memory_bytes; ALTER TABLE k_vm DROP COLUMN annotation;"
-               "DROP TABLE k_vm_datastores");
+    change(
+        &f,
+        "DROP INDEX i_vm_name; DROP INDEX i_vm_memory_bytes; ALTER TABLE k_vm DROP COLUMN name_f;"
+        "ALTER TABLE k_vm DROP COLUMN memory_bytes; ALTER TABLE k_vm DROP COLUMN annotation;"
+        "DROP TABLE k_vm_datastores");
     cr_assert_eq(open_again(&f, &err), PV_OK, "%s", err.message);
     q.shape = shape_all(&f, PV_KIND_vm);
-    cr_assert_eq(store_row_get(f.store, q.shape, &vm->id, f.arena, &got, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(store_row_get(f.store, q.shape, &vm->id, f.arena, &got, &err), PV_OK, "%s",
+                 err.message);
     cr_assert(!got->values[F(vm, memory_bytes)].set);
     model_set_number(vm, F(vm, memory_bytes), 5);
     update(&f, vm, F(vm, memory_bytes));
-    cr_assert_eq(store_find(f.store, PV_KIND_vm, F(vm, name), &v, 5, f.arena, &ids, &n, &err), PV_OK);
+    cr_assert_eq(store_find(f.store, PV_KIND_vm, F(vm, name), &v, 5, f.arena, &ids, &n, &err),
+                 PV_OK);
     cr_assert_eq(n, 1, "the folded text of rows that were there is made");
     fixture_end(&f);
 }
@@ -137,12 +142,14 @@ Test(open, a_backup_is_a_whole_database)
     cr_assert_eq(store_backup(f.store, path, &err), PV_OK, "%s", err.message);
     cr_assert_eq(stat(path, &st), 0);
     cr_assert_eq(st.st_mode & 0777, 0600);
-    cr_assert_neq(store_backup(f.store, path, &err), PV_OK, "a file that is there is not written over");
+    cr_assert_neq(store_backup(f.store, path, &err), PV_OK,
+                  "a file that is there is not written over");
     remove_row(&f, PV_KIND_vm, &vm->id);
     store_close(f.store);
     snprintf(f.path, sizeof(f.path), "%s", path);
     cr_assert_eq(open_again(&f, &err), PV_OK, "%s", err.message);
-    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err), PV_OK);
+    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err),
+                 PV_OK);
     fixture_end(&f);
 }
 
@@ -175,7 +182,8 @@ Test(open, threads_come_and_go)
     fixture_end(&f);
 }
 
-/* ------------------------------------------------------------------ settings, logins and the like */
+/* ------------------------------------------------------------------ settings, logins and the like
+ */
 
 struct small {
     struct arena *a;
@@ -211,7 +219,9 @@ static int drop_all(struct store_tx *tx, void *arg, struct pv_err *err)
 
     if (rc == PV_OK)
         rc = tx_throttle_put(tx, "user:x", 0, 0, err);
-    return rc == PV_OK ? tx_purge_short_lived(tx, s->request.created_ms + 25LL * 3600000, &s->deleted, err) : rc;
+    return rc == PV_OK
+               ? tx_purge_short_lived(tx, s->request.created_ms + 25LL * 3600000, &s->deleted, err)
+               : rc;
 }
 
 Test(open, settings_logins_and_answered_requests_are_kept_until_their_time)
@@ -230,7 +240,7 @@ Test(open, settings_logins_and_answered_requests_are_kept_until_their_time)
     id_make(&s.login.user);
     s.login.expires_ms = 2000;
     snprintf(s.login.address, sizeof(s.login.address), "::1");
-    s.request.created_ms = 4102444800000;   /* 2100 */
+    s.request.created_ms = 4102444800000; /* 2100 */
     s.request.status = 201;
     snprintf(s.request.key, sizeof(s.request.key), "k1");
     s.request.body = "{}";

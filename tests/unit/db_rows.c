@@ -76,7 +76,8 @@ static void same_values(const struct model_row *want, const struct model_row *go
         /* A set is empty, never null. */
         if (field->type == MODEL_REFS)
             v.set = true;
-        cr_expect(model_value_equal(field, &v, &got->values[i]), "%s.%s differs", want->kind->name, field->path);
+        cr_expect(model_value_equal(field, &v, &got->values[i]), "%s.%s differs", want->kind->name,
+                  field->path);
     }
 }
 
@@ -95,11 +96,14 @@ Test(rows, every_kind_comes_back_as_it_was_written)
             struct model_row *row = filled(&f, k, empty), *got = NULL;
             struct get get = { row, f.arena, NULL };
 
-            cr_assert_eq(store_write(f.store, insert_fn, row, &err), PV_OK, "%s: %s", k->name, err.message);
-            cr_assert_eq(store_row_get(f.store, shape_all(&f, k->number), &row->id, f.arena, &got, &err), PV_OK,
-                         "%s: %s", k->name, err.message);
+            cr_assert_eq(store_write(f.store, insert_fn, row, &err), PV_OK, "%s: %s", k->name,
+                         err.message);
+            cr_assert_eq(
+                store_row_get(f.store, shape_all(&f, k->number), &row->id, f.arena, &got, &err),
+                PV_OK, "%s: %s", k->name, err.message);
             same_values(row, got, false);
-            cr_assert_eq(store_write(f.store, get_fn, &get, &err), PV_OK, "%s: %s", k->name, err.message);
+            cr_assert_eq(store_write(f.store, get_fn, &get, &err), PV_OK, "%s: %s", k->name,
+                         err.message);
             cr_assert_not_null(get.got);
             same_values(row, get.got, true);
         }
@@ -142,12 +146,17 @@ Test(rows, every_field_of_every_kind_can_be_changed_and_emptied)
             then = filled(&f, k, empty);
             then->id = first->id;
             rewrite.row = then;
-            cr_assert_eq(store_write(f.store, rewrite_fn, &rewrite, &err), PV_OK, "%s: %s", k->name, err.message);
-            cr_assert_eq(store_row_get(f.store, shape_all(&f, k->number), &first->id, f.arena, &got, &err), PV_OK);
+            cr_assert_eq(store_write(f.store, rewrite_fn, &rewrite, &err), PV_OK, "%s: %s", k->name,
+                         err.message);
+            cr_assert_eq(
+                store_row_get(f.store, shape_all(&f, k->number), &first->id, f.arena, &got, &err),
+                PV_OK);
             same_values(then, got, false);
         }
         remove_row(&f, k->number, &first->id);
-        cr_assert_eq(store_row_get(f.store, shape_all(&f, k->number), &first->id, f.arena, &got, &err), PV_ENOENT);
+        cr_assert_eq(
+            store_row_get(f.store, shape_all(&f, k->number), &first->id, f.arena, &got, &err),
+            PV_ENOENT);
     }
     fixture_end(&f);
 }
@@ -164,13 +173,17 @@ Test(rows, names_and_the_providers_summary_come_with_references)
     estate_make(&f, &e);
     for (int i = 0; i < 20; i++) {
         const struct pv_id *provider = &e.vm[i]->values[F(vm, provider)].id;
-        const struct model_row *expected = id_eq(provider, &e.provider[0]->id) ? e.provider[0] : e.provider[1];
+        const struct model_row *expected =
+            id_eq(provider, &e.provider[0]->id) ? e.provider[0] : e.provider[1];
 
-        cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &e.vm[i]->id, f.arena, &got, &err), PV_OK);
+        cr_assert_eq(
+            store_row_get(f.store, shape_all(&f, PV_KIND_vm), &e.vm[i]->id, f.arena, &got, &err),
+            PV_OK);
         cr_assert(id_eq(&got->provider->id, provider));
         cr_assert_str_eq(got->provider->name, model_text(expected, F(provider, name)));
         cr_assert_str_eq(got->provider->driver, "sim");
-        cr_assert_eq(got->provider->family, (enum pv_family)model_number(expected, F(provider, family)));
+        cr_assert_eq(got->provider->family,
+                     (enum pv_family)model_number(expected, F(provider, family)));
         if (got->values[F(vm, host)].set) {
             seen = true;
             cr_assert(strstr(got->values[F(vm, host)].text, "ESX0"));
@@ -191,13 +204,16 @@ Test(rows, secrets_are_read_only_by_who_asks_for_them)
     p = provider_new(&f, "vc");
     model_set_text(p, F(provider, password), "sealed");
     insert(&f, p);
-    cr_assert_eq(store_secret_get(f.store, PV_KIND_provider, &p->id, F(provider, password), f.arena, &secret, &err),
+    cr_assert_eq(store_secret_get(f.store, PV_KIND_provider, &p->id, F(provider, password), f.arena,
+                                  &secret, &err),
                  PV_OK);
     cr_assert_str_eq(secret, "sealed");
-    cr_assert_neq(store_secret_get(f.store, PV_KIND_provider, &p->id, F(provider, name), f.arena, &secret, &err),
+    cr_assert_neq(store_secret_get(f.store, PV_KIND_provider, &p->id, F(provider, name), f.arena,
+                                   &secret, &err),
                   PV_OK);
     id_make(&p->id);
-    cr_assert_eq(store_secret_get(f.store, PV_KIND_provider, &p->id, F(provider, password), f.arena, &secret, &err),
+    cr_assert_eq(store_secret_get(f.store, PV_KIND_provider, &p->id, F(provider, password), f.arena,
+                                  &secret, &err),
                  PV_ENOENT);
     fixture_end(&f);
 }
@@ -215,21 +231,26 @@ Test(rows, ids_are_found_by_an_exact_value)
     estate_make(&f, &e);
     v.text = "ESX03.example";
     v.len = strlen(v.text);
-    cr_assert_eq(store_find(f.store, PV_KIND_host, F(host, name), &v, 10, f.arena, &ids, &n, &err), PV_OK);
+    cr_assert_eq(store_find(f.store, PV_KIND_host, F(host, name), &v, 10, f.arena, &ids, &n, &err),
+                 PV_OK);
     cr_assert_eq(n, 1);
     cr_assert(id_eq(&ids[0], &e.host[3]->id));
     v.text = "esx03.example";
-    cr_assert_eq(store_find(f.store, PV_KIND_host, F(host, name), &v, 10, f.arena, &ids, &n, &err), PV_OK);
+    cr_assert_eq(store_find(f.store, PV_KIND_host, F(host, name), &v, 10, f.arena, &ids, &n, &err),
+                 PV_OK);
     cr_assert_eq(n, 0, "exact is with upper and lower case");
     v.text = "n-17";
     v.len = 4;
-    cr_assert_eq(store_find(f.store, PV_KIND_vm, F(vm, native_id), &v, 10, f.arena, &ids, &n, &err), PV_OK);
+    cr_assert_eq(store_find(f.store, PV_KIND_vm, F(vm, native_id), &v, 10, f.arena, &ids, &n, &err),
+                 PV_OK);
     cr_assert_eq(n, 1);
     cr_assert(id_eq(&ids[0], &e.vm[17]->id));
     v.id = e.provider[0]->id;
-    cr_assert_eq(store_find(f.store, PV_KIND_vm, F(vm, provider), &v, 3, f.arena, &ids, &n, &err), PV_OK);
+    cr_assert_eq(store_find(f.store, PV_KIND_vm, F(vm, provider), &v, 3, f.arena, &ids, &n, &err),
+                 PV_OK);
     cr_assert_eq(n, 3, "at most as many as asked for");
-    cr_assert(memcmp(ids[0].b, ids[1].b, 16) < 0 && memcmp(ids[1].b, ids[2].b, 16) < 0, "oldest first");
+    cr_assert(memcmp(ids[0].b, ids[1].b, 16) < 0 && memcmp(ids[1].b, ids[2].b, 16) < 0,
+              "oldest first");
     fixture_end(&f);
 }
 
@@ -259,9 +280,11 @@ Test(rows, bindings_are_what_a_provider_has)
     fixture_open(&f);
     estate_make(&f, &e);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(store_bindings(f.store, PV_KIND_vm, &e.provider[i]->id, binding, &vms, &err), PV_OK, "%s",
-                     err.message);
-        cr_assert_eq(store_bindings(f.store, PV_KIND_disk, &e.provider[i]->id, binding, &disks, &err), PV_OK);
+        cr_assert_eq(store_bindings(f.store, PV_KIND_vm, &e.provider[i]->id, binding, &vms, &err),
+                     PV_OK, "%s", err.message);
+        cr_assert_eq(
+            store_bindings(f.store, PV_KIND_disk, &e.provider[i]->id, binding, &disks, &err),
+            PV_OK);
     }
     cr_assert_eq(vms.n, ESTATE_VMS);
     cr_assert_eq(vms.owned, 0);

@@ -10,8 +10,8 @@ static size_t search(struct fixture *f, const char *text)
 {
     struct pv_err err = { 0 };
 
-    cr_assert_eq(store_search(f->store, text, NULL, 0, 50, f->arena, &found, &nfound, &err), PV_OK, "%s: %s", text,
-                 err.message);
+    cr_assert_eq(store_search(f->store, text, NULL, 0, 50, f->arena, &found, &nfound, &err), PV_OK,
+                 "%s: %s", text, err.message);
     return nfound;
 }
 
@@ -90,8 +90,12 @@ Test(search, the_index_follows_the_rows)
 Test(search, signs_have_no_meaning_of_their_own)
 {
     static const char *const texts[] = {
-        "\"", "\"\"\"", "a\"b\"c", "*", "web*", "AND", "NOT web", "(((", "'; DROP TABLE search_doc", "words:web", "^web",
-        "a-b", "%", "__", "\\", "NEAR(a b)", "{x}:y",
+        "\"",        "\"\"\"", "a\"b\"c",
+        "*",         "web*",   "AND",
+        "NOT web",   "(((",    "'; DROP TABLE search_doc",
+        "words:web", "^web",   "a-b",
+        "%",         "__",     "\\",
+        "NEAR(a b)", "{x}:y",
     };
     struct fixture f = fixture_make();
     struct model_row *vm;
@@ -129,9 +133,11 @@ Test(search, kinds_and_limits_narrow_it)
     insert(&f, host);
     cr_assert_eq(search(&f, "common"), 12);
     cr_assert_eq(found[0].kind, PV_KIND_provider);
-    cr_assert_eq(store_search(f.store, "common", &hosts, 1, 50, f.arena, &found, &nfound, &err), PV_OK);
+    cr_assert_eq(store_search(f.store, "common", &hosts, 1, 50, f.arena, &found, &nfound, &err),
+                 PV_OK);
     cr_assert_eq(nfound, 1);
-    cr_assert_eq(store_search(f.store, "common", NULL, 0, 3, f.arena, &found, &nfound, &err), PV_OK);
+    cr_assert_eq(store_search(f.store, "common", NULL, 0, 3, f.arena, &found, &nfound, &err),
+                 PV_OK);
     cr_assert_eq(nfound, 3);
     fixture_end(&f);
 }

@@ -90,7 +90,8 @@ static inline struct model_row *provider_new(struct fixture *f, const char *name
     return row;
 }
 
-static inline struct model_row *vm_new(struct fixture *f, const struct model_row *provider, const char *name)
+static inline struct model_row *vm_new(struct fixture *f, const struct model_row *provider,
+                                       const char *name)
 {
     static unsigned number;
     struct model_row *row = row_new(f, PV_KIND_vm);

@@ -104,17 +104,23 @@ Test(write, an_update_writes_the_named_fields_alone)
     model_set_text(vm, F(vm, name), "After");
     model_set_number(vm, F(vm, cpu_count), 8);
     update(&f, vm, F(vm, name));
-    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err), PV_OK);
+    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err),
+                 PV_OK);
     cr_assert_str_eq(model_text(got, F(vm, name)), "After");
     cr_assert_eq(model_number(got, F(vm, cpu_count)), 2);
     model_set_null(vm, F(vm, cpu_count));
     update(&f, vm, F(vm, cpu_count));
-    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err), PV_OK);
+    cr_assert_eq(store_row_get(f.store, shape_all(&f, PV_KIND_vm), &vm->id, f.arena, &got, &err),
+                 PV_OK);
     cr_assert(!got->values[F(vm, cpu_count)].set);
     id_make(&vm->id);
-    cr_assert_eq(store_write(f.store, update_fn, &(struct update_arg){ vm, F(vm, name) }, &err), PV_ENOENT);
-    cr_assert_eq(store_write(f.store, update_fn, &(struct update_arg){ vm, F(vm, datastores) }, &err), PV_ENOENT);
-    cr_assert_neq(store_write(f.store, update_fn, &(struct update_arg){ vm, F(vm, stale) }, &err), PV_OK);
+    cr_assert_eq(store_write(f.store, update_fn, &(struct update_arg){ vm, F(vm, name) }, &err),
+                 PV_ENOENT);
+    cr_assert_eq(
+        store_write(f.store, update_fn, &(struct update_arg){ vm, F(vm, datastores) }, &err),
+        PV_ENOENT);
+    cr_assert_neq(store_write(f.store, update_fn, &(struct update_arg){ vm, F(vm, stale) }, &err),
+                  PV_OK);
     fixture_end(&f);
 }
 
@@ -146,7 +152,9 @@ Test(write, a_deleted_vm_takes_its_children_along)
     cr_assert_eq(count(&f, PV_KIND_snapshot), 1);
     cr_assert_eq(store_search(f.store, "upgrade", NULL, 0, 10, f.arena, &hits, &n, &err), PV_OK);
     cr_assert_eq(n, 1);
-    cr_assert_eq(store_write(f.store, remove_fn, &(struct remove_arg){ PV_KIND_vm, &vm[0]->id }, &err), PV_ENOENT);
+    cr_assert_eq(
+        store_write(f.store, remove_fn, &(struct remove_arg){ PV_KIND_vm, &vm[0]->id }, &err),
+        PV_ENOENT);
     fixture_end(&f);
 }
 
@@ -246,7 +254,9 @@ Test(write, a_failing_function_undoes_its_own_work_alone)
     fixture_open(&f);
     cr_assert_eq(store_write_later(f.store, hold_fn, NULL, NULL, &err), PV_OK);
     for (unsigned i = 0; i < 6; i++) {
-        steps[i] = (struct step){ .name = arena_printf(f.arena, "t%u", i), .fails = i == 2 || i == 4, .rc = 77,
+        steps[i] = (struct step){ .name = arena_printf(f.arena, "t%u", i),
+                                  .fails = i == 2 || i == 4,
+                                  .rc = 77,
                                   .next = &next };
         if (i < 5)
             cr_assert_eq(store_write_later(f.store, step_fn, &steps[i], step_done, &err), PV_OK);
@@ -464,5 +474,63 @@ Test(write, events_are_read_in_order_and_purged_by_age_and_number)
     events_purge(&f, 100000, 2, 2);
     cr_assert_eq(store_event_bounds(f.store, &oldest, &newest, &err), PV_OK);
     cr_assert_eq(oldest, 9);
+    fixture_end(&f);
+}
+
+static int purge_tasks_fn(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct purge *p = arg;
+
+    return tx_purge_tasks(tx, p->before, p->keep, &p->deleted, err);
+}
+
+static int purge_gone_fn(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct purge *p = arg;
+
+    return tx_purge_gone(tx, p->before, &p->deleted, err);
+}
+
+Test(write, only_finished_tasks_and_only_the_oldest_are_purged)
+{
+    struct fixture f = fixture_make();
+    struct purge p = { 1000, 4, 0 };
+    struct pv_err err = { 0 };
+
+    fixture_open(&f);
+    for (int i = 0; i < 10; i++) {
+        struct model_row *task = row_new(&f, PV_KIND_task);
+
+        model_set_number(task, F(task, state),
+                         i < 2 ? PV_TASK_STATE_RUNNING : PV_TASK_STATE_SUCCEEDED);
+        model_set_number(task, F(task, finished_at), i < 5 ? 10 : 2000);
+        insert(&f, task);
+    }
+    cr_assert_eq(store_write(f.store, purge_tasks_fn, &p, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(p.deleted, 3);
+    p = (struct purge){ 9000, 4, 0 };
+    cr_assert_eq(store_write(f.store, purge_tasks_fn, &p, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(p.deleted, 3, "four are kept");
+    cr_assert_eq(count(&f, PV_KIND_task), 4);
+    fixture_end(&f);
+}
+
+Test(write, what_is_long_gone_is_purged)
+{
+    struct fixture f = fixture_make();
+    struct purge p = { 1000, 0, 0 };
+    struct pv_err err = { 0 };
+
+    fixture_open(&f);
+    for (int i = 0; i < 4; i++) {
+        struct model_row *vm = vm_new(&f, NULL, "old");
+
+        model_set_number(vm, F(vm, presence), i % 2 ? PV_PRESENCE_GONE : PV_PRESENCE_MISSING);
+        model_set_number(vm, F(vm, missing_since), i < 2 ? 10 : 2000);
+        insert(&f, vm);
+    }
+    cr_assert_eq(store_write(f.store, purge_gone_fn, &p, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(p.deleted, 1);
+    cr_assert_eq(count(&f, PV_KIND_vm), 3);
     fixture_end(&f);
 }
