@@ -171,6 +171,7 @@ static int poll_load(struct feed *f, struct pv_err *err)
 
 static int list(struct feed *f, struct pv_err *err)
 {
+    unsigned before = session_requests(f->v->session);
     int rc;
 
     f->version[0] = '\0';
@@ -184,6 +185,7 @@ static int list(struct feed *f, struct pv_err *err)
         (void)mark(f, PV_MARK_FULL_PARTIAL, NULL);
         return rc;
     }
+    f->requests = session_requests(f->v->session) - before;
     return mark(f, PV_MARK_FULL_END, err);
 }
 

@@ -310,7 +310,11 @@ static void put_guest(const struct map *m, const struct prop_values *v, bool sur
     if (sure)
         put_addresses(m, v->val[VM_GUEST_IP], v->val[VM_GUEST_NET]);
     put_tools_state(m, v->val[VM_TOOLS], v->val[VM_TOOLS_STATUS]);
-    TEXT(tools_version, VM_TOOLS_VERSION);
+    /* "0" is what hosts say where there are no tools. */
+    if (value_text(v->val[VM_TOOLS_VERSION]) && strcmp(value_text(v->val[VM_TOOLS_VERSION]), "0") == 0)
+        PV_CLEAR(m->b, vm, tools_version);
+    else
+        TEXT(tools_version, VM_TOOLS_VERSION);
     put_activity(m, v->val[VM_GUEST_STATE]);
 }
 

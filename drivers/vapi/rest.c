@@ -38,6 +38,7 @@ static int send_request(struct rest *r, struct session *s, const struct call *c,
     request.timeout_ms = 60000;
     request.cancelled = c ? call_cancelled : NULL;
     request.ctx = (void *)(uintptr_t)c;
+    session_count_request(s);
     rc = httpc_send(s->http, &request, &response, err);
     x->status = response.status;
     x->answer = NULL;

@@ -87,11 +87,21 @@ static void read_content(const xmlNode *value, struct content *out)
     (void)value_ref(xml_child(value, NULL, "authorizationManager"), &out->authorization);
 }
 
-static void note_sent(struct session *s)
+void session_count_request(struct session *s)
 {
     pthread_mutex_lock(&s->lock);
-    s->last_sent_ms = clock_mono_ms();
+    s->requests++;
     pthread_mutex_unlock(&s->lock);
+}
+
+unsigned session_requests(struct session *s)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&s->lock);
+    n = s->requests;
+    pthread_mutex_unlock(&s->lock);
+    return n;
 }
 
 /* One exchange outside the login's protection: signing in and out, and who is there. */
@@ -333,10 +343,11 @@ static int exchange(struct session *s, const struct call *c, const struct sessio
 
     pthread_mutex_lock(&s->lock);
     memcpy(cookie, s->cookie, sizeof(cookie));
+    s->last_sent_ms = clock_mono_ms();
+    s->requests++;
     pthread_mutex_unlock(&s->lock);
     x.cookie = cookie[0] ? cookie : NULL;
     memcpy(x.stream, r->stream, sizeof(x.stream));
-    note_sent(s);
     return soap_send(&x, out, err);
 }
 

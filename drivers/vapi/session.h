@@ -68,6 +68,7 @@ struct session {
     bool signed_in;
     char cookie[512];
     int64_t last_sent_ms;
+    unsigned requests;              /* sent so far, of both APIs */
     char unknown_paths[16][64];     /* properties this server does not know */
     unsigned nunknown;
 
@@ -103,5 +104,8 @@ int session_keep_alive(struct session *s, const struct call *c, struct pv_err *e
 /* The server refused this property path: it is not asked for again. False: no room to remember. */
 bool session_forget_path(struct session *s, const char *path);
 bool session_knows_path(struct session *s, const char *path);
+/* Count a request, and how many there were. */
+void session_count_request(struct session *s);
+unsigned session_requests(struct session *s);
 /* -1, 0, 1 for dotted numbers: "6.7.3" < "8.0". */
 int session_version_cmp(const char *a, const char *b);
