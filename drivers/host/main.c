@@ -128,15 +128,23 @@ static int init_libraries(struct pv_err *err)
     return rc;
 }
 
-static int serve(const struct options *o, struct pv_err *err)
+/* The same for every way to use a driver: what works in --probe works in the server. */
+static int prepare(const struct options *o, struct pv_err *err)
 {
-    struct sdk_plugin plugin;
     int rc = sandbox_limits(o->parent, err);
 
     if (rc == PV_OK)
         rc = init_libraries(err);
     if (rc == PV_OK)
         rc = sandbox_calls(err);
+    return rc;
+}
+
+static int serve(const struct options *o, struct pv_err *err)
+{
+    struct sdk_plugin plugin;
+    int rc = prepare(o, err);
+
     if (rc != PV_OK)
         return rc;
     rc = sdk_load(o->dir, o->driver, &plugin, err);
@@ -167,7 +175,7 @@ int main(int argc, char **argv)
             _exit(4);
         return rc == PV_OK ? 0 : 1;
     }
-    rc = init_libraries(&err);
+    rc = prepare(&o, &err);
     if (rc != PV_OK) {
         fprintf(stderr, "polyvisor-driverhost: %s\n", err.message);
         return 1;

@@ -279,11 +279,27 @@ static bool listing(struct suite *s, struct watch *w, void *session, const char 
            bench_wait(&s->bench, false, &w->done, seconds);
 }
 
+/* Facts about the provider may follow the listing, but not much later. */
+static void wait_facts(struct suite *s)
+{
+    bool there = false;
+
+    for (int i = 0; i < 500 && !there; i++) {
+        pthread_mutex_lock(&s->bench.lock);
+        there = s->bench.provider_facts > 0;
+        pthread_mutex_unlock(&s->bench.lock);
+        if (!there)
+            clock_sleep_ms(10);
+    }
+}
+
 static void test_listing(struct suite *s, const struct watch *w, bool ended)
 {
     struct bench *b = &s->bench;
-    size_t open;
+    size_t open = bench_open_references(b);
 
+    /* The watch goes on: what it reports meanwhile must not come in between. */
+    pthread_mutex_lock(&b->lock);
     check(s, ended && !b->partial, "watch lists everything", "%s",
           !ended && w->done ? w->fail.message : ended ? "partial only" : "not in time");
     check(s, b->refused == 0, "every batch is well-formed", "%u refused: %s", b->refused,
@@ -293,12 +309,12 @@ static void test_listing(struct suite *s, const struct watch *w, bool ended)
     check(s, b->disorder == 0, "referred-to kinds come first", "%s", b->first);
     check(s, b->orphans == 0, "children come after their owner", "%u: %s", b->orphans, b->first);
     check(s, b->twins == 0, "native ids are unique", "%u: %s", b->twins, b->first);
-    open = bench_open_references(b);
     check(s, open == 0, "every reference leads somewhere", "%zu do not", open);
     check(s, b->provider_facts > 0 && !b->provider_bad, "it says what the provider is",
           "%u facts", b->provider_facts);
     check(s, b->objects.count > 0, "there is something in the listing",
           "no object; the other checks say little");
+    pthread_mutex_unlock(&b->lock);
 }
 
 /* ---------------------------------------------------------------- single objects and operations */
@@ -498,10 +514,13 @@ static bool test_session(struct suite *s, void *session)
     bool ended;
 
     ended = listing(s, &w, session, NULL);
+    wait_facts(s);
     test_listing(s, &w, ended);
+    pthread_mutex_lock(&s->bench.lock);
     vm = s->bench.vm;
     other = s->bench.other;
     memcpy(cursor, s->bench.cursor, sizeof(cursor));
+    pthread_mutex_unlock(&s->bench.lock);
     if (!watch_stop(s, &w, "watch ends when it is cancelled"))
         return false;
     /* Without a listing there is nothing to compare with or to try. */
@@ -511,12 +530,14 @@ static bool test_session(struct suite *s, void *session)
     first = s->bench.objects;
     s->bench.objects = (struct bench_map){ 0 };
     ended = listing(s, &w, session, NULL);
+    if (!watch_stop(s, &w, "watch can be cancelled again")) {
+        bench_map_free(&first);
+        return false;
+    }
     check(s, ended && bench_map_equal(&first, &s->bench.objects, &missing, &changed),
           "a second listing says the same", "%zu objects more or less, %zu different", missing,
           changed);
     bench_map_free(&first);
-    if (!watch_stop(s, &w, "watch can be cancelled again"))
-        return false;
     bench_reset(&s->bench);
     ended = watch_start(s, &w, session, cursor) && bench_wait(&s->bench, true, &w.done, MARK_S);
     check(s, ended, "watch goes on from its cursor", "no mark within %u s: %s", MARK_S,
