@@ -29,13 +29,14 @@ static int no_memory(struct pv_err *err)
 static const char *pattern(struct arena *a, const char *before, const char *text, const char *after,
                            bool wild)
 {
-    size_t len = strlen(before) + 2 * strlen(text) + strlen(after);
-    char *out = arena_alloc(a, len + 1);
+    size_t first = strlen(before), last = strlen(after);
+    char *out = arena_alloc(a, first + 2 * strlen(text) + last + 1);
     char *p = out;
 
     if (!out)
         return NULL;
-    p = stpcpy(p, before);
+    memcpy(p, before, first);
+    p += first;
     for (; *text; text++) {
         if (wild && *text == '*') {
             *p++ = '%';
@@ -47,7 +48,7 @@ static const char *pattern(struct arena *a, const char *before, const char *text
             *p++ = *text;
         }
     }
-    stpcpy(p, after);
+    memcpy(p, after, last + 1);
     return out;
 }
 

@@ -246,7 +246,7 @@ static void create_indexes(struct query *q, const struct model_kind *k)
 static int fold_column(struct conn *c, const struct model_kind *k, const struct model_field *f,
                        struct pv_err *err)
 {
-    QUERY_AUTO struct query get, put;
+    QUERY_AUTO struct query get = { 0 }, put = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *from = NULL;
     PV_AUTO(stmt_done_p) struct stmt *to = NULL;
     struct buf fold;
@@ -287,7 +287,7 @@ static int fold_column(struct conn *c, const struct model_kind *k, const struct 
 static int columns_of(struct conn *c, const struct model_kind *k, struct buf *out,
                       struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool row = true;
     int rc;
@@ -322,7 +322,7 @@ static int add_columns(struct conn *c, const struct model_kind *k, const struct 
 
     for (size_t i = 0; i < k->nfields && rc == PV_OK; i++) {
         const struct model_field *f = &k->fields[i];
-        QUERY_AUTO struct query q;
+        QUERY_AUTO struct query q = { 0 };
         bool fold = field_has_fold(f) && !has_column(columns, f->name, "_f");
 
         query_init(&q);
@@ -344,7 +344,7 @@ int kinds_create(struct conn *c, struct pv_err *err)
 {
     for (size_t i = 0; model_kind_at(i); i++) {
         const struct model_kind *k = model_kind_at(i);
-        QUERY_AUTO struct query table, indexes;
+        QUERY_AUTO struct query table = { 0 }, indexes = { 0 };
         struct buf columns;
         int rc;
 

@@ -238,7 +238,7 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
                      const struct query_value *values, size_t stage, struct arena *a,
                      struct page *page, struct pv_err *err)
 {
-    QUERY_AUTO struct query sql;
+    QUERY_AUTO struct query sql = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     size_t room = page->limit + 1 - page->n;
     size_t first = values && stage != SIZE_MAX ? stage : 0;
@@ -308,7 +308,7 @@ static int find_page(struct conn *c, const struct store_query *q, struct arena *
 static int given_page(struct conn *c, const struct store_query *q, struct arena *a,
                       struct page *page, struct pv_err *err)
 {
-    QUERY_AUTO struct query sql;
+    QUERY_AUTO struct query sql = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool *seen = arena_alloc(a, q->nids);
     bool row = true;
@@ -403,7 +403,7 @@ int store_list(struct store *s, const struct store_query *q, store_row_fn each, 
 int store_count(struct store *s, const struct store_query *q, uint64_t *out, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(ARENA_FIRST, ARENA_LIMIT);
-    QUERY_AUTO struct query sql;
+    QUERY_AUTO struct query sql = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct conn *c;
     bool row = false;
@@ -451,7 +451,7 @@ static void facet_text(struct stmt *st, const struct model_field *f, char id[PV_
 static int facet(struct conn *c, const struct store_query *q, const struct model_field *f,
                  struct arena *a, store_facet_fn each, void *ctx, struct pv_err *err)
 {
-    QUERY_AUTO struct query sql;
+    QUERY_AUTO struct query sql = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool names = f->type == MODEL_REF && kind_fields(model_kind(f->ref))->name != UINT16_MAX;
     bool row = true;

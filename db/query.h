@@ -32,6 +32,7 @@ struct query {
 
 void query_init(struct query *q);
 void query_free(struct query *q);
+/* `QUERY_AUTO struct query q = { 0 };`, then query_init(). */
 #define QUERY_AUTO PV_AUTO(query_free)
 
 void query_text(struct query *q, const char *text);

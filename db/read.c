@@ -130,7 +130,7 @@ static int find(struct conn *c, enum pv_kind kind, unsigned field, const struct 
                 size_t max, struct arena *a, struct pv_id **ids, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct pv_id *found = NULL;
     size_t count = 0, cap = 0;
@@ -194,7 +194,7 @@ int store_bindings(struct store *s, enum pv_kind kind, const struct pv_id *provi
                    store_binding_fn each, void *ctx, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct conn *c;
     bool row = true;
@@ -277,7 +277,7 @@ int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena
                 struct store_tally **out, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
 
     query_init(&q);
     if (!k || !kind_stored(k) ||
@@ -299,7 +299,7 @@ int store_sum(struct store *s, enum pv_kind kind, uint16_t field, struct arena *
               struct store_tally **out, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
 
     query_init(&q);
     if (!k || !kind_stored(k) || field >= k->nfields || k->fields[field].type != MODEL_U64)
@@ -317,7 +317,7 @@ static int events_after(struct conn *c, uint64_t since, unsigned limit, struct p
 {
     const struct model_kind *k = model_kind(PV_KIND_event);
     const struct model_field *seq = &k->fields[F(event, seq)];
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool row = true;
     int rc;

@@ -47,7 +47,7 @@ int tx_purge_events(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_
                     struct pv_err *err)
 {
     const struct model_kind *k = model_kind(PV_KIND_event);
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
 
     *deleted = 0;
     query_init(&q);
@@ -63,7 +63,7 @@ int tx_purge_events(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_
 static int count_rows(struct store_tx *tx, const struct model_kind *k, uint64_t *out,
                       struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool row = false;
     int rc;
@@ -82,7 +82,7 @@ int tx_purge_tasks(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_t
                    struct pv_err *err)
 {
     const struct model_kind *k = model_kind(PV_KIND_task);
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     uint64_t total;
     int rc = count_rows(tx, k, &total, err);
 
@@ -107,7 +107,7 @@ int tx_purge_gone(struct store_tx *tx, int64_t before_ms, size_t *deleted, struc
     *deleted = 0;
     for (size_t i = 0; model_kind_at(i) && rc == PV_OK; i++) {
         const struct model_kind *k = model_kind_at(i);
-        QUERY_AUTO struct query q;
+        QUERY_AUTO struct query q = { 0 };
 
         if (kind_fields(k)->missing_since == UINT16_MAX)
             continue;

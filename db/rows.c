@@ -259,7 +259,7 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
                      const struct pv_id *ids, size_t n, const struct id_place *places,
                      struct model_row **rows, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct model_ref *refs = NULL;
     struct model_value *v = NULL;
@@ -310,7 +310,7 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
 int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids, size_t n,
              struct arena *a, struct model_row **rows, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct id_place *places;
     struct names names;
@@ -388,7 +388,7 @@ static struct child *child_add(struct child_list *l, struct arena *a)
 static int read_children(struct conn *c, const struct rows_want *w, const struct pv_id *owners,
                          size_t n, struct arena *a, struct child_list *out, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct names names;
     uint16_t owner = kind_fields(w->kind)->owner;

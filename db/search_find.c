@@ -130,7 +130,7 @@ static int add_hits(struct search *s, struct conn *c, struct query *q, struct pv
 /* Names that begin with the text; the exact ones come first in the order of names. */
 static int by_prefix(struct search *s, struct conn *c, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     /* Nothing that is text sorts after it. */
     const char *end = arena_printf(s->a, "%s\xf4\x8f\xbf\xbf", s->text);
 
@@ -150,7 +150,7 @@ static int by_prefix(struct search *s, struct conn *c, struct pv_err *err)
 /* Documents with all words, those that have them in the name first. */
 static int by_words(struct search *s, struct conn *c, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     int rc = PV_OK;
 
     query_init(&q);

@@ -167,7 +167,7 @@ int tx_row_insert(struct store_tx *tx, const struct model_row *row, struct pv_er
 
 static int exists(struct store_tx *tx, const struct model_row *row, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool found = false;
     int rc;
@@ -217,7 +217,7 @@ static void put_value(struct query *q, const struct model_field *f, const struct
 static int update_columns(struct store_tx *tx, const struct model_row *row, const uint16_t *fields,
                           size_t n, size_t *columns, struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct buf scratch;
     int rc = PV_OK;
@@ -293,7 +293,7 @@ static int delete_where(struct store_tx *tx, const char *table, const char *suff
                         const char *column, const struct pv_id *id, size_t *deleted,
                         struct pv_err *err)
 {
-    QUERY_AUTO struct query q;
+    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     int rc;
 

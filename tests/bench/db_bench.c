@@ -275,9 +275,22 @@ static int touch(struct store_tx *tx, void *arg, struct pv_err *err)
     return rc;
 }
 
+/* The database's files, and the folder they were in. */
+static bool remove_files(const char *path, const char *dir)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm" };
+    char name[700];
+
+    for (size_t i = 0; i < PV_COUNT(suffixes); i++) {
+        snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+    return rmdir(dir) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    char dir[512], path[600], command[700];
+    char dir[512], path[600];
     struct store_config config = { .path = path };
     struct pv_err err = { 0 };
     double cpu = 0;
@@ -338,6 +351,5 @@ int main(int argc, char **argv)
     store_close(store);
     arena_free(arena);
     free(vms);
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    return system(command) != 0;
+    return remove_files(path, dir) ? 0 : 1;
 }

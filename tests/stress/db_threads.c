@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
 
 #include "db/store.h"
@@ -93,18 +94,29 @@ static void *reader(void *arg)
     return NULL;
 }
 
+/* The database's files, and the folder they were in. */
+static bool remove_files(const char *path, const char *dir)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm" };
+    char name[700];
+
+    for (size_t i = 0; i < PV_COUNT(suffixes); i++) {
+        snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+    return rmdir(dir) == 0;
+}
+
 int main(void)
 {
-    char path[] = "/tmp/polyvisor-stress-XXXXXX/db", command[64];
+    char dir[] = "/tmp/polyvisor-stress-XXXXXX", path[64];
     pthread_t threads[WRITERS + READERS];
     struct store_config config = { .path = path };
     struct pv_err err = { 0 };
 
-    path[sizeof(path) - 4] = '\0';
-    if (!mkdtemp(path))
+    if (!mkdtemp(dir))
         return 1;
-    snprintf(command, sizeof(command), "rm -rf '%s'", path);
-    path[sizeof(path) - 4] = '/';
+    snprintf(path, sizeof(path), "%s/db", dir);
     check(store_open(&config, &store, &err), &err);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < WRITERS + READERS; i++)
@@ -118,5 +130,5 @@ int main(void)
         fprintf(stderr, "%u hooks, %u later\n", hooks, later);
         return 1;
     }
-    return system(command) != 0;
+    return remove_files(path, dir) ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 /* What the tests of storage share: a store in a folder of its own, and writing from a test. */
 #pragma once
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +46,19 @@ static inline void fixture_open(struct fixture *f)
 
 static inline void fixture_end(struct fixture *f)
 {
-    char command[128];
+    DIR *dir = opendir(f->dir);
+    const struct dirent *entry;
+    char name[400];
 
     store_close(f->store);
     arena_free(f->arena);
-    snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
-    cr_assert_eq(system(command), 0);
+    cr_assert(dir);
+    while ((entry = readdir(dir))) {
+        snprintf(name, sizeof(name), "%s/%s", f->dir, entry->d_name);
+        unlink(name);
+    }
+    closedir(dir);
+    cr_assert_eq(rmdir(f->dir), 0);
 }
 
 static inline int insert_fn(struct store_tx *tx, void *arg, struct pv_err *err)
