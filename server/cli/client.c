@@ -230,12 +230,13 @@ int client_call(struct cli *c, const char *method, const char *path, const json_
     if (rc != PV_OK)
         return rc;
     call = call ? call : &none;
-    if (body) {
-        text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
+    /* A POST without parameters is one with none. */
+    if (body || strcmp(method, "POST") == 0) {
+        text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("{}");
         if (!text)
             return pv_fail(err, PV_ENOMEM, "no memory for the request");
     }
-    put_headers(c, &h, method, call, body != NULL);
+    put_headers(c, &h, method, call, text != NULL);
     rc = send(c,
               &(struct httpc_request){ .method = method, .url = arena_printf(c->arena, "%s%s", c->url, path),
                                        .headers = h.lines, .nheaders = h.n, .body = text, .body_len = text ? strlen(text) : 0,

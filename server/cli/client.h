@@ -26,7 +26,7 @@ struct call {
 
 /* Makes the connection by what context_choose() found. */
 int client_open(struct cli *c, struct pv_err *err);
-/* `path` begins with a slash and is ready to be sent. `body` NULL: none. *out NULL: an empty answer. `call` may be NULL. */
+/* `path` begins with a slash and is ready to be sent. `body` NULL: none (POST: {}). *out NULL: an empty answer. `call` may be NULL. */
 int client_call(struct cli *c, const char *method, const char *path, const json_t *body, struct call *call, json_t **out,
                 struct pv_err *err);
 int client_get(struct cli *c, const char *path, json_t **out, struct pv_err *err);

@@ -54,16 +54,31 @@ static const struct {
 
 #define FIRST_FIELDS 6
 
-/* The field's short name in filters if it has one, else its path. */
+/* "on" of "tpm.on" says nothing without what stands before it. */
+static bool says_enough(const struct model_kind *kind, const char *last)
+{
+    static const char *const vague[] = { "id", "name", "type", "state", "count", "on", "mode", "bytes", "full", "newest_at" };
+
+    for (size_t i = 0; i < PV_COUNT(vague); i++)
+        if (strcmp(vague[i], last) == 0)
+            return false;
+    return !model_field(kind, last, strlen(last));
+}
+
+/* The field's short name in filters if it has one, else the end of its path where that is enough. */
 static const char *title(struct arena *a, const struct model_kind *kind, const struct model_field *f)
 {
-    const char *name = f->path;
+    const char *name = f->path, *last = strrchr(f->path, '.');
     char *text;
 
+    if (last && says_enough(kind, last + 1))
+        name = last + 1;
     for (const struct model_alias *alias = kind->aliases; alias && alias->alias; alias++)
-        if (strcmp(alias->path, f->path) == 0 && strlen(alias->alias) < strlen(name))
+        if (strcmp(alias->path, f->path) == 0 && strlen(alias->alias) < strlen(f->path))
             name = alias->alias;
     text = arena_strdup(a, name);
+    if (text && f->unit == UNIT_BYTES && str_ends(text, "_bytes"))
+        text[strlen(text) - strlen("_bytes")] = '\0';
     for (char *p = text; p && *p; p++)
         if (*p >= 'a' && *p <= 'z')
             *p = (char)(*p - 32);
@@ -192,7 +207,8 @@ int columns_make(struct cli *c, const struct model_kind *kind, const char *field
         columns_usual(c->arena, kind, out, n);
         for (size_t i = 0; i < kind->nfields; i++) {
             const struct model_field *f = &kind->fields[i];
-            bool there = (f->flags & (MODEL_DETAIL | MODEL_SECRET)) != 0;
+            /* JSON is no cell. */
+            bool there = (f->flags & (MODEL_DETAIL | MODEL_SECRET)) != 0 || f->type == MODEL_JSON;
 
             for (size_t k = 0; k < *n && !there; k++)
                 there = strcmp((*out)[k].path, f->path) == 0;

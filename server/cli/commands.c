@@ -9,7 +9,6 @@
 
 #define COMMANDS_MAX 512
 
-/* In the order in which help shows them: signing in, the estate, its upkeep, the rest. */
 static const struct command *const written[] = {
     login_commands, context_commands, provider_commands, bulk_commands,  task_commands,
     event_commands, own_commands,     access_commands,   system_commands,
@@ -147,7 +146,7 @@ static void add_kind(struct builder *b, const struct model_kind *k)
 
     add(b, &(struct command){ .words = arena_printf(b->arena, "%s list", noun),
                               .args = child ? arena_printf(b->arena, "[%s]", argument(b->arena, model_kind(k->owner), "")) : "",
-                              .doc = arena_printf(b->arena, "List: %s", k->doc),
+                              .doc = "List them: by filter, sorted, with the fields of your choice.",
                               .more = list_more, .groups = GROUP_LIST | GROUP_FIELDS, .run = object_list, .kind = k,
                               .most = child ? 1 : 0 });
     add(b, &(struct command){ .words = arena_printf(b->arena, "%s show", noun),
@@ -198,12 +197,56 @@ static void add_model(struct builder *b, const struct model_kind *k)
             add_operation(b, op, k);
 }
 
-/* People meet VMs first; the tables of the model begin with what is referred to. */
-static const enum pv_kind first_kinds[] = { PV_KIND_provider, PV_KIND_vm, PV_KIND_snapshot, PV_KIND_host, PV_KIND_cluster };
+/* People meet VMs first; the tables of the model begin with what is referred to. Devices come last. */
+static const enum pv_kind first_kinds[] = {
+    PV_KIND_vm,      PV_KIND_snapshot, PV_KIND_host,   PV_KIND_cluster, PV_KIND_datacenter, PV_KIND_resource_pool,
+    PV_KIND_datastore, PV_KIND_network, PV_KIND_switch, PV_KIND_provider, PV_KIND_task,     PV_KIND_event,
+    PV_KIND_folder,  PV_KIND_tag,      PV_KIND_user,   PV_KIND_token,   PV_KIND_audit,
+};
+
+static bool is_about(const struct command *cmd, const char *noun)
+{
+    size_t len = strlen(noun);
+
+    return strncmp(cmd->words, noun, len) == 0 && (cmd->words[len] == ' ' || cmd->words[len] == '\0');
+}
+
+/* Moves what is about a noun from one list to the end of the other. */
+static void take(struct builder *from, struct builder *to, const char *noun)
+{
+    for (size_t i = 0; i < from->n; i++)
+        if (from->commands[i].words && (!noun || is_about(&from->commands[i], noun))) {
+            to->commands[to->n++] = from->commands[i];
+            from->commands[i].words = NULL;
+        }
+}
+
+/* The order of help: signing in, kind by kind (reading before changing), everything else. */
+static bool sort_commands(struct builder *b, struct builder *out)
+{
+    static const char *const first[] = { "login", "logout", "setup", "context" };
+
+    out->commands = arena_alloc(b->arena, COMMANDS_MAX * sizeof(*out->commands));
+    if (!out->commands)
+        return false;
+    for (size_t i = 0; i < PV_COUNT(first); i++)
+        take(b, out, first[i]);
+    for (size_t i = 0; i < PV_COUNT(first_kinds); i++) {
+        const char *noun = typed(b->arena, model_kind(first_kinds[i])->name);
+
+        take(b, out, arena_printf(b->arena, "%s list", noun));
+        take(b, out, arena_printf(b->arena, "%s show", noun));
+        take(b, out, noun);
+    }
+    for (size_t i = 0; model_kind_at(i); i++)
+        take(b, out, typed(b->arena, model_kind_at(i)->name));
+    take(b, out, NULL);
+    return true;
+}
 
 const struct command *commands_build(struct arena *a)
 {
-    struct builder b = { .arena = a, .commands = arena_alloc(a, COMMANDS_MAX * sizeof(*b.commands)) };
+    struct builder b = { .arena = a, .commands = arena_alloc(a, COMMANDS_MAX * sizeof(*b.commands)) }, sorted = { .arena = a };
 
     if (!b.commands)
         return NULL;
@@ -220,9 +263,7 @@ const struct command *commands_build(struct arena *a)
                 copy.kind = model_kind_by_name(words);
             add(&b, &copy);
         }
-    for (size_t i = 0; i < PV_COUNT(first_kinds); i++)
-        add_model(&b, model_kind(first_kinds[i]));
     for (size_t i = 0; model_kind_at(i); i++)
         add_model(&b, model_kind_at(i));
-    return b.failed ? NULL : b.commands;
+    return b.failed || !sort_commands(&b, &sorted) ? NULL : sorted.commands;
 }

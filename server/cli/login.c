@@ -132,7 +132,7 @@ static int make_token(struct cli *c, const char *cookie, const char *csrf, json_
     rc = client_call(c, "POST", API "/tokens", body, &call, out, err);
     json_decref(body);
     /* The cookie has served; whether the server hears that changes nothing here. */
-    (void)client_call(c, "POST", API "/auth/logout", json_object(), &bye, NULL, &(struct pv_err){ 0 });
+    (void)client_call(c, "POST", API "/auth/logout", NULL, &bye, NULL, &(struct pv_err){ 0 });
     return rc;
 }
 

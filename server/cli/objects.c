@@ -179,9 +179,11 @@ int object_list(struct cli *c, struct pv_err *err)
                 : pv_fail(err, PV_ENOMEM, "no memory for the list");
     buf_free(&path);
     /* Half a list would look like a whole one; half a document is none. */
-    if (rc != PV_OK && (rows_count(l.rows) == 0 || c->output == OUT_TABLE || c->output == OUT_WIDE))
+    if (rc != PV_OK && l.rows && (rows_count(l.rows) == 0 || c->output == OUT_TABLE || c->output == OUT_WIDE)) {
+        rows_drop(l.rows);
         return rc;
-    if (rows_end(l.rows, &late) != PV_OK && rc == PV_OK) {
+    }
+    if (l.rows && rows_end(l.rows, &late) != PV_OK && rc == PV_OK) {
         *err = late;
         rc = late.rc;
     }

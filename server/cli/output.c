@@ -209,6 +209,12 @@ int rows_end(struct rows *r, struct pv_err *err)
     return rc;
 }
 
+void rows_drop(struct rows *r)
+{
+    table_free(r->table);
+    buf_free(&r->line);
+}
+
 /* ------------------------------------------------------------------ whole answers */
 
 int output_items(struct cli *c, const json_t *answer, const struct column *columns, size_t n, const char *name_path,
@@ -354,6 +360,36 @@ static void put_members(struct cli *c, const struct model_kind *kind, const char
     }
 }
 
+/* For pipes: one line a value, path and exact value with a tab between. */
+static void put_flat(struct cli *c, const char *path, const json_t *value, struct buf *out)
+{
+    const char *name = json_string_value(json_object_get(value, "name"));
+    struct column plain = { .type = MODEL_STR };
+    const json_t *one;
+    const char *key;
+    struct buf cell;
+    json_t *member;
+    size_t i;
+
+    if (json_is_object(value) && *path && name && json_object_get(value, "id")) {
+        put_flat(c, path, json_object_get(value, "name"), out);
+    } else if (json_is_object(value)) {
+        json_object_foreach ((json_t *)value, key, member)
+            put_flat(c, *path ? arena_printf(c->arena, "%s.%s", path, key) : key, member, out);
+    } else if (json_is_array(value) && json_is_object(json_array_get(value, 0)) &&
+               !json_object_get(json_array_get(value, 0), "name")) {
+        json_array_foreach (value, i, one)
+            put_flat(c, arena_printf(c->arena, "%s.%zu", path, i), one, out);
+    } else if (path) {
+        buf_init(&cell, 4u << 20);
+        cell_write(&cell, &plain, value, false);
+        buf_printf(out, "%s\t", path);
+        put_tsv(out, cell.data ? cell.data : "", cell.len);
+        buf_char(out, '\n');
+        buf_free(&cell);
+    }
+}
+
 void output_members(struct cli *c, const json_t *object, const struct model_kind *kind, struct buf *out)
 {
     put_members(c, kind, "", object, out);
@@ -384,9 +420,11 @@ int output_object(struct cli *c, const json_t *object, const struct model_kind *
         buf_printf(&clean, "%s\n", name ? name : "");
         break;
     case OUT_TSV:
+    case OUT_CSV:
+        put_flat(c, "", object, &clean);
+        break;
     case OUT_TABLE:
     case OUT_WIDE:
-    case OUT_CSV:
         /* Its cells are clean already, and have styles. */
         output_members(c, object, kind, &out);
         break;

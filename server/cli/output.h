@@ -34,8 +34,10 @@ void cell_write(struct buf *out, const struct column *column, const json_t *valu
 
 struct rows *rows_begin(struct cli *c, const struct column *columns, size_t n, const char *name_path);
 int rows_add(struct rows *r, const json_t *item, struct pv_err *err);
-/* Prints what is left. `as_of`, `event_seq`: members of a JSON list, 0 or NULL: none. */
+/* Prints what is left. */
 int rows_end(struct rows *r, struct pv_err *err);
+/* Instead of rows_end(): nothing more is printed. */
+void rows_drop(struct rows *r);
 size_t rows_count(const struct rows *r);
 
 /* A whole answer with `items`. */

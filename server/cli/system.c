@@ -56,6 +56,50 @@ static int search(struct cli *c, struct pv_err *err)
     return rc;
 }
 
+/* Counts by a word, as one line: "vms: 500, 429 running, 71 off". */
+static void put_counts(const char *key, const json_t *group, struct buf *out)
+{
+    const char *word, *inner_word;
+    json_t *value, *inner;
+
+    buf_printf(out, "%-18s %" JSON_INTEGER_FORMAT, key, json_integer_value(json_object_get(group, "total")));
+    json_object_foreach ((json_t *)group, word, value) {
+        if (json_is_integer(value) && strcmp(word, "total") != 0 && json_integer_value(value) > 0)
+            buf_printf(out, ", %" JSON_INTEGER_FORMAT " %s", json_integer_value(value), word);
+        json_object_foreach (value, inner_word, inner)
+            if (json_integer_value(inner) > 0)
+                buf_printf(out, ", %" JSON_INTEGER_FORMAT " %s", json_integer_value(inner), inner_word);
+    }
+    buf_char(out, '\n');
+}
+
+/* Groups of counts first, then what else there is. */
+static int print_overview(struct cli *c, const json_t *answer, struct pv_err *err)
+{
+    json_t *rest;
+    struct buf out;
+    const char *key;
+    json_t *value;
+    int rc;
+
+    if (c->output != OUT_TABLE && c->output != OUT_WIDE)
+        return output_object(c, answer, NULL, err);
+    rest = json_object();
+    buf_init(&out, 1u << 20);
+    json_object_foreach ((json_t *)answer, key, value)
+        if (json_is_integer(json_object_get(value, "total")))
+            put_counts(key, value, &out);
+        else
+            json_object_set(rest, key, value);
+    if (out.len > 0)
+        buf_char(&out, '\n');
+    output_members(c, rest, NULL, &out);
+    rc = term_out(out.data ? out.data : "", out.len, err);
+    buf_free(&out);
+    json_decref(rest);
+    return rc;
+}
+
 static int summary(struct cli *c, struct pv_err *err)
 {
     json_t *answer;
@@ -63,7 +107,7 @@ static int summary(struct cli *c, struct pv_err *err)
 
     if (rc != PV_OK)
         return rc;
-    rc = output_object(c, answer, NULL, err);
+    rc = print_overview(c, answer, err);
     json_decref(answer);
     return rc;
 }
@@ -77,7 +121,7 @@ static int health(struct cli *c, struct pv_err *err)
         return rc;
     if (str_eq(json_string_value(json_object_get(answer, "status")), "CRITICAL"))
         c->exit_code = CLI_ERROR;
-    rc = output_object(c, answer, NULL, err);
+    rc = print_overview(c, answer, err);
     json_decref(answer);
     return rc;
 }
@@ -119,7 +163,7 @@ static int raw(struct cli *c, struct pv_err *err)
     if (c->nargs == 3)
         rc = read_body(c, c->args[2], &body, err);
     if (rc == PV_OK)
-        rc = client_call(c, method, path, body ? body : strcmp(method, "POST") == 0 ? json_object() : NULL, &call, &answer, err);
+        rc = client_call(c, method, path, body, &call, &answer, err);
     json_decref(body);
     if (rc != PV_OK && c->problem && c->output != OUT_JSON) {
         /* Whoever asks raw wants the raw answer, too. */

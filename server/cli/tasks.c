@@ -316,8 +316,7 @@ static int task_cancel(struct cli *c, struct pv_err *err)
         struct call call = { .wait_s = 1 };
         json_t *task = NULL;
 
-        rc = segment ? client_call(c, "POST", arena_printf(c->arena, API "/tasks/%s/actions/cancel", segment), json_object(),
-                                   &call, &task, err)
+        rc = segment ? client_call(c, "POST", arena_printf(c->arena, API "/tasks/%s/actions/cancel", segment), NULL, &call, &task, err)
                      : err->rc;
         if (rc == PV_OK)
             rc = tell(c, task, err);
