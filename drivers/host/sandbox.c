@@ -119,13 +119,13 @@ static int allow_with_arguments(scmp_filter_ctx ctx)
 
     for (size_t i = 0; rc == 0 && i < PV_COUNT(families); i++)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_EQ, families[i]));
+                              SCMP_A0(SCMP_CMP_EQ, families[i], 0));
     /* PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (names of memory, for malloc) */
     static const unsigned options[] = { 15, 16, 0x53564d41 };
 
     for (size_t i = 0; rc == 0 && i < PV_COUNT(options); i++)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                              SCMP_A0(SCMP_CMP_EQ, options[i]));
+                              SCMP_A0(SCMP_CMP_EQ, options[i], 0));
     return rc;
 }
 
