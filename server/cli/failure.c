@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <polyvisor/jsonw.h>
-#include <polyvisor/problem.h>
 #include <polyvisor/str.h>
 
 #include "server/cli/term.h"
@@ -63,6 +62,27 @@ int failure_take(struct cli *c, json_t *problem, long status, struct pv_err *err
     return err->rc;
 }
 
+/* The problem codes of lib speak of providers; here it was the server itself that could not be asked. */
+static const char *own_code(const struct cli *c, const struct pv_err *err)
+{
+    if (c->exit_code == CLI_USAGE)
+        return "usage";
+    switch (err->rc) {
+    case PV_EOFFLINE:
+        return "server-offline";
+    case PV_ECERT:
+        return "server-certificate";
+    case PV_ETIMEOUT:
+        return "timeout";
+    case PV_EUNKNOWN:
+        return "outcome-unknown";
+    case PV_EIO:
+        return "error";
+    default:
+        return pv_err_problem(err)->code;
+    }
+}
+
 static void print_json(const struct cli *c, const struct pv_err *err)
 {
     struct buf out;
@@ -78,7 +98,9 @@ static void print_json(const struct cli *c, const struct pv_err *err)
     buf_init(&out, 64u << 10);
     jsonw_init(&w, &out);
     jsonw_object(&w, NULL);
-    problem_members(&w, err);
+    jsonw_str(&w, "code", own_code(c, err));
+    jsonw_str(&w, "detail", err->message);
+    jsonw_str(&w, "remedy", err->remedy[0] ? err->remedy : pv_err_problem(err)->remedy);
     jsonw_end(&w);
     fprintf(stderr, "%s\n", buf_ok(&out) && out.data ? out.data : "{}");
     buf_free(&out);

@@ -338,6 +338,7 @@ static int provider_probe(struct cli *c, struct pv_err *err)
             return cli_usage(c, err, "say which provider, or --driver and --endpoint of a new one");
         rc = connection_body(c, &body, err);
         if (rc == PV_OK) {
+            json_object_del(body, "notes");
             rc = probe(c, body, &good, err);
             json_decref(body);
         }
@@ -415,8 +416,8 @@ static int driver_list(struct cli *c, struct pv_err *err)
         { .path = "name", .title = "NAME" },
         { .path = "state", .title = "STATE", .state = true },
         { .path = "version", .title = "VERSION" },
-        { .path = "family", .title = "FAMILY" },
-        { .path = "title", .title = "TITLE" },
+        { .path = "config_schema.description", .title = "WHAT" },
+        { .path = "error", .title = "WHY_NOT" },
     };
     json_t *answer;
     int rc = client_get(c, API "/drivers", &answer, err);
