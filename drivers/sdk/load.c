@@ -56,7 +56,7 @@ static int check_file(const char *dir, const char *name, const char *path, struc
     if (!only_ours(&st))
         return broken(err, remedy, name, "is in a folder that others can write");
     if (lstat(path, &st) < 0) {
-        pv_fail_as(err, "driver-broken", "There is no driver %s in %s.", name, dir);
+        pv_fail(err, PV_ENOENT, "There is no driver %s in %s.", name, dir);
         pv_err_remedy(err, "Install it, or correct the name.");
         return PV_ENOENT;
     }
