@@ -50,7 +50,7 @@ void collect_drop_view(struct session *s, const struct call *c, unsigned generat
                        const struct moref *view)
 {
     struct call mine = { .host = c->host, .number = c->number, .must_finish = true };
-    struct session_request r = { .generation = generation, .timeout_ms = 5000 };
+    struct session_request r = { .generation = generation, .timeout_ms = 1000 };
     struct soap_answer answer = { 0 };
     struct pv_err ignored = { 0 };
 
@@ -152,7 +152,7 @@ static void give_back(struct reading *r, const char *token)
 {
     struct call c = { .host = r->c->host, .number = r->c->number, .must_finish = true };
     const struct moref *pc = &r->s->content.collector;
-    struct session_request request = { .generation = r->generation, .timeout_ms = 5000 };
+    struct session_request request = { .generation = r->generation, .timeout_ms = 1000 };
     struct soap_answer answer = { 0 };
     struct pv_err ignored = { 0 };
 

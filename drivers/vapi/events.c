@@ -131,7 +131,10 @@ static int on_collector(struct vapi *v, const struct call *c, struct events *e, 
                         struct soap_answer *answer, struct pv_err *err)
 {
     struct session_request r = {
-        .request = request, .what = "reading events", .generation = e->generation
+        .request = request,
+        .what = "reading events",
+        .generation = e->generation,
+        .timeout_ms = c->must_finish ? 1000 : 60000,
     };
     int rc = request ? session_call(v->session, c, &r, answer, err)
                      : pv_fail(err, PV_ENOMEM, "no memory");

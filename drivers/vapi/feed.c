@@ -24,6 +24,7 @@
 #define EVENTS_S 2          /* events were left for the next turn */
 #define UPDATES_MOST 500
 #define FILTER_TRIES 16
+#define CLEANUP_MS 1000     /* the end of a driver host is near when a watch ends */
 #define QUICK_MS 10000      /* a login that ends sooner is suspicious, */
 #define QUICK_MOST 4        /* and so many in a row are a failure */
 #define CURSOR_MOST 512
@@ -86,7 +87,10 @@ static int simple(struct feed *f, struct enc *request, struct moref *out, struct
                   struct pv_err *err)
 {
     struct session_request r = {
-        .request = request, .what = "subscribing to changes", .generation = f->views.generation
+        .request = request,
+        .what = "subscribing to changes",
+        .generation = f->views.generation,
+        .timeout_ms = f->c.must_finish ? CLEANUP_MS : 60000,
     };
     struct soap_answer answer = { 0 };
     int rc = request ? session_call(f->v->session, &f->c, &r, &answer, err)
@@ -136,20 +140,22 @@ static int subscribe(struct feed *f, struct pv_err *err)
     return rc;
 }
 
-/* Leaves nothing behind on the server; what fails here ends with the login. */
+/* Leaves nothing behind on the server while the login lives on. A server that does not answer is left alone. */
 static void unsubscribe(struct feed *f)
 {
-    struct call c = { .host = f->c.host, .number = f->c.number, .must_finish = true };
-    struct pv_err ignored = { 0 };
     struct call was = f->c;
+    struct pv_err ignored = { 0 };
+    int rc = PV_OK;
 
-    f->c = c;
+    f->c.must_finish = true;
     if (f->collector.id[0])
-        (void)simple(f, enc_new("DestroyPropertyCollector", f->collector.type, f->collector.id), NULL,
-                     NULL, &ignored);
-    if (f->views.generation)
+        rc = simple(f, enc_new("DestroyPropertyCollector", f->collector.type, f->collector.id), NULL,
+                    NULL, &ignored);
+    if (f->views.generation && rc == PV_OK) {
         inventory_drop_views(f->v, &f->c, &f->views);
-    events_drop(f->v, &f->c, &f->events);
+        events_drop(f->v, &f->c, &f->events);
+    }
+    f->events.generation = 0;
     memset(&f->views, 0, sizeof(f->views));
     memset(&f->collector, 0, sizeof(f->collector));
     f->c = was;
@@ -174,7 +180,6 @@ static int list(struct feed *f, struct pv_err *err)
     unsigned before = session_requests(f->v->session);
     int rc;
 
-    f->version[0] = '\0';
     inventory_tags(f->v, &f->c);
     rc = mark(f, PV_MARK_FULL_BEGIN, err);
     if (rc)
@@ -316,34 +321,35 @@ static int list_again_and_again(struct feed *f, struct pv_err *err)
     return rc;
 }
 
-/* What can be done within one login. */
+/* What can be done within one login. The subscription is there before the listing; it speaks when it is asked. */
 static int one_login(struct feed *f, struct pv_err *err)
 {
     unsigned generation;
+    bool push = true;
     int rc = session_login(f->v->session, &f->c, &generation, err);
 
     if (rc == PV_OK)
         rc = inventory_make_views(f->v, &f->c, generation, &f->views, err);
     if (rc == PV_OK)
-        rc = vapi_tell_provider(f->v, 0, true, err);
+        rc = subscribe(f, err);
+    if (rc == PV_ENOTSUP || rc == PV_EPERM) {
+        vapi_log(f->v, PV_LOG_LEVEL_WARN, "the server has no change feed for us; it is listed every %u s",
+                 f->v->session->config.poll_interval_s);
+        push = false;
+        rc = PV_OK;
+    }
+    if (rc == PV_OK)
+        rc = vapi_tell_provider(f->v, f->requests, push, err);
     if (rc == PV_OK)
         rc = events_read(f->v, &f->c, generation, &f->events, f->b, err);
     if (rc == PV_OK)
         rc = list(f, err);
     if (rc == PV_OK)
-        rc = poll_load(f, err);
+        rc = vapi_tell_provider(f->v, f->requests, push, err);
     if (rc)
         return rc;
-    rc = subscribe(f, err);
-    if (rc == PV_ENOTSUP || rc == PV_EPERM) {
-        vapi_log(f->v, PV_LOG_LEVEL_WARN, "the server has no change feed for us; it is listed every %u s",
-                 f->v->session->config.poll_interval_s);
-        rc = vapi_tell_provider(f->v, f->requests, false, err);
-        return rc ? rc : list_again_and_again(f, err);
-    }
-    if (rc == PV_OK)
-        rc = vapi_tell_provider(f->v, f->requests, true, err);
-    return rc ? rc : follow(f, err);
+    f->next_poll_ms = clock_mono_ms() + (int64_t)f->v->session->config.poll_interval_s * 1000;
+    return push ? follow(f, err) : list_again_and_again(f, err);
 }
 
 int feed_watch(struct vapi *v, uint64_t call, const char *cursor, struct pv_err *err)

@@ -148,7 +148,6 @@ static int send_kept(struct vapi *v, const struct shelf *s, struct pv_builder *b
 struct sending {
     struct vapi *v;
     struct pv_builder *b;
-    int64_t now_ms;
 };
 
 static int send_vm(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
@@ -243,7 +242,7 @@ static int send_poll(void *ctx, const struct moref *ref, const xmlNode *object, 
 
     pthread_mutex_lock(&s->v->lock);
     m.tree = s->v->tree;
-    map_poll(&m, ref, object, s->now_ms);
+    map_poll(&m, ref, object);
     pthread_mutex_unlock(&s->v->lock);
     rc = pv_builder_room(s->b);
     return rc ? pv_fail(err, rc, "the server does not take more objects") : PV_OK;
@@ -254,7 +253,7 @@ int inventory_poll(struct vapi *v, const struct call *c, const struct views *vie
 {
     static const struct prop_table *const few[] = { &props_host_polled, &props_datastore_polled, NULL };
     static const struct prop_table *const many[] = { &props_vm_polled, NULL };
-    struct sending s = { .v = v, .b = b, .now_ms = clock_wall_ms() };
+    struct sending s = { .v = v, .b = b };
     int rc = collect_by_view(v->session, c, views->generation, &views->others, few, send_poll, &s, err);
 
     return rc ? rc

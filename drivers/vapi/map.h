@@ -47,8 +47,18 @@ bool map_vm_change(const struct map *m, const struct moref *ref, const struct pr
 /* The states of a host that a change or a poll names, unless they are as last sent. `whole`: all of them are named. */
 void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object, bool whole);
 
-/* One poll of an object: load as usage, status as health. */
-void map_poll(const struct map *m, const struct moref *ref, const xmlNode *object, int64_t now_ms);
+/* One poll of an object: load as usage, status as health where it differs from what was sent. */
+void map_poll(const struct map *m, const struct moref *ref, const xmlNode *object);
+
+/* What says how busy a VM is. */
+struct map_load {
+    const xmlNode *power, *quick, *storage, *max_cpu;
+};
+void map_vm_usage(const struct map *m, const char *id, const struct map_load *load);
+void map_host_usage(const struct map *m, const char *id, const xmlNode *quick,
+                    const xmlNode *hardware);
+void map_datastore_usage(const struct map *m, const char *id, const xmlNode *capacity,
+                         const xmlNode *free_space);
 
 /* Shared by the above. */
 enum pv_power_state map_power(const char *text);

@@ -194,6 +194,7 @@ void map_host(const struct map *m, const struct moref *ref, const xmlNode *objec
         pv_host_networks(m->b, items, map_list(v.val[HOST_NETWORKS], items, MAP_LIST_MOST));
     map_common(m, PV_KIND_host, ref, v.val[HOST_STATUS]);
     remember(m, ref, state_of(&v));
+    map_host_usage(m, ref->id, v.val[HOST_QUICK], v.val[HOST_HARDWARE]);
 }
 
 void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object, bool whole)

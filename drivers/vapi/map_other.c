@@ -338,6 +338,8 @@ static void map_datastore(const struct map *m, const struct moref *ref, const st
     pv_datastore_hosts(m->b, hosts, n);
     put_offload(m, name_of(m, ref), hosts, n);
     map_common(m, PV_KIND_datastore, ref, v->val[DATASTORE_STATUS]);
+    map_datastore_usage(m, ref->id, xml_child(summary, NULL, "capacity"),
+                        xml_child(summary, NULL, "freeSpace"));
 }
 
 static void map_dvs(const struct map *m, const struct moref *ref, const struct prop_values *v)

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
+#include <polyvisor/clock.h>
 #include <polyvisor/xml.h>
 
-static void begin(const struct map *m, const char *id, enum pv_kind kind, int64_t now_ms)
+static void begin(const struct map *m, const char *id, enum pv_kind kind)
 {
     pv_usage_begin(m->b, id, NULL);
     pv_usage_subject_kind(m->b, (uint64_t)kind);
-    pv_usage_time(m->b, now_ms);
+    pv_usage_time(m->b, clock_wall_ms());
 }
 
 static void put_mb(const struct map *m, unsigned slot, const xmlNode *quick, const char *field)
@@ -43,29 +44,55 @@ static void poll_vm_health(const struct map *m, const char *id, const struct pro
         pv_vm_consolidation_needed(m->b, needed);
 }
 
-static void poll_vm(const struct map *m, const struct moref *ref, const struct prop_values *v,
-                    int64_t now_ms)
+void map_vm_usage(const struct map *m, const char *id, const struct map_load *load)
 {
-    const xmlNode *quick = v->val[PVM_QUICK];
-    const char *power = value_text(v->val[PVM_POWER]);
+    const char *power = value_text(load->power);
     uint64_t n, most;
 
-    poll_vm_health(m, ref->id, v);
-    begin(m, ref->id, PV_KIND_vm, now_ms);
-    if (value_u64(value_at(v->val[PVM_STORAGE], "committed"), &n))
+    begin(m, id, PV_KIND_vm);
+    if (value_field_u64(load->storage, "committed", &n))
         pv_usage_storage_used_bytes(m->b, n);
     if (!power || strcmp(power, "poweredOn") != 0)
         return;
-    if (value_field_u64(quick, "overallCpuUsage", &n)) {
+    if (value_field_u64(load->quick, "overallCpuUsage", &n)) {
         pv_usage_cpu_usage_mhz(m->b, n);
-        if (value_u64(v->val[PVM_MAX_CPU], &most))
+        if (value_u64(load->max_cpu, &most))
             put_percent(m, n, most);
     }
-    put_mb(m, PV_SLOT(usage, mem_usage_bytes), quick, "hostMemoryUsage");
-    put_mb(m, PV_SLOT(usage, mem_active_bytes), quick, "guestMemoryUsage");
-    put_mb(m, PV_SLOT(usage, mem_balloon_bytes), quick, "balloonedMemory");
-    if (value_field_u64(quick, "uptimeSeconds", &n))
+    put_mb(m, PV_SLOT(usage, mem_usage_bytes), load->quick, "hostMemoryUsage");
+    put_mb(m, PV_SLOT(usage, mem_active_bytes), load->quick, "guestMemoryUsage");
+    put_mb(m, PV_SLOT(usage, mem_balloon_bytes), load->quick, "balloonedMemory");
+    if (value_field_u64(load->quick, "uptimeSeconds", &n))
         pv_usage_uptime_s(m->b, n);
+}
+
+void map_host_usage(const struct map *m, const char *id, const xmlNode *quick, const xmlNode *hardware)
+{
+    uint64_t n, mhz, cores;
+
+    begin(m, id, PV_KIND_host);
+    if (value_field_u64(quick, "overallCpuUsage", &n)) {
+        pv_usage_cpu_usage_mhz(m->b, n);
+        if (value_field_u64(hardware, "cpuMhz", &mhz) &&
+            value_field_u64(hardware, "numCpuCores", &cores) && mhz < 1u << 20 && cores < 1u << 20)
+            put_percent(m, n, mhz * cores);
+    }
+    put_mb(m, PV_SLOT(usage, mem_usage_bytes), quick, "overallMemoryUsage");
+    if (value_field_u64(quick, "uptime", &n))
+        pv_usage_uptime_s(m->b, n);
+}
+
+void map_datastore_usage(const struct map *m, const char *id, const xmlNode *capacity,
+                         const xmlNode *free_space)
+{
+    uint64_t whole, left;
+
+    if (!value_u64(free_space, &left))
+        return;
+    begin(m, id, PV_KIND_datastore);
+    pv_usage_storage_free_bytes(m->b, left);
+    if (value_u64(capacity, &whole) && left <= whole)
+        pv_usage_storage_used_bytes(m->b, whole - left);
 }
 
 static void poll_health(const struct map *m, enum pv_kind kind, const char *id, const xmlNode *status)
@@ -78,41 +105,16 @@ static void poll_health(const struct map *m, enum pv_kind kind, const char *id, 
     map_health(m, kind, id, status);
 }
 
-static void poll_host(const struct map *m, const struct moref *ref, const xmlNode *object,
-                      const struct prop_values *v, int64_t now_ms)
+static void poll_vm(const struct map *m, const struct moref *ref, const struct prop_values *v)
 {
-    const xmlNode *quick = v->val[PHOST_QUICK], *hardware = v->val[PHOST_HARDWARE];
-    uint64_t n, mhz, cores;
+    const struct map_load load = { v->val[PVM_POWER], v->val[PVM_QUICK], v->val[PVM_STORAGE],
+                                   v->val[PVM_MAX_CPU] };
 
-    map_host_change(m, ref, object, true);
-    poll_health(m, PV_KIND_host, ref->id, v->val[PHOST_STATUS]);
-    begin(m, ref->id, PV_KIND_host, now_ms);
-    if (value_field_u64(quick, "overallCpuUsage", &n)) {
-        pv_usage_cpu_usage_mhz(m->b, n);
-        if (value_field_u64(hardware, "cpuMhz", &mhz) &&
-            value_field_u64(hardware, "numCpuCores", &cores) && mhz < 1u << 20 && cores < 1u << 20)
-            put_percent(m, n, mhz * cores);
-    }
-    put_mb(m, PV_SLOT(usage, mem_usage_bytes), quick, "overallMemoryUsage");
-    if (value_field_u64(quick, "uptime", &n))
-        pv_usage_uptime_s(m->b, n);
+    poll_vm_health(m, ref->id, v);
+    map_vm_usage(m, ref->id, &load);
 }
 
-static void poll_datastore(const struct map *m, const struct moref *ref, const struct prop_values *v,
-                           int64_t now_ms)
-{
-    uint64_t capacity, free_bytes;
-
-    poll_health(m, PV_KIND_datastore, ref->id, v->val[PDS_STATUS]);
-    begin(m, ref->id, PV_KIND_datastore, now_ms);
-    if (!value_u64(v->val[PDS_FREE], &free_bytes))
-        return;
-    pv_usage_storage_free_bytes(m->b, free_bytes);
-    if (value_u64(v->val[PDS_CAPACITY], &capacity) && free_bytes <= capacity)
-        pv_usage_storage_used_bytes(m->b, capacity - free_bytes);
-}
-
-void map_poll(const struct map *m, const struct moref *ref, const xmlNode *object, int64_t now_ms)
+void map_poll(const struct map *m, const struct moref *ref, const xmlNode *object)
 {
     const struct prop_table *table = props_for(props_polled, ref->type);
     struct prop_values v;
@@ -120,10 +122,14 @@ void map_poll(const struct map *m, const struct moref *ref, const xmlNode *objec
     if (!table)
         return;
     props_read(table, object, &v);
-    if (table == &props_vm_polled)
-        poll_vm(m, ref, &v, now_ms);
-    else if (table == &props_host_polled)
-        poll_host(m, ref, object, &v, now_ms);
-    else
-        poll_datastore(m, ref, &v, now_ms);
+    if (table == &props_vm_polled) {
+        poll_vm(m, ref, &v);
+    } else if (table == &props_host_polled) {
+        map_host_change(m, ref, object, true);
+        poll_health(m, PV_KIND_host, ref->id, v.val[PHOST_STATUS]);
+        map_host_usage(m, ref->id, v.val[PHOST_QUICK], v.val[PHOST_HARDWARE]);
+    } else {
+        poll_health(m, PV_KIND_datastore, ref->id, v.val[PDS_STATUS]);
+        map_datastore_usage(m, ref->id, v.val[PDS_CAPACITY], v.val[PDS_FREE]);
+    }
 }

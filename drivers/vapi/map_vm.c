@@ -437,6 +437,7 @@ static void remember(const struct map *m, const struct moref *ref, const struct 
 void map_vm(const struct map *m, const struct moref *ref, const xmlNode *object)
 {
     struct prop_values values, *v = &values;
+    struct map_load load;
     const char *connection;
     bool sure;
 
@@ -470,6 +471,9 @@ void map_vm(const struct map *m, const struct moref *ref, const xmlNode *object)
     if (sure || v->val[VM_SNAPSHOT])
         map_snapshots(m, v->val[VM_SNAPSHOT]);
     remember(m, ref, v);
+    load = (struct map_load){ v->val[VM_POWER], v->val[VM_QUICK], v->val[VM_STORAGE],
+                              v->val[VM_MAX_CPU] };
+    map_vm_usage(m, ref->id, &load);
 }
 
 bool map_vm_is_news(const struct map *m, const struct moref *ref, const struct prop_values *v)

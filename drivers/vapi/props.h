@@ -43,12 +43,13 @@
     P(k, PORTGROUP, "config.network.portgroup") P(k, PNIC, "config.network.pnic")                  \
     P(k, MOUNTS, "config.fileSystemVolume.mountInfo") P(k, DATASTORES, "datastore")                \
     P(k, NETWORKS, "network") P(k, NESTED, "capability.nestedHVSupported")                         \
-    P(k, TPM, "capability.tpmSupported") P(k, STATUS, "overallStatus")
+    P(k, TPM, "capability.tpmSupported") P(k, STATUS, "overallStatus")                             \
+    P(k, QUICK, "summary.quickStats")
 
 #define PROPS_POOL(P, k)                                                                           \
     PROPS_TREE(P, k) P(k, OWNER, "owner") P(k, CONFIG, "config") P(k, STATUS, "overallStatus")
 
-/* Everything the model shows of a VM, in one pass. */
+/* Everything the model shows of a VM, in one pass; the load, too, which saves the first poll. */
 #define PROPS_VM(P, k)                                                                             \
     PROPS_TREE(P, k) P(k, VAPP, "parentVApp") P(k, POWER, "runtime.powerState")                    \
     P(k, CONNECTION, "runtime.connectionState") P(k, HOST, "runtime.host")                         \
@@ -69,7 +70,8 @@
     P(k, TOOLS, "guest.toolsRunningStatus") P(k, TOOLS_VERSION, "guest.toolsVersion")              \
     P(k, TOOLS_STATUS, "guest.toolsVersionStatus2") P(k, GUEST_STATE, "guest.guestState")          \
     P(k, GUEST_FULL, "guest.guestFullName") P(k, GUEST_FAMILY, "guest.guestFamily")                \
-    P(k, SNAPSHOT, "snapshot") P(k, STORAGE, "summary.storage") P(k, STATUS, "overallStatus")
+    P(k, SNAPSHOT, "snapshot") P(k, STORAGE, "summary.storage") P(k, STATUS, "overallStatus")      \
+    P(k, QUICK, "summary.quickStats") P(k, MAX_CPU, "runtime.maxCpuUsage")
 
 /* What the change feed tells at once; a change of anything else of a VM shows in config.changeVersion. */
 #define PROPS_VM_WATCHED(P, k)                                                                     \

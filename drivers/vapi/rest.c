@@ -35,7 +35,7 @@ static int send_request(struct rest *r, struct session *s, const struct call *c,
     request.nheaders += x->authorization || r->token[0];
     request.body = x->body;
     request.body_len = x->body ? strlen(x->body) : 0;
-    request.timeout_ms = 60000;
+    request.timeout_ms = c ? 60000 : 1000;
     request.cancelled = c ? call_cancelled : NULL;
     request.ctx = (void *)(uintptr_t)c;
     session_count_request(s);

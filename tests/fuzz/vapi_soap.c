@@ -42,7 +42,7 @@ static int on_element(void *ctx, xmlNodePtr element, struct pv_err *err)
     map_host_switches(m, &ref, element);
     map_other(m, &ref, element);
     map_host_change(m, &ref, element, false);
-    map_poll(m, &ref, element, 1);
+    map_poll(m, &ref, element);
     props_read(&props_vm_watched, element, &v);
     (void)map_vm_is_news(m, &ref, &v);
     (void)map_vm_change(m, &ref, &v);
