@@ -138,6 +138,6 @@ def test_a_stopped_provider_is_critical_with_its_name(servers, vcenters):
     api.wait_provider(provider["id"], "disconnected", 90)
     answer = api.get("/health", format="nagios")
     assert answer.headers["X-Exit-Code"] == "2" and answer.status_code == 503, said(answer)
-    assert "vc-health" in answer.text
+    assert "1 of 1 providers down" in answer.text
     assert api.read("/health", format="zabbix")[provider["id"]]["state"] == "disconnected"
     assert re.search(r'^polyvisor_provider_up\{[^}]*\} 0$', api.get("/metrics").text, re.M)

@@ -2,6 +2,7 @@
 """kill -9 of the server while 200 power tasks are in flight: nothing acknowledged is lost, nothing runs twice."""
 
 import concurrent.futures
+import json
 import os
 import random
 import signal
@@ -11,7 +12,7 @@ import pytest
 from pyVmomi import vim
 
 from support.client import FINAL
-from support.wait import wait_for
+from support.wait import wait_equal, wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -102,10 +103,13 @@ def test_200_power_tasks_survive_kill_9(servers, vcenter, second, delay, after_s
     assert not wrong, "\n".join(wrong[:30])
     states = [found[t]["state"] for t in acknowledged.values()]
     assert states.count("succeeded") >= COUNT * 0.9, {s: states.count(s) for s in set(states)}
-    shown = {v["native"]["id"]: v["power_state"] for v in api.items("vms", fields="native.id,power_state")}
     truth = {m: {"poweredOn": "running", "poweredOff": "off"}[p["runtime.powerState"]]
              for m, p in client.read(vim.VirtualMachine, "runtime.powerState").items()}
-    assert shown == truth
+    shown = {v["native"]["id"]: v["power_state"] for v in api.items("vms", fields="native.id,power_state")}
+    unseen = [moid for moid in truth if shown[moid] != truth[moid]]
+    wait_equal(lambda: {v["native"]["id"]: v["power_state"] for v in api.items("vms", fields="native.id,power_state")},
+               truth, "power states", 60, every=1)
+    assert not unseen, f"whoever sees 'succeeded' must read the new state; {len(unseen)} VMs showed the old one at first"
 
 
 def test_kill_9_again_and_again_at_random_moments(servers, vcenter, second):
@@ -127,8 +131,9 @@ def test_kill_9_again_and_again_at_random_moments(servers, vcenter, second):
         found = final_states(api, list(tasks.values()))
         twice = {k: n for k, n in vcenter.calls()["objects"].items() if n > 1}
         assert not twice, f"turn {turn}: asked more than once: {twice}"
-        bad = {t: found[t]["state"] for t in tasks.values() if found[t]["state"] not in ("succeeded", "lost")}
-        assert not bad, bad
+        bad = [f"{t}: {found[t]['state']} {json.dumps(found[t]['error'])}" for t in tasks.values()
+               if found[t]["state"] not in ("succeeded", "lost")]
+        assert not bad, f"turn {turn}, {action}: {len(bad)} of {len(tasks)}\n" + "\n".join(bad[:5])
     client = second(vcenter)
     wrong = [m for m in native.values() if client.power(client.vm(m)) != "poweredOff"]
     lost = sum(found[t]["state"] == "lost" for t in tasks.values())

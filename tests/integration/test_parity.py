@@ -42,7 +42,11 @@ def moids(references):
 
 
 def time_ms(value):
-    return round(value.timestamp() * 1000) if value else None
+    """Whole milliseconds, without the error of a floating point number."""
+    if not value:
+        return None
+    since = value - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return since // datetime.timedelta(milliseconds=1)
 
 
 def unlimited(value, unit=1):
@@ -129,7 +133,7 @@ def vm_truth(key, p, world):
         "guest.ip_addresses": sorted(addresses),
         "guest.state": p.get("guest.guestState") or None,
         "guest.tools.state": TOOLS.get(p.get("guest.toolsRunningStatus")),
-        "guest.tools.version": (lambda v: v if v and v != "0" else None)(p.get("guest.toolsVersion")),
+        "guest.tools.version": p.get("guest.toolsVersion"),
         "annotation": p.get("config.annotation") or None,
         "change_tracking": p.get("config.changeTrackingEnabled"),
         "created_natively_at": time_ms(p.get("config.createDate")),
@@ -337,7 +341,7 @@ def flatten(document, prefix=""):
 
 
 def api_time(text):
-    return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+    return time_ms(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")))
 
 
 class Shown:
