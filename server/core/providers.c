@@ -297,7 +297,8 @@ static uint64_t start_watch(struct driver_session *s, void *arg)
 {
     struct provider *p = arg;
     const char *cursor = p->want_full ? NULL : p->cursor;
-    uint64_t number = driver_watch(s, cursor);
+    /* One at a time, whoever asks first. */
+    uint64_t number = p->watch_call ? 0 : driver_watch(s, cursor);
 
     if (number) {
         if (!cursor)
@@ -338,17 +339,13 @@ static void watch_ended(void *arg, const struct pv_failure *failure, const char 
 void provider_start_watch(struct provider *p)
 {
     struct open_call *call = calloc(1, sizeof(*call));
-    bool running;
 
     if (!call)
         return;
-    pthread_mutex_lock(&p->lock);
-    running = p->watch_call != 0;
-    pthread_mutex_unlock(&p->lock);
     call->done = watch_ended;
     call->arg = p;
     provider_ref(p);
-    if (!running && provider_call(p, call, start_watch, p))
+    if (provider_call(p, call, start_watch, p))
         return;
     provider_put(p);
     free(call);
@@ -402,7 +399,11 @@ static int open_session(struct provider *p, struct pv_err *err)
     pthread_mutex_lock(&p->lock);
     p->reconnect = false;
     p->session_state = SESSION_OPENING;
-    rc = drivers_open(p->core->drivers, p->driver, config, secrets, &session_ops, s, &s->link, err);
+    if (p->deleted || atomic_load(&p->core->stopping))
+        rc = pv_fail(err, PV_ECANCELED, "it is being closed");
+    else
+        rc = drivers_open(p->core->drivers, p->driver, config, secrets, &session_ops, s, &s->link,
+                          err);
     if (rc == PV_OK)
         p->session = s;
     else

@@ -31,7 +31,7 @@ struct pass {
     bool more;
     /* The provider asked about last: queues are long and of few providers. */
     const struct provider *known;
-    bool usable, maintenance;
+    bool usable, maintenance, deleted;
     unsigned max;
     struct event_set events;
 };
@@ -51,6 +51,7 @@ static void ask_provider(struct pass *s, struct provider *p)
     s->usable = provider_usable(p);
     pthread_mutex_lock(&p->lock);
     s->maintenance = p->maintenance;
+    s->deleted = p->deleted;
     s->max = limit_of(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -73,9 +74,13 @@ static enum verdict judge(struct pass *s, struct task *t, struct wait *why)
         return STAY;
     }
     o->pass = s->core->pass;
+    ask_provider(s, t->provider);
+    if (s->deleted) {
+        t->lost = true;
+        return END;
+    }
     if (t->op->core && t->kind == PV_KIND_provider)
         return GO;
-    ask_provider(s, t->provider);
     if (t->need == NEED_CALL && ((o->runner && o->runner != t) || !first)) {
         *why = (struct wait){ .code = "object_busy", .detail = "another task works on it" };
         return WAIT;

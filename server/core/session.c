@@ -148,15 +148,28 @@ void session_end_calls(struct provider *p)
     }
 }
 
+/* false: the session is being closed, nobody cares any more. */
+static bool set_session_state(const struct session *s, enum session_state state)
+{
+    struct provider *p = s->provider;
+    bool current;
+
+    pthread_mutex_lock(&p->lock);
+    current = p->session == s;
+    if (current)
+        p->session_state = state;
+    pthread_mutex_unlock(&p->lock);
+    return current;
+}
+
 static void on_open(void *ctx, const struct pv_failure *failure)
 {
     struct session *s = ctx;
     struct provider *p = s->provider;
     bool fine = !failure || failure->code == 0;
 
-    pthread_mutex_lock(&p->lock);
-    p->session_state = fine ? SESSION_OPEN : SESSION_DOWN;
-    pthread_mutex_unlock(&p->lock);
+    if (!set_session_state(s, fine ? SESSION_OPEN : SESSION_DOWN))
+        return;
     if (fine) {
         provider_start_watch(p);
         tasks_wake(p->core);
@@ -249,10 +262,8 @@ static void on_down(void *ctx, enum driver_down reason, const struct pv_err *err
 {
     const struct session *s = ctx;
 
-    pthread_mutex_lock(&s->provider->lock);
-    s->provider->session_state = SESSION_DOWN;
-    pthread_mutex_unlock(&s->provider->lock);
-    provider_failed(s->provider, err, reason == DRIVER_DOWN_CRASHED);
+    if (set_session_state(s, SESSION_DOWN))
+        provider_failed(s->provider, err, reason == DRIVER_DOWN_CRASHED);
 }
 
 const struct driver_session_ops session_ops = {
