@@ -129,6 +129,14 @@ static void put_sort(struct cli *c, const struct model_kind *kind, const char *s
     buf_free(&whole);
 }
 
+/* By name; what has none is a record of something that happened, and the newest is looked for first. */
+static const char *usual_sort(const struct model_kind *kind)
+{
+    if (model_field(kind, "name", 4))
+        return "name";
+    return model_field(kind, "seq", 3) ? "-seq" : "-created_at";
+}
+
 static const char *list_path(struct cli *c, const struct model_kind *kind, struct pv_err *err)
 {
     const struct model_kind *owner = model_kind(kind->owner);
@@ -165,8 +173,8 @@ int object_list(struct cli *c, struct pv_err *err)
         client_query(&path, "filter", cli_flag(c, "filter"));
     if (cli_flag(c, "sort"))
         put_sort(c, kind, cli_flag(c, "sort"), &path);
-    else if (model_field(kind, "name", 4) && c->output != OUT_JSONL)
-        client_query(&path, "sort", "name");
+    else
+        client_query(&path, "sort", usual_sort(kind));
     if (cli_flag_on(c, "count", false)) {
         rc = print_count(c, &path, err);
         buf_free(&path);

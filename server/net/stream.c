@@ -5,7 +5,7 @@
 
 #include "server/net/inside.h"
 
-#define PIECE (1024u * 1024) /* most that one call of `next` may append */
+#define PIECE (16u << 20) /* most that one call of `next` may append: a block of whole VMs is 3 MiB */
 
 enum req_result reply_stream(struct req *pub, int status, const char *content_type,
                              int (*next)(void *ctx, struct buf *out), void (*release)(void *ctx),
