@@ -210,12 +210,14 @@ def test_too_many_requests_are_answered_429(servers):
 
 
 def test_every_write_and_every_refusal_is_in_the_audit_and_the_chain_is_whole(server, api, people):
-    api.post("/folders", {"name": "audited"})
+    made = api.post("/folders", {"name": "audited"}).json()
+    api.patch(f"/folders/{made['id']}", {"notes": "changed"})
     client(server, people["viewer"]).post("/folders", {"name": "refused"})
     server.anonymous().login(ADMIN, "a wrong password 1")
     time.sleep(1)
     records = api.items("audit", view="full")
-    assert [r for r in records if r["outcome"] == "allowed" and "audited" in json.dumps(r)], "the folder that was made"
+    assert [r for r in records if r["outcome"] == "allowed" and made["id"] in json.dumps(r)
+            and "PATCH" in r["action"]], "the change of the folder"
     assert [r for r in records if r["outcome"] == "denied" and r["actor"]["name"] == "the-viewer"], "the refused write"
     assert [r for r in records if "login" in r["action"] and r["outcome"] != "allowed"], "the refused sign-in"
     seqs = sorted(r["seq"] for r in records)
@@ -225,6 +227,13 @@ def test_every_write_and_every_refusal_is_in_the_audit_and_the_chain_is_whole(se
     verified = api.get("/audit/verify")
     if verified.status_code == 200:
         assert verified.json()["ok"] is True, said(verified)
+
+
+def test_the_audit_names_the_object_that_was_made(api):
+    made = api.post("/folders", {"name": "made and audited"}).json()
+    time.sleep(1)
+    records = [r for r in api.items("audit", view="full") if "POST" in r["action"] and "folders" in r["action"]]
+    assert [r for r in records if made["id"] in json.dumps(r)], records[-1]
 
 
 def test_pages_carry_the_browsers_protection_headers(server):

@@ -128,10 +128,19 @@ def test_a_wrong_bulk_request_is_refused_whole(api, body, status):
     assert api.count("tasks") == tasks
 
 
-def test_a_target_that_does_not_exist_refuses_the_whole_request(api):
+def test_a_target_that_does_not_exist_fails_alone(api):
     vm = api.items("vms")[0]["id"]
-    answer = api.post("/bulk", {"action": "vm.stop", "targets": [vm, "vm_00000000000000000000000000"]})
-    assert answer.status_code in (404, 422), said(answer)
+    task = end(api, bulk(api, "vm.stop", targets=[vm, "vm_00000000000000000000000000"]))
+    assert task["state"] == "failed"
+    assert (task["children"]["failed"], task["children"]["succeeded"]) == (1, 1), task["children"]
+    failed = [c for c in api.read(f"/tasks/{task['id']}/children")["items"] if c["state"] == "failed"]
+    assert failed[0]["error"]["code"] == "not-found", failed
+
+
+def test_text_that_is_no_id_refuses_the_whole_request(api):
+    vm = api.items("vms")[0]["id"]
+    document = problem(api.post("/bulk", {"action": "vm.stop", "targets": [vm, "hst_1"]}), 422)
+    assert document["errors"][0]["pointer"] == "/targets/1"
     assert api.count("vms", filter="power:off") == 0
 
 

@@ -37,7 +37,7 @@ class Cli:
     def __call__(self, *args, expect=OK, text=None, **env):
         done = subprocess.run([str(paths.program("polyvisor")), *args], capture_output=True, text=True, timeout=120,
                               env={**self.env, **env}, input=text)
-        assert done.returncode == expect, (
+        assert done.returncode in (expect if isinstance(expect, tuple) else (expect,)), (
             f"polyvisor {' '.join(args)}\nended with {done.returncode}, expected {expect}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
         return done
 
@@ -101,7 +101,7 @@ def test_a_filter_in_a_script_needs_yes(cli, api):
     # A template cannot be started.
     some = "power:off template:false name~*8"
     if api.count("vms", filter=some):
-        cli("vm", "start", "--filter", some, "--yes", "--wait", "-o", "json", expect=OK)
+        cli("vm", "start", "--filter", some, "--yes", "--wait", expect=(OK, PARTLY))
 
 
 @pytest.mark.parametrize("args, code", [

@@ -133,7 +133,7 @@ def vm_truth(key, p, world):
         "guest.ip_addresses": sorted(addresses),
         "guest.state": p.get("guest.guestState") or None,
         "guest.tools.state": TOOLS.get(p.get("guest.toolsRunningStatus")),
-        "guest.tools.version": p.get("guest.toolsVersion"),
+        "guest.tools.version": (lambda v: None if v == "0" else v)(p.get("guest.toolsVersion")),  # 0: none
         "annotation": p.get("config.annotation") or None,
         "change_tracking": p.get("config.changeTrackingEnabled"),
         "created_natively_at": time_ms(p.get("config.createDate")),
