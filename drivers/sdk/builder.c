@@ -11,6 +11,7 @@
 #include <polyvisor/str.h>
 
 #include "drivers/sdk/limits.h"
+#include "drivers/sdk/plain.h"
 #include <polyvisor/utf8.h>
 
 #define FULL_OBJECTS 500u
@@ -148,9 +149,12 @@ static void close_all(struct pv_builder *b)
 /* Appends text, cleaned and cut at `max` bytes. */
 static pv_ref put_clean(struct pile *p, const char *text, size_t max)
 {
-    size_t at = p->blob.len, len;
+    size_t at = p->blob.len, len = strlen(text);
 
-    str_utf8_clean(&p->blob, text, strlen(text));
+    if (plain_text(text, len))
+        buf_append(&p->blob, text, len);
+    else
+        str_utf8_clean(&p->blob, text, len);
     if (!buf_ok(&p->blob))
         return (pv_ref){ 0, 0 };
     len = p->blob.len - at;

@@ -13,6 +13,7 @@
 #include <polyvisor/str.h>
 
 #include "drivers/sdk/limits.h"
+#include "drivers/sdk/plain.h"
 
 /* Texts are copied one by one, so one that is named a million times would grow the copy without end. */
 #define TEXTS_MAX (2u * PV_BATCH_MAX_BLOB)
@@ -79,6 +80,11 @@ static pv_ref keep_text(struct check *c, const char *text, size_t len)
     return at;
 }
 
+static bool utf8_ok(const char *text, size_t len)
+{
+    return plain_text(text, len) || str_utf8_ok(text, len, false);
+}
+
 /* NULL when it is fine, else what is wrong. Keys and references. */
 static const char *key_fault(const char *text, size_t len, size_t max)
 {
@@ -86,7 +92,7 @@ static const char *key_fault(const char *text, size_t len, size_t max)
         return "lies outside the batch";
     if (len > max)
         return "is too long";
-    return str_utf8_ok(text, len, false) ? NULL : "is not UTF-8";
+    return utf8_ok(text, len) ? NULL : "is not UTF-8";
 }
 
 static const char *json_fault(const char *text, size_t len)
@@ -143,7 +149,7 @@ static const char *list_fault(const struct model_field *f, const char *text, siz
             return "has too many items";
         from = i + 1;
     }
-    return str_utf8_ok(text, len, false) ? NULL : "is not UTF-8";
+    return utf8_ok(text, len) ? NULL : "is not UTF-8";
 }
 
 static const char *text_fault(const struct model_field *f, const char *text, size_t len)
@@ -161,7 +167,7 @@ static const char *text_fault(const struct model_field *f, const char *text, siz
     default:
         if (len > f->max)
             return "is too long";
-        return str_utf8_ok(text, len, false) ? NULL : "is not UTF-8";
+        return utf8_ok(text, len) ? NULL : "is not UTF-8";
     }
 }
 
@@ -422,6 +428,9 @@ int sdk_batch_check(const struct pv_batch *in, struct sdk_batch_faults *faults,
         return pv_fail(err, PV_ENOMEM, "no memory to check a batch");
     b->kind = c.kind;
     b->stride = PV_RECORD_HEAD + 8 * slots;
+    for (unsigned slot = 0; slot < slots; slot++)
+        if (c.fields[slot] && is_number(c.fields[slot]))
+            b->numbers[slot / 64] |= 1ull << (slot % 64);
     b->owned = in->flags & PV_BATCH_OWNED;
     b->gone = in->flags & PV_BATCH_GONE;
     b->records = calloc(in->count, b->stride);
@@ -604,12 +613,8 @@ uint64_t sdk_hash(const void *data, size_t len, const uint64_t key[2])
 uint64_t sdk_record_hash(const struct sdk_batch *b, uint32_t i, const uint64_t key[2])
 {
     const struct pv_record *r = record(b, i);
-    const struct model_field *fields[SDK_SLOTS] = { 0 };
     struct sip s;
 
-    for (size_t k = 0; k < b->kind->nfields; k++)
-        if (b->kind->fields[k].slot >= 0)
-            fields[b->kind->fields[k].slot] = &b->kind->fields[k];
     sip_start(&s, key);
     sip_bytes(&s, sdk_record_native_id(b, i), r->native_id.len);
     sip_bytes(&s, sdk_record_identity(b, i), r->identity.len);
@@ -619,7 +624,7 @@ uint64_t sdk_record_hash(const struct sdk_batch *b, uint32_t i, const uint64_t k
             unsigned slot = word * 64 + (unsigned)__builtin_ctzll(bits);
             uint64_t v = slot_value(r, slot);
 
-            if (v == PV_NULL || is_number(fields[slot])) {
+            if (v == PV_NULL || (b->numbers[word] & (1ull << (slot % 64)))) {
                 sip_word(&s, v);
             } else {
                 size_t len = 0;

@@ -28,6 +28,7 @@ struct sdk_batch {
     uint32_t stride;
     bool owned;             /* PV_BATCH_OWNED: the records of an owner stand together and are all it has */
     bool gone;              /* PV_BATCH_GONE: only native_id and owner count */
+    uint64_t numbers[4];    /* private: slots that are no text */
     char *records;          /* private */
     char *blob;             /* private */
 };

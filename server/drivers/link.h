@@ -27,6 +27,7 @@ struct workers;
 #define LINK_CALLS_MAX 1024u        /* of a session */
 #define LINK_SESSIONS_MAX 4096u     /* of a driver */
 #define LINK_OUT_MAX 65536u         /* frames that wait to be sent */
+#define LINK_LOG_LINES 50u          /* of a driver in one second; the rest is counted */
 #define LINK_CRASHES_MAX 32u
 #define LINK_PROVIDER_MAX (1u << 20)
 #define LINK_CURSOR_MAX (64u << 10)
@@ -135,6 +136,8 @@ struct driver {
     struct host host;
     bool introduced;            /* HELLO has come */
     int64_t started_ms;
+    int64_t log_second;         /* lines of the driver's are counted by the second */
+    unsigned log_lines, log_lost;
 };
 
 struct drivers {

@@ -76,7 +76,26 @@ static int on_broken(const struct driver *dr, struct frame *f, struct pv_err *er
     return PV_EINVAL;
 }
 
-static int on_log(const struct driver *dr, struct frame *f, struct pv_err *err)
+/* A driver that talks without end must not fill the disk. */
+static bool may_log(struct driver *dr)
+{
+    int64_t second = clock_mono_ms() / 1000;
+
+    if (second != dr->log_second) {
+        if (dr->log_lost > 0)
+            log_msg(PV_LOG_WARN, "driver.log_lost", "driver=%s lines=%u", dr->name, dr->log_lost);
+        dr->log_second = second;
+        dr->log_lines = dr->log_lost = 0;
+    }
+    if (dr->log_lines < LINK_LOG_LINES) {
+        dr->log_lines++;
+        return true;
+    }
+    dr->log_lost++;
+    return false;
+}
+
+static int on_log(struct driver *dr, struct frame *f, struct pv_err *err)
 {
     static const enum log_level levels[] = { PV_LOG_ERROR, PV_LOG_WARN, PV_LOG_INFO,
                                              PV_LOG_DEBUG };
@@ -89,7 +108,9 @@ static int on_log(const struct driver *dr, struct frame *f, struct pv_err *err)
     text = frame_get_text(&r, LINE_MAX_BYTES);
     if (!frame_done(&r))
         return damaged(err, f);
-    log_msg(levels[level], "driver.log", "driver=%s message=\"%s\"", dr->name, text);
+    if (may_log(dr))
+        log_msg(levels[level], "driver.log", "driver=%s message=\"%s\"", dr->name,
+                text);
     return PV_OK;
 }
 

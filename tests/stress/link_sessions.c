@@ -97,10 +97,75 @@ static void run(enum drivers_isolation isolation)
     drivers_stop(d);
 }
 
+/* One driver crashes again and again while others use another one. */
+static void *crash_again(void *arg)
+{
+    static const char *const configs[] = { "{\"do\":\"crash-open\"}", "{\"do\":\"crash-watch\"}",
+                                           "{\"do\":\"crash-close\"}" };
+    struct drivers *d = arg;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct driver_session *s = NULL;
+        struct recorder r;
+
+        recorder_init(&r);
+        if (drivers_open(d, "unruly", configs[i % 3], "{}", &recorder_ops, &r, &s, NULL)) {
+            expect(drivers_unpark(d, "unruly", NULL) == PV_OK, "a driver stays parked");
+            continue;
+        }
+        driver_watch(s, NULL);
+        /* The one that crashes when closing is closed at once; the others' crash has to be told. */
+        if (i % 3 != 2)
+            expect(recorder_wait(&r, &r.downs, 1), "a crash is not told");
+        driver_session_close(s);
+    }
+    return NULL;
+}
+
+static void *refresh_again(void *arg)
+{
+    struct drivers *d = arg;
+    struct driver_session *s = NULL;
+    struct recorder r;
+
+    recorder_init(&r);
+    expect(drivers_open(d, "no_callbacks", "{}", "{}", &recorder_ops, &r, &s, NULL) == PV_OK,
+           "the other driver cannot be used");
+    for (unsigned i = 1; s && i <= 10 * ROUNDS; i++) {
+        driver_refresh(s, PV_KIND_vm, "x");
+        expect(recorder_wait(&r, &r.results, i), "the other driver does not answer");
+    }
+    expect(r.downs == 0, "the other driver has noticed a crash");
+    driver_session_close(s);
+    return NULL;
+}
+
+static void run_crashes(void)
+{
+    struct drivers *d = start_registry(PLUGINS, DRIVERS_PROCESS);
+    pthread_t crashing[2], refreshing[2];
+
+    if (!d) {
+        expect(false, "the registry does not start");
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&crashing[i], NULL, crash_again, d) != 0 ||
+            pthread_create(&refreshing[i], NULL, refresh_again, d) != 0)
+            abort();
+    for (int i = 0; i < 2; i++) {
+        pthread_join(crashing[i], NULL);
+        pthread_join(refreshing[i], NULL);
+    }
+    drivers_stop(d);
+}
+
 int main(void)
 {
+    log_open("stress", PV_LOG_ERROR);
     run(DRIVERS_IN_PROCESS);
     run(DRIVERS_PROCESS);
+    run_crashes();
     printf("%u faults\n", atomic_load(&faults));
     return atomic_load(&faults) ? 1 : 0;
 }

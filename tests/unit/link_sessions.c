@@ -236,3 +236,34 @@ FOR_BOTH(session, two_hundred_at_once_share_four_threads)
     drivers_stop(d);
     free(r);
 }
+
+/* Closes its own session from within a callback. */
+struct closer {
+    struct recorder r;
+    struct driver_session *s;
+};
+
+static void close_on_result(void *ctx, uint64_t call, const struct pv_failure *failure,
+                            const char *result)
+{
+    struct closer *c = ctx;
+
+    driver_session_close(c->s);
+    recorder_on_result(&c->r, call, failure, result);
+}
+
+FOR_BOTH(session, may_be_closed_from_its_own_callback)
+{
+    struct drivers *d = start_registry(PLUGINS, *isolation);
+    struct driver_session_ops ops = recorder_ops;
+    struct closer c = { .s = NULL };
+
+    ops.on_result = close_on_result;
+    recorder_init(&c.r);
+    cr_assert_eq(drivers_open(d, "unruly", CONFIG("flood"), SECRETS, &ops, &c, &c.s, NULL), PV_OK);
+    driver_call(c.s, "vm.start", NULL, NULL, NULL, 0);
+    cr_assert(recorder_wait(&c.r, &c.r.results, 1));
+    drivers_stop(d);
+    cr_expect_eq(c.r.results, 1);
+    cr_expect_eq(c.r.downs, 0);
+}
