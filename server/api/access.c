@@ -9,37 +9,8 @@
 #include <polyvisor/clock.h>
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
-#include <polyvisor/workers.h>
 
 #define COOKIE "__Host-polyvisor"
-
-/* A request whose work hashes a password: it runs on the slow workers. */
-struct slow {
-    struct req *r;
-    void (*work)(struct req *r);
-};
-
-static void run_slow(void *arg)
-{
-    struct slow *s = arg;
-
-    s->work(s->r);
-    req_finish(s->r);
-}
-
-static enum req_result later(struct req *r, void (*work)(struct req *r))
-{
-    struct slow *s = arena_alloc(r->arena, sizeof(*s));
-    struct pv_err err = { 0 };
-
-    if (s) {
-        *s = (struct slow){ r, work };
-        if (workers_submit(api_of(r)->slow, run_slow, s))
-            return REQ_LATER;
-    }
-    pv_fail_as(&err, "rate-limited", "too many sign-ins at once");
-    return reply_problem(r, &err);
-}
 
 static const char *member(const struct req *r, const char *name)
 {
@@ -107,7 +78,7 @@ static void login_work(struct req *r)
 
 static enum req_result login(struct req *r)
 {
-    return later(r, login_work);
+    return req_run_slow(r, login_work);
 }
 
 static void setup_work(struct req *r)
@@ -123,7 +94,7 @@ static void setup_work(struct req *r)
 
 static enum req_result setup(struct req *r)
 {
-    return later(r, setup_work);
+    return req_run_slow(r, setup_work);
 }
 
 static enum req_result setup_state(struct req *r)
@@ -220,7 +191,7 @@ static void me_change_work(struct req *r)
 
 static enum req_result me_change(struct req *r)
 {
-    return later(r, me_change_work);
+    return req_run_slow(r, me_change_work);
 }
 
 static enum req_result my_logins(struct req *r)
@@ -296,7 +267,7 @@ static void user_create_work(struct req *r)
 
 static enum req_result user_create(struct req *r)
 {
-    return later(r, user_create_work);
+    return req_run_slow(r, user_create_work);
 }
 
 static void user_change_work(struct req *r)
@@ -317,7 +288,7 @@ static void user_change_work(struct req *r)
 
 static enum req_result user_change(struct req *r)
 {
-    return later(r, user_change_work);
+    return req_run_slow(r, user_change_work);
 }
 
 static enum req_result user_delete(struct req *r)

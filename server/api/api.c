@@ -12,8 +12,6 @@
 #include <polyvisor/str.h>
 #include <polyvisor/workers.h>
 
-#define SLOW_US 50000
-
 int api_start(const struct api_config *config, struct api **out, struct pv_err *err)
 {
     struct api *a = calloc(1, sizeof(*a));
@@ -31,12 +29,14 @@ int api_start(const struct api_config *config, struct api **out, struct pv_err *
     auth_derive_key(a->auth, "cursor", a->cursor_key);
     buf_init(&a->openapi, 8u << 20);
     a->arena = arena_new(256u << 10, 4u << 20);
-    a->slow = workers_new("api-slow", 2, 64);
+    a->slow = workers_new("api-slow", 4, 64);
     rc = a->arena && a->slow ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for the API");
     if (rc == PV_OK)
         rc = routes_build(a, err);
     if (rc == PV_OK)
         rc = openapi_build(a, err);
+    if (rc == PV_OK)
+        rc = tally_start(a, err);
     if (rc == PV_OK)
         rc = events_start(a, err);
     if (rc != PV_OK) {
@@ -52,6 +52,7 @@ void api_stop(struct api *a)
     if (!a)
         return;
     events_stop(a);
+    tally_stop(a);
     workers_free(a->slow);
     buf_free(&a->openapi);
     arena_free(a->arena);
@@ -71,6 +72,33 @@ void api_set_net(struct api *a, struct net *net)
 void api_drain(struct api *a)
 {
     __atomic_store_n(&a->draining, true, __ATOMIC_RELAXED);
+}
+
+struct slow {
+    struct req *r;
+    void (*work)(struct req *r);
+};
+
+static void run_slow(void *arg)
+{
+    struct slow *s = arg;
+
+    s->work(s->r);
+    req_finish(s->r);
+}
+
+enum req_result req_run_slow(struct req *r, void (*work)(struct req *r))
+{
+    struct slow *s = arena_alloc(r->arena, sizeof(*s));
+    struct pv_err err = { 0 };
+
+    if (s) {
+        *s = (struct slow){ r, work };
+        if (workers_submit(api_of(r)->slow, run_slow, s))
+            return REQ_LATER;
+    }
+    pv_fail_as(&err, "rate-limited", "too many requests of this sort at once");
+    return reply_problem(r, &err);
 }
 
 static bool is_safe(const char *method)
@@ -168,12 +196,9 @@ static void audit(struct req *r, int status)
 
 void api_finished(struct req *r, int status, int64_t took_us)
 {
+    (void)took_us;
     if (!r->route)
         return;
-    /* Writes may wait for a commit, for a password's hash, or because the client prefers to. */
-    if (took_us > SLOW_US && is_safe(r->method) && r->route->answer != ANSWER_STREAM && !(r->route->flags & ROUTE_LIVE))
-        log_msg(PV_LOG_WARN, "api.slow", "method=%s route=%s status=%d took_us=%" PRId64 " request=%s", r->method,
-                r->route->pattern, status, took_us, r->request_id);
     /* Strangers without credentials cannot fill the database: only sign-ins and callers we know are recorded. */
     if (status == 401 && r->route->permission != PERM_PUBLIC)
         return;

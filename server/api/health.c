@@ -48,7 +48,7 @@ static int count_by(struct req *r, enum pv_kind kind, uint16_t field, struct tal
 {
     struct store_tally *rows;
     size_t n;
-    int rc = store_tally(api_of(r)->store, kind, field, r->arena, &rows, &n, err);
+    int rc = tally_get(r, kind, field, false, &rows, &n, err);
 
     if (rc != PV_OK)
         return rc;

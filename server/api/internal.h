@@ -16,7 +16,7 @@ struct api {
     struct core *core;
     struct auth *auth;
     struct net *net;
-    struct workers *slow;           /* password hashing and other work that takes long */
+    struct workers *slow;           /* password hashing, deleting a provider: what takes long */
     uint8_t cursor_key[32];
     int64_t started_ms;
     char nonce[17];                 /* makes ETags of lists different after a restart */
@@ -26,12 +26,17 @@ struct api {
     struct buf openapi;             /* the document, made at start */
     bool draining;
     struct event_hub *events;
+    struct tally_cache *tallies;
 };
 
 static inline struct api *api_of(const struct req *r)
 {
     return r->app;
 }
+
+/* --- api.c */
+/* Does the work, which fills in the answer, on a thread that may take its time; the handler returns what this does. */
+enum req_result req_run_slow(struct req *r, void (*work)(struct req *r));
 
 /* --- routes.c: hand-written routes of each file, ended by pattern == NULL */
 extern const struct route access_routes[];
@@ -105,6 +110,13 @@ void live_done(void *ctx, int rc, const char *json, const struct pv_err *err);
 /* --- idempotency.c */
 /* true: answered already (replayed or refused). Otherwise o->idempotency is set when the request has a key. */
 bool idempotency_replayed(struct req *r, struct core_options *o);
+
+/* --- tally.c */
+int tally_start(struct api *a, struct pv_err *err);
+void tally_stop(struct api *a);
+/* store_tally, or with `sum` store_sum, as of the kind's last change. */
+int tally_get(struct req *r, enum pv_kind kind, uint16_t field, bool sum, struct store_tally **out, size_t *n,
+              struct pv_err *err);
 
 /* --- events.c */
 int events_start(struct api *a, struct pv_err *err);

@@ -148,7 +148,7 @@ static enum req_result provider_change(struct req *r)
     return rc == PV_OK ? object_reply(r, 200, PV_KIND_provider, &id) : reply_problem(r, &err);
 }
 
-static enum req_result provider_delete(struct req *r)
+static void provider_delete_work(struct req *r)
 {
     struct core_actor by = actor_of(r);
     struct core_options o;
@@ -159,8 +159,15 @@ static enum req_result provider_delete(struct req *r)
     if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK ||
         options_read(r, r->route->kind, &o, &err) != PV_OK || query_bool(r, "force", &force, &err) != PV_OK ||
         core_provider_delete(api_of(r)->core, &by, &id, force, &o, &err) != PV_OK)
-        return reply_problem(r, &err);
-    return reply_empty(r, 204);
+        reply_problem(r, &err);
+    else
+        reply_empty(r, 204);
+}
+
+/* A large inventory takes seconds to delete. */
+static enum req_result provider_delete(struct req *r)
+{
+    return req_run_slow(r, provider_delete_work);
 }
 
 /* Findings of a probe are an array; the answer says first whether all went well. */

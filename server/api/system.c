@@ -279,7 +279,7 @@ static int write_split(struct req *r, struct jsonw *w, const char *key, enum pv_
     struct store_tally *rows;
     uint64_t by[32] = { 0 }, total = 0;
     size_t n;
-    int rc = store_tally(api_of(r)->store, kind, (uint16_t)field, r->arena, &rows, &n, err);
+    int rc = tally_get(r, kind, (uint16_t)field, false, &rows, &n, err);
 
     if (rc != PV_OK)
         return rc;
@@ -303,7 +303,7 @@ static int write_sum(struct req *r, struct jsonw *w, const char *key, enum pv_ki
     struct store_tally *rows;
     uint64_t sum = 0;
     size_t n;
-    int rc = store_sum(api_of(r)->store, kind, (uint16_t)field, r->arena, &rows, &n, err);
+    int rc = tally_get(r, kind, (uint16_t)field, true, &rows, &n, err);
 
     for (size_t i = 0; rc == PV_OK && i < n; i++)
         sum += (uint64_t)rows[i].value;
@@ -318,7 +318,7 @@ static int write_families(struct req *r, struct jsonw *w, struct pv_err *err)
     struct store_tally *rows;
     uint64_t by[8] = { 0 };
     size_t n;
-    int rc = store_tally(api_of(r)->store, PV_KIND_vm, UINT16_MAX, r->arena, &rows, &n, err);
+    int rc = tally_get(r, PV_KIND_vm, UINT16_MAX, false, &rows, &n, err);
 
     for (size_t i = 0; rc == PV_OK && i < n; i++) {
         const struct model_provider *p = core_provider_ref(api_of(r)->core, &rows[i].provider, r->arena);
