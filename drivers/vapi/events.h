@@ -27,7 +27,7 @@ struct events {
     int64_t last_key;           /* 0: none yet */
     char begin[40];             /* the server's time to begin from */
     int64_t next_read_ms;       /* monotonic */
-    bool due;                   /* the last turn came too early */
+    bool due;                   /* the last turn came too early: there may be news at next_read_ms */
     bool unsupported;
 };
 

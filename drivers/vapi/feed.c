@@ -21,7 +21,7 @@
 #include "drivers/vapi/vapi.h"
 
 #define WAIT_S 30
-#define EVENTS_S 2          /* events were left for the next turn */
+#define EVENTS_LATER_MS 10000 /* a listing is news enough; events can wait */
 #define UPDATES_MOST 500
 #define FILTER_TRIES 16
 #define CLEANUP_MS 1000     /* the end of a driver host is near when a watch ends */
@@ -212,10 +212,13 @@ static struct enc *wait_request(const struct feed *f, unsigned wait_s)
 
 static unsigned wait_seconds(const struct feed *f)
 {
-    int64_t left = (f->next_poll_ms - clock_mono_ms()) / 1000;
-    int64_t most = f->events.due ? EVENTS_S : WAIT_S;
+    int64_t now = clock_mono_ms(), until = now + WAIT_S * 1000;
 
-    return left < 1 ? 1 : (unsigned)(left > most ? most : left);
+    if (f->next_poll_ms < until)
+        until = f->next_poll_ms;
+    if (f->events.due && f->events.next_read_ms < until)
+        until = f->events.next_read_ms;
+    return until - now < 1000 ? 1 : (unsigned)((until - now + 999) / 1000);
 }
 
 /* One answer of the feed, applied. *more: the next one is there already. */
@@ -342,6 +345,7 @@ static int one_login(struct feed *f, struct pv_err *err)
         rc = vapi_tell_provider(f->v, f->requests, push, err);
     if (rc == PV_OK)
         rc = events_read(f->v, &f->c, generation, &f->events, f->b, err);
+    f->events.next_read_ms = clock_mono_ms() + EVENTS_LATER_MS;
     if (rc == PV_OK)
         rc = list(f, err);
     if (rc == PV_OK)

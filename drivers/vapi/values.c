@@ -55,15 +55,9 @@ bool value_field_bool(const xmlNode *node, const char *name, bool *out)
 
 bool value_time(const xmlNode *node, int64_t *ms)
 {
-    const char *text = value_text(node), *fraction;
+    const char *text = value_text(node);
 
-    if (!text || !clock_parse(text, strlen(text), ms))
-        return false;
-    /* Servers write up to nanoseconds: to the nearest millisecond. */
-    fraction = strchr(text, '.');
-    if (fraction && strspn(fraction + 1, "0123456789") > 3 && fraction[4] >= '5')
-        ++*ms;
-    return true;
+    return text && clock_parse(text, strlen(text), ms);
 }
 
 const xmlNode *value_at(const xmlNode *node, const char *path)
