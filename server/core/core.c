@@ -162,6 +162,7 @@ static void tick(void *arg)
 static void locks_init(struct core *c)
 {
     pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->workers_lock, NULL);
     pthread_mutex_init(&c->tasks_lock, NULL);
     pthread_mutex_init(&c->identity_lock, NULL);
     pthread_mutex_init(&c->usage_lock, NULL);
@@ -250,16 +251,30 @@ int core_start(const struct core_config *config, struct core **out, struct pv_er
     return PV_OK;
 }
 
+static int nothing(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    (void)tx;
+    (void)arg;
+    (void)err;
+    return PV_OK;
+}
+
 void core_stop(struct core *c)
 {
+    struct workers *workers;
+
     if (!c)
         return;
     atomic_store(&c->stopping, true);
     core_clock_stop(c);
     providers_stop(c);
-    workers_free(c->workers);
-    /* A connect job that ran meanwhile may have opened one more. */
-    providers_stop(c);
+    pthread_mutex_lock(&c->workers_lock);
+    workers = PV_TAKE(c->workers);
+    pthread_mutex_unlock(&c->workers_lock);
+    workers_free(workers);
+    /* The writer thread still has ends of tasks to tell about. */
+    while (atomic_load(&c->endings) > 0)
+        store_write(c->store, nothing, NULL, NULL);
     waiters_end(c);
     core_free(c);
 }

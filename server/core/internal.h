@@ -3,7 +3,7 @@
  * internal - what the files of core share.
  *
  * Lock order: provider.apply_lock, core.lock, core.tasks_lock, provider.lock,
- * then one of the leaves (identity_lock, usage_lock, subs_lock, clock_lock,
+ * then one of the leaves (identity_lock, usage_lock, subs_lock, clock_lock, workers_lock,
  * event_ring of a provider belongs to apply_lock). Storage and sessions are
  * called with at most apply_lock held, but for driver_watch, driver_refresh,
  * driver_call and driver_cancel, which do not block and run under
@@ -77,7 +77,9 @@ struct core {
     struct kind_info kinds[KINDS];
     const struct model_shape *event_shape;
     uint64_t hash_key[2];
-    struct workers *workers;
+    pthread_mutex_t workers_lock;
+    struct workers *workers;            /* NULL while core ends; guarded by workers_lock */
+    atomic_uint endings;                /* ends of tasks on their way to storage */
     atomic_bool stopping;
 
     pthread_mutex_t lock;

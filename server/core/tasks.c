@@ -344,21 +344,24 @@ static void ended_job(void *arg)
     else
         atomic_fetch_add(&c->n_failed, 1);
     task_unregister(t);
-    if (t->bulk && !t->is_parent)
+    /* This may be the writer's thread then; the next start counts the children anew. */
+    if (t->bulk && !t->is_parent && !atomic_load(&c->stopping))
         bulk_child_ended(t, e->change.state);
     waiters_tell(c, &id);
     tasks_wake(c);
     ending_free(e);
+    atomic_fetch_sub(&c->endings, 1);
 }
 
 /* On the writer thread. */
 static void end_written(void *arg, int rc, const struct pv_err *err)
 {
     struct ending *e = arg;
+    struct core *c = e->task->core;
 
     if (rc != PV_OK)
         log_msg(PV_LOG_ERROR, "task.end", "%s", err ? err->message : "not stored");
-    if (!core_submit(e->task->core, ended_job, e))
+    if (!core_submit(c, ended_job, e) && !core_later(c, 1, ended_job, e))
         ended_job(e);
 }
 
@@ -394,6 +397,7 @@ void task_end(struct task *t, enum pv_task_state state, bool changed, const char
         e->change.error = &e->error;
     }
     events_init(&e->events, c);
+    atomic_fetch_add(&c->endings, 1);
     if (store_write_later(c->store, end_tx, e, end_written, &err) != PV_OK) {
         int rc = store_write(c->store, end_tx, e, &err);
 

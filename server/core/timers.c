@@ -14,7 +14,12 @@ struct timer {
 
 bool core_submit(struct core *c, work_fn fn, void *arg)
 {
-    return workers_submit(c->workers, fn, arg);
+    bool taken;
+
+    pthread_mutex_lock(&c->workers_lock);
+    taken = c->workers && workers_submit(c->workers, fn, arg);
+    pthread_mutex_unlock(&c->workers_lock);
+    return taken;
 }
 
 bool core_later(struct core *c, int64_t ms, work_fn fn, void *arg)
