@@ -165,4 +165,6 @@ int64_t task_deadline_ms(const struct cli *c, int64_t otherwise_ms);
 /* providers.c: prints the steps of a probe; false if one failed. */
 bool findings_print(struct cli *c, const json_t *findings);
 /* login.c */
+/* A file that a flag names, "-" is standard input. Owned by the caller. */
+int file_read(struct cli *c, const char *path, size_t max, char **out, struct pv_err *err);
 int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out, struct pv_err *err);

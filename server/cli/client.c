@@ -68,7 +68,7 @@ int client_open(struct cli *c, struct pv_err *err)
         config.pins = &pin;
         config.npins = 1;
     } else if (c->ca_file) {
-        rc = str_read_file(c->ca_file, 1u << 20, &pem, NULL, err);
+        rc = file_read(c, c->ca_file, 1u << 20, &pem, err);
         if (rc != PV_OK)
             return rc;
         config.ca_pem = pem;

@@ -83,6 +83,23 @@ static const char *own_code(const struct cli *c, const struct pv_err *err)
     }
 }
 
+/* lib's usual remedies speak of providers, too. */
+static const char *remedy_of(const struct cli *c, const struct pv_err *err)
+{
+    if (err->remedy[0] || c->problem)
+        return err->remedy[0] ? err->remedy : pv_err_problem(err)->remedy;
+    switch (err->rc) {
+    case PV_EIO:
+        return "Try again; if it stays so, the server's log tells more.";
+    case PV_EUNKNOWN:
+        return "Look at the object, or at polyvisor task list, before trying again.";
+    case PV_ETIMEOUT:
+        return "The server is slow or the network is; try again.";
+    default:
+        return "";
+    }
+}
+
 static void print_json(const struct cli *c, const struct pv_err *err)
 {
     struct buf out;
@@ -100,7 +117,7 @@ static void print_json(const struct cli *c, const struct pv_err *err)
     jsonw_object(&w, NULL);
     jsonw_str(&w, "code", own_code(c, err));
     jsonw_str(&w, "detail", err->message);
-    jsonw_str(&w, "remedy", err->remedy[0] ? err->remedy : pv_err_problem(err)->remedy);
+    jsonw_str(&w, "remedy", remedy_of(c, err));
     jsonw_end(&w);
     fprintf(stderr, "%s\n", buf_ok(&out) && out.data ? out.data : "{}");
     buf_free(&out);
@@ -122,7 +139,7 @@ void failure_print(const struct cli *c, const struct pv_err *err)
     const json_t *errors = json_object_get(c->problem, "errors");
     const json_t *provider = json_object_get(c->problem, "provider");
     const char *native = json_string_value(json_object_get(provider, "native_message"));
-    const char *remedy = err->remedy[0] ? err->remedy : pv_err_problem(err)->remedy;
+    const char *remedy = remedy_of(c, err);
     const json_t *one;
     size_t i;
 

@@ -37,6 +37,16 @@ static void wipe(char *text)
     free(text);
 }
 
+int file_read(struct cli *c, const char *path, size_t max, char **out, struct pv_err *err)
+{
+    int rc = str_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, max, out, NULL, err);
+
+    /* "Not found" is said of objects. */
+    if (rc != PV_OK)
+        c->exit_code = CLI_ERROR;
+    return rc;
+}
+
 int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out, struct pv_err *err)
 {
     const char *path = cli_flag(c, flag), *value = env ? getenv(env) : NULL;
@@ -53,7 +63,7 @@ int secret_read(struct cli *c, const char *flag, const char *env, const char *pr
                              env ? " or set " : "", env ? env : "");
         return term_ask(c, prompt, true, out, err);
     }
-    rc = str_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, SECRET_MAX, &text, NULL, err);
+    rc = file_read(c, path, SECRET_MAX, &text, err);
     if (rc != PV_OK)
         return rc;
     text[strcspn(text, "\r\n")] = '\0';

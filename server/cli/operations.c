@@ -405,7 +405,7 @@ static int read_plan(struct cli *c, const char *path, json_t **out, struct pv_er
 {
     char *text = NULL;
     json_error_t why;
-    int rc = str_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, 4u << 20, &text, NULL, err);
+    int rc = file_read(c, path, 4u << 20, &text, err);
 
     if (rc != PV_OK)
         return rc;

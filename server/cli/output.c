@@ -258,6 +258,21 @@ static struct column column_at(const struct model_kind *kind, const char *path)
     return column;
 }
 
+/* Names of members are the server's text like everything else. */
+static const char *clean_key(struct cli *c, const char *key)
+{
+    struct buf clean;
+    char *text;
+    const char *kept;
+
+    buf_init(&clean, 64u << 10);
+    term_clean(&clean, key, strlen(key));
+    text = buf_take(&clean);
+    kept = text ? arena_strdup(c->arena, text) : NULL;
+    free(text);
+    return kept ? kept : "?";
+}
+
 /* An array of objects is a table of its own below its name. */
 static void put_children(struct cli *c, const char *path, const json_t *items, struct buf *out)
 {
@@ -270,7 +285,7 @@ static void put_children(struct cli *c, const char *path, const json_t *items, s
     for (size_t k = 0; model_kind_at(k); k++)
         if (model_kind_at(k)->owner != PV_KIND_NONE && strcmp(model_kind_at(k)->member, path) == 0)
             child = model_kind_at(k);
-    buf_printf(out, "%s:\n", path);
+    buf_printf(out, "%s:\n", clean_key(c, path));
     if (child) {
         columns_usual(c->arena, child, &columns, &n);
     } else {
@@ -279,8 +294,10 @@ static void put_children(struct cli *c, const char *path, const json_t *items, s
 
         columns = arena_alloc(c->arena, 32 * sizeof(*columns));
         json_object_foreach (json_array_get(items, 0), key, value)
-            if (columns && n < 32 && !json_is_object(value))
-                columns[n++] = column_at(NULL, arena_strdup(c->arena, key));
+            if (columns && n < 32 && !json_is_object(value)) {
+                columns[n] = column_at(NULL, arena_strdup(c->arena, key));
+                columns[n++].title = clean_key(c, key);
+            }
     }
     t = columns ? table_new(columns, n) : NULL;
     json_array_foreach (items, i, item) {
@@ -318,7 +335,8 @@ static void put_member(struct cli *c, const struct model_kind *kind, const char 
     struct column column = column_at(kind, path);
     struct buf raw, clean;
     enum term_style style = STYLE_PLAIN;
-    size_t width = strlen(path) + 1;
+    const char *label = clean_key(c, path);
+    size_t width = term_width(label) + 1;
 
     buf_init(&raw, 4u << 20);
     buf_init(&clean, 16u << 20);
@@ -327,7 +345,7 @@ static void put_member(struct cli *c, const struct model_kind *kind, const char 
         term_clean_lines(&clean, raw.data, raw.len);
         if (c->color && (column.state || strcmp(path, "status") == 0))
             style = term_style_of(raw.data);
-        buf_printf(out, "%s:", path);
+        buf_printf(out, "%s:", label);
         do
             buf_char(out, ' ');
         while (++width < LABEL);

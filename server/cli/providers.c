@@ -179,7 +179,7 @@ static int put_tls(struct cli *c, json_t *body, struct pv_err *err)
     if (json_array_size(pins) > 0)
         json_object_set(tls, "pins", pins);
     if (ca) {
-        rc = str_read_file(ca, 65536, &pem, NULL, err);
+        rc = file_read(c, ca, 65536, &pem, err);
         if (rc == PV_OK)
             json_object_set_new(tls, "ca_pem", json_string(pem));
         free(pem);

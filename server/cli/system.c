@@ -57,11 +57,13 @@ static int search(struct cli *c, struct pv_err *err)
 }
 
 /* Counts by a word, as one line: "vms: 500, 429 running, 71 off". */
-static void put_counts(const char *key, const json_t *group, struct buf *out)
+static void put_counts(const char *key, const json_t *group, struct buf *line)
 {
     const char *word, *inner_word;
     json_t *value, *inner;
+    struct buf text, *out = &text;
 
+    buf_init(&text, 64u << 10);
     buf_printf(out, "%-18s %" JSON_INTEGER_FORMAT, key, json_integer_value(json_object_get(group, "total")));
     json_object_foreach ((json_t *)group, word, value) {
         if (json_is_integer(value) && strcmp(word, "total") != 0 && json_integer_value(value) > 0)
@@ -70,7 +72,9 @@ static void put_counts(const char *key, const json_t *group, struct buf *out)
             if (json_integer_value(inner) > 0)
                 buf_printf(out, ", %" JSON_INTEGER_FORMAT " %s", json_integer_value(inner), inner_word);
     }
-    buf_char(out, '\n');
+    term_clean(line, text.data ? text.data : "", text.len);
+    buf_char(line, '\n');
+    buf_free(&text);
 }
 
 /* Groups of counts first, then what else there is. */
@@ -135,7 +139,7 @@ static int read_body(struct cli *c, const char *text, json_t **out, struct pv_er
     int rc = PV_OK;
 
     if (strcmp(text, "-") == 0)
-        rc = str_read_file("/dev/stdin", 16u << 20, &file, NULL, err);
+        rc = file_read(c, text, 16u << 20, &file, err);
     if (rc != PV_OK)
         return rc;
     *out = json_loads(file ? file : text, JSON_DECODE_ANY, &why);
