@@ -19,25 +19,36 @@ static const struct model_param user_all_flags[] = {
     { .name = "full_name", .type = PARAM_TEXT, .max = 256, .doc = "Name for people." },
     { .name = "enabled", .type = PARAM_BOOL, .doc = "May sign in; --no-enabled: may not." },
     { .name = "password", .type = PARAM_BOOL, .doc = "Ask for a new password." },
-    { .name = "password_file", .type = PARAM_TEXT, .max = 4096,
-      .doc = "File with the password, - for standard input; else POLYVISOR_USER_PASSWORD, else you are asked." },
+    { .name = "password_file",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with the password, - for standard input; else POLYVISOR_USER_PASSWORD, else you "
+             "are asked." },
     { 0 },
 };
 static const struct model_param token_flags[] = {
-    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "Narrows what it may do; your own rights unless given." },
-    { .name = "expires_at", .type = PARAM_TIME, .nullable = true, .doc = "When it ends: 30d, 2026-12-31; null: never." },
+    { .name = "role",
+      .type = PARAM_ENUM,
+      .enum_id = PV_ENUM_role,
+      .doc = "Narrows what it may do; your own rights unless given." },
+    { .name = "expires_at",
+      .type = PARAM_TIME,
+      .nullable = true,
+      .doc = "When it ends: 30d, 2026-12-31; null: never." },
     { 0 },
 };
 
 static bool wants_document(const struct cli *c)
 {
-    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML || c->output == OUT_NAME;
+    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
+           c->output == OUT_NAME;
 }
 
 static int put_password(struct cli *c, json_t *body, struct pv_err *err)
 {
     char *password = NULL;
-    int rc = secret_read(c, "password_file", "POLYVISOR_USER_PASSWORD", "Password of the user (12 characters or more)", &password, err);
+    int rc = secret_read(c, "password_file", "POLYVISOR_USER_PASSWORD",
+                         "Password of the user (12 characters or more)", &password, err);
 
     if (rc != PV_OK)
         return rc;
@@ -62,8 +73,9 @@ static int tell(struct cli *c, json_t *user, const char *what, struct pv_err *er
 static int user_add(struct cli *c, struct pv_err *err)
 {
     json_t *body = NULL, *user = NULL;
-    int rc = cli_flag(c, "role") ? cli_body(c, user_flags, &body, err)
-                                 : cli_usage(c, err, "--role is needed: viewer, operator, admin or monitor");
+    int rc = cli_flag(c, "role")
+                 ? cli_body(c, user_flags, &body, err)
+                 : cli_usage(c, err, "--role is needed: viewer, operator, admin or monitor");
 
     if (rc == PV_OK && json_object_del(body, "enabled") == 0)
         rc = cli_usage(c, err, "a new user may sign in; user change --no-enabled stops that");
@@ -88,7 +100,8 @@ static int user_change(struct cli *c, struct pv_err *err)
     if (rc == PV_OK && json_object_size(body) == 0)
         rc = cli_usage(c, err, "say what to change: --role, --full-name, --password, --no-enabled");
     if (rc == PV_OK)
-        rc = client_call(c, "PATCH", arena_printf(c->arena, API "/users/%s", segment), body, NULL, &user, err);
+        rc = client_call(c, "PATCH", arena_printf(c->arena, API "/users/%s", segment), body, NULL,
+                         &user, err);
     json_decref(body);
     return rc == PV_OK ? tell(c, user, "changed", err) : rc;
 }
@@ -136,15 +149,44 @@ static int audit_verify(struct cli *c, struct pv_err *err)
 }
 
 const struct command access_commands[] = {
-    { .words = "user add", .args = "NAME", .doc = "Let another person in.", .flags = user_all_flags, .run = user_add, .least = 1,
+    { .words = "user add",
+      .args = "NAME",
+      .doc = "Let another person in.",
+      .flags = user_all_flags,
+      .run = user_add,
+      .least = 1,
       .most = 1 },
-    { .words = "user change", .args = "USER", .doc = "Change a user; a new password or role ends the user's logins.",
-      .flags = user_all_flags, .run = user_change, .least = 1, .most = 1 },
-    { .words = "user delete", .args = "USER...", .doc = "Delete a user with all tokens.", .groups = GROUP_YES, .run = object_delete,
+    { .words = "user change",
+      .args = "USER",
+      .doc = "Change a user; a new password or role ends the user's logins.",
+      .flags = user_all_flags,
+      .run = user_change,
+      .least = 1,
+      .most = 1 },
+    { .words = "user delete",
+      .args = "USER...",
+      .doc = "Delete a user with all tokens.",
+      .groups = GROUP_YES,
+      .run = object_delete,
       .least = 1 },
-    { .words = "token create", .args = "NAME", .doc = "Make a token for a program; it is shown this once.", .flags = token_flags,
-      .run = token_create, .least = 1, .most = 1, .more = "  export POLYVISOR_TOKEN=$(polyvisor token create ci --role operator --expires-at 30d)" },
-    { .words = "token delete", .args = "TOKEN...", .doc = "End tokens.", .groups = GROUP_YES, .run = object_delete, .least = 1 },
-    { .words = "audit verify", .args = "", .doc = "Check that nobody changed the audit records.", .run = audit_verify },
+    { .words = "token create",
+      .args = "NAME",
+      .doc = "Make a token for a program; it is shown this once.",
+      .flags = token_flags,
+      .run = token_create,
+      .least = 1,
+      .most = 1,
+      .more = "  export POLYVISOR_TOKEN=$(polyvisor token create ci --role operator --expires-at "
+              "30d)" },
+    { .words = "token delete",
+      .args = "TOKEN...",
+      .doc = "End tokens.",
+      .groups = GROUP_YES,
+      .run = object_delete,
+      .least = 1 },
+    { .words = "audit verify",
+      .args = "",
+      .doc = "Check that nobody changed the audit records.",
+      .run = audit_verify },
     { 0 },
 };

@@ -39,17 +39,17 @@ enum cli_exit {
     CLI_CONFLICT = 5,
     CLI_TIMEOUT = 6,
     CLI_PARTLY = 7,
-    CLI_DETACHED = 130,     /* Ctrl-C while waiting: what was asked for goes on */
+    CLI_DETACHED = 130, /* Ctrl-C while waiting: what was asked for goes on */
 };
 
 enum cli_output { OUT_TSV, OUT_TABLE, OUT_WIDE, OUT_JSON, OUT_JSONL, OUT_YAML, OUT_CSV, OUT_NAME };
 
 /* Sets of flags that many commands share. */
 enum cli_group {
-    GROUP_LIST = 1,     /* --filter --sort --limit --all --count */
-    GROUP_FIELDS = 2,   /* --fields */
-    GROUP_WAIT = 4,     /* --wait --timeout */
-    GROUP_MANY = 8,     /* --filter as a selection, --max-parallel ... */
+    GROUP_LIST = 1,   /* --filter --sort --limit --all --count */
+    GROUP_FIELDS = 2, /* --fields */
+    GROUP_WAIT = 4,   /* --wait --timeout */
+    GROUP_MANY = 8,   /* --filter as a selection, --max-parallel ... */
     GROUP_DRY_RUN = 16,
     GROUP_YES = 32,
 };
@@ -57,30 +57,30 @@ enum cli_group {
 struct cli;
 
 struct command {
-    const char *words;                  /* "vm snapshot create" */
-    const char *args;                   /* "VM SNAPSHOT...", "" if it takes none */
-    const char *doc;                    /* one sentence */
-    const char *more;                   /* further text for --help and the man page, or NULL */
-    const struct model_param *flags;    /* its own flags, or NULL */
+    const char *words;               /* "vm snapshot create" */
+    const char *args;                /* "VM SNAPSHOT...", "" if it takes none */
+    const char *doc;                 /* one sentence */
+    const char *more;                /* further text for --help and the man page, or NULL */
+    const struct model_param *flags; /* its own flags, or NULL */
     unsigned groups;
     int (*run)(struct cli *c, struct pv_err *err);
-    const struct model_kind *kind;      /* what its first argument names; for completion, too */
+    const struct model_kind *kind; /* what its first argument names; for completion, too */
     const struct model_operation *op;
-    size_t least, most;                 /* number of arguments; most 0 with args: any number */
+    size_t least, most; /* number of arguments; most 0 with args: any number */
     bool hidden;
 };
 
 /* One flag as it was typed. */
 struct cli_flag {
     const struct model_param *param;
-    const char *value;      /* "true" or "false" for switches */
+    const char *value; /* "true" or "false" for switches */
 };
 
 struct cli {
     struct arena *arena;
-    const struct command *commands;     /* ended by words == NULL */
+    const struct command *commands; /* ended by words == NULL */
     const struct command *command;
-    const char *path;                   /* words typed so far, where there is no whole command */
+    const char *path; /* words typed so far, where there is no whole command */
     const char *args[CLI_ARGS_MAX];
     size_t nargs;
     struct cli_flag flags[CLI_FLAGS_MAX];
@@ -94,8 +94,8 @@ struct cli {
     const char *url, *token, *fingerprint, *ca_file, *context_name;
     struct httpc *http;
 
-    json_t *problem;        /* the server's problem document, if that was the failure */
-    int exit_code;          /* < 0: decided by the error */
+    json_t *problem; /* the server's problem document, if that was the failure */
+    int exit_code;   /* < 0: decided by the error */
 };
 
 /* ------------------------------------------------------------------ commands.c, parse.c */
@@ -114,8 +114,10 @@ uint64_t cli_flag_number(const struct cli *c, const char *name, uint64_t otherwi
 /* Value of the nth use of a repeated flag, or NULL. */
 const char *cli_flag_nth(const struct cli *c, const char *name, size_t n);
 /* A wrong command line: exit code 2. */
-int cli_usage(struct cli *c, struct pv_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Flags of a table as a JSON object, with the types of the table; what is required must be there. */
+int cli_usage(struct cli *c, struct pv_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Flags of a table as a JSON object, with the types of the table; what is required must be there.
+ */
 int cli_body(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err);
 /* "--timeout-s" of "timeout_s". */
 const char *cli_flag_text(struct arena *a, const char *name);
@@ -153,10 +155,13 @@ int object_delete(struct cli *c, struct pv_err *err);
 int operation_run(struct cli *c, struct pv_err *err);
 extern const struct model_param edit_flags[], wait_for_flags[];
 
-/* The path segment that names an object: its id, or name:... percent-encoded. NULL after err is filled. */
-const char *object_segment(struct cli *c, const struct model_kind *kind, const char *text, struct pv_err *err);
+/* The path segment that names an object: its id, or name:... percent-encoded. NULL after err is
+ * filled. */
+const char *object_segment(struct cli *c, const struct model_kind *kind, const char *text,
+                           struct pv_err *err);
 /* Its id, asking the server if a name was given. */
-int object_id(struct cli *c, const struct model_kind *kind, const char *text, const char **id, struct pv_err *err);
+int object_id(struct cli *c, const struct model_kind *kind, const char *text, const char **id,
+              struct pv_err *err);
 
 /* tasks.c: waits if the flags say so, tells what came of it. Takes the task over. */
 int task_finish(struct cli *c, json_t *task, struct pv_err *err);
@@ -167,4 +172,5 @@ bool findings_print(struct cli *c, const json_t *findings);
 /* login.c */
 /* A file that a flag names, "-" is standard input. Owned by the caller. */
 int file_read(struct cli *c, const char *path, size_t max, char **out, struct pv_err *err);
-int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out, struct pv_err *err);
+int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out,
+                struct pv_err *err);

@@ -48,9 +48,14 @@ static const char *plain_fingerprint(struct arena *a, const char *text)
 
 int client_open(struct cli *c, struct pv_err *err)
 {
-    struct httpc_config config = { .tls = HTTPC_TLS_CA, .allow_http = true, .max_connections = 2, .timeout_ms = CALL_MS,
-                                   .stall_timeout_ms = CALL_MS, .max_response = UINT64_C(16) << 30,
-                                   .user_agent = "polyvisor/" PV_VERSION, .cancelled = was_interrupted };
+    struct httpc_config config = { .tls = HTTPC_TLS_CA,
+                                   .allow_http = true,
+                                   .max_connections = 2,
+                                   .timeout_ms = CALL_MS,
+                                   .stall_timeout_ms = CALL_MS,
+                                   .max_response = UINT64_C(16) << 30,
+                                   .user_agent = "polyvisor/" PV_VERSION,
+                                   .cancelled = was_interrupted };
     const char *pin = NULL;
     char *pem = NULL;
     int rc;
@@ -63,7 +68,8 @@ int client_open(struct cli *c, struct pv_err *err)
     if (c->fingerprint) {
         pin = plain_fingerprint(c->arena, c->fingerprint);
         if (!pin)
-            return cli_usage(c, err, "a fingerprint is the SHA-256 of a certificate: 64 hex digits");
+            return cli_usage(c, err,
+                             "a fingerprint is the SHA-256 of a certificate: 64 hex digits");
         config.tls = HTTPC_TLS_PIN;
         config.pins = &pin;
         config.npins = 1;
@@ -81,7 +87,8 @@ int client_open(struct cli *c, struct pv_err *err)
 void client_escape(struct buf *out, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._~", *p))
+        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+            strchr("-._~", *p))
             buf_char(out, (char)*p);
         else
             buf_printf(out, "%%%02X", *p);
@@ -102,13 +109,22 @@ static int explain(struct cli *c, struct pv_err *err)
     if (err->rc == PV_ECERT) {
         pv_wrap(err, "the server does not show a certificate that is trusted here");
         if (c->fingerprint)
-            pv_err_remedy(err, "Its certificate was changed, or this is not the server. It now shows %s; compare that with "
-                               "the line the server prints at its start, then sign in again.", err->native_code);
+            pv_err_remedy(err,
+                          "Its certificate was changed, or this is not the server. It now shows "
+                          "%s; compare that with "
+                          "the line the server prints at its start, then sign in again.",
+                          err->native_code);
         else
-            pv_err_remedy(err, "It shows %s. If the server printed the same at its start, trust it with polyvisor login, or "
-                               "with --fingerprint.", err->native_code);
+            pv_err_remedy(err,
+                          "It shows %s. If the server printed the same at its start, trust it with "
+                          "polyvisor login, or "
+                          "with --fingerprint.",
+                          err->native_code);
     } else if (err->rc == PV_EOFFLINE) {
-        pv_err_remedy(err, "Is the server running, and is %s its address? Sign in to another with polyvisor login URL.", c->url);
+        pv_err_remedy(err,
+                      "Is the server running, and is %s its address? Sign in to another with "
+                      "polyvisor login URL.",
+                      c->url);
     }
     return err->rc;
 }
@@ -122,7 +138,8 @@ static int refused(struct cli *c, const struct httpc_response *r, struct pv_err 
     if (r->status == 401 && !c->token)
         pv_err_remedy(err, "Sign in with polyvisor login, or set POLYVISOR_TOKEN.");
     else if (r->status == 401)
-        pv_err_remedy(err, "The token is not known or has ended: sign in again with polyvisor login.");
+        pv_err_remedy(err,
+                      "The token is not known or has ended: sign in again with polyvisor login.");
     return err->rc;
 }
 
@@ -141,7 +158,8 @@ static void put(struct cli *c, struct headers *h, const char *name, const char *
         h->lines[h->n++] = line;
 }
 
-static void put_headers(struct cli *c, struct headers *h, const char *method, const struct call *call, bool has_body)
+static void put_headers(struct cli *c, struct headers *h, const char *method,
+                        const struct call *call, bool has_body)
 {
     put(c, h, "Accept", call->accept ? call->accept : "application/json");
     if (call->cookie)
@@ -150,7 +168,8 @@ static void put_headers(struct cli *c, struct headers *h, const char *method, co
         put(c, h, "Authorization", arena_printf(c->arena, "Bearer %s", c->token));
     put(c, h, "X-CSRF-Token", call->csrf);
     if (has_body)
-        put(c, h, "Content-Type", strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json");
+        put(c, h, "Content-Type",
+            strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json");
     if (call->once) {
         uint8_t dice[16];
         char key[33];
@@ -177,8 +196,10 @@ static bool wait_for_turn(const struct httpc_response *r)
     return !term_interrupted();
 }
 
-/* Sends until there is an answer: again after a cut where that is safe, again after "too many requests". */
-static int send(struct cli *c, const struct httpc_request *request, bool once, struct httpc_response *r, struct pv_err *err)
+/* Sends until there is an answer: again after a cut where that is safe, again after "too many
+ * requests". */
+static int send(struct cli *c, const struct httpc_request *request, bool once,
+                struct httpc_response *r, struct pv_err *err)
 {
     bool again = once;
 
@@ -199,7 +220,8 @@ static int send(struct cli *c, const struct httpc_request *request, bool once, s
     }
 }
 
-static int take_answer(struct httpc_response *r, struct call *call, json_t **out, struct pv_err *err)
+static int take_answer(struct httpc_response *r, struct call *call, json_t **out,
+                       struct pv_err *err)
 {
     char type[128];
     json_error_t why;
@@ -217,8 +239,8 @@ static int take_answer(struct httpc_response *r, struct call *call, json_t **out
     return *out ? PV_OK : pv_fail(err, PV_EIO, "the server's answer is not JSON: %s", why.text);
 }
 
-int client_call(struct cli *c, const char *method, const char *path, const json_t *body, struct call *call, json_t **out,
-                struct pv_err *err)
+int client_call(struct cli *c, const char *method, const char *path, const json_t *body,
+                struct call *call, json_t **out, struct pv_err *err)
 {
     struct call none = { 0 };
     struct httpc_response r;
@@ -238,8 +260,12 @@ int client_call(struct cli *c, const char *method, const char *path, const json_
     }
     put_headers(c, &h, method, call, text != NULL);
     rc = send(c,
-              &(struct httpc_request){ .method = method, .url = arena_printf(c->arena, "%s%s", c->url, path),
-                                       .headers = h.lines, .nheaders = h.n, .body = text, .body_len = text ? strlen(text) : 0,
+              &(struct httpc_request){ .method = method,
+                                       .url = arena_printf(c->arena, "%s%s", c->url, path),
+                                       .headers = h.lines,
+                                       .nheaders = h.n,
+                                       .body = text,
+                                       .body_len = text ? strlen(text) : 0,
                                        .timeout_ms = call->timeout_ms },
               call->once, &r, err);
     if (text) {
@@ -281,7 +307,7 @@ struct reader {
     client_line_fn each;
     void *ctx;
     struct pv_err *err;
-    struct buf rest;        /* a line that is not whole yet */
+    struct buf rest; /* a line that is not whole yet */
     struct buf problem;
     bool decided, refused;
 };
@@ -318,7 +344,8 @@ static int on_body(void *ctx, const void *data, size_t len)
 
             buf_append(&r->rest, at, part);
             if (!buf_ok(&r->rest))
-                return pv_fail(r->err, PV_EIO, "a line of the answer is larger than %u bytes", LINE_MAX);
+                return pv_fail(r->err, PV_EIO, "a line of the answer is larger than %u bytes",
+                               LINE_MAX);
             if (!newline)
                 return PV_OK;
             rc = give_line(r, r->rest.data ? r->rest.data : "", r->rest.len);
@@ -333,8 +360,8 @@ static int on_body(void *ctx, const void *data, size_t len)
     return PV_OK;
 }
 
-int client_lines(struct cli *c, const char *path, const char *accept, const char *last_event, client_line_fn each, void *ctx,
-                 struct pv_err *err)
+int client_lines(struct cli *c, const char *path, const char *accept, const char *last_event,
+                 client_line_fn each, void *ctx, struct pv_err *err)
 {
     struct call call = { .accept = accept };
     struct httpc_response response;
@@ -349,8 +376,13 @@ int client_lines(struct cli *c, const char *path, const char *accept, const char
     put_headers(c, &h, "GET", &call, false);
     put(c, &h, "Last-Event-ID", last_event);
     rc = send(c,
-              &(struct httpc_request){ .method = "GET", .url = arena_printf(c->arena, "%s%s", c->url, path), .headers = h.lines,
-                                       .nheaders = h.n, .on_body = on_body, .ctx = &reader, .timeout_ms = STREAM_MS,
+              &(struct httpc_request){ .method = "GET",
+                                       .url = arena_printf(c->arena, "%s%s", c->url, path),
+                                       .headers = h.lines,
+                                       .nheaders = h.n,
+                                       .on_body = on_body,
+                                       .ctx = &reader,
+                                       .timeout_ms = STREAM_MS,
                                        .stall_timeout_ms = STREAM_STALL_MS },
               false, &response, err);
     if (rc == PV_OK && response.status >= 400) {

@@ -11,30 +11,32 @@
 #include "server/cli/cli.h"
 
 struct call {
-    bool once;              /* POST: safe to send again */
-    unsigned wait_s;        /* Prefer: wait */
+    bool once;       /* POST: safe to send again */
+    unsigned wait_s; /* Prefer: wait */
     const char *if_match;
     const char *accept;
     const char *cookie, *csrf;
-    unsigned timeout_ms;    /* 0: 90 s */
+    unsigned timeout_ms; /* 0: 90 s */
     /* out */
     long status;
     char etag[128];
     char set_cookie[512];
-    char *text;             /* the body, where it is no JSON; owned by the caller (free) */
+    char *text; /* the body, where it is no JSON; owned by the caller (free) */
 };
 
 /* Makes the connection by what context_choose() found. */
 int client_open(struct cli *c, struct pv_err *err);
-/* `path` begins with a slash and is ready to be sent. `body` NULL: none (POST: {}). *out NULL: an empty answer. `call` may be NULL. */
-int client_call(struct cli *c, const char *method, const char *path, const json_t *body, struct call *call, json_t **out,
-                struct pv_err *err);
+/* `path` begins with a slash and is ready to be sent. `body` NULL: none (POST: {}). *out NULL: an
+ * empty answer. `call` may be NULL. */
+int client_call(struct cli *c, const char *method, const char *path, const json_t *body,
+                struct call *call, json_t **out, struct pv_err *err);
 int client_get(struct cli *c, const char *path, json_t **out, struct pv_err *err);
 
-/* Lines of an answer as they come, without their newline; nonzero stops with that rc. PV_ECANCELED from it ends well. */
+/* Lines of an answer as they come, without their newline; nonzero stops with that rc. PV_ECANCELED
+ * from it ends well. */
 typedef int (*client_line_fn)(void *ctx, const char *line, size_t len, struct pv_err *err);
-int client_lines(struct cli *c, const char *path, const char *accept, const char *last_event, client_line_fn each, void *ctx,
-                 struct pv_err *err);
+int client_lines(struct cli *c, const char *path, const char *accept, const char *last_event,
+                 client_line_fn each, void *ctx, struct pv_err *err);
 
 /* Percent-encode. */
 void client_escape(struct buf *out, const char *text);

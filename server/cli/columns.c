@@ -16,39 +16,57 @@
 /* What people look for first. A kind that is not here shows its first fields of a list. */
 static const struct {
     enum pv_kind kind;
-    uint16_t fields[9];     /* as F() gives them plus one, ended by 0 */
+    uint16_t fields[9]; /* as F() gives them plus one, ended by 0 */
 } usual[] = {
 #define COL(kind, name) (F(kind, name) + 1)
-    { PV_KIND_vm, { COL(vm, name), COL(vm, power_state), COL(vm, cpu_count), COL(vm, memory_bytes), COL(vm, guest_ip_addresses),
-                    COL(vm, host), COL(vm, provider), COL(vm, health) } },
-    { PV_KIND_host, { COL(host, name), COL(host, connection_state), COL(host, cores), COL(host, memory_bytes),
-                      COL(host, cluster), COL(host, product_version), COL(host, provider), COL(host, health) } },
-    { PV_KIND_provider, { COL(provider, name), COL(provider, state), COL(provider, driver), COL(provider, endpoint),
-                          COL(provider, product_name), COL(provider, product_version) } },
-    { PV_KIND_datastore, { COL(datastore, name), COL(datastore, datastore_type), COL(datastore, capacity_bytes),
-                           COL(datastore, free_bytes), COL(datastore, accessible), COL(datastore, provider),
-                           COL(datastore, health) } },
-    { PV_KIND_network, { COL(network, name), COL(network, network_type), COL(network, switch_), COL(network, vlan_id),
-                         COL(network, provider) } },
-    { PV_KIND_switch, { COL(switch, name), COL(switch, switch_type), COL(switch, host), COL(switch, uplinks),
-                        COL(switch, provider) } },
-    { PV_KIND_cluster, { COL(cluster, name), COL(cluster, cluster_type), COL(cluster, hosts_total), COL(cluster, cores),
-                         COL(cluster, memory_bytes), COL(cluster, provider), COL(cluster, health) } },
-    { PV_KIND_datacenter, { COL(datacenter, name), COL(datacenter, provider), COL(datacenter, health) } },
-    { PV_KIND_resource_pool, { COL(resource_pool, name), COL(resource_pool, cluster), COL(resource_pool, parent),
-                               COL(resource_pool, memory_limit_bytes), COL(resource_pool, provider) } },
-    { PV_KIND_snapshot, { COL(snapshot, name), COL(snapshot, owner), COL(snapshot, taken_at), COL(snapshot, current),
-                          COL(snapshot, memory), COL(snapshot, size_bytes) } },
-    { PV_KIND_task, { COL(task, action), COL(task, state), COL(task, progress), COL(task, subjects), COL(task, actor_name),
-                      COL(task, created_at), COL(task, error) } },
-    { PV_KIND_event, { COL(event, time), COL(event, type), COL(event, severity), COL(event, ref), COL(event, actor_name),
-                       COL(event, message) } },
-    { PV_KIND_user, { COL(user, name), COL(user, role), COL(user, enabled), COL(user, full_name), COL(user, last_login_at) } },
-    { PV_KIND_token, { COL(token, name), COL(token, user), COL(token, role), COL(token, expires_at), COL(token, last_used_at) } },
+    { PV_KIND_vm,
+      { COL(vm, name), COL(vm, power_state), COL(vm, cpu_count), COL(vm, memory_bytes),
+        COL(vm, guest_ip_addresses), COL(vm, host), COL(vm, provider), COL(vm, health) } },
+    { PV_KIND_host,
+      { COL(host, name), COL(host, connection_state), COL(host, cores), COL(host, memory_bytes),
+        COL(host, cluster), COL(host, product_version), COL(host, provider), COL(host, health) } },
+    { PV_KIND_provider,
+      { COL(provider, name), COL(provider, state), COL(provider, driver), COL(provider, endpoint),
+        COL(provider, product_name), COL(provider, product_version) } },
+    { PV_KIND_datastore,
+      { COL(datastore, name), COL(datastore, datastore_type), COL(datastore, capacity_bytes),
+        COL(datastore, free_bytes), COL(datastore, accessible), COL(datastore, provider),
+        COL(datastore, health) } },
+    { PV_KIND_network,
+      { COL(network, name), COL(network, network_type), COL(network, switch_),
+        COL(network, vlan_id), COL(network, provider) } },
+    { PV_KIND_switch,
+      { COL(switch, name), COL(switch, switch_type), COL(switch, host), COL(switch, uplinks),
+        COL(switch, provider) } },
+    { PV_KIND_cluster,
+      { COL(cluster, name), COL(cluster, cluster_type), COL(cluster, hosts_total),
+        COL(cluster, cores), COL(cluster, memory_bytes), COL(cluster, provider),
+        COL(cluster, health) } },
+    { PV_KIND_datacenter,
+      { COL(datacenter, name), COL(datacenter, provider), COL(datacenter, health) } },
+    { PV_KIND_resource_pool,
+      { COL(resource_pool, name), COL(resource_pool, cluster), COL(resource_pool, parent),
+        COL(resource_pool, memory_limit_bytes), COL(resource_pool, provider) } },
+    { PV_KIND_snapshot,
+      { COL(snapshot, name), COL(snapshot, owner), COL(snapshot, taken_at), COL(snapshot, current),
+        COL(snapshot, memory), COL(snapshot, size_bytes) } },
+    { PV_KIND_task,
+      { COL(task, action), COL(task, state), COL(task, progress), COL(task, subjects),
+        COL(task, actor_name), COL(task, created_at), COL(task, error) } },
+    { PV_KIND_event,
+      { COL(event, time), COL(event, type), COL(event, severity), COL(event, ref),
+        COL(event, actor_name), COL(event, message) } },
+    { PV_KIND_user,
+      { COL(user, name), COL(user, role), COL(user, enabled), COL(user, full_name),
+        COL(user, last_login_at) } },
+    { PV_KIND_token,
+      { COL(token, name), COL(token, user), COL(token, role), COL(token, expires_at),
+        COL(token, last_used_at) } },
     { PV_KIND_tag, { COL(tag, name), COL(tag, description) } },
     { PV_KIND_folder, { COL(folder, name), COL(folder, parent), COL(folder, notes) } },
-    { PV_KIND_audit, { COL(audit, time), COL(audit, actor_name), COL(audit, action), COL(audit, subject), COL(audit, outcome),
-                       COL(audit, address) } },
+    { PV_KIND_audit,
+      { COL(audit, time), COL(audit, actor_name), COL(audit, action), COL(audit, subject),
+        COL(audit, outcome), COL(audit, address) } },
 #undef COL
 };
 
@@ -57,7 +75,8 @@ static const struct {
 /* "on" of "tpm.on" says nothing without what stands before it. */
 static bool says_enough(const struct model_kind *kind, const char *last)
 {
-    static const char *const vague[] = { "id", "name", "type", "state", "count", "on", "mode", "bytes", "full", "newest_at" };
+    static const char *const vague[] = { "id", "name", "type",  "state", "count",
+                                         "on", "mode", "bytes", "full",  "newest_at" };
 
     for (size_t i = 0; i < PV_COUNT(vague); i++)
         if (strcmp(vague[i], last) == 0)
@@ -65,8 +84,10 @@ static bool says_enough(const struct model_kind *kind, const char *last)
     return !model_field(kind, last, strlen(last));
 }
 
-/* The field's short name in filters if it has one, else the end of its path where that is enough. */
-static const char *title(struct arena *a, const struct model_kind *kind, const struct model_field *f)
+/* The field's short name in filters if it has one, else the end of its path where that is enough.
+ */
+static const char *title(struct arena *a, const struct model_kind *kind,
+                         const struct model_field *f)
 {
     const char *name = f->path, *last = strrchr(f->path, '.');
     char *text;
@@ -85,9 +106,13 @@ static const char *title(struct arena *a, const struct model_kind *kind, const s
     return text ? text : name;
 }
 
-static struct column column_of(struct arena *a, const struct model_kind *kind, const struct model_field *f)
+static struct column column_of(struct arena *a, const struct model_kind *kind,
+                               const struct model_field *f)
 {
-    return (struct column){ .path = f->path, .title = title(a, kind, f), .type = f->type, .unit = f->unit,
+    return (struct column){ .path = f->path,
+                            .title = title(a, kind, f),
+                            .type = f->type,
+                            .unit = f->unit,
                             .state = f->type == MODEL_ENUM };
 }
 
@@ -120,7 +145,8 @@ static const char *whole_paths(struct cli *c, const struct model_kind *kind, con
         const struct model_field *f = model_field(kind, p, len);
 
         if (len > 0)
-            buf_printf(&out, "%s%.*s", out.len ? "," : "", f ? (int)strlen(f->path) : (int)len, f ? f->path : p);
+            buf_printf(&out, "%s%.*s", out.len ? "," : "", f ? (int)strlen(f->path) : (int)len,
+                       f ? f->path : p);
         p += len + (p[len] == ',');
     }
     text = buf_take(&out);
@@ -130,8 +156,8 @@ static const char *whole_paths(struct cli *c, const struct model_kind *kind, con
 }
 
 /* One column for each field that was named, in the order in which they were named. */
-static void named_columns(struct cli *c, const struct model_kind *kind, const char *fields, struct column *columns, size_t most,
-                          size_t *n)
+static void named_columns(struct cli *c, const struct model_kind *kind, const char *fields,
+                          struct column *columns, size_t most, size_t *n)
 {
     for (const char *p = fields; *p;) {
         size_t len = strcspn(p, ",");
@@ -144,7 +170,8 @@ static void named_columns(struct cli *c, const struct model_kind *kind, const ch
             size_t before = *n;
 
             for (size_t i = 0; i < kind->nfields && *n < most; i++)
-                if (strncmp(kind->fields[i].path, part, len) == 0 && kind->fields[i].path[len] == '.')
+                if (strncmp(kind->fields[i].path, part, len) == 0 &&
+                    kind->fields[i].path[len] == '.')
                     columns[(*n)++] = column_of(c->arena, kind, &kind->fields[i]);
             if (*n == before && *n < most) {
                 char *upper = arena_strdup(c->arena, part);
@@ -152,14 +179,16 @@ static void named_columns(struct cli *c, const struct model_kind *kind, const ch
                 for (char *q = upper; q && *q; q++)
                     if (*q >= 'a' && *q <= 'z')
                         *q = (char)(*q - 32);
-                columns[(*n)++] = (struct column){ .path = part, .title = upper, .type = MODEL_STR };
+                columns[(*n)++] =
+                    (struct column){ .path = part, .title = upper, .type = MODEL_STR };
             }
         }
         p += len + (p[len] == ',');
     }
 }
 
-static const char *joined(struct cli *c, const struct column *columns, size_t n, const struct model_kind *kind)
+static const char *joined(struct cli *c, const struct column *columns, size_t n,
+                          const struct model_kind *kind)
 {
     struct buf out;
     char *text;
@@ -178,8 +207,8 @@ static const char *joined(struct cli *c, const struct column *columns, size_t n,
     return kept;
 }
 
-int columns_make(struct cli *c, const struct model_kind *kind, const char *fields, struct column **out, size_t *n,
-                 const char **wanted, struct pv_err *err)
+int columns_make(struct cli *c, const struct model_kind *kind, const char *fields,
+                 struct column **out, size_t *n, const char **wanted, struct pv_err *err)
 {
     bool whole = c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML;
     size_t most = kind->nfields * 2 + 64;
@@ -290,7 +319,8 @@ void cell_write(struct buf *out, const struct column *column, const json_t *valu
 
     switch (json_typeof(value)) {
     case JSON_STRING:
-        if (human && column->type == MODEL_TIME && clock_parse(json_string_value(value), json_string_length(value), &ms))
+        if (human && column->type == MODEL_TIME &&
+            clock_parse(json_string_value(value), json_string_length(value), &ms))
             term_time(out, ms);
         else
             buf_append(out, json_string_value(value), json_string_length(value));
@@ -308,7 +338,8 @@ void cell_write(struct buf *out, const struct column *column, const json_t *valu
         buf_text(out, human ? "no" : "false");
         break;
     case JSON_ARRAY:
-        json_array_foreach (value, i, one) {
+        json_array_foreach(value, i, one)
+        {
             if (i > 0)
                 buf_text(out, human ? ", " : ",");
             cell_write(out, column, one, human);

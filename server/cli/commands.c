@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command table: what the model says (list, show and the operations of each kind), and what single files add. */
+/* The command table: what the model says (list, show and the operations of each kind), and what
+ * single files add. */
 #include "server/cli/cli.h"
 
 #include <stdlib.h>
@@ -10,20 +11,34 @@
 #define COMMANDS_MAX 512
 
 static const struct command *const written[] = {
-    login_commands, context_commands, provider_commands, bulk_commands,  task_commands,
+    login_commands, context_commands, provider_commands, bulk_commands,   task_commands,
     event_commands, own_commands,     access_commands,   system_commands,
 };
 
-static const char *const outputs[] = { "table", "wide", "json", "jsonl", "yaml", "csv", "name", NULL };
+static const char *const outputs[] = {
+    "table", "wide", "json", "jsonl", "yaml", "csv", "name", NULL
+};
 
 const struct model_param cli_global_flags[] = {
-    { .name = "output", .type = PARAM_ENUM, .choices = outputs,
+    { .name = "output",
+      .type = PARAM_ENUM,
+      .choices = outputs,
       .doc = "Form of the answer (-o). On a terminal a table, else values with tabs between." },
     { .name = "no_header", .type = PARAM_BOOL, .doc = "No line of titles above a list." },
-    { .name = "context", .type = PARAM_TEXT, .doc = "Which of your servers to ask; see context list." },
-    { .name = "url", .type = PARAM_TEXT, .max = 1024, .doc = "Address of the server, instead of the context's." },
-    { .name = "ca", .type = PARAM_TEXT, .max = 4096, .doc = "File with the authorities that vouch for the server." },
-    { .name = "fingerprint", .type = PARAM_TEXT, .max = 128,
+    { .name = "context",
+      .type = PARAM_TEXT,
+      .doc = "Which of your servers to ask; see context list." },
+    { .name = "url",
+      .type = PARAM_TEXT,
+      .max = 1024,
+      .doc = "Address of the server, instead of the context's." },
+    { .name = "ca",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with the authorities that vouch for the server." },
+    { .name = "fingerprint",
+      .type = PARAM_TEXT,
+      .max = 128,
       .doc = "SHA-256 of the server's certificate: trust this one and no other." },
     { .name = "quiet", .type = PARAM_BOOL, .doc = "No notes and no progress on stderr (-q)." },
     { .name = "help", .type = PARAM_BOOL, .doc = "Explain the command (-h)." },
@@ -31,29 +46,54 @@ const struct model_param cli_global_flags[] = {
 };
 
 static const struct model_param list_flags[] = {
-    { .name = "filter", .type = PARAM_TEXT, .max = 4096,
+    { .name = "filter",
+      .type = PARAM_TEXT,
+      .max = 4096,
       .doc = "Only what matches: 'power:running tag:env=prod memory>=8GiB'." },
-    { .name = "sort", .type = PARAM_TEXT, .max = 1024, .doc = "Fields to sort by, - for descending: -memory,name." },
+    { .name = "sort",
+      .type = PARAM_TEXT,
+      .max = 1024,
+      .doc = "Fields to sort by, - for descending: -memory,name." },
     { .name = "limit", .type = PARAM_INT, .min = 1, .doc = "At most so many." },
-    { .name = "all", .type = PARAM_BOOL, .doc = "Everything; on a terminal a list otherwise ends after 1000." },
+    { .name = "all",
+      .type = PARAM_BOOL,
+      .doc = "Everything; on a terminal a list otherwise ends after 1000." },
     { .name = "count", .type = PARAM_BOOL, .doc = "Only how many there are." },
     { 0 },
 };
 static const struct model_param field_flags[] = {
-    { .name = "fields", .type = PARAM_TEXT, .max = 4096, .doc = "Only these fields, with commas between; see explain." },
+    { .name = "fields",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "Only these fields, with commas between; see explain." },
     { 0 },
 };
 static const struct model_param wait_flags[] = {
-    { .name = "wait", .type = PARAM_BOOL, .doc = "Wait for the end (the default); --no-wait only starts it." },
-    { .name = "timeout", .type = PARAM_TEXT, .max = 32, .doc = "Wait no longer than this: 90s, 5m, 2h. The work goes on." },
+    { .name = "wait",
+      .type = PARAM_BOOL,
+      .doc = "Wait for the end (the default); --no-wait only starts it." },
+    { .name = "timeout",
+      .type = PARAM_TEXT,
+      .max = 32,
+      .doc = "Wait no longer than this: 90s, 5m, 2h. The work goes on." },
     { 0 },
 };
 static const char *const on_error[] = { "continue", "stop", NULL };
 static const struct model_param many_flags[] = {
-    { .name = "filter", .type = PARAM_TEXT, .max = 4096, .doc = "All that match, instead of names: 'tag:lab power:running'." },
+    { .name = "filter",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "All that match, instead of names: 'tag:lab power:running'." },
     { .name = "max_parallel", .type = PARAM_INT, .min = 1, .max = 256, .doc = "So many at once." },
-    { .name = "per_provider", .type = PARAM_INT, .min = 1, .max = 256, .doc = "So many at once on one provider." },
-    { .name = "on_error", .type = PARAM_ENUM, .choices = on_error, .doc = "Go on with the others, or start no more." },
+    { .name = "per_provider",
+      .type = PARAM_INT,
+      .min = 1,
+      .max = 256,
+      .doc = "So many at once on one provider." },
+    { .name = "on_error",
+      .type = PARAM_ENUM,
+      .choices = on_error,
+      .doc = "Go on with the others, or start no more." },
     { 0 },
 };
 static const struct model_param dry_run_flags[] = {
@@ -61,7 +101,9 @@ static const struct model_param dry_run_flags[] = {
     { 0 },
 };
 static const struct model_param yes_flags[] = {
-    { .name = "yes", .type = PARAM_BOOL, .doc = "Do not ask (-y). Needed where nobody can answer." },
+    { .name = "yes",
+      .type = PARAM_BOOL,
+      .doc = "Do not ask (-y). Needed where nobody can answer." },
     { 0 },
 };
 
@@ -131,11 +173,13 @@ static const char *argument(struct arena *a, const struct model_kind *kind, cons
     return text ? arena_printf(a, "%s%s", text, after) : NULL;
 }
 
-static const char list_more[] =
-    "The filter is the one of the API and the browser page. A field has a name (see explain) or a short one:\n"
-    "  name~web*  power:running  memory>=8GiB  ip:10.1.  tag:env=prod  host:esx1  created_at>now-7d\n"
-    "Terms stand side by side (and), with 'or' between, with - before (not), in brackets. Free words look into\n"
-    "names, addresses, notes and tags.";
+static const char list_more[] = "The filter is the one of the API and the browser page. A field "
+                                "has a name (see explain) or a short one:\n"
+                                "  name~web*  power:running  memory>=8GiB  ip:10.1.  tag:env=prod  "
+                                "host:esx1  created_at>now-7d\n"
+                                "Terms stand side by side (and), with 'or' between, with - before "
+                                "(not), in brackets. Free words look into\n"
+                                "names, addresses, notes and tags.";
 
 static void add_kind(struct builder *b, const struct model_kind *k)
 {
@@ -144,46 +188,79 @@ static void add_kind(struct builder *b, const struct model_kind *k)
     /* Who has no name is called by its id. */
     const char *who = model_field(k, "name", 4) ? "" : " ID";
 
-    add(b, &(struct command){ .words = arena_printf(b->arena, "%s list", noun),
-                              .args = child ? arena_printf(b->arena, "[%s]", argument(b->arena, model_kind(k->owner), "")) : "",
-                              .doc = "List them: by filter, sorted, with the fields of your choice.",
-                              .more = list_more, .groups = GROUP_LIST | GROUP_FIELDS, .run = object_list, .kind = k,
-                              .most = child ? 1 : 0 });
+    add(b, &(struct command){
+               .words = arena_printf(b->arena, "%s list", noun),
+               .args = child ? arena_printf(b->arena, "[%s]",
+                                            argument(b->arena, model_kind(k->owner), ""))
+                             : "",
+               .doc = "List them: by filter, sorted, with the fields of your choice.",
+               .more = list_more,
+               .groups = GROUP_LIST | GROUP_FIELDS,
+               .run = object_list,
+               .kind = k,
+               .most = child ? 1 : 0 });
     add(b, &(struct command){ .words = arena_printf(b->arena, "%s show", noun),
                               .args = argument(b->arena, k, *who || child ? "-ID..." : "..."),
-                              .doc = "Show everything known about it.", .groups = GROUP_FIELDS, .run = object_show, .kind = k,
+                              .doc = "Show everything known about it.",
+                              .groups = GROUP_FIELDS,
+                              .run = object_show,
+                              .kind = k,
                               .least = 1 });
     if (child || !(k->flags & MODEL_SYNCED))
         return;
-    add(b, &(struct command){ .words = arena_printf(b->arena, "%s edit", noun), .args = argument(b->arena, k, "..."),
-                              .doc = "Change our own notes, tags, folder and attributes of it.", .flags = edit_flags,
-                              .run = object_edit, .kind = k, .least = 1 });
-    add(b, &(struct command){ .words = arena_printf(b->arena, "%s tag", noun),
-                              .args = arena_printf(b->arena, "%s TAG...", argument(b->arena, k, "")),
-                              .doc = "Put tags on it (env=prod), take tags off it (env=prod-).", .run = object_tag, .kind = k,
-                              .least = 2 });
-    add(b, &(struct command){ .words = arena_printf(b->arena, "%s wait", noun), .args = argument(b->arena, k, ""),
-                              .doc = "Wait until it is in a state.", .flags = wait_for_flags, .run = object_wait, .kind = k,
-                              .least = 1, .most = 1,
-                              .more = "--for takes a filter (power=running) or the name of a field that must be there (ip).\n"
+    add(b, &(struct command){ .words = arena_printf(b->arena, "%s edit", noun),
+                              .args = argument(b->arena, k, "..."),
+                              .doc = "Change our own notes, tags, folder and attributes of it.",
+                              .flags = edit_flags,
+                              .run = object_edit,
+                              .kind = k,
+                              .least = 1 });
+    add(b,
+        &(struct command){ .words = arena_printf(b->arena, "%s tag", noun),
+                           .args = arena_printf(b->arena, "%s TAG...", argument(b->arena, k, "")),
+                           .doc = "Put tags on it (env=prod), take tags off it (env=prod-).",
+                           .run = object_tag,
+                           .kind = k,
+                           .least = 2 });
+    add(b, &(struct command){ .words = arena_printf(b->arena, "%s wait", noun),
+                              .args = argument(b->arena, k, ""),
+                              .doc = "Wait until it is in a state.",
+                              .flags = wait_for_flags,
+                              .run = object_wait,
+                              .kind = k,
+                              .least = 1,
+                              .most = 1,
+                              .more = "--for takes a filter (power=running) or the name of a field "
+                                      "that must be there (ip).\n"
                                       "Ends with 6 if it does not come about in time." });
 }
 
-static void add_operation(struct builder *b, const struct model_operation *op, const struct model_kind *k)
+static void add_operation(struct builder *b, const struct model_operation *op,
+                          const struct model_kind *k)
 {
     bool child = k->owner != PV_KIND_NONE;
     bool everywhere = op->kind == PV_KIND_NONE;
     unsigned groups = GROUP_WAIT | GROUP_DRY_RUN | GROUP_YES;
-    const char *words = everywhere ? arena_printf(b->arena, "%s %s", typed(b->arena, k->name), model_operation_verb(op))
+    const char *words = everywhere ? arena_printf(b->arena, "%s %s", typed(b->arena, k->name),
+                                                  model_operation_verb(op))
                                    : typed(b->arena, op->name);
-    const char *args = child ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
-                                            argument(b->arena, k, ""))
-                             : argument(b->arena, k, "...");
+    const char *args =
+        child ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
+                             argument(b->arena, k, ""))
+              : argument(b->arena, k, "...");
 
     if (!child && !everywhere)
         groups |= GROUP_MANY;
-    add(b, &(struct command){ .words = words, .args = args, .doc = op->doc, .flags = op->params, .groups = groups,
-                              .run = operation_run, .kind = k, .op = op, .least = child ? 2 : 0, .most = child ? 2 : 0 });
+    add(b, &(struct command){ .words = words,
+                              .args = args,
+                              .doc = op->doc,
+                              .flags = op->params,
+                              .groups = groups,
+                              .run = operation_run,
+                              .kind = k,
+                              .op = op,
+                              .least = child ? 2 : 0,
+                              .most = child ? 2 : 0 });
 }
 
 static void add_model(struct builder *b, const struct model_kind *k)
@@ -197,18 +274,22 @@ static void add_model(struct builder *b, const struct model_kind *k)
             add_operation(b, op, k);
 }
 
-/* People meet VMs first; the tables of the model begin with what is referred to. Devices come last. */
+/* People meet VMs first; the tables of the model begin with what is referred to. Devices come last.
+ */
 static const enum pv_kind first_kinds[] = {
-    PV_KIND_vm,      PV_KIND_snapshot, PV_KIND_host,   PV_KIND_cluster, PV_KIND_datacenter, PV_KIND_resource_pool,
-    PV_KIND_datastore, PV_KIND_network, PV_KIND_switch, PV_KIND_provider, PV_KIND_task,     PV_KIND_event,
-    PV_KIND_folder,  PV_KIND_tag,      PV_KIND_user,   PV_KIND_token,   PV_KIND_audit,
+    PV_KIND_vm,         PV_KIND_snapshot,      PV_KIND_host,      PV_KIND_cluster,
+    PV_KIND_datacenter, PV_KIND_resource_pool, PV_KIND_datastore, PV_KIND_network,
+    PV_KIND_switch,     PV_KIND_provider,      PV_KIND_task,      PV_KIND_event,
+    PV_KIND_folder,     PV_KIND_tag,           PV_KIND_user,      PV_KIND_token,
+    PV_KIND_audit,
 };
 
 static bool is_about(const struct command *cmd, const char *noun)
 {
     size_t len = strlen(noun);
 
-    return strncmp(cmd->words, noun, len) == 0 && (cmd->words[len] == ' ' || cmd->words[len] == '\0');
+    return strncmp(cmd->words, noun, len) == 0 &&
+           (cmd->words[len] == ' ' || cmd->words[len] == '\0');
 }
 
 /* Moves what is about a noun from one list to the end of the other. */
@@ -246,7 +327,9 @@ static bool sort_commands(struct builder *b, struct builder *out)
 
 const struct command *commands_build(struct arena *a)
 {
-    struct builder b = { .arena = a, .commands = arena_alloc(a, COMMANDS_MAX * sizeof(*b.commands)) }, sorted = { .arena = a };
+    struct builder b = { .arena = a,
+                         .commands = arena_alloc(a, COMMANDS_MAX * sizeof(*b.commands)) },
+                   sorted = { .arena = a };
 
     if (!b.commands)
         return NULL;

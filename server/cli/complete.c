@@ -2,7 +2,8 @@
 /*
  * Completion: the shells' scripts ask `polyvisor __complete WORD...` and show what it prints.
  *
- * Names come from the server, which gets 300 ms; without an answer there is nothing to choose, and no message.
+ * Names come from the server, which gets 300 ms; without an answer there is nothing to choose, and
+ * no message.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,15 +39,15 @@ static const char zsh_script[] =
     "    done < <(polyvisor __complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\n"
     "    _describe 'polyvisor' found\n"
     "}\n"
-    "if [ \"$funcstack[1]\" = _polyvisor ]; then _polyvisor \"$@\"; else compdef _polyvisor polyvisor; fi\n";
+    "if [ \"$funcstack[1]\" = _polyvisor ]; then _polyvisor \"$@\"; else compdef _polyvisor "
+    "polyvisor; fi\n";
 
-static const char fish_script[] =
-    "# completion of polyvisor for fish\n"
-    "function __polyvisor_complete\n"
-    "    set -l words (commandline -opc) (commandline -ct)\n"
-    "    polyvisor __complete $words[2..-1] 2>/dev/null\n"
-    "end\n"
-    "complete -c polyvisor -f -a '(__polyvisor_complete)'\n";
+static const char fish_script[] = "# completion of polyvisor for fish\n"
+                                  "function __polyvisor_complete\n"
+                                  "    set -l words (commandline -opc) (commandline -ct)\n"
+                                  "    polyvisor __complete $words[2..-1] 2>/dev/null\n"
+                                  "end\n"
+                                  "complete -c polyvisor -f -a '(__polyvisor_complete)'\n";
 
 const char *complete_script(const char *shell)
 {
@@ -57,7 +58,8 @@ const char *complete_script(const char *shell)
 }
 
 /* One line a word; its text may hold neither tab nor newline. */
-static void offer(struct buf *out, const char *before, const char *word, const char *doc, const char *typed)
+static void offer(struct buf *out, const char *before, const char *word, const char *doc,
+                  const char *typed)
 {
     struct buf clean;
 
@@ -72,7 +74,8 @@ static void offer(struct buf *out, const char *before, const char *word, const c
     buf_free(&clean);
 }
 
-static void offer_names(struct cli *c, const struct model_kind *kind, const char *typed, struct buf *out)
+static void offer_names(struct cli *c, const struct model_kind *kind, const char *typed,
+                        struct buf *out)
 {
     bool named = model_field(kind, "name", 4) != NULL;
     struct call call = { .timeout_ms = SERVER_MS };
@@ -94,7 +97,8 @@ static void offer_names(struct cli *c, const struct model_kind *kind, const char
         client_query(&path, "filter", filter.data ? filter.data : "");
     }
     if (client_call(c, "GET", path.data, NULL, &call, &answer, &err) == PV_OK)
-        json_array_foreach (json_object_get(answer, "items"), i, one) {
+        json_array_foreach(json_object_get(answer, "items"), i, one)
+        {
             const char *name = json_string_value(json_object_get(one, named ? "name" : "id"));
 
             if (name)
@@ -106,7 +110,8 @@ static void offer_names(struct cli *c, const struct model_kind *kind, const char
     buf_free(&filter);
 }
 
-static void offer_flags(const struct cli *c, const struct command *cmd, const char *typed, struct buf *out)
+static void offer_flags(const struct cli *c, const struct command *cmd, const char *typed,
+                        struct buf *out)
 {
     const struct model_param *tables[8];
     size_t n = cmd ? command_flag_tables(cmd, tables) : 0;
@@ -116,7 +121,8 @@ static void offer_flags(const struct cli *c, const struct command *cmd, const ch
             offer(out, "", cli_flag_text(c->arena, p->name), p->doc, typed);
 }
 
-static const struct model_param *flag_named(const struct cli *c, const struct command *cmd, const char *text)
+static const struct model_param *flag_named(const struct cli *c, const struct command *cmd,
+                                            const char *text)
 {
     const struct model_param *tables[8];
     size_t n = cmd ? command_flag_tables(cmd, tables) : 0;
@@ -134,11 +140,14 @@ static const struct model_param *flag_named(const struct cli *c, const struct co
     return NULL;
 }
 
-static void offer_values(struct cli *c, const struct command *cmd, const struct model_param *p, const char *typed, struct buf *out)
+static void offer_values(struct cli *c, const struct command *cmd, const struct model_param *p,
+                         const char *typed, struct buf *out)
 {
     if (p->type == PARAM_ENUM)
-        for (size_t i = 0; p->choices ? p->choices[i] != NULL : i < model_enum_count(p->enum_id); i++)
-            offer(out, "", p->choices ? p->choices[i] : model_enum_text(p->enum_id, (int64_t)i), NULL, typed);
+        for (size_t i = 0; p->choices ? p->choices[i] != NULL : i < model_enum_count(p->enum_id);
+             i++)
+            offer(out, "", p->choices ? p->choices[i] : model_enum_text(p->enum_id, (int64_t)i),
+                  NULL, typed);
     else if (p->type == PARAM_ID && p->ref != PV_KIND_NONE)
         offer_names(c, model_kind(p->ref), typed, out);
     else if (strcmp(p->name, "folder") == 0)
@@ -148,7 +157,8 @@ static void offer_values(struct cli *c, const struct command *cmd, const struct 
         char *before = arena_text(c->arena, typed, last ? (size_t)(last + 1 - typed) : 0);
 
         for (size_t i = 0; before && i < cmd->kind->nfields; i++)
-            if (!(cmd->kind->fields[i].flags & MODEL_SECRET) && (*p->name != 's' || cmd->kind->fields[i].flags & MODEL_SORT))
+            if (!(cmd->kind->fields[i].flags & MODEL_SECRET) &&
+                (*p->name != 's' || cmd->kind->fields[i].flags & MODEL_SORT))
                 offer(out, before, cmd->kind->fields[i].path, cmd->kind->fields[i].doc, typed);
     }
 }
@@ -163,7 +173,8 @@ static void offer_words(const struct cli *c, const char *path, const char *typed
         char word[64];
         bool whole;
 
-        if (cmd->hidden || (*path && (!str_starts(cmd->words, path) || cmd->words[strlen(path)] != ' ')))
+        if (cmd->hidden ||
+            (*path && (!str_starts(cmd->words, path) || cmd->words[strlen(path)] != ' ')))
             continue;
         str_copy_n(word, sizeof(word), cmd->words + skip, strcspn(cmd->words + skip, " "));
         whole = cmd->words[skip + strlen(word)] == '\0';
@@ -177,12 +188,14 @@ static void offer_words(const struct cli *c, const char *path, const char *typed
 static bool goes_on(const struct cli *c, const char *path)
 {
     for (const struct command *cmd = c->commands; cmd->words; cmd++)
-        if (str_starts(cmd->words, path) && (cmd->words[strlen(path)] == ' ' || !cmd->words[strlen(path)]))
+        if (str_starts(cmd->words, path) &&
+            (cmd->words[strlen(path)] == ' ' || !cmd->words[strlen(path)]))
             return true;
     return false;
 }
 
-static void offer_argument(struct cli *c, const struct command *cmd, size_t place, const char *typed, struct buf *out)
+static void offer_argument(struct cli *c, const struct command *cmd, size_t place,
+                           const char *typed, struct buf *out)
 {
     static const char *const shells[] = { "bash", "zsh", "fish" };
     const struct model_kind *kind = cmd->kind;

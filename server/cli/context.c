@@ -32,7 +32,8 @@ static int file_path(struct cli *c, const char **out, struct pv_err *err)
     if (!path && home)
         path = arena_printf(c->arena, "%s/.config/polyvisor/config.json", home);
     if (!path)
-        return pv_fail(err, PV_EINVAL, "there is no place for contexts: neither POLYVISOR_CONFIG nor HOME is set");
+        return pv_fail(err, PV_EINVAL,
+                       "there is no place for contexts: neither POLYVISOR_CONFIG nor HOME is set");
     *out = path;
     return PV_OK;
 }
@@ -62,7 +63,8 @@ int context_load(struct cli *c, json_t **out, struct pv_err *err)
     if (json_is_object(*out) && json_is_object(json_object_get(*out, "contexts")))
         return PV_OK;
     json_decref(*out);
-    pv_fail(err, PV_EFORMAT, "%s cannot be read as contexts (line %d: %s)", path, why.line, why.text);
+    pv_fail(err, PV_EFORMAT, "%s cannot be read as contexts (line %d: %s)", path, why.line,
+            why.text);
     pv_err_remedy(err, "Correct the file, or remove it and sign in again.");
     return PV_EFORMAT;
 }
@@ -239,8 +241,8 @@ static int context_list(struct cli *c, struct pv_err *err)
         return rc;
     current = json_string_value(json_object_get(file, "current"));
     answer = json_pack("{s:[]}", "items");
-    json_object_foreach (json_object_get(file, "contexts"), name, entry)
-        json_array_append_new(json_object_get(answer, "items"), shown(name, entry, str_eq(name, current)));
+    json_object_foreach(json_object_get(file, "contexts"), name, entry) json_array_append_new(
+        json_object_get(answer, "items"), shown(name, entry, str_eq(name, current)));
     rc = output_items(c, answer, columns, PV_COUNT(columns), "name", err);
     json_decref(answer);
     json_decref(file);
@@ -306,17 +308,35 @@ static int context_delete(struct cli *c, struct pv_err *err)
         if (str_eq(json_string_value(json_object_get(file, "current")), c->args[0]))
             json_object_set_new(file, "current", json_null());
         rc = context_save(c, file, err);
-        term_note(c, "The context %s is forgotten. Its token still works; polyvisor logout ends one.", c->args[0]);
+        term_note(c,
+                  "The context %s is forgotten. Its token still works; polyvisor logout ends one.",
+                  c->args[0]);
     }
     json_decref(file);
     return rc;
 }
 
 const struct command context_commands[] = {
-    { .words = "context list", .args = "", .doc = "List the servers you have signed in to.", .run = context_list },
-    { .words = "context show", .args = "[NAME]", .doc = "Show one; without a name, the present one.", .run = context_show,
+    { .words = "context list",
+      .args = "",
+      .doc = "List the servers you have signed in to.",
+      .run = context_list },
+    { .words = "context show",
+      .args = "[NAME]",
+      .doc = "Show one; without a name, the present one.",
+      .run = context_show,
       .most = 1 },
-    { .words = "context use", .args = "NAME", .doc = "Ask this server from now on.", .run = context_use, .least = 1, .most = 1 },
-    { .words = "context delete", .args = "NAME", .doc = "Forget a server.", .run = context_delete, .least = 1, .most = 1 },
+    { .words = "context use",
+      .args = "NAME",
+      .doc = "Ask this server from now on.",
+      .run = context_use,
+      .least = 1,
+      .most = 1 },
+    { .words = "context delete",
+      .args = "NAME",
+      .doc = "Forget a server.",
+      .run = context_delete,
+      .least = 1,
+      .most = 1 },
     { 0 },
 };

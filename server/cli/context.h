@@ -12,7 +12,8 @@
 
 #define CONTEXT_URL "https://127.0.0.1:8443"
 
-/* The file as JSON: {"current": name, "contexts": {name: {url, token, token_id, fingerprint, ca_file}}}. */
+/* The file as JSON: {"current": name, "contexts": {name: {url, token, token_id, fingerprint,
+ * ca_file}}}. */
 int context_load(struct cli *c, json_t **out, struct pv_err *err);
 int context_save(struct cli *c, const json_t *file, struct pv_err *err);
 /* Fills c->url, token, fingerprint, ca_file, context_name. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Following events: server-sent events with reconnection from the last number seen, so that none is lost. */
+/* Following events: server-sent events with reconnection from the last number seen, so that none is
+ * lost. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +14,30 @@
 #define EVENT_MAX (4u << 20)
 
 static const struct model_param follow_flags[] = {
-    { .name = "types", .type = PARAM_TEXT, .max = 1024, .doc = "Only these types: vm.*,task.finished" },
-    { .name = "filter", .type = PARAM_TEXT, .max = 4096, .doc = "Only events that match: 'severity:error provider:vc1'." },
-    { .name = "since", .type = PARAM_INT, .doc = "Begin after the event with this number; else with what happens now." },
-    { .name = "until_idle", .type = PARAM_BOOL, .doc = "End when the connection does, instead of connecting again." },
+    { .name = "types",
+      .type = PARAM_TEXT,
+      .max = 1024,
+      .doc = "Only these types: vm.*,task.finished" },
+    { .name = "filter",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "Only events that match: 'severity:error provider:vc1'." },
+    { .name = "since",
+      .type = PARAM_INT,
+      .doc = "Begin after the event with this number; else with what happens now." },
+    { .name = "until_idle",
+      .type = PARAM_BOOL,
+      .doc = "End when the connection does, instead of connecting again." },
     { 0 },
 };
 
 struct follower {
     struct cli *c;
-    struct buf data;        /* of the event that is arriving */
-    char id[32];            /* last event that was shown whole */
+    struct buf data; /* of the event that is arriving */
+    char id[32];     /* last event that was shown whole */
     char arriving[32];
     char type[80];
-    bool any;               /* something came over this connection */
+    bool any; /* something came over this connection */
 };
 
 static int show(struct follower *f, struct pv_err *err)
@@ -52,7 +63,8 @@ static int show(struct follower *f, struct pv_err *err)
     if (c->output == OUT_YAML) {
         buf_text(&line, "- ");
         yaml_write(&line, event, 2);
-    } else if (c->output == OUT_TABLE || c->output == OUT_WIDE || c->output == OUT_TSV || c->output == OUT_CSV) {
+    } else if (c->output == OUT_TABLE || c->output == OUT_WIDE || c->output == OUT_TSV ||
+               c->output == OUT_CSV) {
         time = json_string_value(json_object_get(event, "time"));
         name = json_string_value(json_at(event, "ref.name"));
         message = json_string_value(json_object_get(event, "message"));
@@ -60,20 +72,27 @@ static int show(struct follower *f, struct pv_err *err)
             cell_write(&line, &when, json_object_get(event, "time"), true);
         else
             buf_text(&line, time ? time : "");
-        buf_printf(&line, c->output == OUT_TSV ? "\t%s\t%s\t%s" : "  %-24s  %-24s  %s", f->type, name ? name : "",
-                   message ? message : "");
+        buf_printf(&line, c->output == OUT_TSV ? "\t%s\t%s\t%s" : "  %-24s  %-24s  %s", f->type,
+                   name ? name : "", message ? message : "");
         if (!message) {
             const json_t *change;
             size_t i;
 
-            json_array_foreach (json_object_get(event, "changes"), i, change) {
+            json_array_foreach(json_object_get(event, "changes"), i, change)
+            {
                 struct column plain = { .type = MODEL_STR };
                 const char *field = json_string_value(json_object_get(change, "field"));
 
                 buf_printf(&line, "%s%s ", i ? ", " : "", field ? field : "?");
-                cell_write(&line, &plain, json_object_get(change, "from") ? json_object_get(change, "from") : json_null(), true);
+                cell_write(&line, &plain,
+                           json_object_get(change, "from") ? json_object_get(change, "from")
+                                                           : json_null(),
+                           true);
                 buf_text(&line, " -> ");
-                cell_write(&line, &plain, json_object_get(change, "to") ? json_object_get(change, "to") : json_null(), true);
+                cell_write(&line, &plain,
+                           json_object_get(change, "to") ? json_object_get(change, "to")
+                                                         : json_null(),
+                           true);
             }
         }
         while (line.len > 0 && line.data[line.len - 1] == ' ')
@@ -138,7 +157,8 @@ static int each_line(void *ctx, const char *line, size_t len, struct pv_err *err
             buf_char(&f->data, '\n');
         buf_append(&f->data, value, len);
     }
-    return buf_ok(&f->data) ? PV_OK : pv_fail(err, PV_EIO, "an event is larger than %u bytes", EVENT_MAX);
+    return buf_ok(&f->data) ? PV_OK
+                            : pv_fail(err, PV_EIO, "an event is larger than %u bytes", EVENT_MAX);
 }
 
 static int event_follow(struct cli *c, struct pv_err *err)
@@ -160,13 +180,14 @@ static int event_follow(struct cli *c, struct pv_err *err)
         f.any = false;
         buf_reset(&f.data);
         f.type[0] = f.arriving[0] = '\0';
-        rc = client_lines(c, path.data, "text/event-stream", f.id[0] ? f.id : NULL, each_line, &f, err);
+        rc = client_lines(c, path.data, "text/event-stream", f.id[0] ? f.id : NULL, each_line, &f,
+                          err);
         if (f.any)
             backoff_reset(&pause);
         /* A refusal of the server stays one; a lost connection does not. */
         if (c->problem || cli_flag_on(c, "until_idle", false) ||
-            (rc != PV_OK && rc != PV_EOFFLINE && rc != PV_ETIMEOUT && rc != PV_EIO) || (rc == PV_EIO && ferror(stdout)) ||
-            (rc != PV_OK && !told && !f.any && !f.id[0]))
+            (rc != PV_OK && rc != PV_EOFFLINE && rc != PV_ETIMEOUT && rc != PV_EIO) ||
+            (rc == PV_EIO && ferror(stdout)) || (rc != PV_OK && !told && !f.any && !f.id[0]))
             break;
         told = true;
         term_note(c, "The connection ended; following on from event %s.", f.id[0] ? f.id : "now");
@@ -179,7 +200,10 @@ static int event_follow(struct cli *c, struct pv_err *err)
 }
 
 const struct command event_commands[] = {
-    { .words = "event follow", .args = "", .doc = "Show events as they happen, until Ctrl-C.", .flags = follow_flags,
+    { .words = "event follow",
+      .args = "",
+      .doc = "Show events as they happen, until Ctrl-C.",
+      .flags = follow_flags,
       .run = event_follow,
       .more = "A connection that breaks is made again, and nothing between is lost.\n"
               "  polyvisor event follow --types 'vm.*' --filter 'provider:vc1' -o json" },

@@ -62,7 +62,8 @@ int failure_take(struct cli *c, json_t *problem, long status, struct pv_err *err
     return err->rc;
 }
 
-/* The problem codes of lib speak of providers; here it was the server itself that could not be asked. */
+/* The problem codes of lib speak of providers; here it was the server itself that could not be
+ * asked. */
 static const char *own_code(const struct cli *c, const struct pv_err *err)
 {
     if (c->exit_code == CLI_USAGE)
@@ -148,7 +149,8 @@ void failure_print(const struct cli *c, const struct pv_err *err)
         return;
     }
     print_text("polyvisor: ", err->message[0] ? err->message : "something went wrong");
-    json_array_foreach (errors, i, one) {
+    json_array_foreach(errors, i, one)
+    {
         const char *detail = json_string_value(json_object_get(one, "detail"));
 
         if (detail && !strstr(err->message, detail))

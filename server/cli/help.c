@@ -17,10 +17,12 @@ void flag_value_text(const struct model_param *p, struct buf *out)
     case PARAM_BOOL:
         break;
     case PARAM_ENUM:
-        for (size_t i = 0; p->choices ? p->choices[i] != NULL : i < model_enum_count(p->enum_id); i++) {
+        for (size_t i = 0; p->choices ? p->choices[i] != NULL : i < model_enum_count(p->enum_id);
+             i++) {
             const char *word = p->choices ? p->choices[i] : model_enum_text(p->enum_id, (int64_t)i);
 
-            if (i == 0 && !p->choices && (strcmp(word, "unknown") == 0 || strcmp(word, "none") == 0))
+            if (i == 0 && !p->choices &&
+                (strcmp(word, "unknown") == 0 || strcmp(word, "none") == 0))
                 continue;
             buf_printf(out, "%s%s", out->len ? "|" : "", word);
         }
@@ -47,9 +49,11 @@ void flag_value_text(const struct model_param *p, struct buf *out)
             buf_text(out, "TIME");
         else if (strcmp(p->name, "url") == 0 || strcmp(p->name, "endpoint") == 0)
             buf_text(out, "URL");
-        else if (strcmp(p->name, "set") == 0 || strcmp(p->name, "attribute") == 0 || strcmp(p->name, "param") == 0)
+        else if (strcmp(p->name, "set") == 0 || strcmp(p->name, "attribute") == 0 ||
+                 strcmp(p->name, "param") == 0)
             buf_text(out, "KEY=VALUE");
-        else if (strstr(p->name, "name") || strcmp(p->name, "context") == 0 || strcmp(p->name, "folder") == 0)
+        else if (strstr(p->name, "name") || strcmp(p->name, "context") == 0 ||
+                 strcmp(p->name, "folder") == 0)
             buf_text(out, "NAME");
         else if (strcmp(p->name, "filter") == 0 || strcmp(p->name, "for") == 0)
             buf_text(out, "FILTER");
@@ -97,7 +101,8 @@ static void put_command(const struct cli *c, const struct command *cmd, struct b
     const struct model_param *tables[8];
     size_t n = command_flag_tables(cmd, tables);
 
-    buf_printf(out, "%s\n\nUsage: polyvisor %s%s%s [flags]\n", cmd->doc, cmd->words, *cmd->args ? " " : "", cmd->args);
+    buf_printf(out, "%s\n\nUsage: polyvisor %s%s%s [flags]\n", cmd->doc, cmd->words,
+               *cmd->args ? " " : "", cmd->args);
     if (cmd->more)
         buf_printf(out, "\n%s\n", cmd->more);
     if (n > 0)
@@ -142,7 +147,8 @@ static bool first_of_noun(const struct cli *c, const struct command *cmd)
     size_t len = next_word(cmd->words, "", &word);
 
     for (const struct command *before = c->commands; before < cmd; before++)
-        if (strncmp(before->words, cmd->words, len) == 0 && (before->words[len] == ' ' || !before->words[len]))
+        if (strncmp(before->words, cmd->words, len) == 0 &&
+            (before->words[len] == ' ' || !before->words[len]))
             return false;
     return true;
 }
@@ -161,8 +167,9 @@ static void put_nouns(const struct cli *c, bool kinds, struct buf *out)
         if (kinds)
             doc = cmd->kind->doc;
         else if (!single)
-            doc = strcmp(noun, "context") == 0 ? "The servers you have signed in to: list, show, use, delete."
-                                               : "The drivers that speak to hypervisors: list, show.";
+            doc = strcmp(noun, "context") == 0
+                      ? "The servers you have signed in to: list, show, use, delete."
+                      : "The drivers that speak to hypervisors: list, show.";
         buf_printf(out, "  %s", noun);
         pad(out, 2 + strlen(noun), WORD_WIDTH);
         buf_printf(out, "%s\n", doc);
@@ -170,18 +177,21 @@ static void put_nouns(const struct cli *c, bool kinds, struct buf *out)
 }
 
 static const char exit_text[] =
-    "Exit codes: 0 all is well, 1 it failed, 2 wrong usage, 3 not found, 4 not allowed, 5 conflict or\n"
+    "Exit codes: 0 all is well, 1 it failed, 2 wrong usage, 3 not found, 4 not allowed, 5 conflict "
+    "or\n"
     "ambiguous name, 6 timeout, 7 some objects succeeded and some failed.\n";
 
 static void put_top(const struct cli *c, struct buf *out)
 {
-    buf_text(out, "polyvisor manages virtual machines of VMware and Hyper-V through a Polyvisor server.\n\n"
-                  "Usage: polyvisor NOUN VERB [NAME...] [flags]\n\n"
-                  "First steps:\n"
-                  "  polyvisor login https://host:8443\n"
-                  "  polyvisor vm list --filter 'power:running memory>=8GiB'\n"
-                  "  polyvisor vm stop web01\n\n"
-                  "Things (each has list and show; polyvisor NOUN --help tells what else):\n");
+    buf_text(
+        out,
+        "polyvisor manages virtual machines of VMware and Hyper-V through a Polyvisor server.\n\n"
+        "Usage: polyvisor NOUN VERB [NAME...] [flags]\n\n"
+        "First steps:\n"
+        "  polyvisor login https://host:8443\n"
+        "  polyvisor vm list --filter 'power:running memory>=8GiB'\n"
+        "  polyvisor vm stop web01\n\n"
+        "Things (each has list and show; polyvisor NOUN --help tells what else):\n");
     put_nouns(c, true, out);
     buf_text(out, "\nCommands:\n");
     put_nouns(c, false, out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signing in: a password is used once, for a token of this machine's own that is kept in a context. */
+/* Signing in: a password is used once, for a token of this machine's own that is kept in a context.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +17,38 @@
 #define SECRET_MAX 4096
 
 static const struct model_param login_flags[] = {
-    { .name = "username", .type = PARAM_TEXT, .max = 128, .doc = "Who you are; asked for on a terminal." },
-    { .name = "password_file", .type = PARAM_TEXT, .max = 4096, .doc = "File with your password, - for standard input." },
-    { .name = "name", .type = PARAM_TEXT, .max = 128, .doc = "Name of the context; the server's host unless given." },
+    { .name = "username",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Who you are; asked for on a terminal." },
+    { .name = "password_file",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with your password, - for standard input." },
+    { .name = "name",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Name of the context; the server's host unless given." },
     { 0 },
 };
 
 static const struct model_param setup_flags[] = {
-    { .name = "code", .type = PARAM_TEXT, .max = 64, .doc = "The setup code that the server printed." },
-    { .name = "username", .type = PARAM_TEXT, .max = 128, .doc = "Name of the first administrator; admin unless given." },
-    { .name = "password_file", .type = PARAM_TEXT, .max = 4096, .doc = "File with the password, - for standard input." },
-    { .name = "name", .type = PARAM_TEXT, .max = 128, .doc = "Name of the context; the server's host unless given." },
+    { .name = "code",
+      .type = PARAM_TEXT,
+      .max = 64,
+      .doc = "The setup code that the server printed." },
+    { .name = "username",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Name of the first administrator; admin unless given." },
+    { .name = "password_file",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with the password, - for standard input." },
+    { .name = "name",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Name of the context; the server's host unless given." },
     { 0 },
 };
 
@@ -47,7 +69,8 @@ int file_read(struct cli *c, const char *path, size_t max, char **out, struct pv
     return rc;
 }
 
-int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out, struct pv_err *err)
+int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out,
+                struct pv_err *err)
 {
     const char *path = cli_flag(c, flag), *value = env ? getenv(env) : NULL;
     char *text = NULL;
@@ -59,8 +82,8 @@ int secret_read(struct cli *c, const char *flag, const char *env, const char *pr
     }
     if (!path) {
         if (!c->in_tty)
-            return cli_usage(c, err, "%s is needed: say %s FILE%s%s", prompt, cli_flag_text(c->arena, flag),
-                             env ? " or set " : "", env ? env : "");
+            return cli_usage(c, err, "%s is needed: say %s FILE%s%s", prompt,
+                             cli_flag_text(c->arena, flag), env ? " or set " : "", env ? env : "");
         return term_ask(c, prompt, true, out, err);
     }
     rc = file_read(c, path, SECRET_MAX, &text, err);
@@ -93,13 +116,18 @@ static int first_trust(struct cli *c, struct pv_err *err)
     if (shown.trusted)
         return PV_OK;
     if (!c->in_tty || !c->err_tty) {
-        pv_fail(err, PV_ECERT, "no authority vouches for the certificate of %s (%s)", c->url, shown.problem);
-        pv_err_remedy(err, "If the server printed sha256:%s at its start, give --fingerprint with it; or --ca FILE.", shown.sha256);
+        pv_fail(err, PV_ECERT, "no authority vouches for the certificate of %s (%s)", c->url,
+                shown.problem);
+        pv_err_remedy(err,
+                      "If the server printed sha256:%s at its start, give --fingerprint with it; "
+                      "or --ca FILE.",
+                      shown.sha256);
         return PV_ECERT;
     }
-    term_note(c, "%s shows a certificate that no authority known here vouches for:\n"
-                 "  subject:     %s\n  fingerprint: sha256:%s\n"
-                 "The server printed its fingerprint when it started first. Are they the same?",
+    term_note(c,
+              "%s shows a certificate that no authority known here vouches for:\n"
+              "  subject:     %s\n  fingerprint: sha256:%s\n"
+              "The server printed its fingerprint when it started first. Are they the same?",
               c->url, shown.subject, shown.sha256);
     if (!term_confirm(c, "Trust this certificate from now on?"))
         return pv_fail(err, PV_ECERT, "the certificate was not trusted, nothing was sent");
@@ -113,8 +141,10 @@ static int choose_server(struct cli *c, struct pv_err *err)
         const char *url = context_url(c->arena, c->args[0]);
 
         if (!url)
-            return cli_usage(c, err, "\"%s\" is no address of a server: say https://host:8443", c->args[0]);
-        /* The flag makes the rest of the choice follow: a saved context of this address, or none. */
+            return cli_usage(c, err, "\"%s\" is no address of a server: say https://host:8443",
+                             c->args[0]);
+        /* The flag makes the rest of the choice follow: a saved context of this address, or none.
+         */
         if (c->nflags < CLI_FLAGS_MAX)
             c->flags[c->nflags++] = (struct cli_flag){ &cli_global_flags[3], url };
     }
@@ -129,7 +159,8 @@ static const char *cookie_of(struct cli *c, const char *set_cookie)
     return arena_text(c->arena, set_cookie, strcspn(set_cookie, ";"));
 }
 
-static int make_token(struct cli *c, const char *cookie, const char *csrf, json_t **out, struct pv_err *err)
+static int make_token(struct cli *c, const char *cookie, const char *csrf, json_t **out,
+                      struct pv_err *err)
 {
     struct call call = { .cookie = cookie, .csrf = csrf }, bye = call;
     char host[256] = "this machine";
@@ -138,7 +169,8 @@ static int make_token(struct cli *c, const char *cookie, const char *csrf, json_
 
     if (gethostname(host, sizeof(host) - 1) != 0)
         str_copy(host, sizeof(host), "this machine");
-    body = json_pack("{s:o}", "name", json_string(arena_printf(c->arena, "polyvisor on %.100s", host)));
+    body = json_pack("{s:o}", "name",
+                     json_string(arena_printf(c->arena, "polyvisor on %.100s", host)));
     rc = client_call(c, "POST", API "/tokens", body, &call, out, err);
     json_decref(body);
     /* The cookie has served; whether the server hears that changes nothing here. */
@@ -153,7 +185,8 @@ static void drop_old_token(struct cli *c, const json_t *old)
     const char *url = json_string_value(json_object_get(old, "url"));
 
     if (id && url && strcmp(url, c->url) == 0)
-        (void)client_call(c, "DELETE", arena_printf(c->arena, API "/tokens/%s", id), NULL, NULL, NULL, &(struct pv_err){ 0 });
+        (void)client_call(c, "DELETE", arena_printf(c->arena, API "/tokens/%s", id), NULL, NULL,
+                          NULL, &(struct pv_err){ 0 });
 }
 
 static int keep(struct cli *c, const json_t *token, const char *user, struct pv_err *err)
@@ -172,8 +205,8 @@ static int keep(struct cli *c, const json_t *token, const char *user, struct pv_
     contexts = json_object_get(file, "contexts");
     c->token = json_string_value(json_object_get(token, "token"));
     drop_old_token(c, json_object_get(contexts, name));
-    entry = json_pack("{s:s, s:s, s:s?, s:s?}", "url", c->url, "user", user, "token", c->token, "token_id",
-                      json_string_value(json_object_get(token, "id")));
+    entry = json_pack("{s:s, s:s, s:s?, s:s?}", "url", c->url, "user", user, "token", c->token,
+                      "token_id", json_string_value(json_object_get(token, "id")));
     if (c->fingerprint)
         json_object_set_new(entry, "fingerprint", json_string(c->fingerprint));
     else if (c->ca_file)
@@ -226,7 +259,8 @@ static int ask_name(struct cli *c, const char *otherwise, const char **out, stru
         return PV_OK;
     if (!c->in_tty)
         return cli_usage(c, err, "say who you are: --username NAME");
-    rc = term_ask(c, otherwise ? arena_printf(c->arena, "User name [%s]", otherwise) : "User name", false, &typed, err);
+    rc = term_ask(c, otherwise ? arena_printf(c->arena, "User name [%s]", otherwise) : "User name",
+                  false, &typed, err);
     if (rc != PV_OK)
         return rc;
     *out = *typed || !otherwise ? arena_strdup(c->arena, typed) : otherwise;
@@ -251,14 +285,16 @@ static int login(struct cli *c, struct pv_err *err)
         return rc;
     body = json_pack("{s:s, s:s}", "username", username, "password", password);
     wipe(password);
-    return body ? sign_in(c, API "/auth/login", body, err) : cli_usage(c, err, "the name or the password is not UTF-8");
+    return body ? sign_in(c, API "/auth/login", body, err)
+                : cli_usage(c, err, "the name or the password is not UTF-8");
 }
 
 static int new_password(struct cli *c, char **out, struct pv_err *err)
 {
     char *again = NULL;
     bool same;
-    int rc = secret_read(c, "password_file", "POLYVISOR_PASSWORD", "New password (12 characters or more)", out, err);
+    int rc = secret_read(c, "password_file", "POLYVISOR_PASSWORD",
+                         "New password (12 characters or more)", out, err);
 
     if (rc != PV_OK || cli_flag(c, "password_file") || getenv("POLYVISOR_PASSWORD"))
         return rc;
@@ -287,7 +323,8 @@ static int setup(struct cli *c, struct pv_err *err)
     }
     json_decref(state);
     if (rc == PV_OK && !code) {
-        rc = c->in_tty ? term_ask(c, "Setup code", false, &typed, err) : cli_usage(c, err, "say --code CODE, as the server printed it");
+        rc = c->in_tty ? term_ask(c, "Setup code", false, &typed, err)
+                       : cli_usage(c, err, "say --code CODE, as the server printed it");
         code = typed;
     }
     if (rc == PV_OK)
@@ -299,10 +336,12 @@ static int setup(struct cli *c, struct pv_err *err)
         free(typed);
         return rc;
     }
-    body = json_pack("{s:s, s:s, s:s}", "setup_code", code, "username", username ? username : "admin", "password", password);
+    body = json_pack("{s:s, s:s, s:s}", "setup_code", code, "username",
+                     username ? username : "admin", "password", password);
     wipe(password);
     free(typed);
-    return body ? sign_in(c, API "/auth/setup", body, err) : cli_usage(c, err, "the name or the password is not UTF-8");
+    return body ? sign_in(c, API "/auth/setup", body, err)
+                : cli_usage(c, err, "the name or the password is not UTF-8");
 }
 
 static int logout(struct cli *c, struct pv_err *err)
@@ -316,16 +355,21 @@ static int logout(struct cli *c, struct pv_err *err)
         rc = context_load(c, &file, err);
     if (rc != PV_OK)
         return rc;
-    entry = c->context_name ? json_object_get(json_object_get(file, "contexts"), c->context_name) : NULL;
+    entry = c->context_name ? json_object_get(json_object_get(file, "contexts"), c->context_name)
+                            : NULL;
     id = json_string_value(json_object_get(entry, "token_id"));
     if (!json_object_get(entry, "token")) {
         json_decref(file);
-        term_note(c, "You are not signed in%s%s.", c->context_name ? " to " : "", c->context_name ? c->context_name : "");
+        term_note(c, "You are not signed in%s%s.", c->context_name ? " to " : "",
+                  c->context_name ? c->context_name : "");
         return PV_OK;
     }
     c->token = json_string_value(json_object_get(entry, "token"));
-    if (id && client_call(c, "DELETE", arena_printf(c->arena, API "/tokens/%s", id), NULL, NULL, NULL, &away) != PV_OK)
-        term_note(c, "The server could not be told (%s); the token ends there by itself, or with polyvisor token delete %s.",
+    if (id && client_call(c, "DELETE", arena_printf(c->arena, API "/tokens/%s", id), NULL, NULL,
+                          NULL, &away) != PV_OK)
+        term_note(c,
+                  "The server could not be told (%s); the token ends there by itself, or with "
+                  "polyvisor token delete %s.",
                   away.message, id);
     json_decref(c->problem);
     c->problem = NULL;
@@ -340,13 +384,28 @@ static int logout(struct cli *c, struct pv_err *err)
 }
 
 const struct command login_commands[] = {
-    { .words = "login", .args = "[URL]", .doc = "Sign in to a server and remember it.", .flags = login_flags, .run = login, .most = 1,
-      .more = "Asks for name and password, makes a token for this machine and keeps it, readable by you alone, in\n"
-              "~/.config/polyvisor/config.json. The password is kept nowhere. A certificate that no authority vouches\n"
+    { .words = "login",
+      .args = "[URL]",
+      .doc = "Sign in to a server and remember it.",
+      .flags = login_flags,
+      .run = login,
+      .most = 1,
+      .more = "Asks for name and password, makes a token for this machine and keeps it, readable "
+              "by you alone, in\n"
+              "~/.config/polyvisor/config.json. The password is kept nowhere. A certificate that "
+              "no authority vouches\n"
               "for is shown first; once you trust it, only this one will do.\n"
               "  polyvisor login https://polyvisor.example.com:8443" },
-    { .words = "logout", .args = "", .doc = "Sign out: end the token and forget it.", .run = logout },
-    { .words = "setup", .args = "[URL]", .doc = "Make the first administrator of a new server.", .flags = setup_flags, .run = setup,
-      .most = 1, .more = "A new server prints a setup code when it starts. It is good once." },
+    { .words = "logout",
+      .args = "",
+      .doc = "Sign out: end the token and forget it.",
+      .run = logout },
+    { .words = "setup",
+      .args = "[URL]",
+      .doc = "Make the first administrator of a new server.",
+      .flags = setup_flags,
+      .run = setup,
+      .most = 1,
+      .more = "A new server prints a setup code when it starts. It is good once." },
     { 0 },
 };

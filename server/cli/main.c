@@ -19,8 +19,9 @@ static void choose_output(struct cli *c)
     static const struct {
         const char *name;
         enum cli_output output;
-    } names[] = { { "table", OUT_TABLE }, { "wide", OUT_WIDE }, { "json", OUT_JSON }, { "jsonl", OUT_JSONL },
-                  { "yaml", OUT_YAML },   { "csv", OUT_CSV },   { "name", OUT_NAME } };
+    } names[] = { { "table", OUT_TABLE }, { "wide", OUT_WIDE }, { "json", OUT_JSON },
+                  { "jsonl", OUT_JSONL }, { "yaml", OUT_YAML }, { "csv", OUT_CSV },
+                  { "name", OUT_NAME } };
     const char *wanted = cli_flag(c, "output");
 
     for (size_t i = 0; wanted && i < PV_COUNT(names); i++)
@@ -50,7 +51,8 @@ static int print_help(struct cli *c, FILE *to)
     return fflush(to) == 0 ? CLI_OK : CLI_ERROR;
 }
 
-/* polyvisor __complete WORD... and __man: asked for by scripts, never by people; their words are no flags of ours. */
+/* polyvisor __complete WORD... and __man: asked for by scripts, never by people; their words are no
+ * flags of ours. */
 static int run_hidden(struct cli *c, int argc, char **argv)
 {
     struct buf out;

@@ -4,7 +4,8 @@
 
 #include "server/cli/cli.h"
 
-/* Text for troff: backslashes and leading dots mean something there, and a plain minus becomes a hyphen. */
+/* Text for troff: backslashes and leading dots mean something there, and a plain minus becomes a
+ * hyphen. */
 static void put(struct buf *out, const char *text)
 {
     for (const char *p = text; *p; p++) {
@@ -75,13 +76,15 @@ void man_print(const struct cli *c, struct buf *out)
         { GROUP_YES, "Flags of commands that ask" },
     };
 
-    buf_text(out, ".TH POLYVISOR 1 \"\" \"Polyvisor " PV_VERSION "\" \"User Commands\"\n"
-                  ".SH NAME\npolyvisor \\- manage virtual machines of VMware and Hyper-V\n"
-                  ".SH SYNOPSIS\n.B polyvisor\n\\fINOUN\\fR \\fIVERB\\fR [\\fINAME\\fR...] [flags]\n"
-                  ".SH DESCRIPTION\n"
-                  "polyvisor is a client of a Polyvisor server. Objects are called by name or id; a name that several have\n"
-                  "is refused, with their ids. Lists take the filter language of the API.\n"
-                  ".SH COMMANDS\n");
+    buf_text(out,
+             ".TH POLYVISOR 1 \"\" \"Polyvisor " PV_VERSION "\" \"User Commands\"\n"
+             ".SH NAME\npolyvisor \\- manage virtual machines of VMware and Hyper-V\n"
+             ".SH SYNOPSIS\n.B polyvisor\n\\fINOUN\\fR \\fIVERB\\fR [\\fINAME\\fR...] [flags]\n"
+             ".SH DESCRIPTION\n"
+             "polyvisor is a client of a Polyvisor server. Objects are called by name or id; a "
+             "name that several have\n"
+             "is refused, with their ids. Lists take the filter language of the API.\n"
+             ".SH COMMANDS\n");
     for (const struct command *cmd = c->commands; cmd->words; cmd++)
         if (!cmd->hidden)
             put_command(c, cmd, out);
@@ -97,14 +100,20 @@ void man_print(const struct cli *c, struct buf *out)
     }
     buf_text(out,
              ".SH ENVIRONMENT\n"
-             ".TP\n\\fBPOLYVISOR_URL\\fR, \\fBPOLYVISOR_TOKEN\\fR\nServer and token, instead of a context's.\n"
-             ".TP\n\\fBPOLYVISOR_FINGERPRINT\\fR, \\fBPOLYVISOR_CA\\fR\nHow the server's certificate is checked.\n"
+             ".TP\n\\fBPOLYVISOR_URL\\fR, \\fBPOLYVISOR_TOKEN\\fR\nServer and token, instead of a "
+             "context's.\n"
+             ".TP\n\\fBPOLYVISOR_FINGERPRINT\\fR, \\fBPOLYVISOR_CA\\fR\nHow the server's "
+             "certificate is checked.\n"
              ".TP\n\\fBPOLYVISOR_CONTEXT\\fR\nContext to use.\n"
              ".TP\n\\fBPOLYVISOR_CONFIG\\fR\nFile with the contexts.\n"
-             ".TP\n\\fBPOLYVISOR_PASSWORD\\fR, \\fBPOLYVISOR_PROVIDER_PASSWORD\\fR, \\fBPOLYVISOR_USER_PASSWORD\\fR\n"
+             ".TP\n\\fBPOLYVISOR_PASSWORD\\fR, \\fBPOLYVISOR_PROVIDER_PASSWORD\\fR, "
+             "\\fBPOLYVISOR_USER_PASSWORD\\fR\n"
              "Passwords for login and setup, for providers, for users, where no file is given.\n"
              ".TP\n\\fBNO_COLOR\\fR\nNo colours.\n"
-             ".SH FILES\n.TP\n\\fI~/.config/polyvisor/config.json\\fR\nContexts with their tokens; readable by you alone.\n"
-             ".SH EXIT STATUS\n.TS\ntab(;);\nl l.\n0;all is well\n1;it failed\n2;wrong usage\n3;not found\n4;not allowed\n"
-             "5;conflict, or a name that several have\n6;timeout\n7;some objects succeeded and some failed\n130;Ctrl-C\n.TE\n");
+             ".SH FILES\n.TP\n\\fI~/.config/polyvisor/config.json\\fR\nContexts with their tokens; "
+             "readable by you alone.\n"
+             ".SH EXIT STATUS\n.TS\ntab(;);\nl l.\n0;all is well\n1;it failed\n2;wrong "
+             "usage\n3;not found\n4;not allowed\n"
+             "5;conflict, or a name that several have\n6;timeout\n7;some objects succeeded and "
+             "some failed\n130;Ctrl-C\n.TE\n");
 }

@@ -15,7 +15,8 @@
 
 /* ------------------------------------------------------------------ naming */
 
-const char *object_segment(struct cli *c, const struct model_kind *kind, const char *text, struct pv_err *err)
+const char *object_segment(struct cli *c, const struct model_kind *kind, const char *text,
+                           struct pv_err *err)
 {
     const struct model_kind *of = NULL;
     struct pv_id id;
@@ -41,7 +42,8 @@ const char *object_segment(struct cli *c, const struct model_kind *kind, const c
     return segment;
 }
 
-int object_id(struct cli *c, const struct model_kind *kind, const char *text, const char **id, struct pv_err *err)
+int object_id(struct cli *c, const struct model_kind *kind, const char *text, const char **id,
+              struct pv_err *err)
 {
     const struct model_kind *of = NULL;
     struct pv_id parsed;
@@ -55,7 +57,8 @@ int object_id(struct cli *c, const struct model_kind *kind, const char *text, co
         *id = text;
         return PV_OK;
     }
-    rc = client_get(c, arena_printf(c->arena, API "/%s/%s?fields=id", kind->plural, segment), &answer, err);
+    rc = client_get(c, arena_printf(c->arena, API "/%s/%s?fields=id", kind->plural, segment),
+                    &answer, err);
     if (rc != PV_OK)
         return rc;
     found = json_string_value(json_object_get(answer, "id"));
@@ -69,8 +72,8 @@ int object_id(struct cli *c, const struct model_kind *kind, const char *text, co
 struct listing {
     struct cli *c;
     struct rows *rows;
-    uint64_t limit;     /* 0: none */
-    bool more;          /* there were more than the limit */
+    uint64_t limit; /* 0: none */
+    bool more;      /* there were more than the limit */
 };
 
 static int each_line(void *ctx, const char *line, size_t len, struct pv_err *err)
@@ -105,13 +108,15 @@ static int print_count(struct cli *c, struct buf *path, struct pv_err *err)
     rc = client_get(c, path->data, &answer, err);
     if (rc != PV_OK)
         return rc;
-    snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(answer, "count")));
+    snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT "\n",
+             json_integer_value(json_object_get(answer, "count")));
     json_decref(answer);
     return term_out(text, strlen(text), err);
 }
 
 /* "-memory,name": short names made whole. */
-static void put_sort(struct cli *c, const struct model_kind *kind, const char *sort, struct buf *path)
+static void put_sort(struct cli *c, const struct model_kind *kind, const char *sort,
+                     struct buf *path)
 {
     struct buf whole;
 
@@ -121,15 +126,16 @@ static void put_sort(struct cli *c, const struct model_kind *kind, const char *s
         size_t len = strcspn(p, ","), skip = *p == '-';
         const struct model_field *f = model_field(kind, p + skip, len - skip);
 
-        buf_printf(&whole, "%s%s%.*s", whole.len ? "," : "", skip ? "-" : "", f ? (int)strlen(f->path) : (int)(len - skip),
-                   f ? f->path : p + skip);
+        buf_printf(&whole, "%s%s%.*s", whole.len ? "," : "", skip ? "-" : "",
+                   f ? (int)strlen(f->path) : (int)(len - skip), f ? f->path : p + skip);
         p += len + (p[len] == ',');
     }
     client_query(path, "sort", whole.data ? whole.data : sort);
     buf_free(&whole);
 }
 
-/* By name; what has none is a record of something that happened, and the newest is looked for first. */
+/* By name; what has none is a record of something that happened, and the newest is looked for
+ * first. */
 static const char *usual_sort(const struct model_kind *kind)
 {
     if (model_field(kind, "name", 4))
@@ -145,15 +151,19 @@ static const char *list_path(struct cli *c, const struct model_kind *kind, struc
     if (c->nargs == 0 || !owner)
         return arena_printf(c->arena, API "/%s", kind->plural);
     segment = object_segment(c, owner, c->args[0], err);
-    return segment ? arena_printf(c->arena, API "/%s/%s/%s", owner->plural, segment, kind->plural) : NULL;
+    return segment ? arena_printf(c->arena, API "/%s/%s/%s", owner->plural, segment, kind->plural)
+                   : NULL;
 }
 
 int object_list(struct cli *c, struct pv_err *err)
 {
     const struct model_kind *kind = c->command->kind;
-    const char *base = list_path(c, kind, err), *wanted, *name = model_field(kind, "name", 4) ? "name" : NULL;
+    const char *base = list_path(c, kind, err), *wanted,
+               *name = model_field(kind, "name", 4) ? "name" : NULL;
     bool all = cli_flag_on(c, "all", false);
-    struct listing l = { .c = c, .limit = cli_flag_number(c, "limit", c->output == OUT_TABLE && !all ? TERMINAL_LIMIT : 0) };
+    struct listing l = { .c = c,
+                         .limit = cli_flag_number(
+                             c, "limit", c->output == OUT_TABLE && !all ? TERMINAL_LIMIT : 0) };
     struct pv_err late = { 0 };
     struct column *columns;
     struct buf path;
@@ -187,7 +197,8 @@ int object_list(struct cli *c, struct pv_err *err)
                 : pv_fail(err, PV_ENOMEM, "no memory for the list");
     buf_free(&path);
     /* Half a list would look like a whole one; half a document is none. */
-    if (rc != PV_OK && l.rows && (rows_count(l.rows) == 0 || c->output == OUT_TABLE || c->output == OUT_WIDE)) {
+    if (rc != PV_OK && l.rows &&
+        (rows_count(l.rows) == 0 || c->output == OUT_TABLE || c->output == OUT_WIDE)) {
         rows_drop(l.rows);
         return rc;
     }
@@ -196,7 +207,8 @@ int object_list(struct cli *c, struct pv_err *err)
         rc = late.rc;
     }
     if (l.more && !cli_flag(c, "limit"))
-        term_note(c, "These are the first %d; --all shows everything, --filter what you look for.", TERMINAL_LIMIT);
+        term_note(c, "These are the first %d; --all shows everything, --filter what you look for.",
+                  TERMINAL_LIMIT);
     return rc;
 }
 
@@ -254,10 +266,17 @@ int object_show(struct cli *c, struct pv_err *err)
 
 const struct model_param edit_flags[] = {
     { .name = "notes", .type = PARAM_TEXT, .max = 4096, .doc = "Our notes; \"\" takes them away." },
-    { .name = "folder", .type = PARAM_TEXT, .max = 256, .doc = "Folder it goes into, by name or id; none: the root." },
-    { .name = "tag", .type = PARAM_LIST, .doc = "Put this tag on it: env=prod. May be given again." },
+    { .name = "folder",
+      .type = PARAM_TEXT,
+      .max = 256,
+      .doc = "Folder it goes into, by name or id; none: the root." },
+    { .name = "tag",
+      .type = PARAM_LIST,
+      .doc = "Put this tag on it: env=prod. May be given again." },
     { .name = "untag", .type = PARAM_LIST, .doc = "Take this tag off it. May be given again." },
-    { .name = "attribute", .type = PARAM_LIST, .doc = "Set an attribute of ours: key=text; key= takes it away." },
+    { .name = "attribute",
+      .type = PARAM_LIST,
+      .doc = "Set an attribute of ours: key=text; key= takes it away." },
     { 0 },
 };
 
@@ -269,8 +288,9 @@ static void change_tags(json_t *tags, const char *tag, bool on)
         const char *have = json_string_value(json_array_get(tags, i - 1));
 
         /* "env" takes off env=prod, too; env=test replaces env=prod. */
-        if (have && (strcmp(have, tag) == 0 || (!on && strncmp(have, tag, len) == 0 && have[len] == '=') ||
-                     (on && strchr(tag, '=') && strncmp(have, tag, strcspn(tag, "=") + 1) == 0)))
+        if (have &&
+            (strcmp(have, tag) == 0 || (!on && strncmp(have, tag, len) == 0 && have[len] == '=') ||
+             (on && strchr(tag, '=') && strncmp(have, tag, strcspn(tag, "=") + 1) == 0)))
             json_array_remove(tags, i - 1);
     }
     if (on)
@@ -278,14 +298,14 @@ static void change_tags(json_t *tags, const char *tag, bool on)
 }
 
 struct change {
-    json_t *body;                       /* without tags */
+    json_t *body; /* without tags */
     const char *on[CLI_ARGS_MAX], *off[CLI_ARGS_MAX];
     size_t non, noff;
 };
 
 /* Tags are one list: read, change, write; anew if somebody else wrote in between. */
-static int change_one(struct cli *c, const struct model_kind *kind, const char *name, struct change *ch, json_t **out,
-                      struct pv_err *err)
+static int change_one(struct cli *c, const struct model_kind *kind, const char *name,
+                      struct change *ch, json_t **out, struct pv_err *err)
 {
     const char *segment = object_segment(c, kind, name, err);
     const char *path = segment ? arena_printf(c->arena, API "/%s/%s", kind->plural, segment) : NULL;
@@ -339,11 +359,13 @@ static int put_attribute(struct cli *c, json_t *body, const char *text, struct p
     return PV_OK;
 }
 
-static int report_changed(struct cli *c, const struct model_kind *kind, json_t *object, struct pv_err *err)
+static int report_changed(struct cli *c, const struct model_kind *kind, json_t *object,
+                          struct pv_err *err)
 {
     int rc = PV_OK;
 
-    if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML || c->output == OUT_NAME)
+    if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
+        c->output == OUT_NAME)
         rc = output_object(c, object, kind, err);
     else
         term_note(c, "%s is changed.", json_string_value(json_object_get(object, "name")));
@@ -377,7 +399,8 @@ int object_edit(struct cli *c, struct pv_err *err)
     for (size_t i = 0; rc == PV_OK && (text = cli_flag_nth(c, "attribute", i)) != NULL; i++)
         rc = put_attribute(c, ch->body, text, err);
     if (rc == PV_OK && json_object_size(ch->body) + ch->non + ch->noff == 0)
-        rc = cli_usage(c, err, "say what to change: --notes, --folder, --tag, --untag or --attribute");
+        rc = cli_usage(c, err,
+                       "say what to change: --notes, --folder, --tag, --untag or --attribute");
     for (size_t i = 0; i < c->nargs && rc == PV_OK; i++) {
         json_t *object = NULL;
 
@@ -421,7 +444,8 @@ int object_delete(struct cli *c, struct pv_err *err)
     int rc = PV_OK;
 
     if (!cli_flag_on(c, "yes", false)) {
-        const char *what = c->nargs == 1 ? c->args[0] : arena_printf(c->arena, "%zu objects", c->nargs);
+        const char *what =
+            c->nargs == 1 ? c->args[0] : arena_printf(c->arena, "%zu objects", c->nargs);
 
         if (!c->in_tty || !c->err_tty)
             return cli_usage(c, err, "nobody can be asked here: say --yes to delete %s", what);
@@ -446,8 +470,15 @@ int object_delete(struct cli *c, struct pv_err *err)
 }
 
 const struct model_param wait_for_flags[] = {
-    { .name = "for", .type = PARAM_TEXT, .required = true, .max = 4096, .doc = "What must come true: power=running, ip." },
-    { .name = "timeout", .type = PARAM_TEXT, .max = 32, .doc = "Wait no longer than this: 90s, 5m, 2h; 10m unless given." },
+    { .name = "for",
+      .type = PARAM_TEXT,
+      .required = true,
+      .max = 4096,
+      .doc = "What must come true: power=running, ip." },
+    { .name = "timeout",
+      .type = PARAM_TEXT,
+      .max = 32,
+      .doc = "Wait no longer than this: 90s, 5m, 2h; 10m unless given." },
     { 0 },
 };
 
@@ -485,11 +516,14 @@ int object_wait(struct cli *c, struct pv_err *err)
         if (rc != PV_OK || met)
             break;
         if (clock_mono_ms() >= deadline) {
-            rc = pv_fail(err, PV_ETIMEOUT, "%s did not come to \"%s\" in time", c->args[0], cli_flag(c, "for"));
-            pv_err_remedy(err, "See polyvisor %s show %s; --timeout waits longer.", kind->name, c->args[0]);
+            rc = pv_fail(err, PV_ETIMEOUT, "%s did not come to \"%s\" in time", c->args[0],
+                         cli_flag(c, "for"));
+            pv_err_remedy(err, "See polyvisor %s show %s; --timeout waits longer.", kind->name,
+                          c->args[0]);
             break;
         }
-        term_progress(c, -1, arena_printf(c->arena, "Waiting for %s: %s", c->args[0], cli_flag(c, "for")));
+        term_progress(c, -1,
+                      arena_printf(c->arena, "Waiting for %s: %s", c->args[0], cli_flag(c, "for")));
         clock_sleep_ms(LOOK_AGAIN_MS);
         if (term_interrupted()) {
             c->exit_code = CLI_DETACHED;

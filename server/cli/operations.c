@@ -37,7 +37,8 @@ static void put_difference(struct buf *out, const json_t *before, const json_t *
     json_t *to;
     bool any = false;
 
-    json_object_foreach ((json_t *)after, key, to) {
+    json_object_foreach((json_t *)after, key, to)
+    {
         const json_t *from = json_object_get(before, key);
 
         if (json_equal(from, to))
@@ -63,19 +64,31 @@ static int print_plan(struct cli *c, const json_t *plan, struct pv_err *err)
         return output_object(c, plan, NULL, err);
     buf_init(&out, 16u << 20);
     buf_init(&clean, 64u << 20);
-    json_array_foreach (json_object_get(plan, "plan"), i, one) {
+    json_array_foreach(json_object_get(plan, "plan"), i, one)
+    {
         const char *operation = json_string_value(json_object_get(one, "operation"));
         const struct model_operation *op = operation ? model_operation(operation) : NULL;
-        const char *name = json_string_value(json_at(one, "ref.name")), *id = json_string_value(json_at(one, "ref.id"));
+        const char *name = json_string_value(json_at(one, "ref.name")),
+                   *id = json_string_value(json_at(one, "ref.id"));
 
-        buf_printf(&out, "would do: %s %s", op ? op->title : operation ? operation : "?", name ? name : id ? id : "");
+        buf_printf(&out, "would do: %s %s",
+                   op          ? op->title
+                   : operation ? operation
+                               : "?",
+                   name ? name
+                   : id ? id
+                        : "");
         put_difference(&out, json_object_get(one, "before"), json_object_get(one, "after"));
         buf_char(&out, '\n');
     }
-    json_array_foreach (json_object_get(plan, "findings"), i, one) {
+    json_array_foreach(json_object_get(plan, "findings"), i, one)
+    {
         const char *detail = json_string_value(json_object_get(one, "detail"));
 
-        buf_printf(&out, "%s\n", detail ? detail : json_is_string(one) ? json_string_value(one) : "a finding without words");
+        buf_printf(&out, "%s\n",
+                   detail                ? detail
+                   : json_is_string(one) ? json_string_value(one)
+                                         : "a finding without words");
     }
     if (json_is_false(json_object_get(plan, "changed")))
         buf_text(&out, "Nothing would change.\n");
@@ -87,7 +100,8 @@ static int print_plan(struct cli *c, const json_t *plan, struct pv_err *err)
 }
 
 /* Sends the request that makes a task; tells the plan or follows the task. */
-static int submit(struct cli *c, const char *method, const char *path, const json_t *body, struct pv_err *err)
+static int submit(struct cli *c, const char *method, const char *path, const json_t *body,
+                  struct pv_err *err)
 {
     bool dry = cli_flag_on(c, "dry_run", false);
     struct call call = { .once = strcmp(method, "POST") == 0 && !dry, .wait_s = first_wait(c) };
@@ -111,8 +125,8 @@ static int submit(struct cli *c, const char *method, const char *path, const jso
 /* ------------------------------------------------------------------ one object */
 
 /* The snapshot of this VM: by id, or by the name that is unique in this VM. */
-static int child_id(struct cli *c, const struct model_kind *kind, const char *owner, const char *text, const char **id,
-                    struct pv_err *err)
+static int child_id(struct cli *c, const struct model_kind *kind, const char *owner,
+                    const char *text, const char **id, struct pv_err *err)
 {
     const struct model_kind *of = NULL;
     struct pv_id parsed;
@@ -149,7 +163,8 @@ static int child_id(struct cli *c, const struct model_kind *kind, const char *ow
         rc = pv_fail(err, PV_ENOENT, "%s has no %s \"%s\"", c->args[0], kind->name, text);
         pv_err_remedy(err, "See polyvisor %s list %s.", kind->name, c->args[0]);
     } else {
-        rc = pv_fail_as(err, "ambiguous-name", "%s has %zu %s with the name \"%s\": %s, %s ...", c->args[0], n, kind->plural, text,
+        rc = pv_fail_as(err, "ambiguous-name", "%s has %zu %s with the name \"%s\": %s, %s ...",
+                        c->args[0], n, kind->plural, text,
                         json_string_value(json_object_get(json_array_get(items, 0), "id")),
                         json_string_value(json_object_get(json_array_get(items, 1), "id")));
     }
@@ -158,8 +173,8 @@ static int child_id(struct cli *c, const struct model_kind *kind, const char *ow
 }
 
 /* The operation's path with its {owner}, {id} and {plural} filled in. */
-static const char *operation_path(struct cli *c, const struct model_operation *op, const struct model_kind *kind,
-                                  const char *owner, const char *id)
+static const char *operation_path(struct cli *c, const struct model_operation *op,
+                                  const struct model_kind *kind, const char *owner, const char *id)
 {
     const char *pattern = op->path && op->kind != PV_KIND_NONE ? op->path : NULL;
     struct buf out;
@@ -167,7 +182,8 @@ static const char *operation_path(struct cli *c, const struct model_operation *o
     const char *kept;
 
     if (!pattern)
-        return arena_printf(c->arena, API "/%s/%s/actions/%s", kind->plural, id, model_operation_verb(op));
+        return arena_printf(c->arena, API "/%s/%s/actions/%s", kind->plural, id,
+                            model_operation_verb(op));
     buf_init(&out, 65536);
     buf_text(&out, API);
     while (*pattern) {
@@ -197,7 +213,8 @@ static const char *with_query(struct cli *c, const char *path, const json_t *par
 
     buf_init(&out, 65536);
     buf_text(&out, path);
-    json_object_foreach ((json_t *)params, key, value) {
+    json_object_foreach((json_t *)params, key, value)
+    {
         struct buf cell;
         struct column plain = { .type = MODEL_STR };
 
@@ -212,8 +229,8 @@ static const char *with_query(struct cli *c, const char *path, const json_t *par
     return kept;
 }
 
-static int run_one(struct cli *c, const struct model_operation *op, const struct model_kind *kind, const json_t *params,
-                   const char *owner, const char *id, struct pv_err *err)
+static int run_one(struct cli *c, const struct model_operation *op, const struct model_kind *kind,
+                   const json_t *params, const char *owner, const char *id, struct pv_err *err)
 {
     const char *method = op->method ? op->method : "POST";
     const char *path = operation_path(c, op, kind, owner, id);
@@ -251,7 +268,8 @@ static json_t *bulk_body(struct cli *c, const struct model_operation *op, json_t
         json_object_set(body, "params", params);
     for (size_t i = 0; i < PV_COUNT(names); i++)
         if (cli_flag(c, names[i]))
-            json_object_set_new(options, names[i], json_integer((json_int_t)cli_flag_number(c, names[i], 1)));
+            json_object_set_new(options, names[i],
+                                json_integer((json_int_t)cli_flag_number(c, names[i], 1)));
     if (cli_flag(c, "on_error"))
         json_object_set_new(options, "on_error", json_string(cli_flag(c, "on_error")));
     if (json_object_size(options) > 0)
@@ -260,7 +278,8 @@ static json_t *bulk_body(struct cli *c, const struct model_operation *op, json_t
     return body;
 }
 
-static int count_matches(struct cli *c, const struct model_kind *kind, const char *filter, json_int_t *count, struct pv_err *err)
+static int count_matches(struct cli *c, const struct model_kind *kind, const char *filter,
+                         json_int_t *count, struct pv_err *err)
 {
     struct buf path;
     json_t *answer;
@@ -280,7 +299,8 @@ static int count_matches(struct cli *c, const struct model_kind *kind, const cha
     return PV_OK;
 }
 
-static int run_filter(struct cli *c, const struct model_operation *op, json_t *params, struct pv_err *err)
+static int run_filter(struct cli *c, const struct model_operation *op, json_t *params,
+                      struct pv_err *err)
 {
     const struct model_kind *kind = model_kind(op->kind);
     const char *filter = cli_flag(c, "filter");
@@ -310,8 +330,8 @@ static int run_filter(struct cli *c, const struct model_operation *op, json_t *p
     return rc;
 }
 
-static int run_named(struct cli *c, const struct model_operation *op, json_t *params, const char *const *names, size_t n,
-                     struct pv_err *err)
+static int run_named(struct cli *c, const struct model_operation *op, json_t *params,
+                     const char *const *names, size_t n, struct pv_err *err)
 {
     const struct model_kind *kind = model_kind(op->kind);
     json_t *body = bulk_body(c, op, params), *targets = json_array();
@@ -332,8 +352,8 @@ static int run_named(struct cli *c, const struct model_operation *op, json_t *pa
 }
 
 /* What the server does not do in bulk, one after the other. */
-static int run_each(struct cli *c, const struct model_operation *op, const struct model_kind *kind, const json_t *params,
-                    struct pv_err *err)
+static int run_each(struct cli *c, const struct model_operation *op, const struct model_kind *kind,
+                    const json_t *params, struct pv_err *err)
 {
     size_t failed = 0;
     int rc = PV_OK;
@@ -354,8 +374,9 @@ static int run_each(struct cli *c, const struct model_operation *op, const struc
     return PV_OK;
 }
 
-static int run_operation(struct cli *c, const struct model_operation *op, const struct model_kind *kind, json_t *params,
-                         const char *const *names, size_t n, struct pv_err *err)
+static int run_operation(struct cli *c, const struct model_operation *op,
+                         const struct model_kind *kind, json_t *params, const char *const *names,
+                         size_t n, struct pv_err *err)
 {
     const char *segment, *id;
     int rc;
@@ -367,7 +388,8 @@ static int run_operation(struct cli *c, const struct model_operation *op, const 
     }
     if (n == 0)
         return cli_usage(c, err, "say which %s by name or id, or --filter", kind->name);
-    segment = object_segment(c, kind->owner == PV_KIND_NONE ? kind : model_kind(kind->owner), names[0], err);
+    segment = object_segment(c, kind->owner == PV_KIND_NONE ? kind : model_kind(kind->owner),
+                             names[0], err);
     if (!segment)
         return err->rc;
     if (kind->owner != PV_KIND_NONE) {
@@ -376,7 +398,8 @@ static int run_operation(struct cli *c, const struct model_operation *op, const 
     }
     if (n == 1)
         return run_one(c, op, kind, params, NULL, segment, err);
-    return op->kind == PV_KIND_NONE ? run_each(c, op, kind, params, err) : run_named(c, op, params, names, n, err);
+    return op->kind == PV_KIND_NONE ? run_each(c, op, kind, params, err)
+                                    : run_named(c, op, params, names, n, err);
 }
 
 int operation_run(struct cli *c, struct pv_err *err)
@@ -395,9 +418,14 @@ int operation_run(struct cli *c, struct pv_err *err)
 /* ------------------------------------------------------------------ apply */
 
 static const struct model_param apply_flags[] = {
-    { .name = "file", .type = PARAM_TEXT, .max = 4096,
-      .doc = "A request as JSON (-f), - for standard input: {\"action\", \"targets\" or \"selector\", \"params\"}." },
-    { .name = "param", .type = PARAM_LIST, .doc = "A parameter of the operation: name=before. May be given again." },
+    { .name = "file",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "A request as JSON (-f), - for standard input: {\"action\", \"targets\" or "
+             "\"selector\", \"params\"}." },
+    { .name = "param",
+      .type = PARAM_LIST,
+      .doc = "A parameter of the operation: name=before. May be given again." },
     { 0 },
 };
 
@@ -432,13 +460,16 @@ static int apply_file(struct cli *c, struct pv_err *err)
     op = action ? model_operation(action) : NULL;
     count = (json_int_t)json_array_size(json_object_get(body, "targets"));
     if (!op)
-        rc = cli_usage(c, err, "\"action\" names no operation: %s", action ? action : "it is missing");
+        rc = cli_usage(c, err, "\"action\" names no operation: %s",
+                       action ? action : "it is missing");
     if (rc == PV_OK && selector)
         rc = count_matches(c, model_kind(op->kind), selector, &count, err);
     if (rc == PV_OK && selector && !json_object_get(body, "expected_count"))
         json_object_set_new(body, "expected_count", json_integer(count));
     if (rc == PV_OK && (!selector || count > 0) &&
-        !may_go_on(c, err, arena_printf(c->arena, "%s: %" JSON_INTEGER_FORMAT " objects", op->title, count))) {
+        !may_go_on(
+            c, err,
+            arena_printf(c->arena, "%s: %" JSON_INTEGER_FORMAT " objects", op->title, count))) {
         json_decref(body);
         return err->rc;
     }
@@ -449,7 +480,8 @@ static int apply_file(struct cli *c, struct pv_err *err)
 }
 
 /* key=value with the type that the operation's table says. */
-static int apply_params(struct cli *c, const struct model_operation *op, json_t **out, struct pv_err *err)
+static int apply_params(struct cli *c, const struct model_operation *op, json_t **out,
+                        struct pv_err *err)
 {
     const char *text;
 
@@ -457,7 +489,9 @@ static int apply_params(struct cli *c, const struct model_operation *op, json_t 
         const char *equals = strchr(text, '=');
         const struct model_param *p = op->params;
 
-        while (equals && p && p->name && (strlen(p->name) != (size_t)(equals - text) || strncmp(p->name, text, strlen(p->name)) != 0))
+        while (equals && p && p->name &&
+               (strlen(p->name) != (size_t)(equals - text) ||
+                strncmp(p->name, text, strlen(p->name)) != 0))
             p++;
         if (!equals || !p || !p->name)
             return cli_usage(c, err, "%s has no parameter \"%s\"", op->name, text);
@@ -474,12 +508,16 @@ static int apply(struct cli *c, struct pv_err *err)
     int rc;
 
     if (cli_flag(c, "file"))
-        return c->nargs ? cli_usage(c, err, "say an operation or --file, not both") : apply_file(c, err);
+        return c->nargs ? cli_usage(c, err, "say an operation or --file, not both")
+                        : apply_file(c, err);
     if (c->nargs == 0)
-        return cli_usage(c, err, "say what to do: polyvisor apply vm.start --filter 'power:off tag:lab'");
+        return cli_usage(c, err,
+                         "say what to do: polyvisor apply vm.start --filter 'power:off tag:lab'");
     op = model_operation(c->args[0]);
     if (!op || op->kind == PV_KIND_NONE)
-        return cli_usage(c, err, "there is no operation \"%s\"; polyvisor explain vm lists those of VMs", c->args[0]);
+        return cli_usage(c, err,
+                         "there is no operation \"%s\"; polyvisor explain vm lists those of VMs",
+                         c->args[0]);
     rc = apply_params(c, op, &params, err);
     if (rc != PV_OK)
         return rc;
@@ -492,11 +530,16 @@ static int apply(struct cli *c, struct pv_err *err)
 }
 
 const struct command bulk_commands[] = {
-    { .words = "apply", .args = "OPERATION [NAME...]", .doc = "Do one operation on many objects.", .flags = apply_flags,
-      .groups = GROUP_MANY | GROUP_WAIT | GROUP_DRY_RUN | GROUP_YES, .run = apply,
+    { .words = "apply",
+      .args = "OPERATION [NAME...]",
+      .doc = "Do one operation on many objects.",
+      .flags = apply_flags,
+      .groups = GROUP_MANY | GROUP_WAIT | GROUP_DRY_RUN | GROUP_YES,
+      .run = apply,
       .more = "  polyvisor apply vm.start --filter 'power:off tag:lab'\n"
               "  polyvisor apply vm.snapshot.create --param name=before --filter tag:lab --yes\n"
               "  polyvisor apply -f plan.json --yes\n"
-              "With --filter the number of objects is shown first, and nothing is done if it changes meanwhile." },
+              "With --filter the number of objects is shown first, and nothing is done if it "
+              "changes meanwhile." },
     { 0 },
 };

@@ -55,7 +55,8 @@ static void put_csv(struct buf *out, const char *text, size_t len, bool number)
 {
     bool formula = len > 0 && !number && strchr("=+-@\t\r", text[0]) != NULL;
 
-    if (!formula && !memchr(text, '"', len) && !memchr(text, ',', len) && !memchr(text, '\n', len)) {
+    if (!formula && !memchr(text, '"', len) && !memchr(text, ',', len) &&
+        !memchr(text, '\n', len)) {
         buf_append(out, text, len);
         return;
     }
@@ -68,7 +69,8 @@ static void put_csv(struct buf *out, const char *text, size_t len, bool number)
     buf_char(out, '"');
 }
 
-struct rows *rows_begin(struct cli *c, const struct column *columns, size_t n, const char *name_path)
+struct rows *rows_begin(struct cli *c, const struct column *columns, size_t n,
+                        const char *name_path)
 {
     struct rows *r = arena_alloc(c->arena, sizeof(*r));
 
@@ -160,7 +162,8 @@ int rows_add(struct rows *r, const json_t *item, struct pv_err *err)
     switch (r->c->output) {
     case OUT_TABLE:
     case OUT_WIDE:
-        return r->table ? add_to_table(r, item, err) : pv_fail(err, PV_ENOMEM, "no memory for the table");
+        return r->table ? add_to_table(r, item, err)
+                        : pv_fail(err, PV_ENOMEM, "no memory for the table");
     case OUT_TSV:
     case OUT_CSV:
         put_values(r, item);
@@ -197,8 +200,8 @@ int rows_end(struct rows *r, struct pv_err *err)
     int rc;
 
     if (r->table)
-        table_print(r->table, &r->line, has_header(c), c->color, c->output == OUT_TABLE ? term_columns() : 0, "",
-                    c->output == OUT_WIDE);
+        table_print(r->table, &r->line, has_header(c), c->color,
+                    c->output == OUT_TABLE ? term_columns() : 0, "", c->output == OUT_WIDE);
     if (c->output == OUT_JSON)
         buf_text(&r->line, r->count ? "\n]}\n" : "]}\n");
     if (c->output == OUT_YAML && r->count == 0)
@@ -217,8 +220,8 @@ void rows_drop(struct rows *r)
 
 /* ------------------------------------------------------------------ whole answers */
 
-int output_items(struct cli *c, const json_t *answer, const struct column *columns, size_t n, const char *name_path,
-                 struct pv_err *err)
+int output_items(struct cli *c, const json_t *answer, const struct column *columns, size_t n,
+                 const char *name_path, struct pv_err *err)
 {
     const json_t *items = json_is_array(answer) ? answer : json_object_get(answer, "items"), *item;
     struct rows *r = rows_begin(c, columns, n, name_path);
@@ -228,7 +231,8 @@ int output_items(struct cli *c, const json_t *answer, const struct column *colum
 
     if (!r)
         return pv_fail(err, PV_ENOMEM, "no memory for the answer");
-    json_array_foreach (items, i, item) {
+    json_array_foreach(items, i, item)
+    {
         rc = rows_add(r, item, err);
         if (rc != PV_OK)
             break;
@@ -240,7 +244,8 @@ int output_items(struct cli *c, const json_t *answer, const struct column *colum
     return rc;
 }
 
-/* The field that a path of an object is, for its unit; a guess by the name where there is no kind. */
+/* The field that a path of an object is, for its unit; a guess by the name where there is no kind.
+ */
 static struct column column_at(const struct model_kind *kind, const char *path)
 {
     const struct model_field *f = kind ? model_field(kind, path, strlen(path)) : NULL;
@@ -293,14 +298,16 @@ static void put_children(struct cli *c, const char *path, const json_t *items, s
         json_t *value;
 
         columns = arena_alloc(c->arena, 32 * sizeof(*columns));
-        json_object_foreach (json_array_get(items, 0), key, value)
-            if (columns && n < 32 && !json_is_object(value)) {
-                columns[n] = column_at(NULL, arena_strdup(c->arena, key));
-                columns[n++].title = clean_key(c, key);
-            }
+        json_object_foreach(json_array_get(items, 0), key,
+                            value) if (columns && n < 32 && !json_is_object(value))
+        {
+            columns[n] = column_at(NULL, arena_strdup(c->arena, key));
+            columns[n++].title = clean_key(c, key);
+        }
     }
     t = columns ? table_new(columns, n) : NULL;
-    json_array_foreach (items, i, item) {
+    json_array_foreach(items, i, item)
+    {
         char *cells[64] = { NULL };
         bool ok = t != NULL;
 
@@ -330,7 +337,8 @@ static void put_children(struct cli *c, const char *path, const json_t *items, s
 
 #define LABEL 26
 
-static void put_member(struct cli *c, const struct model_kind *kind, const char *path, const json_t *value, struct buf *out)
+static void put_member(struct cli *c, const struct model_kind *kind, const char *path,
+                       const json_t *value, struct buf *out)
 {
     struct column column = column_at(kind, path);
     struct buf raw, clean;
@@ -349,29 +357,34 @@ static void put_member(struct cli *c, const struct model_kind *kind, const char 
         do
             buf_char(out, ' ');
         while (++width < LABEL);
-        buf_printf(out, "%s%s%s\n", term_style(style), clean.data ? clean.data : "", style != STYLE_PLAIN ? TERM_PLAIN : "");
+        buf_printf(out, "%s%s%s\n", term_style(style), clean.data ? clean.data : "",
+                   style != STYLE_PLAIN ? TERM_PLAIN : "");
     }
     buf_free(&raw);
     buf_free(&clean);
 }
 
-static void put_members(struct cli *c, const struct model_kind *kind, const char *before, const json_t *object, struct buf *out)
+static void put_members(struct cli *c, const struct model_kind *kind, const char *before,
+                        const json_t *object, struct buf *out)
 {
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         const char *path = *before ? arena_printf(c->arena, "%s.%s", before, key) : key;
         const struct model_field *f = kind && path ? model_field(kind, path, strlen(path)) : NULL;
         const char *name = json_string_value(json_object_get(value, "name"));
 
         if (!path || json_is_null(value))
             continue;
-        if (json_is_object(value) && (f ? f->type == MODEL_REF : name && json_object_get(value, "id")))
+        if (json_is_object(value) &&
+            (f ? f->type == MODEL_REF : name && json_object_get(value, "id")))
             put_member(c, kind, path, value, out);
         else if (json_is_object(value))
             put_members(c, kind, path, value, out);
-        else if (json_is_array(value) && json_is_object(json_array_get(value, 0)) && !(f && f->type == MODEL_REFS))
+        else if (json_is_array(value) && json_is_object(json_array_get(value, 0)) &&
+                 !(f && f->type == MODEL_REFS))
             put_children(c, path, value, out);
         else
             put_member(c, kind, path, value, out);
@@ -392,11 +405,11 @@ static void put_flat(struct cli *c, const char *path, const json_t *value, struc
     if (json_is_object(value) && *path && name && json_object_get(value, "id")) {
         put_flat(c, path, json_object_get(value, "name"), out);
     } else if (json_is_object(value)) {
-        json_object_foreach ((json_t *)value, key, member)
+        json_object_foreach((json_t *)value, key, member)
             put_flat(c, *path ? arena_printf(c->arena, "%s.%s", path, key) : key, member, out);
     } else if (json_is_array(value) && json_is_object(json_array_get(value, 0)) &&
                !json_object_get(json_array_get(value, 0), "name")) {
-        json_array_foreach (value, i, one)
+        json_array_foreach(value, i, one)
             put_flat(c, arena_printf(c->arena, "%s.%zu", path, i), one, out);
     } else if (path) {
         buf_init(&cell, 4u << 20);
@@ -408,12 +421,14 @@ static void put_flat(struct cli *c, const char *path, const json_t *value, struc
     }
 }
 
-void output_members(struct cli *c, const json_t *object, const struct model_kind *kind, struct buf *out)
+void output_members(struct cli *c, const json_t *object, const struct model_kind *kind,
+                    struct buf *out)
 {
     put_members(c, kind, "", object, out);
 }
 
-int output_object(struct cli *c, const json_t *object, const struct model_kind *kind, struct pv_err *err)
+int output_object(struct cli *c, const json_t *object, const struct model_kind *kind,
+                  struct pv_err *err)
 {
     const char *name = json_string_value(json_object_get(object, "name"));
     struct buf out, clean;
@@ -425,7 +440,8 @@ int output_object(struct cli *c, const json_t *object, const struct model_kind *
     switch (c->output) {
     case OUT_JSON:
     case OUT_JSONL:
-        text = json_dumps(object, c->output == OUT_JSON ? JSON_INDENT(2) | JSON_ENCODE_ANY : JSON_COMPACT | JSON_ENCODE_ANY);
+        text = json_dumps(object, c->output == OUT_JSON ? JSON_INDENT(2) | JSON_ENCODE_ANY
+                                                        : JSON_COMPACT | JSON_ENCODE_ANY);
         buf_printf(&clean, "%s\n", text ? text : "null");
         free(text);
         break;

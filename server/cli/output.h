@@ -12,19 +12,19 @@
 #include "server/cli/term.h"
 
 struct column {
-    const char *path;           /* in the object: "memory.bytes" */
-    const char *title;          /* "MEMORY" */
+    const char *path;  /* in the object: "memory.bytes" */
+    const char *title; /* "MEMORY" */
     enum model_type type;
     enum model_unit unit;
-    bool state;                 /* its words have colours */
+    bool state; /* its words have colours */
 };
 
 struct rows;
 
-/* Columns of a kind: of `fields`, else the usual ones, else (wide) all of a list. `*wanted` is what to ask the server for
- * (fields=), NULL: its own choice. */
-int columns_make(struct cli *c, const struct model_kind *kind, const char *fields, struct column **out, size_t *n,
-                 const char **wanted, struct pv_err *err);
+/* Columns of a kind: of `fields`, else the usual ones, else (wide) all of a list. `*wanted` is what
+ * to ask the server for (fields=), NULL: its own choice. */
+int columns_make(struct cli *c, const struct model_kind *kind, const char *fields,
+                 struct column **out, size_t *n, const char **wanted, struct pv_err *err);
 /* The usual columns, without asking the flags. */
 void columns_usual(struct arena *a, const struct model_kind *kind, struct column **out, size_t *n);
 /* What `path` names in an object, or NULL. */
@@ -32,7 +32,8 @@ json_t *json_at(const json_t *object, const char *path);
 /* A value as text; `human`: sizes and times for people. */
 void cell_write(struct buf *out, const struct column *column, const json_t *value, bool human);
 
-struct rows *rows_begin(struct cli *c, const struct column *columns, size_t n, const char *name_path);
+struct rows *rows_begin(struct cli *c, const struct column *columns, size_t n,
+                        const char *name_path);
 int rows_add(struct rows *r, const json_t *item, struct pv_err *err);
 /* Prints what is left. */
 int rows_end(struct rows *r, struct pv_err *err);
@@ -41,20 +42,22 @@ void rows_drop(struct rows *r);
 size_t rows_count(const struct rows *r);
 
 /* A whole answer with `items`. */
-int output_items(struct cli *c, const json_t *answer, const struct column *columns, size_t n, const char *name_path,
-                 struct pv_err *err);
+int output_items(struct cli *c, const json_t *answer, const struct column *columns, size_t n,
+                 const char *name_path, struct pv_err *err);
 /* One object: a list of its members, or JSON, YAML ... `kind` may be NULL. */
-int output_object(struct cli *c, const json_t *object, const struct model_kind *kind, struct pv_err *err);
+int output_object(struct cli *c, const json_t *object, const struct model_kind *kind,
+                  struct pv_err *err);
 /* Members for people, indented. */
-void output_members(struct cli *c, const json_t *object, const struct model_kind *kind, struct buf *out);
+void output_members(struct cli *c, const json_t *object, const struct model_kind *kind,
+                    struct buf *out);
 
 /* table.c: lines of cells under titles. */
 struct table;
 struct table *table_new(const struct column *columns, size_t n);
 /* `cells`: n texts; copied. */
 bool table_row(struct table *t, char *const *cells);
-void table_print(struct table *t, struct buf *out, bool header, bool color, size_t columns_most, const char *indent,
-                 bool drop_empty);
+void table_print(struct table *t, struct buf *out, bool header, bool color, size_t columns_most,
+                 const char *indent, bool drop_empty);
 void table_free(struct table *t);
 
 /* yaml.c */

@@ -7,14 +7,29 @@
 
 static const struct model_param folder_flags[] = {
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 256, .doc = "Another name." },
-    { .name = "parent", .type = PARAM_ID, .ref = PV_KIND_folder, .nullable = true,
+    { .name = "parent",
+      .type = PARAM_ID,
+      .ref = PV_KIND_folder,
+      .nullable = true,
       .doc = "Folder it goes into, by name or id; null: the root." },
-    { .name = "notes", .type = PARAM_TEXT, .nullable = true, .max = 4096, .doc = "What it is for." },
+    { .name = "notes",
+      .type = PARAM_TEXT,
+      .nullable = true,
+      .max = 4096,
+      .doc = "What it is for." },
     { 0 },
 };
 static const struct model_param tag_flags[] = {
-    { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 128, .doc = "Another name: objects that carry the tag follow." },
-    { .name = "description", .type = PARAM_TEXT, .nullable = true, .max = 1024, .doc = "What it means." },
+    { .name = "name",
+      .type = PARAM_TEXT,
+      .min = 1,
+      .max = 128,
+      .doc = "Another name: objects that carry the tag follow." },
+    { .name = "description",
+      .type = PARAM_TEXT,
+      .nullable = true,
+      .max = 1024,
+      .doc = "What it means." },
     { 0 },
 };
 
@@ -22,7 +37,8 @@ static int tell(struct cli *c, json_t *object, const char *what, struct pv_err *
 {
     int rc = PV_OK;
 
-    if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML || c->output == OUT_NAME)
+    if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
+        c->output == OUT_NAME)
         rc = output_object(c, object, c->command->kind, err);
     else
         term_note(c, "%s is %s.", c->args[0], what);
@@ -39,7 +55,8 @@ static int create(struct cli *c, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     json_object_set_new(body, "name", json_string(c->args[0]));
-    rc = client_call(c, "POST", arena_printf(c->arena, API "/%s", c->command->kind->plural), body, &call, &made, err);
+    rc = client_call(c, "POST", arena_printf(c->arena, API "/%s", c->command->kind->plural), body,
+                     &call, &made, err);
     json_decref(body);
     return rc == PV_OK ? tell(c, made, "made", err) : rc;
 }
@@ -53,23 +70,53 @@ static int change(struct cli *c, struct pv_err *err)
     if (rc == PV_OK && json_object_size(body) == 0)
         rc = cli_usage(c, err, "say what to change, for example --name");
     if (rc == PV_OK)
-        rc = client_call(c, "PATCH", arena_printf(c->arena, API "/%s/%s", c->command->kind->plural, segment), body, NULL, &changed,
-                         err);
+        rc = client_call(c, "PATCH",
+                         arena_printf(c->arena, API "/%s/%s", c->command->kind->plural, segment),
+                         body, NULL, &changed, err);
     json_decref(body);
     return rc == PV_OK ? tell(c, changed, "changed", err) : rc;
 }
 
 const struct command own_commands[] = {
-    { .words = "folder create", .args = "NAME", .doc = "Make a folder.", .flags = folder_flags, .run = create, .least = 1, .most = 1 },
-    { .words = "folder change", .args = "FOLDER", .doc = "Rename or move a folder.", .flags = folder_flags, .run = change, .least = 1,
+    { .words = "folder create",
+      .args = "NAME",
+      .doc = "Make a folder.",
+      .flags = folder_flags,
+      .run = create,
+      .least = 1,
       .most = 1 },
-    { .words = "folder delete", .args = "FOLDER...", .doc = "Delete empty folders.", .groups = GROUP_YES, .run = object_delete,
+    { .words = "folder change",
+      .args = "FOLDER",
+      .doc = "Rename or move a folder.",
+      .flags = folder_flags,
+      .run = change,
+      .least = 1,
+      .most = 1 },
+    { .words = "folder delete",
+      .args = "FOLDER...",
+      .doc = "Delete empty folders.",
+      .groups = GROUP_YES,
+      .run = object_delete,
       .least = 1 },
-    { .words = "tag create", .args = "TAG", .doc = "Declare a tag. Tags that objects carry declare themselves.", .flags = tag_flags,
-      .run = create, .least = 1, .most = 1 },
-    { .words = "tag change", .args = "TAG", .doc = "Rename or describe a tag.", .flags = tag_flags, .run = change, .least = 1,
+    { .words = "tag create",
+      .args = "TAG",
+      .doc = "Declare a tag. Tags that objects carry declare themselves.",
+      .flags = tag_flags,
+      .run = create,
+      .least = 1,
       .most = 1 },
-    { .words = "tag delete", .args = "TAG...", .doc = "Delete a tag; objects lose it.", .groups = GROUP_YES, .run = object_delete,
+    { .words = "tag change",
+      .args = "TAG",
+      .doc = "Rename or describe a tag.",
+      .flags = tag_flags,
+      .run = change,
+      .least = 1,
+      .most = 1 },
+    { .words = "tag delete",
+      .args = "TAG...",
+      .doc = "Delete a tag; objects lose it.",
+      .groups = GROUP_YES,
+      .run = object_delete,
       .least = 1 },
     { 0 },
 };

@@ -46,7 +46,8 @@ static bool is_prefix(const char *path, const char *words)
 {
     size_t len = strlen(path);
 
-    return len == 0 || (strncmp(path, words, len) == 0 && (words[len] == ' ' || words[len] == '\0'));
+    return len == 0 ||
+           (strncmp(path, words, len) == 0 && (words[len] == ' ' || words[len] == '\0'));
 }
 
 static const struct command *exact(const struct cli *c, const char *path)
@@ -69,8 +70,9 @@ static bool any_below(const struct cli *c, const char *path)
 static const char *usual_word(struct cli *c, const char *path, const char *word)
 {
     static const char *const others[][2] = {
-        { "ls", "list" },     { "get", "show" },   { "describe", "show" }, { "rm", "delete" },  { "remove", "delete" },
-        { "create", "add" },  { "add", "create" }, { "set", "change" },    { "edit", "change" }, { "change", "edit" },
+        { "ls", "list" },       { "get", "show" },    { "describe", "show" }, { "rm", "delete" },
+        { "remove", "delete" }, { "create", "add" },  { "add", "create" },    { "set", "change" },
+        { "edit", "change" },   { "change", "edit" },
     };
 
     if (!*path) {
@@ -103,7 +105,8 @@ static bool same_name(const char *param, const char *text, size_t len)
     return true;
 }
 
-static const struct model_param *in_table(const struct model_param *table, const char *text, size_t len)
+static const struct model_param *in_table(const struct model_param *table, const char *text,
+                                          size_t len)
 {
     for (const struct model_param *p = table; p && p->name; p++)
         if (same_name(p->name, text, len))
@@ -122,7 +125,8 @@ static const struct model_param *flag_of(const struct command *cmd, const char *
 }
 
 /* A flag may come before its command is whole: then any command that can still be meant decides. */
-static const struct model_param *find_flag(const struct cli *c, const char *path, const char *text, size_t len)
+static const struct model_param *find_flag(const struct cli *c, const char *path, const char *text,
+                                           size_t len)
 {
     const struct model_param *found = NULL;
 
@@ -178,12 +182,14 @@ static const char *nearest_word(const struct cli *c, const char *path, const cha
 
 static bool is_yes(const char *text)
 {
-    return strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "1") == 0 || strcmp(text, "on") == 0;
+    return strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "1") == 0 ||
+           strcmp(text, "on") == 0;
 }
 
 static bool is_no(const char *text)
 {
-    return strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "0") == 0 || strcmp(text, "off") == 0;
+    return strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "0") == 0 ||
+           strcmp(text, "off") == 0;
 }
 
 static bool is_choice(const struct model_param *p, const char *value)
@@ -196,7 +202,8 @@ static bool is_choice(const struct model_param *p, const char *value)
     return false;
 }
 
-static int check_value(struct cli *c, const struct model_param *p, const char *value, struct pv_err *err)
+static int check_value(struct cli *c, const struct model_param *p, const char *value,
+                       struct pv_err *err)
 {
     const char *flag = cli_flag_text(c->arena, p->name);
     struct buf list;
@@ -204,25 +211,31 @@ static int check_value(struct cli *c, const struct model_param *p, const char *v
     int rc;
 
     if (p->type == PARAM_INT &&
-        (!str_u64(value, strlen(value), p->max ? (uint64_t)p->max : UINT64_C(1) << 53, &n) || n < (uint64_t)p->min))
-        return p->max ? cli_usage(c, err, "%s takes a number from %" PRId64 " to %" PRId64 ", not \"%s\"", flag, p->min, p->max, value)
+        (!str_u64(value, strlen(value), p->max ? (uint64_t)p->max : UINT64_C(1) << 53, &n) ||
+         n < (uint64_t)p->min))
+        return p->max ? cli_usage(c, err,
+                                  "%s takes a number from %" PRId64 " to %" PRId64 ", not \"%s\"",
+                                  flag, p->min, p->max, value)
                       : cli_usage(c, err, "%s takes a number, not \"%s\"", flag, value);
     if (p->type != PARAM_ENUM || is_choice(p, value))
         return PV_OK;
     buf_init(&list, 1024);
     flag_value_text(p, &list);
-    rc = cli_usage(c, err, "%s takes %s, not \"%s\"", flag, list.data ? list.data : "a word", value);
+    rc =
+        cli_usage(c, err, "%s takes %s, not \"%s\"", flag, list.data ? list.data : "a word", value);
     buf_free(&list);
     return rc;
 }
 
-static int keep_flag(struct cli *c, const struct model_param *p, const char *value, struct pv_err *err)
+static int keep_flag(struct cli *c, const struct model_param *p, const char *value,
+                     struct pv_err *err)
 {
     int rc;
 
     if (p->type == PARAM_BOOL) {
         if (!is_yes(value) && !is_no(value))
-            return cli_usage(c, err, "%s is yes or no, not \"%s\"", cli_flag_text(c->arena, p->name), value);
+            return cli_usage(c, err, "%s is yes or no, not \"%s\"",
+                             cli_flag_text(c->arena, p->name), value);
         value = is_yes(value) ? "true" : "false";
     }
     rc = check_value(c, p, value, err);
@@ -237,7 +250,9 @@ static int keep_flag(struct cli *c, const struct model_param *p, const char *val
 static const struct {
     char letter;
     const char *name;
-} short_flags[] = { { 'o', "output" }, { 'y', "yes" }, { 'h', "help" }, { 'q', "quiet" }, { 'f', "file" } };
+} short_flags[] = {
+    { 'o', "output" }, { 'y', "yes" }, { 'h', "help" }, { 'q', "quiet" }, { 'f', "file" }
+};
 
 struct words {
     struct cli *c;
@@ -262,8 +277,9 @@ static int long_flag(struct words *w, struct pv_err *err)
     }
     if (!p) {
         near = nearest_flag(c, text);
-        return cli_usage(c, err, "there is no flag --%.*s%s%s%s", (int)len, text, near ? "; did you mean " : "",
-                         near ? cli_flag_text(c->arena, near) : "", near ? "?" : "");
+        return cli_usage(c, err, "there is no flag --%.*s%s%s%s", (int)len, text,
+                         near ? "; did you mean " : "", near ? cli_flag_text(c->arena, near) : "",
+                         near ? "?" : "");
     }
     if (value)
         return keep_flag(c, p, value + 1, err);
@@ -285,7 +301,8 @@ static int short_flag(struct words *w, struct pv_err *err)
             if (short_flags[i].letter == *text)
                 p = find_flag(w->c, w->path, short_flags[i].name, strlen(short_flags[i].name));
         if (!p)
-            return cli_usage(w->c, err, "there is no flag -%c", isprint((unsigned char)*text) ? *text : '?');
+            return cli_usage(w->c, err, "there is no flag -%c",
+                             isprint((unsigned char)*text) ? *text : '?');
         if (p->type != PARAM_BOOL) {
             if (text[1])
                 return keep_flag(w->c, p, text[1] == '=' ? text + 2 : text + 1, err);
@@ -322,8 +339,9 @@ static int plain_word(struct words *w, const char *word, struct pv_err *err)
             return plain_word(w, other, err);
         c->path = w->path;
         near = nearest_word(c, w->path, word);
-        return cli_usage(c, err, "there is no command \"%s%s%.64s\"%s%s%s", w->path, *w->path ? " " : "", word,
-                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        return cli_usage(c, err, "there is no command \"%s%s%.64s\"%s%s%s", w->path,
+                         *w->path ? " " : "", word, near ? "; did you mean \"" : "",
+                         near ? near : "", near ? "\"?" : "");
     }
     if (c->nargs == CLI_ARGS_MAX)
         return cli_usage(c, err, "more than %d names; use --filter", CLI_ARGS_MAX);
@@ -340,7 +358,8 @@ static int check_counts(struct cli *c, struct pv_err *err)
         return cli_usage(c, err, "say which: polyvisor %s %s", cmd->words, cmd->args);
     if (!any && c->nargs > cmd->most) {
         if (cmd->most == 0)
-            return cli_usage(c, err, "%s takes no arguments; what is \"%.64s\"?", cmd->words, c->args[0]);
+            return cli_usage(c, err, "%s takes no arguments; what is \"%.64s\"?", cmd->words,
+                             c->args[0]);
         return cli_usage(c, err, "too many arguments: polyvisor %s %s", cmd->words, cmd->args);
     }
     return PV_OK;
@@ -419,7 +438,11 @@ bool cli_duration(const char *text, int64_t *ms)
 {
     size_t digits = strspn(text, "0123456789");
     const char *unit = text + digits;
-    int64_t scale = *unit == 's' || !*unit ? 1000 : *unit == 'm' ? 60000 : *unit == 'h' ? 3600000 : *unit == 'd' ? 86400000 : 0;
+    int64_t scale = *unit == 's' || !*unit ? 1000
+                    : *unit == 'm'         ? 60000
+                    : *unit == 'h'         ? 3600000
+                    : *unit == 'd'         ? 86400000
+                                           : 0;
     uint64_t n;
 
     if (digits == 0 || scale == 0 || (*unit && unit[1]) || !str_u64(text, digits, 1000000, &n))
@@ -437,13 +460,15 @@ static int time_value(struct cli *c, const char *text, json_t **out, struct pv_e
     if (cli_duration(text, &ms))
         ms += clock_wall_ms();
     else if (!clock_parse(text, strlen(text), &ms))
-        return cli_usage(c, err, "\"%s\" is no time: say 30d, 2026-12-31 or 2026-12-31T12:00:00Z", text);
+        return cli_usage(c, err, "\"%s\" is no time: say 30d, 2026-12-31 or 2026-12-31T12:00:00Z",
+                         text);
     clock_text(ms, iso);
     *out = json_string(iso);
     return PV_OK;
 }
 
-static int one_value(struct cli *c, const struct model_param *p, const char *value, json_t **out, struct pv_err *err)
+static int one_value(struct cli *c, const struct model_param *p, const char *value, json_t **out,
+                     struct pv_err *err)
 {
     json_error_t why;
 
@@ -476,7 +501,8 @@ static int one_value(struct cli *c, const struct model_param *p, const char *val
     case PARAM_JSON:
         *out = json_loads(value, JSON_DECODE_ANY, &why);
         if (!*out)
-            return cli_usage(c, err, "%s takes JSON: %s", cli_flag_text(c->arena, p->name), why.text);
+            return cli_usage(c, err, "%s takes JSON: %s", cli_flag_text(c->arena, p->name),
+                             why.text);
         break;
     case PARAM_TEXT:
     case PARAM_ENUM:
@@ -485,7 +511,8 @@ static int one_value(struct cli *c, const struct model_param *p, const char *val
         *out = json_string(value);
         break;
     }
-    return *out ? PV_OK : cli_usage(c, err, "%s: the text is not UTF-8", cli_flag_text(c->arena, p->name));
+    return *out ? PV_OK
+                : cli_usage(c, err, "%s: the text is not UTF-8", cli_flag_text(c->arena, p->name));
 }
 
 int cli_body(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err)
@@ -498,7 +525,8 @@ int cli_body(struct cli *c, const struct model_param *table, json_t **out, struc
 
         if (!cli_flag(c, p->name)) {
             if (p->required)
-                rc = cli_usage(c, err, "%s is needed: %s", cli_flag_text(c->arena, p->name), p->doc);
+                rc =
+                    cli_usage(c, err, "%s is needed: %s", cli_flag_text(c->arena, p->name), p->doc);
             continue;
         }
         if (p->type != PARAM_LIST || p->members) {

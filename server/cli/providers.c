@@ -14,19 +14,39 @@
 #define LOOK_AGAIN_MS 500
 
 static const struct model_param connection_flags[] = {
-    { .name = "driver", .type = PARAM_TEXT, .max = 32, .doc = "Driver: vapi for vCenter and ESXi; see driver list." },
-    { .name = "endpoint", .type = PARAM_TEXT, .max = 1024, .doc = "Address: https://vcenter.example.com/sdk." },
+    { .name = "driver",
+      .type = PARAM_TEXT,
+      .max = 32,
+      .doc = "Driver: vapi for vCenter and ESXi; see driver list." },
+    { .name = "endpoint",
+      .type = PARAM_TEXT,
+      .max = 1024,
+      .doc = "Address: https://vcenter.example.com/sdk." },
     { .name = "username", .type = PARAM_TEXT, .max = 256, .doc = "Account to sign in with." },
-    { .name = "password_file", .type = PARAM_TEXT, .max = 4096,
-      .doc = "File with its password, - for standard input; else POLYVISOR_PROVIDER_PASSWORD, else you are asked." },
-    { .name = "tls_mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_tls_mode,
+    { .name = "password_file",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with its password, - for standard input; else POLYVISOR_PROVIDER_PASSWORD, else "
+             "you are asked." },
+    { .name = "tls_mode",
+      .type = PARAM_ENUM,
+      .enum_id = PV_ENUM_tls_mode,
       .doc = "How its certificate is checked: by authorities, by fingerprint, or not at all." },
-    { .name = "pin", .type = PARAM_LIST, .doc = "SHA-256 of a certificate to trust; means --tls-mode pin. May be given again." },
-    { .name = "tls_ca", .type = PARAM_TEXT, .max = 4096, .doc = "File with authorities to trust instead of the system's." },
-    { .name = "set", .type = PARAM_LIST, .doc = "A setting of the driver: key=value. May be given again." },
+    { .name = "pin",
+      .type = PARAM_LIST,
+      .doc = "SHA-256 of a certificate to trust; means --tls-mode pin. May be given again." },
+    { .name = "tls_ca",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with authorities to trust instead of the system's." },
+    { .name = "set",
+      .type = PARAM_LIST,
+      .doc = "A setting of the driver: key=value. May be given again." },
     { .name = "notes", .type = PARAM_TEXT, .max = 4096, .doc = "Our notes." },
     { .name = "name", .type = PARAM_TEXT, .max = 256, .doc = "Another name for it." },
-    { .name = "probe", .type = PARAM_BOOL, .doc = "Try the connection first, and add it only if all is well." },
+    { .name = "probe",
+      .type = PARAM_BOOL,
+      .doc = "Try the connection first, and add it only if all is well." },
     { 0 },
 };
 
@@ -45,7 +65,8 @@ bool findings_print(struct cli *c, const json_t *findings)
     size_t i;
 
     buf_init(&out, 1u << 20);
-    json_array_foreach (findings, i, one) {
+    json_array_foreach(findings, i, one)
+    {
         const char *step = json_string_value(json_object_get(one, "step"));
         const char *detail = json_string_value(json_object_get(one, "detail"));
         const char *remedy = json_string_value(json_object_get(one, "remedy"));
@@ -82,9 +103,9 @@ static const char *failed_certificate(const json_t *answer)
     const json_t *one;
     size_t i;
 
-    json_array_foreach (json_object_get(answer, "findings"), i, one)
-        if (json_is_false(json_object_get(one, "ok")))
-            return json_string_value(json_at(one, "data.sha256"));
+    json_array_foreach(json_object_get(answer, "findings"), i, one) if (
+        json_is_false(json_object_get(one, "ok"))) return json_string_value(json_at(one,
+                                                                                    "data.sha256"));
     return NULL;
 }
 
@@ -100,11 +121,14 @@ static int show_findings(struct cli *c, const json_t *answer, struct pv_err *err
 
 static void pin_in(json_t *body, const char *sha256)
 {
-    json_object_set_new(body, "tls", json_pack("{s:s, s:[s]}", "mode", model_enum_text(PV_ENUM_tls_mode, PV_TLS_MODE_PIN), "pins",
-                                               sha256));
+    json_object_set_new(body, "tls",
+                        json_pack("{s:s, s:[s]}", "mode",
+                                  model_enum_text(PV_ENUM_tls_mode, PV_TLS_MODE_PIN), "pins",
+                                  sha256));
 }
 
-/* Probes; a certificate that a person accepts is pinned and tried again. *good: all steps went well. */
+/* Probes; a certificate that a person accepts is pinned and tried again. *good: all steps went
+ * well. */
 static int probe(struct cli *c, json_t *body, bool *good, struct pv_err *err)
 {
     for (int tries = 0;; tries++) {
@@ -194,9 +218,11 @@ static int put_tls(struct cli *c, json_t *body, struct pv_err *err)
 static int put_password(struct cli *c, json_t *body, struct pv_err *err)
 {
     char *password = NULL;
-    int rc = secret_read(c, "password_file", "POLYVISOR_PROVIDER_PASSWORD",
-                         arena_printf(c->arena, "Password of %s", cli_flag(c, "username") ? cli_flag(c, "username") : "the account"),
-                         &password, err);
+    int rc =
+        secret_read(c, "password_file", "POLYVISOR_PROVIDER_PASSWORD",
+                    arena_printf(c->arena, "Password of %s",
+                                 cli_flag(c, "username") ? cli_flag(c, "username") : "the account"),
+                    &password, err);
 
     if (rc != PV_OK)
         return rc;
@@ -232,7 +258,8 @@ static int connection_body(struct cli *c, json_t **out, struct pv_err *err)
 /* Until its first inventory is there, or it says what keeps it from that. */
 static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
 {
-    const char *path = arena_printf(c->arena, API "/providers/%s", json_string_value(json_object_get(*provider, "id")));
+    const char *path = arena_printf(c->arena, API "/providers/%s",
+                                    json_string_value(json_object_get(*provider, "id")));
     int64_t deadline = task_deadline_ms(c, 600000);
     int rc = PV_OK;
 
@@ -242,12 +269,15 @@ static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
         int64_t state = text ? model_enum_value(PV_ENUM_provider_state, text, strlen(text)) : -1;
         json_t *why = json_object_get(*provider, "state_reason"), *now = NULL;
 
-        if (state == PV_PROVIDER_STATE_CONNECTED && json_is_string(json_at(*provider, "sync.last_full_at")))
+        if (state == PV_PROVIDER_STATE_CONNECTED &&
+            json_is_string(json_at(*provider, "sync.last_full_at")))
             break;
         if ((state == PV_PROVIDER_STATE_AUTH_FAILED || state == PV_PROVIDER_STATE_CERT_CHANGED ||
-             state == PV_PROVIDER_STATE_DISCONNECTED) && json_is_object(why)) {
+             state == PV_PROVIDER_STATE_DISCONNECTED) &&
+            json_is_object(why)) {
             failure_take(c, why, 502, err);
-            rc = pv_wrap(err, "%s is added, but it is %s", json_string_value(json_object_get(*provider, "name")), text);
+            rc = pv_wrap(err, "%s is added, but it is %s",
+                         json_string_value(json_object_get(*provider, "name")), text);
             break;
         }
         if (clock_mono_ms() >= deadline) {
@@ -256,8 +286,10 @@ static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
             pv_err_remedy(err, "It goes on; see polyvisor provider show.");
             break;
         }
-        term_progress(c, -1, arena_printf(c->arena, "Reading the inventory of %s: %s",
-                                          json_string_value(json_object_get(*provider, "name")), text ? text : ""));
+        term_progress(c, -1,
+                      arena_printf(c->arena, "Reading the inventory of %s: %s",
+                                   json_string_value(json_object_get(*provider, "name")),
+                                   text ? text : ""));
         clock_sleep_ms(LOOK_AGAIN_MS);
         if (term_interrupted()) {
             c->exit_code = CLI_DETACHED;
@@ -276,7 +308,8 @@ static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
 
 static bool wants_document(const struct cli *c)
 {
-    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML || c->output == OUT_NAME;
+    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
+           c->output == OUT_NAME;
 }
 
 static int provider_add(struct cli *c, struct pv_err *err)
@@ -287,7 +320,9 @@ static int provider_add(struct cli *c, struct pv_err *err)
     int rc;
 
     if (!cli_flag(c, "driver"))
-        return cli_usage(c, err, "--driver is needed: vapi for vCenter and ESXi; polyvisor driver list shows all");
+        return cli_usage(
+            c, err,
+            "--driver is needed: vapi for vCenter and ESXi; polyvisor driver list shows all");
     rc = connection_body(c, &body, err);
     if (rc != PV_OK)
         return rc;
@@ -302,8 +337,10 @@ static int provider_add(struct cli *c, struct pv_err *err)
         json_decref(tried);
     }
     if (rc == PV_OK && good)
-        rc = client_call(c, "POST", cli_flag_on(c, "dry_run", false) ? API "/providers?dry_run=true" : API "/providers", body, &call,
-                         &provider, err);
+        rc = client_call(c, "POST",
+                         cli_flag_on(c, "dry_run", false) ? API "/providers?dry_run=true"
+                                                          : API "/providers",
+                         body, &call, &provider, err);
     json_decref(body);
     if (rc != PV_OK)
         return rc;
@@ -319,7 +356,8 @@ static int provider_add(struct cli *c, struct pv_err *err)
         if (rc == PV_OK && wants_document(c))
             rc = output_object(c, provider, c->command->kind, err);
         else if (rc == PV_OK)
-            term_note(c, "%s is added: %s.", c->args[0], json_string_value(json_object_get(provider, "state")));
+            term_note(c, "%s is added: %s.", c->args[0],
+                      json_string_value(json_object_get(provider, "state")));
     }
     json_decref(provider);
     return rc;
@@ -347,7 +385,8 @@ static int provider_probe(struct cli *c, struct pv_err *err)
     segment = object_segment(c, c->command->kind, c->args[0], err);
     if (!segment)
         return err->rc;
-    rc = client_call(c, "GET", arena_printf(c->arena, API "/providers/%s/doctor", segment), NULL, &call, &answer, err);
+    rc = client_call(c, "GET", arena_printf(c->arena, API "/providers/%s/doctor", segment), NULL,
+                     &call, &answer, err);
     if (rc != PV_OK)
         return rc;
     rc = show_findings(c, answer, err);
@@ -356,8 +395,10 @@ static int provider_probe(struct cli *c, struct pv_err *err)
         json_t *sha = json_pack("{s:s}", "sha256", failed_certificate(answer)), *task = NULL;
 
         c->exit_code = -1;
-        rc = client_call(c, "POST", arena_printf(c->arena, API "/providers/%s/actions/trust_certificate", segment), sha,
-                         &(struct call){ .once = true, .wait_s = 1 }, &task, err);
+        rc = client_call(
+            c, "POST",
+            arena_printf(c->arena, API "/providers/%s/actions/trust_certificate", segment), sha,
+            &(struct call){ .once = true, .wait_s = 1 }, &task, err);
         json_decref(sha);
         if (rc == PV_OK)
             rc = task_finish(c, task, err);
@@ -377,9 +418,11 @@ static int provider_change(struct cli *c, struct pv_err *err)
     if (json_object_get(body, "driver"))
         rc = cli_usage(c, err, "the driver of a provider does not change; add another provider");
     else if (json_object_size(body) == 0)
-        rc = cli_usage(c, err, "say what to change: --endpoint, --username, --password-file, --set ...");
+        rc = cli_usage(c, err,
+                       "say what to change: --endpoint, --username, --password-file, --set ...");
     if (rc == PV_OK)
-        rc = client_call(c, "PATCH", arena_printf(c->arena, API "/providers/%s", segment), body, NULL, &provider, err);
+        rc = client_call(c, "PATCH", arena_printf(c->arena, API "/providers/%s", segment), body,
+                         NULL, &provider, err);
     json_decref(body);
     if (rc == PV_OK && wants_document(c))
         rc = output_object(c, provider, c->command->kind, err);
@@ -399,7 +442,10 @@ static int provider_capabilities(struct cli *c, struct pv_err *err)
     };
     const char *segment = object_segment(c, c->command->kind, c->args[0], err);
     json_t *answer;
-    int rc = segment ? client_get(c, arena_printf(c->arena, API "/providers/%s/capabilities", segment), &answer, err) : err->rc;
+    int rc = segment
+                 ? client_get(c, arena_printf(c->arena, API "/providers/%s/capabilities", segment),
+                              &answer, err)
+                 : err->rc;
 
     if (rc != PV_OK)
         return rc;
@@ -447,22 +493,55 @@ static int driver_show(struct cli *c, struct pv_err *err)
 }
 
 const struct command provider_commands[] = {
-    { .words = "provider add", .args = "NAME", .doc = "Connect to a vCenter, a host, a simulation.", .flags = connection_flags,
-      .groups = GROUP_WAIT | GROUP_DRY_RUN, .run = provider_add, .least = 1, .most = 1,
-      .more = "  polyvisor provider add vc1 --driver vapi --endpoint https://vc1.example.com/sdk --username polyvisor --probe\n"
+    { .words = "provider add",
+      .args = "NAME",
+      .doc = "Connect to a vCenter, a host, a simulation.",
+      .flags = connection_flags,
+      .groups = GROUP_WAIT | GROUP_DRY_RUN,
+      .run = provider_add,
+      .least = 1,
+      .most = 1,
+      .more = "  polyvisor provider add vc1 --driver vapi --endpoint https://vc1.example.com/sdk "
+              "--username polyvisor --probe\n"
               "  polyvisor provider add demo --driver sim --set vms=500\n"
               "Waits until its inventory is there, unless --no-wait." },
-    { .words = "provider probe", .args = "[PROVIDER]", .doc = "Try a connection step by step; nothing is stored.",
-      .flags = connection_flags, .run = provider_probe, .most = 1,
-      .more = "With a name: of a provider that is there. Without: of one that could be added, by the same flags." },
-    { .words = "provider change", .args = "PROVIDER", .doc = "Change a connection; it is made again where that matters.",
-      .flags = connection_flags, .run = provider_change, .least = 1, .most = 1 },
-    { .words = "provider delete", .args = "PROVIDER...", .doc = "Forget a provider and its inventory; nothing is changed there.",
-      .flags = delete_flags, .groups = GROUP_YES, .run = object_delete, .least = 1 },
-    { .words = "provider capabilities", .args = "PROVIDER", .doc = "What can be done there, and why not.",
-      .run = provider_capabilities, .least = 1, .most = 1 },
-    { .words = "driver list", .args = "", .doc = "List the drivers that are there.", .run = driver_list },
-    { .words = "driver show", .args = "DRIVER", .doc = "Show a driver: its operations and settings.", .run = driver_show, .least = 1,
+    { .words = "provider probe",
+      .args = "[PROVIDER]",
+      .doc = "Try a connection step by step; nothing is stored.",
+      .flags = connection_flags,
+      .run = provider_probe,
+      .most = 1,
+      .more = "With a name: of a provider that is there. Without: of one that could be added, by "
+              "the same flags." },
+    { .words = "provider change",
+      .args = "PROVIDER",
+      .doc = "Change a connection; it is made again where that matters.",
+      .flags = connection_flags,
+      .run = provider_change,
+      .least = 1,
+      .most = 1 },
+    { .words = "provider delete",
+      .args = "PROVIDER...",
+      .doc = "Forget a provider and its inventory; nothing is changed there.",
+      .flags = delete_flags,
+      .groups = GROUP_YES,
+      .run = object_delete,
+      .least = 1 },
+    { .words = "provider capabilities",
+      .args = "PROVIDER",
+      .doc = "What can be done there, and why not.",
+      .run = provider_capabilities,
+      .least = 1,
+      .most = 1 },
+    { .words = "driver list",
+      .args = "",
+      .doc = "List the drivers that are there.",
+      .run = driver_list },
+    { .words = "driver show",
+      .args = "DRIVER",
+      .doc = "Show a driver: its operations and settings.",
+      .run = driver_show,
+      .least = 1,
       .most = 1 },
     { 0 },
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything at once: search, summary, health; raw requests; the model explained; versions; completion. */
+/* Everything at once: search, summary, health; raw requests; the model explained; versions;
+ * completion. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,15 +27,22 @@ static const char *joined_args(struct cli *c)
 }
 
 static const struct model_param search_flags[] = {
-    { .name = "limit", .type = PARAM_INT, .min = 1, .max = 100, .doc = "At most so many; 20 unless given." },
+    { .name = "limit",
+      .type = PARAM_INT,
+      .min = 1,
+      .max = 100,
+      .doc = "At most so many; 20 unless given." },
     { 0 },
 };
 
 static int search(struct cli *c, struct pv_err *err)
 {
     static const struct column columns[] = {
-        { .path = "kind", .title = "KIND" },         { .path = "name", .title = "NAME" }, { .path = "matched", .title = "FOUND_IN" },
-        { .path = "provider", .title = "PROVIDER" }, { .path = "id", .title = "ID" },
+        { .path = "kind", .title = "KIND" },
+        { .path = "name", .title = "NAME" },
+        { .path = "matched", .title = "FOUND_IN" },
+        { .path = "provider", .title = "PROVIDER" },
+        { .path = "id", .title = "ID" },
     };
     struct buf path;
     json_t *answer;
@@ -64,13 +72,14 @@ static void put_counts(const char *key, const json_t *group, struct buf *line)
     struct buf text, *out = &text;
 
     buf_init(&text, 64u << 10);
-    buf_printf(out, "%-18s %" JSON_INTEGER_FORMAT, key, json_integer_value(json_object_get(group, "total")));
-    json_object_foreach ((json_t *)group, word, value) {
+    buf_printf(out, "%-18s %" JSON_INTEGER_FORMAT, key,
+               json_integer_value(json_object_get(group, "total")));
+    json_object_foreach((json_t *)group, word, value)
+    {
         if (json_is_integer(value) && strcmp(word, "total") != 0 && json_integer_value(value) > 0)
             buf_printf(out, ", %" JSON_INTEGER_FORMAT " %s", json_integer_value(value), word);
-        json_object_foreach (value, inner_word, inner)
-            if (json_integer_value(inner) > 0)
-                buf_printf(out, ", %" JSON_INTEGER_FORMAT " %s", json_integer_value(inner), inner_word);
+        json_object_foreach(value, inner_word, inner) if (json_integer_value(inner) > 0)
+            buf_printf(out, ", %" JSON_INTEGER_FORMAT " %s", json_integer_value(inner), inner_word);
     }
     term_clean(line, text.data ? text.data : "", text.len);
     buf_char(line, '\n');
@@ -90,11 +99,10 @@ static int print_overview(struct cli *c, const json_t *answer, struct pv_err *er
         return output_object(c, answer, NULL, err);
     rest = json_object();
     buf_init(&out, 1u << 20);
-    json_object_foreach ((json_t *)answer, key, value)
-        if (json_is_integer(json_object_get(value, "total")))
-            put_counts(key, value, &out);
-        else
-            json_object_set(rest, key, value);
+    json_object_foreach((json_t *)answer, key,
+                        value) if (json_is_integer(json_object_get(value, "total")))
+        put_counts(key, value, &out);
+    else json_object_set(rest, key, value);
     if (out.len > 0)
         buf_char(&out, '\n');
     output_members(c, rest, NULL, &out);
@@ -144,7 +152,8 @@ static int read_body(struct cli *c, const char *text, json_t **out, struct pv_er
         return rc;
     *out = json_loads(file ? file : text, JSON_DECODE_ANY, &why);
     free(file);
-    return *out ? PV_OK : cli_usage(c, err, "the body is not JSON (line %d: %s)", why.line, why.text);
+    return *out ? PV_OK
+                : cli_usage(c, err, "the body is not JSON (line %d: %s)", why.line, why.text);
 }
 
 static int raw(struct cli *c, struct pv_err *err)
@@ -162,7 +171,8 @@ static int raw(struct cli *c, struct pv_err *err)
             *p = (char)(*p - 32);
     if (path[0] != '/')
         path = arena_printf(c->arena, "/%s", path);
-    if (!str_starts(path, "/api") && !str_starts(path, "/metrics") && !str_starts(path, "/healthz") && !str_starts(path, "/readyz"))
+    if (!str_starts(path, "/api") && !str_starts(path, "/metrics") &&
+        !str_starts(path, "/healthz") && !str_starts(path, "/readyz"))
         path = arena_printf(c->arena, API "%s", path);
     if (c->nargs == 3)
         rc = read_body(c, c->args[2], &body, err);
@@ -171,8 +181,9 @@ static int raw(struct cli *c, struct pv_err *err)
     json_decref(body);
     if (rc != PV_OK && c->problem && c->output != OUT_JSON) {
         /* Whoever asks raw wants the raw answer, too. */
-        (void)output_object(&(struct cli){ .output = OUT_JSON, .out_tty = c->out_tty, .arena = c->arena }, c->problem, NULL,
-                            &(struct pv_err){ 0 });
+        (void)output_object(
+            &(struct cli){ .output = OUT_JSON, .out_tty = c->out_tty, .arena = c->arena },
+            c->problem, NULL, &(struct pv_err){ 0 });
     }
     if (rc == PV_OK && answer) {
         if (c->output != OUT_YAML && c->output != OUT_JSONL)
@@ -215,7 +226,8 @@ static const char *type_text(struct cli *c, const struct model_field *f)
         return "time";
     case MODEL_REF:
     case MODEL_REFS:
-        return arena_printf(c->arena, "%s%s", model_kind(f->ref)->name, f->type == MODEL_REFS ? "s" : "");
+        return arena_printf(c->arena, "%s%s", model_kind(f->ref)->name,
+                            f->type == MODEL_REFS ? "s" : "");
     }
     return "";
 }
@@ -241,13 +253,15 @@ static json_t *field_of(struct cli *c, const struct model_kind *kind, const stru
 
 static int explain_all(struct cli *c, struct pv_err *err)
 {
-    static const struct column columns[] = { { .path = "name", .title = "KIND" }, { .path = "doc", .title = "WHAT" } };
+    static const struct column columns[] = { { .path = "name", .title = "KIND" },
+                                             { .path = "doc", .title = "WHAT" } };
     json_t *items = json_array();
     int rc;
 
     for (size_t i = 0; model_kind_at(i); i++)
         if (!(model_kind_at(i)->flags & MODEL_MEMORY))
-            json_array_append_new(items, json_pack("{s:s, s:s}", "name", model_kind_at(i)->name, "doc", model_kind_at(i)->doc));
+            json_array_append_new(items, json_pack("{s:s, s:s}", "name", model_kind_at(i)->name,
+                                                   "doc", model_kind_at(i)->doc));
     rc = output_items(c, items, columns, PV_COUNT(columns), "name", err);
     json_decref(items);
     return rc;
@@ -256,11 +270,16 @@ static int explain_all(struct cli *c, struct pv_err *err)
 static int explain(struct cli *c, struct pv_err *err)
 {
     static const struct column columns[] = {
-        { .path = "field", .title = "FIELD" }, { .path = "short", .title = "SHORT" }, { .path = "type", .title = "TYPE" },
-        { .path = "doc", .title = "WHAT" },    { .path = "words", .title = "WORDS", .type = MODEL_LIST },
+        { .path = "field", .title = "FIELD" },
+        { .path = "short", .title = "SHORT" },
+        { .path = "type", .title = "TYPE" },
+        { .path = "doc", .title = "WHAT" },
+        { .path = "words", .title = "WORDS", .type = MODEL_LIST },
     };
     static const struct column op_columns[] = {
-        { .path = "operation", .title = "OPERATION" }, { .path = "doc", .title = "WHAT" }, { .path = "parameters", .title = "PARAMETERS" },
+        { .path = "operation", .title = "OPERATION" },
+        { .path = "doc", .title = "WHAT" },
+        { .path = "parameters", .title = "PARAMETERS" },
     };
     char name[64];
     const struct model_kind *kind;
@@ -277,7 +296,8 @@ static int explain(struct cli *c, struct pv_err *err)
     if (!kind)
         kind = model_kind_by_plural(c->args[0]);
     if (!kind)
-        return cli_usage(c, err, "there is no kind \"%s\"; polyvisor explain lists them", c->args[0]);
+        return cli_usage(c, err, "there is no kind \"%s\"; polyvisor explain lists them",
+                         c->args[0]);
     fields = json_array();
     ops = json_array();
     n = c->nargs > 1 ? strlen(c->args[1]) : 0;
@@ -285,7 +305,8 @@ static int explain(struct cli *c, struct pv_err *err)
         const struct model_field *f = &kind->fields[i];
         const struct model_field *asked = n ? model_field(kind, c->args[1], n) : NULL;
 
-        if (!(f->flags & MODEL_SECRET) && (n == 0 || f == asked || strncmp(f->path, c->args[1], n) == 0))
+        if (!(f->flags & MODEL_SECRET) &&
+            (n == 0 || f == asked || strncmp(f->path, c->args[1], n) == 0))
             json_array_append_new(fields, field_of(c, kind, f));
     }
     for (const struct model_operation *op = model_operations; n == 0 && op->name; op++)
@@ -296,23 +317,26 @@ static int explain(struct cli *c, struct pv_err *err)
             buf_text(&params, "");
             for (const struct model_param *p = op->params; p && p->name; p++)
                 buf_printf(&params, "%s%s", params.len ? ", " : "", p->name);
-            json_array_append_new(ops, json_pack("{s:s, s:s, s:s}", "operation", op->name, "doc", op->doc, "parameters",
-                                                 params.data ? params.data : ""));
+            json_array_append_new(ops,
+                                  json_pack("{s:s, s:s, s:s}", "operation", op->name, "doc",
+                                            op->doc, "parameters", params.data ? params.data : ""));
             buf_free(&params);
         }
     if (n && json_array_size(fields) == 0) {
         const char *near = model_field_nearest(kind, c->args[1], n);
 
-        rc = cli_usage(c, err, "a %s has no field \"%s\"%s%s%s", kind->name, c->args[1], near ? "; did you mean \"" : "",
-                       near ? near : "", near ? "\"?" : "");
+        rc = cli_usage(c, err, "a %s has no field \"%s\"%s%s%s", kind->name, c->args[1],
+                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     } else if (c->output == OUT_JSON || c->output == OUT_YAML) {
-        json_t *all = json_pack("{s:s, s:s, s:O, s:O}", "kind", kind->name, "doc", kind->doc, "fields", fields, "operations", ops);
+        json_t *all = json_pack("{s:s, s:s, s:O, s:O}", "kind", kind->name, "doc", kind->doc,
+                                "fields", fields, "operations", ops);
 
         rc = output_object(c, all, NULL, err);
         json_decref(all);
     } else {
         rc = output_items(c, fields, columns, PV_COUNT(columns), "field", err);
-        if (rc == PV_OK && json_array_size(ops) > 0 && (c->output == OUT_TABLE || c->output == OUT_WIDE)) {
+        if (rc == PV_OK && json_array_size(ops) > 0 &&
+            (c->output == OUT_TABLE || c->output == OUT_WIDE)) {
             rc = term_out("\n", 1, err);
             if (rc == PV_OK)
                 rc = output_items(c, ops, op_columns, PV_COUNT(op_columns), "operation", err);
@@ -330,7 +354,8 @@ static int completion(struct cli *c, struct pv_err *err)
     const char *script = complete_script(c->args[0]);
 
     if (!script)
-        return cli_usage(c, err, "there is completion for bash, zsh and fish, not for \"%s\"", c->args[0]);
+        return cli_usage(c, err, "there is completion for bash, zsh and fish, not for \"%s\"",
+                         c->args[0]);
     return term_out(script, strlen(script), err);
 }
 
@@ -362,16 +387,45 @@ static int version(struct cli *c, struct pv_err *err)
 }
 
 const struct command system_commands[] = {
-    { .words = "search", .args = "WORD...", .doc = "Find objects of all kinds by words.", .flags = search_flags, .run = search, .least = 1 },
-    { .words = "summary", .args = "", .doc = "Show the numbers of the whole estate.", .run = summary },
-    { .words = "health", .args = "", .doc = "Show what is not well; ends with 1 if something is critical.", .run = health },
-    { .words = "explain", .args = "[KIND [FIELD]]", .doc = "Explain kinds, their fields and operations.", .run = explain, .most = 2,
+    { .words = "search",
+      .args = "WORD...",
+      .doc = "Find objects of all kinds by words.",
+      .flags = search_flags,
+      .run = search,
+      .least = 1 },
+    { .words = "summary",
+      .args = "",
+      .doc = "Show the numbers of the whole estate.",
+      .run = summary },
+    { .words = "health",
+      .args = "",
+      .doc = "Show what is not well; ends with 1 if something is critical.",
+      .run = health },
+    { .words = "explain",
+      .args = "[KIND [FIELD]]",
+      .doc = "Explain kinds, their fields and operations.",
+      .run = explain,
+      .most = 2,
       .more = "  polyvisor explain vm\n  polyvisor explain vm guest" },
-    { .words = "api", .args = "METHOD PATH [BODY]", .doc = "Send a request of your own.", .run = raw, .least = 2, .most = 3,
+    { .words = "api",
+      .args = "METHOD PATH [BODY]",
+      .doc = "Send a request of your own.",
+      .run = raw,
+      .least = 2,
+      .most = 3,
       .more = "  polyvisor api GET '/vms?limit=2&fields=name'\n"
               "  echo '{\"name\":\"lab\"}' | polyvisor api POST /folders -" },
-    { .words = "completion", .args = "SHELL", .doc = "Print the completion script for bash, zsh or fish.", .run = completion,
-      .least = 1, .most = 1, .more = "  source <(polyvisor completion bash)" },
-    { .words = "version", .args = "", .doc = "Print the version.", .flags = version_flags, .run = version },
+    { .words = "completion",
+      .args = "SHELL",
+      .doc = "Print the completion script for bash, zsh or fish.",
+      .run = completion,
+      .least = 1,
+      .most = 1,
+      .more = "  source <(polyvisor completion bash)" },
+    { .words = "version",
+      .args = "",
+      .doc = "Print the version.",
+      .flags = version_flags,
+      .run = version },
     { 0 },
 };

@@ -12,7 +12,7 @@
 struct table {
     const struct column *columns;
     size_t n, nrows, cap;
-    char **cells;               /* nrows * n; owned */
+    char **cells; /* nrows * n; owned */
     size_t *widths;
 };
 
@@ -99,7 +99,8 @@ static size_t fit(size_t *widths, size_t n, size_t most)
     }
 }
 
-static void put_cell(struct buf *out, const char *text, size_t width, bool last, bool right, enum term_style style)
+static void put_cell(struct buf *out, const char *text, size_t width, bool last, bool right,
+                     enum term_style style)
 {
     size_t is = term_width(text);
     size_t shown = is > width ? term_cut(text, width - 1) : strlen(text);
@@ -118,8 +119,8 @@ static void put_cell(struct buf *out, const char *text, size_t width, bool last,
         buf_char(out, ' ');
 }
 
-void table_print(struct table *t, struct buf *out, bool header, bool color, size_t columns_most, const char *indent,
-                 bool drop_empty)
+void table_print(struct table *t, struct buf *out, bool header, bool color, size_t columns_most,
+                 const char *indent, bool drop_empty)
 {
     size_t n = t->n, last = 0;
 
@@ -142,7 +143,10 @@ void table_print(struct table *t, struct buf *out, bool header, bool color, size
         for (size_t i = 0; i < n; i++) {
             const struct column *column = &t->columns[i];
             const char *text = row ? t->cells[(row - 1) * t->n + i] : column->title;
-            enum term_style style = !color ? STYLE_PLAIN : row == 0 ? STYLE_BOLD : column->state ? term_style_of(text) : STYLE_PLAIN;
+            enum term_style style = !color          ? STYLE_PLAIN
+                                    : row == 0      ? STYLE_BOLD
+                                    : column->state ? term_style_of(text)
+                                                    : STYLE_PLAIN;
             bool right = column->type == MODEL_U64;
 
             if (t->widths[i] == 0)

@@ -24,8 +24,8 @@ static bool is_final(const json_t *task)
 {
     const char *state = text_of(task, "state");
 
-    return state && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "canceled") == 0 ||
-                     strcmp(state, "lost") == 0);
+    return state && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
+                     strcmp(state, "canceled") == 0 || strcmp(state, "lost") == 0);
 }
 
 int64_t task_deadline_ms(const struct cli *c, int64_t otherwise_ms)
@@ -48,14 +48,21 @@ static const char *title_of(struct cli *c, const json_t *task)
     json_int_t total = json_integer_value(json_at(task, "children.total"));
 
     if (total > 0)
-        return arena_printf(c->arena, "%s: %" JSON_INTEGER_FORMAT " objects", op ? op->title : action, total);
-    return arena_printf(c->arena, "%s%s%s", op ? op->title : action ? action : "Task", name ? " " : "", name ? name : "");
+        return arena_printf(c->arena, "%s: %" JSON_INTEGER_FORMAT " objects",
+                            op ? op->title : action, total);
+    return arena_printf(c->arena, "%s%s%s",
+                        op       ? op->title
+                        : action ? action
+                                 : "Task",
+                        name ? " " : "", name ? name : "");
 }
 
 static void show_progress(struct cli *c, const json_t *task)
 {
-    const json_t *children = json_object_get(task, "children"), *progress = json_object_get(task, "progress");
-    const char *why = text_of(task, "wait_reason.detail"), *step = text_of(task, "step.name"), *state = text_of(task, "state");
+    const json_t *children = json_object_get(task, "children"),
+                 *progress = json_object_get(task, "progress");
+    const char *why = text_of(task, "wait_reason.detail"), *step = text_of(task, "step.name"),
+               *state = text_of(task, "state");
     json_int_t total = json_integer_value(json_object_get(children, "total"));
     int pct = json_is_integer(progress) ? (int)json_integer_value(progress) : -1;
     char text[400];
@@ -70,7 +77,11 @@ static void show_progress(struct cli *c, const json_t *task)
         pct = (int)(ended * 100 / total);
         snprintf(text, sizeof(text), "%s: %" JSON_INTEGER_FORMAT " done", title_of(c, task), ended);
     } else {
-        snprintf(text, sizeof(text), "%s: %s", title_of(c, task), why ? why : step ? step : state ? state : "");
+        snprintf(text, sizeof(text), "%s: %s", title_of(c, task),
+                 why     ? why
+                 : step  ? step
+                 : state ? state
+                         : "");
     }
     term_progress(c, pct, text);
 }
@@ -88,7 +99,9 @@ static int follow(struct cli *c, json_t **task, int64_t deadline, struct pv_err 
         show_progress(c, *task);
         if (clock_mono_ms() >= deadline) {
             pv_fail(err, PV_ETIMEOUT, "%s is not done yet", title_of(c, *task));
-            pv_err_remedy(err, "It goes on: polyvisor task wait %s waits longer, polyvisor task cancel %s ends it.",
+            pv_err_remedy(err,
+                          "It goes on: polyvisor task wait %s waits longer, polyvisor task cancel "
+                          "%s ends it.",
                           text_of(*task, "id"), text_of(*task, "id"));
             return PV_ETIMEOUT;
         }
@@ -119,18 +132,21 @@ static int print_failed(struct cli *c, const json_t *task, struct pv_err *err)
     const json_t *one;
     size_t i;
     int rc = client_get(c,
-                        arena_printf(c->arena, API "/tasks/%s/children?filter=-state%%3Asucceeded&limit=%d", text_of(task, "id"),
-                                     FAILED_SHOWN),
+                        arena_printf(c->arena,
+                                     API "/tasks/%s/children?filter=-state%%3Asucceeded&limit=%d",
+                                     text_of(task, "id"), FAILED_SHOWN),
                         &answer, err);
 
     if (rc != PV_OK)
         return rc;
-    json_array_foreach (json_object_get(answer, "items"), i, one) {
+    json_array_foreach(json_object_get(answer, "items"), i, one)
+    {
         const char *detail = text_of(one, "error.detail"), *state = text_of(one, "state");
         const json_t *subject = json_array_get(json_object_get(one, "subjects"), 0);
 
         fprintf(stderr, "  ");
-        term_note(&(struct cli){ 0 }, "%s: %s", text_of(subject, "name") ? text_of(subject, "name") : text_of(one, "id"),
+        term_note(&(struct cli){ 0 }, "%s: %s",
+                  text_of(subject, "name") ? text_of(subject, "name") : text_of(one, "id"),
                   detail ? detail : state);
     }
     json_decref(answer);
@@ -149,15 +165,16 @@ static int bulk_failed(struct cli *c, const json_t *task, struct pv_err *err)
         rc = print_failed(c, task, err);
     if (rc != PV_OK)
         return rc;
-    pv_fail(err, PV_EIO, "%s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " did not succeed", title_of(c, task),
-            total - good, total);
+    pv_fail(err, PV_EIO, "%s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " did not succeed",
+            title_of(c, task), total - good, total);
     pv_err_remedy(err, "polyvisor task list --filter 'parent=%s' shows each.", text_of(task, "id"));
     return err->rc;
 }
 
 static bool wants_document(const struct cli *c)
 {
-    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML || c->output == OUT_NAME;
+    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
+           c->output == OUT_NAME;
 }
 
 static int tell(struct cli *c, const json_t *task, struct pv_err *err)
@@ -216,8 +233,11 @@ static int judge(struct cli *c, const json_t *task, struct pv_err *err)
     }
     c->exit_code = CLI_ERROR;
     pv_fail(err, PV_EIO, "%s: %s", title_of(c, task), state);
-    pv_err_remedy(err, str_eq(state, "lost") ? "Nobody knows how it ended: look at the object before you try again."
-                                             : "See polyvisor task show %s.", text_of(task, "id"));
+    pv_err_remedy(err,
+                  str_eq(state, "lost")
+                      ? "Nobody knows how it ended: look at the object before you try again."
+                      : "See polyvisor task show %s.",
+                  text_of(task, "id"));
     return err->rc;
 }
 
@@ -231,7 +251,9 @@ static int wait_one(struct cli *c, json_t **task, int64_t deadline, struct pv_er
     *err = (struct pv_err){ 0 };
     c->exit_code = CLI_DETACHED;
     fprintf(stderr, "\n");
-    term_note(c, "No longer waiting; it goes on. polyvisor task wait %s waits again, polyvisor task cancel %s ends it.",
+    term_note(c,
+              "No longer waiting; it goes on. polyvisor task wait %s waits again, polyvisor task "
+              "cancel %s ends it.",
               text_of(*task, "id"), text_of(*task, "id"));
     return PV_ECANCELED;
 }
@@ -258,7 +280,10 @@ int task_finish(struct cli *c, json_t *task, struct pv_err *err)
 /* ------------------------------------------------------------------ commands */
 
 static const struct model_param wait_flags[] = {
-    { .name = "timeout", .type = PARAM_TEXT, .max = 32, .doc = "Wait no longer than this: 90s, 5m, 2h." },
+    { .name = "timeout",
+      .type = PARAM_TEXT,
+      .max = 32,
+      .doc = "Wait no longer than this: 90s, 5m, 2h." },
     { 0 },
 };
 
@@ -275,7 +300,9 @@ static int task_wait(struct cli *c, struct pv_err *err)
     for (size_t i = 0; i < c->nargs; i++) {
         const char *segment = object_segment(c, c->command->kind, c->args[i], err);
         json_t *task = NULL;
-        int rc = segment ? client_get(c, arena_printf(c->arena, API "/tasks/%s", segment), &task, err) : err->rc;
+        int rc = segment
+                     ? client_get(c, arena_printf(c->arena, API "/tasks/%s", segment), &task, err)
+                     : err->rc;
 
         if (rc == PV_OK)
             rc = wait_one(c, &task, deadline, err);
@@ -316,7 +343,9 @@ static int task_cancel(struct cli *c, struct pv_err *err)
         struct call call = { .wait_s = 1 };
         json_t *task = NULL;
 
-        rc = segment ? client_call(c, "POST", arena_printf(c->arena, API "/tasks/%s/actions/cancel", segment), NULL, &call, &task, err)
+        rc = segment ? client_call(c, "POST",
+                                   arena_printf(c->arena, API "/tasks/%s/actions/cancel", segment),
+                                   NULL, &call, &task, err)
                      : err->rc;
         if (rc == PV_OK)
             rc = tell(c, task, err);
@@ -337,7 +366,8 @@ static int task_children(struct cli *c, struct pv_err *err)
     if (!segment)
         return err->rc;
     columns_usual(c->arena, kind, &columns, &n);
-    rc = client_get(c, arena_printf(c->arena, API "/tasks/%s/children?limit=1000", segment), &answer, err);
+    rc = client_get(c, arena_printf(c->arena, API "/tasks/%s/children?limit=1000", segment),
+                    &answer, err);
     if (rc != PV_OK)
         return rc;
     rc = output_items(c, answer, columns, n, "id", err);
@@ -346,11 +376,22 @@ static int task_children(struct cli *c, struct pv_err *err)
 }
 
 const struct command task_commands[] = {
-    { .words = "task wait", .args = "TASK-ID...", .doc = "Wait until tasks have ended; ends as they did.", .flags = wait_flags,
-      .run = task_wait, .least = 1 },
-    { .words = "task cancel", .args = "TASK-ID...", .doc = "Ask for the end of a task; what is half done is undone.",
-      .run = task_cancel, .least = 1 },
-    { .words = "task children", .args = "TASK-ID", .doc = "The parts of a task on many objects, each with its own outcome.",
-      .run = task_children, .least = 1, .most = 1 },
+    { .words = "task wait",
+      .args = "TASK-ID...",
+      .doc = "Wait until tasks have ended; ends as they did.",
+      .flags = wait_flags,
+      .run = task_wait,
+      .least = 1 },
+    { .words = "task cancel",
+      .args = "TASK-ID...",
+      .doc = "Ask for the end of a task; what is half done is undone.",
+      .run = task_cancel,
+      .least = 1 },
+    { .words = "task children",
+      .args = "TASK-ID",
+      .doc = "The parts of a task on many objects, each with its own outcome.",
+      .run = task_children,
+      .least = 1,
+      .most = 1 },
     { 0 },
 };

@@ -34,7 +34,8 @@ size_t term_columns(void)
 
 const char *term_style(enum term_style style)
 {
-    static const char *const codes[] = { "", "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[31m" };
+    static const char *const codes[] = { "",         "\033[1m",  "\033[2m",
+                                         "\033[32m", "\033[33m", "\033[31m" };
 
     return codes[style];
 }
@@ -45,13 +46,20 @@ enum term_style term_style_of(const char *word)
         const char *word;
         enum term_style style;
     } words[] = {
-        { "running", STYLE_GOOD },   { "ok", STYLE_GOOD },           { "connected", STYLE_GOOD },     { "succeeded", STYLE_GOOD },
-        { "allowed", STYLE_GOOD },   { "OK", STYLE_GOOD },           { "warning", STYLE_WARN },       { "degraded", STYLE_WARN },
-        { "paused", STYLE_WARN },    { "suspended", STYLE_WARN },    { "waiting", STYLE_WARN },       { "missing", STYLE_WARN },
-        { "WARNING", STYLE_WARN },   { "critical", STYLE_BAD },      { "failed", STYLE_BAD },         { "error", STYLE_BAD },
-        { "lost", STYLE_BAD },       { "disconnected", STYLE_BAD },  { "not_responding", STYLE_BAD }, { "auth_failed", STYLE_BAD },
-        { "denied", STYLE_BAD },     { "cert_changed", STYLE_BAD },  { "CRITICAL", STYLE_BAD },       { "off", STYLE_DIM },
-        { "unknown", STYLE_DIM },    { "gone", STYLE_DIM },          { "none", STYLE_DIM },
+        { "running", STYLE_GOOD },       { "ok", STYLE_GOOD },
+        { "connected", STYLE_GOOD },     { "succeeded", STYLE_GOOD },
+        { "allowed", STYLE_GOOD },       { "OK", STYLE_GOOD },
+        { "warning", STYLE_WARN },       { "degraded", STYLE_WARN },
+        { "paused", STYLE_WARN },        { "suspended", STYLE_WARN },
+        { "waiting", STYLE_WARN },       { "missing", STYLE_WARN },
+        { "WARNING", STYLE_WARN },       { "critical", STYLE_BAD },
+        { "failed", STYLE_BAD },         { "error", STYLE_BAD },
+        { "lost", STYLE_BAD },           { "disconnected", STYLE_BAD },
+        { "not_responding", STYLE_BAD }, { "auth_failed", STYLE_BAD },
+        { "denied", STYLE_BAD },         { "cert_changed", STYLE_BAD },
+        { "CRITICAL", STYLE_BAD },       { "off", STYLE_DIM },
+        { "unknown", STYLE_DIM },        { "gone", STYLE_DIM },
+        { "none", STYLE_DIM },
     };
 
     for (size_t i = 0; i < PV_COUNT(words); i++)
@@ -74,7 +82,7 @@ int term_out(const char *text, size_t len, struct pv_err *err)
 
 /* ------------------------------------------------------------------ notes and questions */
 
-static void say(FILE *to, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(FILE *to, const char *fmt, va_list ap)
 {
     struct buf raw, clean;
 
@@ -199,10 +207,11 @@ void term_progress(const struct cli *c, int pct, const char *text)
         for (int i = 0; i < BAR; i++)
             bar[i] = i < full ? '#' : '.';
         bar[BAR] = '\0';
-        fprintf(stderr, "\r\033[K[%s] %3d%% %.*s", bar, pct, (int)term_cut(clean.data ? clean.data : "", 50),
-                clean.data ? clean.data : "");
+        fprintf(stderr, "\r\033[K[%s] %3d%% %.*s", bar, pct,
+                (int)term_cut(clean.data ? clean.data : "", 50), clean.data ? clean.data : "");
     } else {
-        fprintf(stderr, "\r\033[K%.*s", (int)term_cut(clean.data ? clean.data : "", 76), clean.data ? clean.data : "");
+        fprintf(stderr, "\r\033[K%.*s", (int)term_cut(clean.data ? clean.data : "", 76),
+                clean.data ? clean.data : "");
     }
     (void)fflush(stderr);
     buf_free(&clean);

@@ -46,7 +46,8 @@ void term_note(const struct cli *c, const char *fmt, ...) __attribute__((format(
 
 /* A question with yes or no on the terminal; no is what Enter means. */
 bool term_confirm(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* One line from the terminal, without echo if secret. Owned by the caller. PV_EINVAL: there is no terminal. */
+/* One line from the terminal, without echo if secret. Owned by the caller. PV_EINVAL: there is no
+ * terminal. */
 int term_ask(const struct cli *c, const char *prompt, bool secret, char **out, struct pv_err *err);
 
 /* A line on stderr that is written over; nothing if stderr is no terminal. pct < 0: unknown. */

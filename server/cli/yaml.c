@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON values as YAML 1.2, block style. Any text that could be read as something else stands in double quotes. */
+/* JSON values as YAML 1.2, block style. Any text that could be read as something else stands in
+ * double quotes. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,15 +16,18 @@ static void spaces(struct buf *out, unsigned n)
         buf_char(out, ' ');
 }
 
-/* Letters first, then letters, digits and a few harmless characters; and no word that means something (YAML 1.1, too). */
+/* Letters first, then letters, digits and a few harmless characters; and no word that means
+ * something (YAML 1.1, too). */
 static bool is_plain(const char *text)
 {
-    static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf" };
+    static const char *const words[] = { "true", "false", "yes", "no",  "on", "off",
+                                         "null", "y",     "n",   "nan", "inf" };
     struct buf folded;
     bool plain = isalpha((unsigned char)text[0]) != 0;
 
     for (const char *p = text; *p && plain; p++)
-        plain = isalnum((unsigned char)*p) || strchr("_-./+@", *p) || (*p == ' ' && p[1] && p[1] != '#');
+        plain = isalnum((unsigned char)*p) || strchr("_-./+@", *p) ||
+                (*p == ' ' && p[1] && p[1] != '#');
     if (!plain || text[strlen(text) - 1] == ' ')
         return false;
     buf_init(&folded, 64u << 10);
@@ -82,7 +86,8 @@ void yaml_write(struct buf *out, const json_t *value, unsigned indent)
         return;
     }
     if (json_is_array(value)) {
-        json_array_foreach (value, i, one) {
+        json_array_foreach(value, i, one)
+        {
             if (i > 0)
                 spaces(out, indent);
             buf_text(out, "- ");
@@ -90,7 +95,8 @@ void yaml_write(struct buf *out, const json_t *value, unsigned indent)
         }
         return;
     }
-    json_object_foreach ((json_t *)value, key, one) {
+    json_object_foreach((json_t *)value, key, one)
+    {
         if (!first)
             spaces(out, indent);
         first = false;
