@@ -201,7 +201,8 @@ static int start(struct core *c, struct pv_err *err)
         return rc;
     list = providers_all(c, &n);
     for (size_t i = 0; i < n; i++)
-        provider_connect(list[i], true);
+        if (!provider_stopped(list[i]))
+            provider_connect(list[i], true);
     providers_release(list, n);
     core_later(c, 1000, tick, c);
     core_later(c, MINUTE, core_retention, c);

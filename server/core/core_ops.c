@@ -64,7 +64,6 @@ static void op_sync(struct task *t)
     struct sync_waiter *w = calloc(1, sizeof(*w));
     struct pv_err err = { 0 };
     char driver[33];
-    bool stopped;
 
     if (!w) {
         pv_fail(&err, PV_ENOMEM, "no memory to sync");
@@ -77,8 +76,7 @@ static void op_sync(struct task *t)
     str_copy(driver, sizeof(driver), p->driver);
     w->next = p->sync_waiters;
     p->sync_waiters = w;
-    stopped = p->state == PV_PROVIDER_STATE_AUTH_FAILED || p->state == PV_PROVIDER_STATE_CERT_CHANGED;
-    if (stopped)
+    if (provider_stopped(p))
         p->reconnect = true;
     pthread_mutex_unlock(&p->lock);
     drivers_unpark(p->core->drivers, driver, NULL);

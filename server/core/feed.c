@@ -157,14 +157,16 @@ static int listing_over(struct provider *p, bool complete, struct pv_err *err)
     p->inv.listing = false;
     if (rc == PV_OK)
         rc = absence_after_listing(p, complete, err);
-    if (rc != PV_OK || !complete)
-        return rc;
-    rc = identity_settle(p, err);
+    if (rc == PV_OK && complete)
+        rc = identity_settle(p, err);
     if (rc == PV_OK && first)
         rc = tell_first_import(p, err);
     if (rc != PV_OK)
         return rc;
+    /* An account that may not see everything has had its first import, too. */
     p->first_import = false;
+    if (!complete)
+        return PV_OK;
     set_confirmed_mono(p, p->inv.listing_began_ms);
     pthread_mutex_lock(&p->lock);
     p->last_full_at = now;

@@ -438,6 +438,8 @@ void provider_failed(struct provider *p, const struct pv_err *err, bool again);
 void provider_reached(struct provider *p);
 /* The state has changed: stored with an event. err: reason, NULL: none. */
 void provider_set_state(struct provider *p, enum pv_provider_state state, const struct pv_err *err);
+/* It refused us: nothing is tried again before somebody has changed something. provider.lock held, or not shared. */
+bool provider_stopped(const struct provider *p);
 /* There is a session and the provider answers. */
 bool provider_usable(struct provider *p);
 /* Starts a call and takes `call`; false: no usable session, the call stays the caller's. */

@@ -158,6 +158,28 @@ static int load_child(void *ctx, const struct store_binding *b, struct pv_err *e
     return PV_OK;
 }
 
+/* Since when those are missing that are. */
+static void load_missing_since(struct provider *p)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 1u << 26);
+
+    for (size_t i = 0; a && i < p->inv.by_id.cap; i++) {
+        struct inv_entry *e = p->inv.by_id.slots[i].item;
+        const struct kind_info *k;
+        struct model_row *row;
+
+        if (!e || e->presence == PV_PRESENCE_PRESENT)
+            continue;
+        k = &p->core->kinds[e->kind];
+        if (store_row_get(p->core->store, k->shape, &e->id, a, &row, NULL) != PV_OK)
+            continue;
+        e->missing_since = model_number(row, (unsigned)k->missing_since);
+        /* It was told before the restart, unless it became missing just then. */
+        e->missing_told = clock_wall_ms() - e->missing_since >= p->core->config.missing_grace_ms;
+        arena_reset(a);
+    }
+}
+
 int inventory_load(struct provider *p, struct pv_err *err)
 {
     const struct model_kind *k;
@@ -177,6 +199,7 @@ int inventory_load(struct provider *p, struct pv_err *err)
             return rc;
         }
     }
+    load_missing_since(p);
     p->inv.loaded = true;
     return PV_OK;
 }

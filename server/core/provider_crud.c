@@ -49,7 +49,12 @@ static int load_one(void *ctx, const struct model_row *row, struct pv_err *err)
     if (!p)
         return pv_fail(err, PV_ENOMEM, "no memory for a provider");
     provider_take_row(p, row);
-    p->state = PV_PROVIDER_STATE_NEW;
+    p->state = (enum pv_provider_state)model_number(row, F(provider, state));
+    /* What stopped the retries is still so after a restart. */
+    if (provider_stopped(p))
+        p->reason_json = strdup(model_text(row, F(provider, state_reason)));
+    else
+        p->state = PV_PROVIDER_STATE_NEW;
     rc = providers_insert(c, p, err);
     if (rc != PV_OK)
         provider_put(p);

@@ -120,6 +120,11 @@ void provider_copy_name(struct provider *p, char *out, size_t cap)
     pthread_mutex_unlock(&p->lock);
 }
 
+bool provider_stopped(const struct provider *p)
+{
+    return p->state == PV_PROVIDER_STATE_AUTH_FAILED || p->state == PV_PROVIDER_STATE_CERT_CHANGED;
+}
+
 bool provider_usable(struct provider *p)
 {
     bool usable;
@@ -518,7 +523,10 @@ static const char *sync_json(struct provider *p, struct arena *a)
     jsonw_u64(&w, "objects", p->sync_objects);
     jsonw_i64(&w, "requests_last_full", p->requests_last_full);
     jsonw_time(&w, "last_change_at", p->last_change_at);
-    jsonw_i64(&w, "lag_ms", p->lag_ms);
+    if (p->lag_ms)
+        jsonw_i64(&w, "lag_ms", p->lag_ms);
+    else
+        jsonw_null(&w, "lag_ms");
     jsonw_end(&w);
     out = buf_ok(&text) ? arena_text(a, text.data, text.len) : NULL;
     buf_free(&text);
