@@ -6,7 +6,7 @@
  * (pv_driver_entry, at the end). Polyvisor loads it into a process of its own,
  * calls open() for each provider, then watch(), which reports what there is
  * and what changes until it is cancelled. refresh() and call() come from other
- * threads meanwhile. docs/drivers/writing.md tells the whole story; the exact
+ * threads meanwhile. docs/drivers.md tells the whole story; the exact
  * rules are in <polyvisor/driver.h> and <polyvisor/records.h>.
  *
  * To write your own: copy this folder to drivers/<name>, rename, add <name> to
