@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes of the tests: started in a session of their own, ended by id, their output kept in a file."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
+
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _end_with_parent():
+    """In the child: a test run that is killed leaves nothing running."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 class Process:
@@ -17,7 +27,7 @@ class Process:
         self._err = open(self.log, "ab", buffering=0)
         self.popen = subprocess.Popen(
             self.argv, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._err,
-            env=env, cwd=cwd, start_new_session=True,
+            env=env, cwd=cwd, start_new_session=True, preexec_fn=_end_with_parent,
         )
         self.lines: list[str] = []
         self._changed = threading.Condition()
