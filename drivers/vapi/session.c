@@ -15,6 +15,8 @@
 #define WRITTEN_FOR "8.0.3.0"
 #define SILENCE_MS (5 * 60 * 1000)
 #define LOGIN_TIMEOUT_MS 30000
+#define CALL_TIMEOUT_MS 60000       /* methods that take long answer with a task at once */
+#define LISTING_TIMEOUT_MS 300000   /* one page */
 #define LOGOUT_TIMEOUT_MS 1500
 #define LOGINS_WINDOW_MS 60000
 #define PASSWORD_MOST 4096
@@ -332,7 +334,9 @@ static int exchange(struct session *s, const struct call *c, const struct sessio
         .version = s->content.soap_version,
         .request = r->request,
         .changes = r->changes,
-        .timeout_ms = r->timeout_ms,
+        .timeout_ms = r->timeout_ms    ? r->timeout_ms
+                      : r->stream[0] ? LISTING_TIMEOUT_MS
+                                     : CALL_TIMEOUT_MS,
         .stall_timeout_ms = r->stall_timeout_ms,
         .cancelled = call_cancelled,
         .cancel_ctx = (void *)(uintptr_t)c,
