@@ -226,7 +226,7 @@ Test(hang, a_call_that_ignores_its_cancel_costs_the_host_its_life, .timeout = 60
     struct driver_session *s = open_session(d, "unruly", CONFIG("nothing"), &r);
     uint64_t call = driver_call(s, "hang", NULL, NULL, NULL, 0);
 
-    cr_assert(recorder_wait(&r, &r.opened, 1));
+    cr_assert(recorder_wait(&r, &r.progresses, 1));
     driver_cancel(s, call);
     cr_assert(recorder_wait(&r, &r.downs, 1));
     cr_expect_eq(r.results, 1);

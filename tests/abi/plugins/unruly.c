@@ -201,8 +201,11 @@ static int unruly_call(void *session, uint64_t call, const char *operation, cons
     (void)subject;
     if (strcmp(operation, "crash") == 0)
         crash();
-    if (strcmp(operation, "hang") == 0)
+    if (strcmp(operation, "hang") == 0) {
+        /* Tells that it has begun, so that a test does not cancel it before. */
+        s->host->progress(s->host->ctx, call, &progress);
         hang();
+    }
     if (strcmp(operation, "odd") == 0)
         return 12345;
     if (strcmp(operation, "wait") == 0) {
