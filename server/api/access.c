@@ -28,7 +28,8 @@ static void write_permissions(struct jsonw *w, enum pv_role role)
     jsonw_end(w);
 }
 
-static void write_identity(struct jsonw *w, const struct auth_identity *who)
+/* `name`: of the user, also behind a token. */
+static void write_identity(struct jsonw *w, const struct auth_identity *who, const char *name)
 {
     char user[PV_ID_TEXT], id[PV_ID_TEXT];
 
@@ -36,7 +37,7 @@ static void write_identity(struct jsonw *w, const struct auth_identity *who)
     jsonw_object(w, NULL);
     jsonw_object(w, "user");
     jsonw_str(w, "id", user);
-    jsonw_str(w, "name", who->name);
+    jsonw_str(w, "name", name);
     jsonw_end(w);
     if (who->type == PV_ACTOR_TYPE_TOKEN) {
         model_id_text(PV_KIND_token, &who->id, id);
@@ -71,7 +72,7 @@ static void login_work(struct req *r)
     str_copy(r->caller.name, sizeof(r->caller.name), who.name);
     reply_headerf(r, "Set-Cookie", COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict", cookie);
     w = reply_json(r, 200);
-    write_identity(w, &who);
+    write_identity(w, &who, who.name);
     jsonw_end(w);
     reply_send(r);
 }
@@ -128,12 +129,12 @@ static enum req_result me(struct req *r)
     struct jsonw *w;
 
     if (auth_identify(api_of(r)->auth, req_header(r, "Authorization"), req_cookie(r, COOKIE), &who, &err) != PV_OK ||
-        model_shape_make(model_kind(PV_KIND_user), "full_name,preferences", MODEL_VIEW_FULL, r->arena, &shape, &err) !=
+        model_shape_make(model_kind(PV_KIND_user), "name,full_name,preferences", MODEL_VIEW_FULL, r->arena, &shape, &err) !=
             PV_OK ||
         store_row_get(api_of(r)->store, shape, &who.user, r->arena, &row, &err) != PV_OK)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
-    write_identity(w, &who);
+    write_identity(w, &who, model_text(row, F(user, name)));
     jsonw_str(w, "full_name", model_text(row, F(user, full_name)));
     model_write_value(w, "preferences", &row->kind->fields[F(user, preferences)],
                       model_get(row, F(user, preferences)));
