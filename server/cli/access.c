@@ -38,12 +38,6 @@ static const struct model_param token_flags[] = {
     { 0 },
 };
 
-static bool wants_document(const struct cli *c)
-{
-    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
-           c->output == OUT_NAME;
-}
-
 static int put_password(struct cli *c, json_t *body, struct pv_err *err)
 {
     char *password = NULL;
@@ -62,7 +56,7 @@ static int tell(struct cli *c, json_t *user, const char *what, struct pv_err *er
 {
     int rc = PV_OK;
 
-    if (wants_document(c))
+    if (output_is_document(c))
         rc = output_object(c, user, c->command->kind, err);
     else
         term_note(c, "%s is %s.", c->args[0], what);

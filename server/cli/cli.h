@@ -121,6 +121,8 @@ int cli_usage(struct cli *c, struct pv_err *err, const char *fmt, ...)
 int cli_body(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err);
 /* "--timeout-s" of "timeout_s". */
 const char *cli_flag_text(struct arena *a, const char *name);
+/* The buffer's text in the arena; the buffer is empty after. NULL: it failed. */
+const char *cli_keep(struct cli *c, struct buf *b);
 /* "90", "5m", "2h", "7d" as milliseconds. */
 bool cli_duration(const char *text, int64_t *ms);
 

@@ -136,8 +136,6 @@ void columns_usual(struct arena *a, const struct model_kind *kind, struct column
 static const char *whole_paths(struct cli *c, const struct model_kind *kind, const char *fields)
 {
     struct buf out;
-    char *text;
-    const char *kept;
 
     buf_init(&out, 64u << 10);
     for (const char *p = fields; *p;) {
@@ -149,10 +147,7 @@ static const char *whole_paths(struct cli *c, const struct model_kind *kind, con
                        f ? f->path : p);
         p += len + (p[len] == ',');
     }
-    text = buf_take(&out);
-    kept = text ? arena_strdup(c->arena, text) : NULL;
-    free(text);
-    return kept;
+    return cli_keep(c, &out);
 }
 
 /* One column for each field that was named, in the order in which they were named. */
@@ -191,8 +186,6 @@ static const char *joined(struct cli *c, const struct column *columns, size_t n,
                           const struct model_kind *kind)
 {
     struct buf out;
-    char *text;
-    const char *kept;
 
     buf_init(&out, 64u << 10);
     buf_text(&out, "id");
@@ -201,10 +194,7 @@ static const char *joined(struct cli *c, const struct column *columns, size_t n,
     for (size_t i = 0; i < n; i++)
         if (strcmp(columns[i].path, "id") != 0 && strcmp(columns[i].path, "name") != 0)
             buf_printf(&out, ",%s", columns[i].path);
-    text = buf_take(&out);
-    kept = text ? arena_strdup(c->arena, text) : NULL;
-    free(text);
-    return kept;
+    return cli_keep(c, &out);
 }
 
 int columns_make(struct cli *c, const struct model_kind *kind, const char *fields,

@@ -206,6 +206,19 @@ static void add_kind(struct builder *b, const struct model_kind *k)
                               .run = object_show,
                               .kind = k,
                               .least = 1 });
+    if (!child && ((k->flags & MODEL_SYNCED) || k->number == PV_KIND_provider))
+        add(b, &(struct command){ .words = arena_printf(b->arena, "%s wait", noun),
+                                  .args = argument(b->arena, k, ""),
+                                  .doc = "Wait until it is in a state.",
+                                  .flags = wait_for_flags,
+                                  .run = object_wait,
+                                  .kind = k,
+                                  .least = 1,
+                                  .most = 1,
+                                  .more =
+                                      "--for takes a filter (power=running) or the name of a field "
+                                      "that must be there (ip).\n"
+                                      "Ends with 6 if it does not come about in time." });
     if (child || !(k->flags & MODEL_SYNCED))
         return;
     add(b, &(struct command){ .words = arena_printf(b->arena, "%s edit", noun),
@@ -222,17 +235,6 @@ static void add_kind(struct builder *b, const struct model_kind *k)
                            .run = object_tag,
                            .kind = k,
                            .least = 2 });
-    add(b, &(struct command){ .words = arena_printf(b->arena, "%s wait", noun),
-                              .args = argument(b->arena, k, ""),
-                              .doc = "Wait until it is in a state.",
-                              .flags = wait_for_flags,
-                              .run = object_wait,
-                              .kind = k,
-                              .least = 1,
-                              .most = 1,
-                              .more = "--for takes a filter (power=running) or the name of a field "
-                                      "that must be there (ip).\n"
-                                      "Ends with 6 if it does not come about in time." });
 }
 
 static void add_operation(struct builder *b, const struct model_operation *op,

@@ -21,7 +21,6 @@ const char *object_segment(struct cli *c, const struct model_kind *kind, const c
     const struct model_kind *of = NULL;
     struct pv_id id;
     struct buf out;
-    char *kept;
     const char *segment;
 
     if (model_id_parse(text, strlen(text), &of, &id)) {
@@ -34,9 +33,7 @@ const char *object_segment(struct cli *c, const struct model_kind *kind, const c
     if (model_field(kind, "name", 4) && !str_starts(text, "name:") && !str_starts(text, "native:"))
         buf_text(&out, "name%3A");
     client_escape(&out, text);
-    kept = buf_take(&out);
-    segment = kept ? arena_strdup(c->arena, kept) : NULL;
-    free(kept);
+    segment = cli_keep(c, &out);
     if (!segment)
         pv_fail(err, PV_EINVAL, "the name is too long");
     return segment;
@@ -115,12 +112,10 @@ static int print_count(struct cli *c, struct buf *path, struct pv_err *err)
 }
 
 /* "-memory,name": short names made whole. */
-static void put_sort(struct cli *c, const struct model_kind *kind, const char *sort,
-                     struct buf *path)
+static void put_sort(const struct model_kind *kind, const char *sort, struct buf *path)
 {
     struct buf whole;
 
-    (void)c;
     buf_init(&whole, 4096);
     for (const char *p = sort; *p;) {
         size_t len = strcspn(p, ","), skip = *p == '-';
@@ -182,7 +177,7 @@ int object_list(struct cli *c, struct pv_err *err)
     if (cli_flag(c, "filter"))
         client_query(&path, "filter", cli_flag(c, "filter"));
     if (cli_flag(c, "sort"))
-        put_sort(c, kind, cli_flag(c, "sort"), &path);
+        put_sort(kind, cli_flag(c, "sort"), &path);
     else
         client_query(&path, "sort", usual_sort(kind));
     if (cli_flag_on(c, "count", false)) {
@@ -364,8 +359,7 @@ static int report_changed(struct cli *c, const struct model_kind *kind, json_t *
 {
     int rc = PV_OK;
 
-    if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
-        c->output == OUT_NAME)
+    if (output_is_document(c))
         rc = output_object(c, object, kind, err);
     else
         term_note(c, "%s is changed.", json_string_value(json_object_get(object, "name")));

@@ -178,8 +178,6 @@ static const char *operation_path(struct cli *c, const struct model_operation *o
 {
     const char *pattern = op->path && op->kind != PV_KIND_NONE ? op->path : NULL;
     struct buf out;
-    char *text;
-    const char *kept;
 
     if (!pattern)
         return arena_printf(c->arena, API "/%s/%s/actions/%s", kind->plural, id,
@@ -197,19 +195,15 @@ static const char *operation_path(struct cli *c, const struct model_operation *o
         }
         pattern = strchr(pattern, '}') + 1;
     }
-    text = buf_take(&out);
-    kept = text ? arena_strdup(c->arena, text) : NULL;
-    free(text);
-    return kept;
+    return cli_keep(c, &out);
 }
 
 /* DELETE has no body: its parameters stand in the query. */
 static const char *with_query(struct cli *c, const char *path, const json_t *params)
 {
     struct buf out;
-    const char *key, *kept;
+    const char *key;
     json_t *value;
-    char *text;
 
     buf_init(&out, 65536);
     buf_text(&out, path);
@@ -223,10 +217,7 @@ static const char *with_query(struct cli *c, const char *path, const json_t *par
         client_query(&out, key, cell.data ? cell.data : "");
         buf_free(&cell);
     }
-    text = buf_take(&out);
-    kept = text ? arena_strdup(c->arena, text) : NULL;
-    free(text);
-    return kept;
+    return cli_keep(c, &out);
 }
 
 static int run_one(struct cli *c, const struct model_operation *op, const struct model_kind *kind,

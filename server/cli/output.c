@@ -18,6 +18,12 @@ struct rows {
     struct buf line;
 };
 
+bool output_is_document(const struct cli *c)
+{
+    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
+           c->output == OUT_NAME;
+}
+
 static bool has_header(const struct cli *c)
 {
     return !cli_flag_on(c, "no_header", false);
@@ -93,30 +99,37 @@ struct rows *rows_begin(struct cli *c, const struct column *columns, size_t n,
     return r;
 }
 
-static int add_to_table(struct rows *r, const json_t *item, struct pv_err *err)
+/* One value of an object, fit for a terminal. Owned by the caller; NULL: no memory. */
+static char *clean_cell(const struct column *column, const json_t *item)
 {
-    char **cells = calloc(r->n + 1, sizeof(*cells));
+    const json_t *value = json_at(item, column->path);
+    struct buf raw, clean;
+
+    buf_init(&raw, 4u << 20);
+    buf_init(&clean, 16u << 20);
+    if (value)
+        cell_write(&raw, column, value, true);
+    if (raw.data)
+        term_clean(&clean, raw.data, raw.len);
+    buf_free(&raw);
+    return buf_take(&clean);
+}
+
+static bool add_to_table(struct table *table, const struct column *columns, size_t n,
+                         const json_t *item)
+{
+    char **cells = calloc(n + 1, sizeof(*cells));
     bool ok = cells != NULL;
 
-    for (size_t i = 0; ok && i < r->n; i++) {
-        const json_t *value = json_at(item, r->columns[i].path);
-        struct buf raw, clean;
-
-        buf_init(&raw, 4u << 20);
-        buf_init(&clean, 16u << 20);
-        if (value)
-            cell_write(&raw, &r->columns[i], value, true);
-        if (raw.data)
-            term_clean(&clean, raw.data, raw.len);
-        buf_free(&raw);
-        cells[i] = buf_take(&clean);
+    for (size_t i = 0; ok && i < n; i++) {
+        cells[i] = clean_cell(&columns[i], item);
         ok = cells[i] != NULL;
     }
-    ok = ok && table_row(r->table, cells);
-    for (size_t i = 0; cells && i < r->n; i++)
+    ok = ok && table_row(table, cells);
+    for (size_t i = 0; cells && i < n; i++)
         free(cells[i]);
     free(cells);
-    return ok ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for the table");
+    return ok;
 }
 
 static void put_values(struct rows *r, const json_t *item)
@@ -162,8 +175,9 @@ int rows_add(struct rows *r, const json_t *item, struct pv_err *err)
     switch (r->c->output) {
     case OUT_TABLE:
     case OUT_WIDE:
-        return r->table ? add_to_table(r, item, err)
-                        : pv_fail(err, PV_ENOMEM, "no memory for the table");
+        return r->table && add_to_table(r->table, r->columns, r->n, item)
+                   ? PV_OK
+                   : pv_fail(err, PV_ENOMEM, "no memory for the table");
     case OUT_TSV:
     case OUT_CSV:
         put_values(r, item);
@@ -267,14 +281,11 @@ static struct column column_at(const struct model_kind *kind, const char *path)
 static const char *clean_key(struct cli *c, const char *key)
 {
     struct buf clean;
-    char *text;
     const char *kept;
 
     buf_init(&clean, 64u << 10);
     term_clean(&clean, key, strlen(key));
-    text = buf_take(&clean);
-    kept = text ? arena_strdup(c->arena, text) : NULL;
-    free(text);
+    kept = cli_keep(c, &clean);
     return kept ? kept : "?";
 }
 
@@ -308,27 +319,8 @@ static void put_children(struct cli *c, const char *path, const json_t *items, s
     t = columns ? table_new(columns, n) : NULL;
     json_array_foreach(items, i, item)
     {
-        char *cells[64] = { NULL };
-        bool ok = t != NULL;
-
-        for (size_t k = 0; ok && k < n && k < PV_COUNT(cells); k++) {
-            const json_t *value = json_at(item, columns[k].path);
-            struct buf raw, clean;
-
-            buf_init(&raw, 1u << 20);
-            buf_init(&clean, 4u << 20);
-            if (value)
-                cell_write(&raw, &columns[k], value, true);
-            if (raw.data)
-                term_clean(&clean, raw.data, raw.len);
-            buf_free(&raw);
-            cells[k] = buf_take(&clean);
-            ok = cells[k] != NULL;
-        }
-        if (ok)
-            (void)table_row(t, cells);
-        for (size_t k = 0; k < PV_COUNT(cells); k++)
-            free(cells[k]);
+        if (t)
+            (void)add_to_table(t, columns, n, item);
     }
     if (t)
         table_print(t, out, true, c->color, term_columns(), "  ", true);

@@ -47,6 +47,8 @@ int output_items(struct cli *c, const json_t *answer, const struct column *colum
 /* One object: a list of its members, or JSON, YAML ... `kind` may be NULL. */
 int output_object(struct cli *c, const json_t *object, const struct model_kind *kind,
                   struct pv_err *err);
+/* Was a form asked for that programs read, and not words for people? */
+bool output_is_document(const struct cli *c);
 /* Members for people, indented. */
 void output_members(struct cli *c, const json_t *object, const struct model_kind *kind,
                     struct buf *out);

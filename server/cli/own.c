@@ -37,8 +37,7 @@ static int tell(struct cli *c, json_t *object, const char *what, struct pv_err *
 {
     int rc = PV_OK;
 
-    if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
-        c->output == OUT_NAME)
+    if (output_is_document(c))
         rc = output_object(c, object, c->command->kind, err);
     else
         term_note(c, "%s is %s.", c->args[0], what);

@@ -40,6 +40,14 @@ const char *cli_flag_text(struct arena *a, const char *name)
     return text ? text : "--?";
 }
 
+const char *cli_keep(struct cli *c, struct buf *b)
+{
+    const char *kept = buf_ok(b) ? arena_text(c->arena, b->data ? b->data : "", b->len) : NULL;
+
+    buf_free(b);
+    return kept;
+}
+
 /* ------------------------------------------------------------------ finding commands and flags */
 
 static bool is_prefix(const char *path, const char *words)

@@ -306,12 +306,6 @@ static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
     return rc;
 }
 
-static bool wants_document(const struct cli *c)
-{
-    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
-           c->output == OUT_NAME;
-}
-
 static int provider_add(struct cli *c, struct pv_err *err)
 {
     struct call call = { .once = true };
@@ -353,7 +347,7 @@ static int provider_add(struct cli *c, struct pv_err *err)
     } else {
         if (cli_flag_on(c, "wait", true))
             rc = wait_connected(c, &provider, err);
-        if (rc == PV_OK && wants_document(c))
+        if (rc == PV_OK && output_is_document(c))
             rc = output_object(c, provider, c->command->kind, err);
         else if (rc == PV_OK)
             term_note(c, "%s is added: %s.", c->args[0],
@@ -424,7 +418,7 @@ static int provider_change(struct cli *c, struct pv_err *err)
         rc = client_call(c, "PATCH", arena_printf(c->arena, API "/providers/%s", segment), body,
                          NULL, &provider, err);
     json_decref(body);
-    if (rc == PV_OK && wants_document(c))
+    if (rc == PV_OK && output_is_document(c))
         rc = output_object(c, provider, c->command->kind, err);
     else if (rc == PV_OK)
         term_note(c, "%s is changed.", c->args[0]);

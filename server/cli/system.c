@@ -14,15 +14,12 @@
 static const char *joined_args(struct cli *c)
 {
     struct buf out;
-    char *text;
     const char *kept;
 
     buf_init(&out, 64u << 10);
     for (size_t i = 0; i < c->nargs; i++)
         buf_printf(&out, "%s%s", i ? " " : "", c->args[i]);
-    text = buf_take(&out);
-    kept = text ? arena_strdup(c->arena, text) : "";
-    free(text);
+    kept = cli_keep(c, &out);
     return kept ? kept : "";
 }
 

@@ -171,12 +171,6 @@ static int bulk_failed(struct cli *c, const json_t *task, struct pv_err *err)
     return err->rc;
 }
 
-static bool wants_document(const struct cli *c)
-{
-    return c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML ||
-           c->output == OUT_NAME;
-}
-
 static int tell(struct cli *c, const json_t *task, struct pv_err *err)
 {
     const char *state = text_of(task, "state"), *id = text_of(task, "id");
@@ -185,7 +179,7 @@ static int tell(struct cli *c, const json_t *task, struct pv_err *err)
     int64_t from, to;
     int rc;
 
-    if (wants_document(c))
+    if (output_is_document(c))
         return output_object(c, task, kind, err);
     buf_init(&line, 8192);
     buf_init(&clean, 32768);
@@ -215,11 +209,11 @@ static int judge(struct cli *c, const json_t *task, struct pv_err *err)
     json_t *error = json_object_get(task, "error"), *findings = json_at(task, "result.findings");
     int rc;
 
-    if (json_is_array(findings) && !wants_document(c) && !findings_print(c, findings))
+    if (json_is_array(findings) && !output_is_document(c) && !findings_print(c, findings))
         c->exit_code = CLI_ERROR;
     if (str_eq(state, "succeeded") || !is_final(task))
         return tell(c, task, err);
-    if (wants_document(c)) {
+    if (output_is_document(c)) {
         rc = tell(c, task, err);
         if (rc != PV_OK)
             return rc;

@@ -172,11 +172,12 @@ int term_ask(const struct cli *c, const char *prompt, bool secret, char **out, s
 
     if (!c->in_tty)
         return pv_fail(err, PV_EINVAL, "%s cannot be asked for: there is no terminal", prompt);
-    fprintf(stderr, "%s: ", prompt);
-    (void)fflush(stderr);
+    /* Echo first: who answers the prompt at once must not be seen, nor lose what was typed. */
     hidden = secret && echo_off();
     if (secret && !hidden)
         return pv_fail(err, PV_EIO, "the terminal would show the password");
+    fprintf(stderr, "%s: ", prompt);
+    (void)fflush(stderr);
     line[0] = '\0';
     if (!fgets(line, sizeof(line), stdin))
         line[0] = '\0';

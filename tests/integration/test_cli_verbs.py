@@ -13,6 +13,8 @@ import time
 import pytest
 
 from support import paths
+from support.certs import served_sha256
+from support.client import host_port
 from support.server import PASSWORD
 from support.wait import PATIENCE, wait_for
 
@@ -134,6 +136,58 @@ def test_logout_ends_the_token(cli, server, api, tmp_path):
     cli("logout", **env)
     cli("vm", "list", "--count", expect=DENIED, POLYVISOR_TOKEN=token)
     cli("vm", "list", "--count", expect=DENIED, **env)
+
+
+def test_setup_makes_the_first_administrator_and_signs_in(servers, tmp_path):
+    server = servers(admin=False)
+    code = server.process.line("setup-code ", 10).split()[1]
+    secret = tmp_path / "pw"
+    secret.write_text(PASSWORD + "\n")
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "POLYVISOR_FINGERPRINT": served_sha256(*host_port(server.url)),
+           "ASAN_OPTIONS": "exitcode=99"}
+
+    def run(*args):
+        return subprocess.run([str(paths.program("polyvisor")), *args], capture_output=True, text=True, timeout=60, env=env)
+
+    wrong = run("setup", server.url, "--code", "not-the-code", "--password-file", str(secret))
+    assert wrong.returncode == DENIED, wrong.stderr
+    done = run("setup", server.url, "--code", code, "--password-file", str(secret))
+    assert done.returncode == OK, done.stderr
+    assert run("user", "list", "-o", "name").stdout == "admin\n"
+    again = run("setup", server.url, "--code", code, "--password-file", str(secret))
+    assert again.returncode == CONFLICT and "login" in again.stderr, again.stderr
+
+
+# Providers
+
+
+def test_a_provider_whose_certificate_nobody_vouches_for_is_not_added(cli, api, vcenters, tmp_path):
+    vcenter = vcenters(vm=1)
+    secret = tmp_path / "password"
+    secret.write_text("pass\n")
+    some = ["provider", "add", "unknown", "--driver", "vapi", "--endpoint", vcenter.url, "--username", "user", "--password-file", str(secret)]
+    done = cli(*some, "--probe", expect=ERROR)
+    assert "FAILED certificate" in done.stdout and "fingerprint sha256:" in done.stdout, done.stdout
+    assert api.count("providers", filter="name=unknown") == 0
+    text, code = on_terminal(cli, *some, "--probe", answers=[("[y/N]", b"y\n")])
+    assert code == OK and "unknown is added: connected" in text, text
+    provider = api.one("providers", "unknown")
+    assert provider["tls"]["mode"] == "pin" and len(provider["tls"]["pins"]) == 1
+    cli("provider", "delete", "unknown", "--yes")
+
+
+def test_a_provider_is_changed_and_a_wrong_password_is_told(cli, api, vcenters, tmp_path):
+    vcenter = vcenters(vm=1, username="user", password="pass")
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    done = cli("provider", "add", "changed", "--driver", "vapi", "--endpoint", vcenter.url, "--username", "user",
+               "--password-file", str(secret), "--tls-mode", "insecure", expect=ERROR)
+    assert "auth_failed" in done.stderr, done.stderr
+    secret.write_text("pass\n")
+    cli("provider", "change", "changed", "--username", "user", "--password-file", str(secret), "--notes", "better")
+    cli("provider", "wait", "changed", "--for", "state=connected", "--timeout", "30s")
+    assert api.one("providers", "changed")["notes"] == "better"
+    cli("provider", "delete", "changed", "--yes", "--force")
 
 
 # Waiting and many objects
