@@ -31,10 +31,10 @@ struct changes_list {
 struct changes {
     struct vapi *v;
     struct pv_builder *b;
-    char version[256];          /* "" : the answer had none */
-    bool truncated;             /* there is more */
+    char version[256]; /* "" : the answer had none */
+    bool truncated;    /* there is more */
     bool signed_out;
-    bool relist;                /* too much has changed to read it piece by piece */
+    bool relist; /* too much has changed to read it piece by piece */
     bool any;
     struct changes_list reread, left;
 };

@@ -18,16 +18,17 @@ struct reading {
     unsigned generation;
     collect_fn fn;
     void *ctx;
-    char token[512];        /* of the page after this one; "" : there is none */
-    bool signed_out;        /* the content says that the login is over */
-    struct fault fault;     /* of the last request */
+    char token[512];    /* of the page after this one; "" : there is none */
+    bool signed_out;    /* the content says that the login is over */
+    struct fault fault; /* of the last request */
 };
 
 int collect_make_view(struct session *s, const struct call *c, unsigned generation,
                       const struct moref *container, const char *const *types, struct moref *out,
                       struct pv_err *err)
 {
-    struct session_request r = { .what = "making a view of the inventory", .generation = generation };
+    struct session_request r = { .what = "making a view of the inventory",
+                                 .generation = generation };
     struct soap_answer answer = { 0 };
     int rc;
 
@@ -89,7 +90,8 @@ void collect_put_view(struct enc_object *spec, const struct moref *view, const c
     enc_bool(step, "skip", false);
 }
 
-/* The simulator answers a request without login with objects that have nothing but this in their missingSet. */
+/* The simulator answers a request without login with objects that have nothing but this in their
+ * missingSet. */
 static bool says_signed_out(const xmlNode *object)
 {
     for (const xmlNode *n = object->last; n; n = n->prev) {
@@ -227,7 +229,8 @@ int collect_by_view(struct session *s, const struct call *c, unsigned generation
         rc = send_page(&r, e, err);
         enc_free(e);
     } while (left_out(&r, rc, &tries));
-    /* The simulator says this of a view when the login is over; nothing else makes a view vanish. */
+    /* The simulator says this of a view when the login is over; nothing else makes a view vanish.
+     */
     if (rc == PV_ENOENT)
         return SESSION_RENEWED;
     if (rc && r.token[0] && rc != SESSION_RENEWED)

@@ -32,11 +32,13 @@ int collect_make_view(struct session *s, const struct call *c, unsigned generati
 void collect_drop_view(struct session *s, const struct call *c, unsigned generation,
                        const struct moref *view);
 
-/* `tables` ended by NULL. SESSION_RENEWED: the view is gone, what was handed out may be incomplete. */
+/* `tables` ended by NULL. SESSION_RENEWED: the view is gone, what was handed out may be incomplete.
+ */
 int collect_by_view(struct session *s, const struct call *c, unsigned generation,
                     const struct moref *view, const struct prop_table *const *tables, collect_fn fn,
                     void *ctx, struct pv_err *err);
-/* The named objects. PV_ENOENT: one of them does not exist; its id is in `missing` (may be NULL). */
+/* The named objects. PV_ENOENT: one of them does not exist; its id is in `missing` (may be NULL).
+ */
 int collect_by_refs(struct session *s, const struct call *c, const struct moref *refs, size_t n,
                     const struct prop_table *const *tables, collect_fn fn, void *ctx,
                     struct moref *missing, struct pv_err *err);

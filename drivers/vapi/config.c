@@ -38,7 +38,8 @@ static int bad_endpoint(struct pv_err *err, const char *why)
     int rc = pv_fail(err, PV_EINVAL, "the endpoint %s", why);
 
     pv_err_pointer(err, "/endpoint");
-    pv_err_remedy(err, "Give the vCenter's or host's name, or a URL as https://vcenter.example.com/sdk.");
+    pv_err_remedy(
+        err, "Give the vCenter's or host's name, or a URL as https://vcenter.example.com/sdk.");
     return rc;
 }
 
@@ -102,17 +103,19 @@ int config_endpoint(const char *endpoint, struct config *out, struct pv_err *err
     if (rc)
         return rc;
     if (out->plain && !is_loopback(out->host))
-        return bad_endpoint(err, "must begin with https:// (plain http works on this machine only)");
+        return bad_endpoint(err,
+                            "must begin with https:// (plain http works on this machine only)");
     path_len = strlen(path);
     while (path_len > 0 && path[path_len - 1] == '/')
         path_len--;
     if (memchr(path, '?', path_len) || memchr(path, '#', path_len) || path_len > 80)
         return bad_endpoint(err, "must end with /sdk");
     brackets = strchr(out->host, ':');
-    (void)snprintf(out->origin, sizeof(out->origin), "%s://%s%s%s:%u", out->plain ? "http" : "https",
-                   brackets ? "[" : "", out->host, brackets ? "]" : "", out->port);
-    (void)snprintf(out->url, sizeof(out->url), "%s%.*s", out->origin,
-                   path_len ? (int)path_len : 4, path_len ? path : "/sdk");
+    (void)snprintf(out->origin, sizeof(out->origin), "%s://%s%s%s:%u",
+                   out->plain ? "http" : "https", brackets ? "[" : "", out->host,
+                   brackets ? "]" : "", out->port);
+    (void)snprintf(out->url, sizeof(out->url), "%s%.*s", out->origin, path_len ? (int)path_len : 4,
+                   path_len ? path : "/sdk");
     return PV_OK;
 }
 
@@ -136,7 +139,8 @@ static int read_settings(const json_t *settings, struct config *out, struct pv_e
         return PV_OK;
     if (!json_is_object(settings))
         return bad(err, "/settings", "must be an object");
-    json_object_foreach ((json_t *)(uintptr_t)settings, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)settings, key, value)
+    {
         char pointer[96];
 
         (void)snprintf(pointer, sizeof(pointer), "/settings/%.64s", key);

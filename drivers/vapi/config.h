@@ -19,11 +19,11 @@ struct pv_err;
 
 struct config {
     char *name, *username;
-    char url[512];          /* https://host[:port]/sdk */
-    char origin[384];       /* https://host[:port] */
-    char host[256];         /* without brackets */
+    char url[512];    /* https://host[:port]/sdk */
+    char origin[384]; /* https://host[:port] */
+    char host[256];   /* without brackets */
     unsigned port;
-    bool plain;             /* http on loopback */
+    bool plain; /* http on loopback */
     enum httpc_tls tls;
     char *ca_pem;
     char **pins;

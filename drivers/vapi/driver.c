@@ -39,7 +39,7 @@ static int probe(const struct pv_host *host, const char *config, uint64_t call, 
 }
 
 static int open_session(const struct pv_host *host, const char *config, void **session,
-                struct pv_failure *fail)
+                        struct pv_failure *fail)
 {
     struct pv_err err = { 0 };
     struct vapi *v = NULL;
@@ -78,9 +78,9 @@ static int call(void *session, uint64_t number, const char *operation, const cha
 {
     struct pv_err err = { 0 };
 
-    return answer(operations_call(session, number, operation, subject, args, native_ref, flags,
-                                  result, &err),
-                  &err, fail);
+    return answer(
+        operations_call(session, number, operation, subject, args, native_ref, flags, result, &err),
+        &err, fail);
 }
 
 static void free_text(char *text)

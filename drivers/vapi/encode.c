@@ -17,11 +17,11 @@
 
 struct member {
     struct member *next;
-    const char *field;          /* the table's own text */
+    const char *field; /* the table's own text */
     const char *declared;
-    const char *text;           /* scalar, or the id of a reference */
-    const char *ref_type;       /* reference: the object's type */
-    struct enc_object *child;   /* structure */
+    const char *text;         /* scalar, or the id of a reference */
+    const char *ref_type;     /* reference: the object's type */
+    struct enc_object *child; /* structure */
 };
 
 struct enc_object {
@@ -33,10 +33,10 @@ struct enc_object {
 struct enc {
     struct arena *arena;
     struct enc_object root;
-    struct enc_object nowhere;  /* what cannot be kept is hung here and dropped */
+    struct enc_object nowhere; /* what cannot be kept is hung here and dropped */
     const char *this_type, *this_id;
     bool no_memory;
-    char problem[96];           /* what the table does not know */
+    char problem[96]; /* what the table does not know */
 };
 
 const struct enc_type *enc_type(const char *name)
@@ -207,8 +207,8 @@ static void open_element(const struct member *m, struct buf *out)
     buf_char(out, '>');
 }
 
-/* The schema puts a base type's fields first. The recursion over bases and children is bounded by the table and by
- * DEPTH_MOST. */
+/* The schema puts a base type's fields first. The recursion over bases and children is bounded by
+ * the table and by DEPTH_MOST. */
 static int write_fields(const struct enc_object *o, const struct enc_type *type, struct buf *out,
                         unsigned depth, struct pv_err *err)
 {

@@ -25,14 +25,15 @@ struct enc_object;
 #define ENC_FIELDS_MAX 12
 
 struct enc_field {
-    const char *name;   /* NULL ends the list */
-    const char *type;   /* declared type: string int boolean dateTime anyType, or a structure's name */
+    const char *name; /* NULL ends the list */
+    const char
+        *type; /* declared type: string int boolean dateTime anyType, or a structure's name */
 };
 
 /* A structure, or a method with its parameters (`_this` excepted). Ended by name == NULL. */
 struct enc_type {
     const char *name;
-    const char *base;   /* NULL: none */
+    const char *base; /* NULL: none */
     struct enc_field fields[ENC_FIELDS_MAX];
 };
 extern const struct enc_type enc_types[];

@@ -22,16 +22,17 @@ struct pv_err;
 struct vapi;
 
 struct events {
-    unsigned generation;        /* of the collector; 0: there is none */
+    unsigned generation; /* of the collector; 0: there is none */
     struct moref collector;
-    int64_t last_key;           /* 0: none yet */
-    char begin[40];             /* the server's time to begin from */
-    int64_t next_read_ms;       /* monotonic */
-    bool due;                   /* the last turn came too early: there may be news at next_read_ms */
+    int64_t last_key;     /* 0: none yet */
+    char begin[40];       /* the server's time to begin from */
+    int64_t next_read_ms; /* monotonic */
+    bool due;             /* the last turn came too early: there may be news at next_read_ms */
     bool unsupported;
 };
 
-/* Reads what is new into the builder. Failing is no error unless the login or the network is gone. */
+/* Reads what is new into the builder. Failing is no error unless the login or the network is gone.
+ */
 int events_read(struct vapi *v, const struct call *c, unsigned generation, struct events *e,
                 struct pv_builder *b, struct pv_err *err);
 void events_drop(struct vapi *v, const struct call *c, struct events *e);

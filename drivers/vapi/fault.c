@@ -11,7 +11,7 @@
 struct row {
     const char *type;
     int rc;
-    const char *words;      /* NULL: the type's name is all we know */
+    const char *words; /* NULL: the type's name is all we know */
 };
 
 /* The faults' meaning for us. */
@@ -149,9 +149,9 @@ int fault_fail(const struct fault *f, const char *what, struct pv_err *err)
     int rc = r->rc ? r->rc : PV_EIO;
     const char *more = says_something(f) ? f->text : "";
 
-    rc = pv_fail(err, rc, "%s: %s%s%s%s%s%s%s", what, words, f->property[0] ? " (" : "",
-                 f->property, f->property[0] ? ")" : "", more[0] ? " [" : "", more,
-                 more[0] ? "]" : "");
+    rc =
+        pv_fail(err, rc, "%s: %s%s%s%s%s%s%s", what, words, f->property[0] ? " (" : "", f->property,
+                f->property[0] ? ")" : "", more[0] ? " [" : "", more, more[0] ? "]" : "");
     pv_err_native(err, f->type);
     if (f->privilege[0])
         pv_err_needs(err, f->privilege);

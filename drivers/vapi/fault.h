@@ -18,12 +18,12 @@
 struct pv_err;
 
 struct fault {
-    char type[64];              /* "InvalidPowerState"; "" means no fault */
-    char text[256];             /* the server's own words */
-    char object[160];           /* id of the object it names */
-    char privilege[128];        /* NoPermission */
-    char property[128];         /* InvalidProperty, InvalidArgument */
-    char existing[24];          /* InvalidPowerState: the state it is in, "poweredOn" */
+    char type[64];       /* "InvalidPowerState"; "" means no fault */
+    char text[256];      /* the server's own words */
+    char object[160];    /* id of the object it names */
+    char privilege[128]; /* NoPermission */
+    char property[128];  /* InvalidProperty, InvalidArgument */
+    char existing[24];   /* InvalidPowerState: the state it is in, "poweredOn" */
 };
 
 /* A soapenv:Fault element. */

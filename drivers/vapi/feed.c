@@ -24,21 +24,21 @@
 #define EVENTS_LATER_MS 10000 /* a listing is news enough; events can wait */
 #define UPDATES_MOST 500
 #define FILTER_TRIES 16
-#define CLEANUP_MS 1000     /* the end of a driver host is near when a watch ends */
-#define QUICK_MS 10000      /* a login that ends sooner is suspicious, */
-#define QUICK_MOST 4        /* and so many in a row are a failure */
+#define CLEANUP_MS 1000 /* the end of a driver host is near when a watch ends */
+#define QUICK_MS 10000  /* a login that ends sooner is suspicious, */
+#define QUICK_MOST 4    /* and so many in a row are a failure */
 #define CURSOR_MOST 512
 
 struct feed {
     struct vapi *v;
     struct call c;
-    struct pv_builder *b;           /* owned */
+    struct pv_builder *b; /* owned */
     struct events events;
-    struct views views;             /* of the present login */
-    struct moref collector;         /* id "" : none */
-    char version[256];              /* of the change feed; "" : from the beginning */
+    struct views views;     /* of the present login */
+    struct moref collector; /* id "" : none */
+    char version[256];      /* of the change feed; "" : from the beginning */
     int64_t next_poll_ms;
-    unsigned requests;              /* of the last full listing */
+    unsigned requests; /* of the last full listing */
 };
 
 /* ------------------------------------------------------------------ cursor */
@@ -126,7 +126,8 @@ static int subscribe(struct feed *f, struct pv_err *err)
     const struct moref *pc = &f->v->session->content.collector;
     struct moref filter;
     struct fault fault = { 0 };
-    int rc = simple(f, enc_new("CreatePropertyCollector", pc->type, pc->id), &f->collector, NULL, err);
+    int rc =
+        simple(f, enc_new("CreatePropertyCollector", pc->type, pc->id), &f->collector, NULL, err);
 
     f->version[0] = '\0';
     for (unsigned tries = 0; rc == PV_OK && tries < FILTER_TRIES; tries++) {
@@ -140,7 +141,8 @@ static int subscribe(struct feed *f, struct pv_err *err)
     return rc;
 }
 
-/* Leaves nothing behind on the server while the login lives on. A server that does not answer is left alone. */
+/* Leaves nothing behind on the server while the login lives on. A server that does not answer is
+ * left alone. */
 static void unsubscribe(struct feed *f)
 {
     struct call was = f->c;
@@ -149,8 +151,8 @@ static void unsubscribe(struct feed *f)
 
     f->c.must_finish = true;
     if (f->collector.id[0])
-        rc = simple(f, enc_new("DestroyPropertyCollector", f->collector.type, f->collector.id), NULL,
-                    NULL, &ignored);
+        rc = simple(f, enc_new("DestroyPropertyCollector", f->collector.type, f->collector.id),
+                    NULL, NULL, &ignored);
     if (f->views.generation && rc == PV_OK) {
         inventory_drop_views(f->v, &f->c, &f->views);
         events_drop(f->v, &f->c, &f->events);
@@ -257,7 +259,8 @@ static int wait_once(struct feed *f, unsigned wait_s, bool *more, bool *relist, 
     return rc;
 }
 
-/* The feed begins by telling everything again; what it does not tell went away between listing and feed. */
+/* The feed begins by telling everything again; what it does not tell went away between listing and
+ * feed. */
 static int first_set(struct feed *f, bool *relist, struct pv_err *err)
 {
     struct changes unseen;
@@ -324,7 +327,8 @@ static int list_again_and_again(struct feed *f, struct pv_err *err)
     return rc;
 }
 
-/* What can be done within one login. The subscription is there before the listing; it speaks when it is asked. */
+/* What can be done within one login. The subscription is there before the listing; it speaks when
+ * it is asked. */
 static int one_login(struct feed *f, struct pv_err *err)
 {
     unsigned generation;
@@ -336,7 +340,8 @@ static int one_login(struct feed *f, struct pv_err *err)
     if (rc == PV_OK)
         rc = subscribe(f, err);
     if (rc == PV_ENOTSUP || rc == PV_EPERM) {
-        vapi_log(f->v, PV_LOG_LEVEL_WARN, "the server has no change feed for us; it is listed every %u s",
+        vapi_log(f->v, PV_LOG_LEVEL_WARN,
+                 "the server has no change feed for us; it is listed every %u s",
                  f->v->session->config.poll_interval_s);
         push = false;
         rc = PV_OK;

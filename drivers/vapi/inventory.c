@@ -17,8 +17,8 @@
 
 static const char *const vm_types[] = { "VirtualMachine", NULL };
 static const char *const other_types[] = {
-    "Folder", "Datacenter", "ComputeResource", "Datastore", "DistributedVirtualSwitch", "Network",
-    "HostSystem", "ResourcePool", NULL,
+    "Folder",  "Datacenter", "ComputeResource", "Datastore", "DistributedVirtualSwitch",
+    "Network", "HostSystem", "ResourcePool",    NULL,
 };
 /* The order in which the model's kinds refer to one another. */
 static const enum tree_type order[] = {
@@ -46,11 +46,12 @@ void inventory_drop_views(struct vapi *v, const struct call *c, const struct vie
     collect_drop_view(v->session, c, views->generation, &views->others);
 }
 
-/* ------------------------------------------------------------------ objects kept until all are there */
+/* ------------------------------------------------------------------ objects kept until all are
+ * there */
 
 struct kept {
     struct moref ref;
-    xmlNodePtr node;        /* in the shelf's document */
+    xmlNodePtr node; /* in the shelf's document */
 };
 
 struct shelf {
@@ -72,7 +73,8 @@ static int keep(void *ctx, const struct moref *ref, const xmlNode *object, struc
     xmlNodePtr copy;
 
     if (s->count >= OTHERS_MOST)
-        return pv_fail(err, PV_EIO, "the inventory has more than %d objects beside VMs", OTHERS_MOST);
+        return pv_fail(err, PV_EIO, "the inventory has more than %d objects beside VMs",
+                       OTHERS_MOST);
     if (s->count == s->room) {
         size_t room = s->room ? 2 * s->room : 256;
         struct kept *more = realloc(s->items, room * sizeof(*more));
@@ -251,13 +253,16 @@ static int send_poll(void *ctx, const struct moref *ref, const xmlNode *object, 
 int inventory_poll(struct vapi *v, const struct call *c, const struct views *views,
                    struct pv_builder *b, struct pv_err *err)
 {
-    static const struct prop_table *const few[] = { &props_host_polled, &props_datastore_polled, NULL };
+    static const struct prop_table *const few[] = { &props_host_polled, &props_datastore_polled,
+                                                    NULL };
     static const struct prop_table *const many[] = { &props_vm_polled, NULL };
     struct sending s = { .v = v, .b = b };
-    int rc = collect_by_view(v->session, c, views->generation, &views->others, few, send_poll, &s, err);
+    int rc =
+        collect_by_view(v->session, c, views->generation, &views->others, few, send_poll, &s, err);
 
     return rc ? rc
-              : collect_by_view(v->session, c, views->generation, &views->vms, many, send_poll, &s, err);
+              : collect_by_view(v->session, c, views->generation, &views->vms, many, send_poll, &s,
+                                err);
 }
 
 /* ------------------------------------------------------------------ tags */
@@ -465,9 +470,12 @@ static const char *vim_type_of(struct vapi *v, uint32_t kind, const char *id, st
         uint32_t kind;
         const char *type;
     } usual[] = {
-        { PV_KIND_vm, "VirtualMachine" },       { PV_KIND_host, "HostSystem" },
-        { PV_KIND_cluster, "ClusterComputeResource" }, { PV_KIND_datacenter, "Datacenter" },
-        { PV_KIND_datastore, "Datastore" },     { PV_KIND_network, "Network" },
+        { PV_KIND_vm, "VirtualMachine" },
+        { PV_KIND_host, "HostSystem" },
+        { PV_KIND_cluster, "ClusterComputeResource" },
+        { PV_KIND_datacenter, "Datacenter" },
+        { PV_KIND_datastore, "Datastore" },
+        { PV_KIND_network, "Network" },
         { PV_KIND_switch, "VmwareDistributedVirtualSwitch" },
         { PV_KIND_resource_pool, "ResourcePool" },
     };

@@ -37,7 +37,8 @@ int inventory_list(struct vapi *v, const struct call *c, const struct views *vie
 /* Load and status. */
 int inventory_poll(struct vapi *v, const struct call *c, const struct views *views,
                    struct pv_builder *b, struct pv_err *err);
-/* Read tags; where an object's differ from what was sent, send them. Failing is logged once, no error. */
+/* Read tags; where an object's differ from what was sent, send them. Failing is logged once, no
+ * error. */
 void inventory_tags(struct vapi *v, const struct call *c);
 int inventory_send_tags(struct vapi *v, struct pv_builder *b);
 

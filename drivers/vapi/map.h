@@ -23,7 +23,7 @@ struct tags;
 struct map {
     struct pv_builder *b;
     struct tree *tree;
-    const struct tags *tags;    /* NULL: none were read */
+    const struct tags *tags; /* NULL: none were read */
 };
 
 /* Put the object and what others need of it into the tree. `tables`: what was asked. */
@@ -44,8 +44,10 @@ void map_snapshots(const struct map *m, const xmlNode *snapshot);
 bool map_vm_is_news(const struct map *m, const struct moref *ref, const struct prop_values *v);
 /* What a change of a known VM says by itself; false: the VM has to be read again. */
 bool map_vm_change(const struct map *m, const struct moref *ref, const struct prop_values *v);
-/* The states of a host that a change or a poll names, unless they are as last sent. `whole`: all of them are named. */
-void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object, bool whole);
+/* The states of a host that a change or a poll names, unless they are as last sent. `whole`: all of
+ * them are named. */
+void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object,
+                     bool whole);
 
 /* One poll of an object: load as usage, status as health where it differs from what was sent. */
 void map_poll(const struct map *m, const struct moref *ref, const xmlNode *object);

@@ -52,17 +52,21 @@ static const struct {
     const char *type;
     enum pv_adapter adapter;
 } adapter_types[] = {
-    { "VirtualVmxnet3", PV_ADAPTER_VMXNET3 },       { "VirtualVmxnet3Vrdma", PV_ADAPTER_VMXNET3 },
-    { "VirtualE1000", PV_ADAPTER_E1000 },           { "VirtualE1000e", PV_ADAPTER_E1000E },
-    { "VirtualPCNet32", PV_ADAPTER_PCNET },         { "VirtualVmxnet2", PV_ADAPTER_VMXNET2 },
+    { "VirtualVmxnet3", PV_ADAPTER_VMXNET3 },
+    { "VirtualVmxnet3Vrdma", PV_ADAPTER_VMXNET3 },
+    { "VirtualE1000", PV_ADAPTER_E1000 },
+    { "VirtualE1000e", PV_ADAPTER_E1000E },
+    { "VirtualPCNet32", PV_ADAPTER_PCNET },
+    { "VirtualVmxnet2", PV_ADAPTER_VMXNET2 },
     { "VirtualSriovEthernetCard", PV_ADAPTER_SRIOV },
 };
 
 /* What each VM has and nobody asks for. */
 static const char *const plain_types[] = {
-    "VirtualPCIController", "VirtualPS2Controller", "VirtualSIOController", "VirtualKeyboard",
-    "VirtualPointingDevice", "VirtualMachineVideoCard", "VirtualMachineVMCIDevice",
-    "VirtualHdAudioCard", "VirtualSoundBlaster16", "VirtualEnsoniq1371",
+    "VirtualPCIController",     "VirtualPS2Controller",  "VirtualSIOController",
+    "VirtualKeyboard",          "VirtualPointingDevice", "VirtualMachineVideoCard",
+    "VirtualMachineVMCIDevice", "VirtualHdAudioCard",    "VirtualSoundBlaster16",
+    "VirtualEnsoniq1371",
 };
 
 static void put_controller(struct devices *d, const xmlNode *dev, size_t type)
@@ -209,11 +213,12 @@ static void put_cdrom(struct devices *d, const xmlNode *dev)
         PV_CLEAR(b, cdrom, path);
         PV_CLEAR(b, cdrom, datastore);
     }
-    put_connectable(b, PV_KIND_cdrom, PV_SLOT(cdrom, connected), PV_SLOT(cdrom, connect_at_power_on),
-                    dev);
+    put_connectable(b, PV_KIND_cdrom, PV_SLOT(cdrom, connected),
+                    PV_SLOT(cdrom, connect_at_power_on), dev);
 }
 
-/* The network's id is in the backing only for standard networks; the others name a key of the network. */
+/* The network's id is in the backing only for standard networks; the others name a key of the
+ * network. */
 static const char *network_of(const struct map *m, const xmlNode *backing)
 {
     const char *ref = value_ref_id(xml_child(backing, NULL, "network"));
@@ -289,7 +294,8 @@ static void put_nic(struct devices *d, const xmlNode *dev, const char *type)
         pv_nic_network(b, network);
     else
         PV_CLEAR(b, nic, network);
-    put_connectable(b, PV_KIND_nic, PV_SLOT(nic, connected), PV_SLOT(nic, connect_at_power_on), dev);
+    put_connectable(b, PV_KIND_nic, PV_SLOT(nic, connected), PV_SLOT(nic, connect_at_power_on),
+                    dev);
     put_nic_addresses(d, key);
 }
 
@@ -371,7 +377,8 @@ struct snapshots {
     int64_t newest_ms;
 };
 
-static void put_snapshot(struct snapshots *s, const xmlNode *node, const char *id, const char *parent)
+static void put_snapshot(struct snapshots *s, const xmlNode *node, const char *id,
+                         const char *parent)
 {
     struct pv_builder *b = s->m->b;
     const char *state = value_field(node, "state"), *name = value_field(node, "name");
@@ -402,9 +409,10 @@ static void put_snapshot(struct snapshots *s, const xmlNode *node, const char *i
     pv_snapshot_current(b, s->current && strcmp(s->current, id) == 0);
 }
 
-/* The tree is as deep as its answer, which the XML reader bounds; the bound here is for the stack. */
-static void put_level(struct snapshots *s, const xmlNode *list, const char *name, const char *parent,
-                      unsigned depth)
+/* The tree is as deep as its answer, which the XML reader bounds; the bound here is for the stack.
+ */
+static void put_level(struct snapshots *s, const xmlNode *list, const char *name,
+                      const char *parent, unsigned depth)
 {
     if (depth > SNAPSHOT_DEPTH_MOST)
         return;

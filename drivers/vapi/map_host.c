@@ -49,7 +49,8 @@ static void remember(const struct map *m, const struct moref *ref, uint64_t stat
 /* Makers disagree about where the serial number is; these are the keys seen, best first. */
 static const char *serial_number(const xmlNode *hardware)
 {
-    static const char *const keys[] = { "SerialNumberTag", "EnclosureSerialNumberTag", "ServiceTag" };
+    static const char *const keys[] = { "SerialNumberTag", "EnclosureSerialNumberTag",
+                                        "ServiceTag" };
 
     if (value_field(hardware, "serialNumber"))
         return value_field(hardware, "serialNumber");
@@ -197,7 +198,8 @@ void map_host(const struct map *m, const struct moref *ref, const xmlNode *objec
     map_host_usage(m, ref->id, v.val[HOST_QUICK], v.val[HOST_HARDWARE]);
 }
 
-void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object, bool whole)
+void map_host_change(const struct map *m, const struct moref *ref, const xmlNode *object,
+                     bool whole)
 {
     const struct tree_node *node = tree_find(m->tree, ref->id);
     struct prop_values v;
@@ -253,7 +255,8 @@ void map_host_switches(const struct map *m, const struct moref *ref, const xmlNo
         pv_switch_datacenter(m->b, dc ? dc->id : NULL);
         pv_switch_switch_type(m->b, PV_SWITCH_TYPE_STANDARD);
         pv_switch_host(m->b, ref->id);
-        for (const xmlNode *p = xml_child(sw, NULL, "pnic"); p && n < 64; p = xml_next_named(p, NULL, "pnic"))
+        for (const xmlNode *p = xml_child(sw, NULL, "pnic"); p && n < 64;
+             p = xml_next_named(p, NULL, "pnic"))
             if (value_text(p))
                 uplinks[n++] = pnic_name(v.val[HOST_PNIC], value_text(p));
         pv_switch_uplinks(m->b, uplinks, n);

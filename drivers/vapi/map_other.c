@@ -142,9 +142,8 @@ static void learn_network(struct tree *t, const struct moref *ref, const struct 
 
 void map_learn(struct tree *t, const struct moref *ref, const xmlNode *object)
 {
-    const struct prop_table *table = strcmp(ref->type, "VirtualMachine") == 0
-                                         ? &props_vm
-                                         : props_for(props_listing, ref->type);
+    const struct prop_table *table =
+        strcmp(ref->type, "VirtualMachine") == 0 ? &props_vm : props_for(props_listing, ref->type);
     struct prop_values v;
     const char *parent;
 
@@ -257,7 +256,8 @@ struct offload {
     bool vmfs;
 };
 
-/* "vStorageSupported low": what one host says about the volume. Unknown is what a host says until it has tried. */
+/* "vStorageSupported low": what one host says about the volume. Unknown is what a host says until
+ * it has tried. */
 static void count_offload(struct offload *o, const struct tree_node *note)
 {
     bool yes = note && str_starts(note->name, "vStorageSupported");
@@ -280,9 +280,10 @@ static enum pv_support agreed(unsigned yes, unsigned no, unsigned all)
     return PV_SUPPORT_UNKNOWN;
 }
 
-/* vSphere tells only whether a host offloads to the volume at all; the single primitives follow for VMFS. A NAS
- * array that helps does full copies; locks and zeros are not its business. */
-static void put_offload(const struct map *m, const char *name, const char *const *hosts, size_t nhosts)
+/* vSphere tells only whether a host offloads to the volume at all; the single primitives follow for
+ * VMFS. A NAS array that helps does full copies; locks and zeros are not its business. */
+static void put_offload(const struct map *m, const char *name, const char *const *hosts,
+                        size_t nhosts)
 {
     struct offload o = { 0 };
     unsigned all = (unsigned)nhosts;
@@ -298,9 +299,9 @@ static void put_offload(const struct map *m, const char *name, const char *const
     pv_datastore_offload_full_copy(m->b, any);
     pv_datastore_offload_block_zero(m->b, o.vmfs ? any : PV_SUPPORT_UNKNOWN);
     pv_datastore_offload_ats(m->b, o.vmfs ? any : PV_SUPPORT_UNKNOWN);
-    pv_datastore_offload_unmap(m->b, o.vmfs ? (any == PV_SUPPORT_NO ? PV_SUPPORT_NO
-                                               : agreed(o.unmap_yes, o.unmap_no, all))
-                                            : PV_SUPPORT_UNKNOWN);
+    pv_datastore_offload_unmap(
+        m->b, o.vmfs ? (any == PV_SUPPORT_NO ? PV_SUPPORT_NO : agreed(o.unmap_yes, o.unmap_no, all))
+                     : PV_SUPPORT_UNKNOWN);
 }
 
 static void map_datastore(const struct map *m, const struct moref *ref, const struct prop_values *v)
@@ -332,7 +333,8 @@ static void map_datastore(const struct map *m, const struct moref *ref, const st
     if (v->val[DATASTORE_THIN] && xml_bool(v->val[DATASTORE_THIN], &yes))
         pv_datastore_supports_thin(m->b, yes ? PV_SUPPORT_YES : PV_SUPPORT_NO);
     pv_datastore_supports_reflink(m->b, PV_SUPPORT_NO);
-    for (const xmlNode *h = xml_first(v->val[DATASTORE_MOUNTS]); h && n < MAP_LIST_MOST; h = xml_next(h))
+    for (const xmlNode *h = xml_first(v->val[DATASTORE_MOUNTS]); h && n < MAP_LIST_MOST;
+         h = xml_next(h))
         if (value_field(h, "key"))
             hosts[n++] = value_field(h, "key");
     pv_datastore_hosts(m->b, hosts, n);
@@ -368,7 +370,8 @@ static void put_vlan_ranges(const struct map *m, const xmlNode *vlan)
     struct buf text;
 
     buf_init(&text, VLAN_TEXT_MOST);
-    for (const xmlNode *r = xml_child(vlan, NULL, "vlanId"); r; r = xml_next_named(r, NULL, "vlanId")) {
+    for (const xmlNode *r = xml_child(vlan, NULL, "vlanId"); r;
+         r = xml_next_named(r, NULL, "vlanId")) {
         uint64_t first, last;
 
         if (!value_field_u64(r, "start", &first) || !value_field_u64(r, "end", &last))
@@ -401,8 +404,10 @@ static void put_distributed_vlan(const struct map *m, const xmlNode *port)
     }
 }
 
-/* A standard network is what hosts call by one name. Its VLAN counts when they agree, its switch when there is one. */
-static void put_standard_vlan(const struct map *m, const char *name, const char *const *hosts, size_t n)
+/* A standard network is what hosts call by one name. Its VLAN counts when they agree, its switch
+ * when there is one. */
+static void put_standard_vlan(const struct map *m, const char *name, const char *const *hosts,
+                              size_t n)
 {
     const struct tree_node *first = NULL;
     uint64_t vlan;
@@ -457,7 +462,8 @@ static void map_network(const struct map *m, const struct moref *ref, const stru
     map_common(m, PV_KIND_network, ref, v->val[NETWORK_STATUS]);
 }
 
-static void put_share(struct pv_builder *b, const xmlNode *alloc, unsigned shift, const unsigned slots[3])
+static void put_share(struct pv_builder *b, const xmlNode *alloc, unsigned shift,
+                      const unsigned slots[3])
 {
     uint64_t n;
 

@@ -66,7 +66,8 @@ void map_vm_usage(const struct map *m, const char *id, const struct map_load *lo
         pv_usage_uptime_s(m->b, n);
 }
 
-void map_host_usage(const struct map *m, const char *id, const xmlNode *quick, const xmlNode *hardware)
+void map_host_usage(const struct map *m, const char *id, const xmlNode *quick,
+                    const xmlNode *hardware)
 {
     uint64_t n, mhz, cores;
 
@@ -95,7 +96,8 @@ void map_datastore_usage(const struct map *m, const char *id, const xmlNode *cap
         pv_usage_storage_used_bytes(m->b, whole - left);
 }
 
-static void poll_health(const struct map *m, enum pv_kind kind, const char *id, const xmlNode *status)
+static void poll_health(const struct map *m, enum pv_kind kind, const char *id,
+                        const xmlNode *status)
 {
     const struct tree_node *node = tree_find(m->tree, id);
 

@@ -227,10 +227,11 @@ static void put_boot(const struct map *m, const xmlNode *firmware, const xmlNode
 
 static enum pv_os_family os_family(const char *family, const char *id)
 {
-    static const char *const linuxes[] = { "ubuntu", "debian", "rhel", "centos", "sles", "opensuse",
-                                           "oracleLinux", "coreos", "vmwarePhoton", "asianux",
-                                           "fedora", "rockylinux", "almalinux", "amazonlinux",
-                                           "crxPod", "mandr", "suse", "redhat", "turboLinux" };
+    static const char *const linuxes[] = {
+        "ubuntu", "debian",       "rhel",    "centos", "sles",       "opensuse",  "oracleLinux",
+        "coreos", "vmwarePhoton", "asianux", "fedora", "rockylinux", "almalinux", "amazonlinux",
+        "crxPod", "mandr",        "suse",    "redhat", "turboLinux"
+    };
 
     if ((family && strcmp(family, "windowsGuest") == 0) || (id && str_starts(id, "win")))
         return PV_OS_FAMILY_WINDOWS;
@@ -271,7 +272,8 @@ static void put_addresses(const struct map *m, const xmlNode *first, const xmlNo
     pv_vm_guest_ip_addresses(m->b, all, kept);
 }
 
-static void put_tools_state(const struct map *m, const xmlNode *running, const xmlNode *version_status)
+static void put_tools_state(const struct map *m, const xmlNode *running,
+                            const xmlNode *version_status)
 {
     const char *state = value_text(running), *status = value_text(version_status);
 
@@ -311,7 +313,8 @@ static void put_guest(const struct map *m, const struct prop_values *v, bool sur
         put_addresses(m, v->val[VM_GUEST_IP], v->val[VM_GUEST_NET]);
     put_tools_state(m, v->val[VM_TOOLS], v->val[VM_TOOLS_STATUS]);
     /* "0" is what hosts say where there are no tools. */
-    if (value_text(v->val[VM_TOOLS_VERSION]) && strcmp(value_text(v->val[VM_TOOLS_VERSION]), "0") == 0)
+    if (value_text(v->val[VM_TOOLS_VERSION]) &&
+        strcmp(value_text(v->val[VM_TOOLS_VERSION]), "0") == 0)
         PV_CLEAR(m->b, vm, tools_version);
     else
         TEXT(tools_version, VM_TOOLS_VERSION);
@@ -443,8 +446,10 @@ void map_vm(const struct map *m, const struct moref *ref, const xmlNode *object)
 
     props_read(&props_vm, object, v);
     connection = value_text(v->val[VM_CONNECTION]);
-    /* A host that is away takes the VM's configuration and guest with it; that is no news about the VM. */
-    sure = !v->forbidden && v->val[VM_HARDWARE] && (!connection || strcmp(connection, "connected") == 0);
+    /* A host that is away takes the VM's configuration and guest with it; that is no news about the
+     * VM. */
+    sure = !v->forbidden && v->val[VM_HARDWARE] &&
+           (!connection || strcmp(connection, "connected") == 0);
 
     pv_vm_begin(m->b, ref->id, value_text(v->val[VM_INSTANCE]));
     if (tree_find(m->tree, ref->id))
@@ -484,12 +489,13 @@ bool map_vm_is_news(const struct map *m, const struct moref *ref, const struct p
     return !node || node->state != tree_hash_list(state, sizeof(state) / sizeof(state[0]));
 }
 
-/* Changes that concern more than the changed field: reading the VM again is one call for many of them. */
+/* Changes that concern more than the changed field: reading the VM again is one call for many of
+ * them. */
 static bool needs_reading(const struct map *m, const struct moref *ref, const struct prop_values *v)
 {
-    static const int deep[] = { WVM_NAME,       WVM_PARENT,   WVM_VAPP,     WVM_CONNECTION,
-                                WVM_QUESTION,   WVM_POOL,     WVM_DATASTORES, WVM_NETWORKS,
-                                WVM_INSTANCE,   WVM_TEMPLATE, WVM_GUEST_IP, WVM_SNAPSHOT,
+    static const int deep[] = { WVM_NAME,      WVM_PARENT,   WVM_VAPP,       WVM_CONNECTION,
+                                WVM_QUESTION,  WVM_POOL,     WVM_DATASTORES, WVM_NETWORKS,
+                                WVM_INSTANCE,  WVM_TEMPLATE, WVM_GUEST_IP,   WVM_SNAPSHOT,
                                 WVM_ANNOTATION };
     const struct tree_node *node = tree_find(m->tree, ref->id);
     const char *change = value_text(v->val[WVM_CHANGE]);

@@ -29,22 +29,22 @@ struct operation {
     struct vapi *v;
     struct call c;
     const struct method *method;
-    const json_t *args;             /* borrowed */
-    const char *native_ref;         /* NULL: begin it */
+    const json_t *args;     /* borrowed */
+    const char *native_ref; /* NULL: begin it */
     bool dry_run;
-    struct moref vm, snapshot;      /* snapshot id "" : the subject is the VM */
-    const char *name;               /* of the subject, for messages */
-    enum pv_power_state state;      /* of the VM, as it was read */
-    struct moref made;              /* the task's result */
+    struct moref vm, snapshot; /* snapshot id "" : the subject is the VM */
+    const char *name;          /* of the subject, for messages */
+    enum pv_power_state state; /* of the VM, as it was read */
+    struct moref made;         /* the task's result */
     bool changed;
 };
 
 struct method {
     const char *operation;
-    const char *native;             /* method of vSphere */
+    const char *native; /* method of vSphere */
     int (*run)(struct operation *o, struct pv_err *err);
-    enum pv_power_state target;     /* UNKNOWN: it is not about power */
-    const char *verb;               /* for messages: "starting" */
+    enum pv_power_state target; /* UNKNOWN: it is not about power */
+    const char *verb;           /* for messages: "starting" */
 };
 
 /* ------------------------------------------------------------------ looking at the VM */
@@ -56,14 +56,15 @@ static const struct prop_table *const look_tables[] = { &look_table, NULL };
 
 struct view {
     enum pv_power_state state;
-    const char *want_id, *want_name;    /* snapshot looked for */
+    const char *want_id, *want_name; /* snapshot looked for */
     struct moref found;
 };
 
 /* Depth is bounded by the XML reader. */
 static void find_snapshot(const xmlNode *list, const char *element, struct view *out)
 {
-    for (const xmlNode *n = xml_child(list, NULL, element); n; n = xml_next_named(n, NULL, element)) {
+    for (const xmlNode *n = xml_child(list, NULL, element); n;
+         n = xml_next_named(n, NULL, element)) {
         const char *name = value_field(n, "name");
         struct moref ref;
 
@@ -99,7 +100,7 @@ static int look(struct operation *o, struct view *out, struct pv_err *err)
 
 /* A busy object is asked again for a while; anything else is the answer. */
 static int send_request(struct operation *o, struct enc *e, struct moref *task, struct fault *fault,
-                struct pv_err *err)
+                        struct pv_err *err)
 {
     struct backoff busy = { .first_ms = 1000, .most_ms = 8000 };
     char what[320];
@@ -151,8 +152,8 @@ static int decide_without_task(struct operation *o, struct pv_err *err)
     o->changed = true;
     o->made = now.found;
     /* Restarts leave the state that was there before. */
-    if (o->method->target != PV_POWER_STATE_UNKNOWN && strcmp(o->method->native, "ResetVM_Task") != 0 &&
-        now.state == o->method->target)
+    if (o->method->target != PV_POWER_STATE_UNKNOWN &&
+        strcmp(o->method->native, "ResetVM_Task") != 0 && now.state == o->method->target)
         return PV_OK;
     if (strcmp(o->method->operation, "vm.snapshot.create") == 0 && now.found.id[0])
         return PV_OK;
@@ -372,7 +373,8 @@ static const char *owner_id(const json_t *subject)
 static int read_subject(struct operation *o, const json_t *subject, struct pv_err *err)
 {
     const char *id = json_string_value(json_object_get(subject, "native_id"));
-    const char *owner = owner_id(subject), *name = json_string_value(json_object_get(subject, "name"));
+    const char *owner = owner_id(subject),
+               *name = json_string_value(json_object_get(subject, "name"));
     bool about_snapshot = strcmp(o->method->operation, "vm.snapshot.revert") == 0 ||
                           strcmp(o->method->operation, "vm.snapshot.delete") == 0;
     const char *vm = about_snapshot ? owner : id;
@@ -384,7 +386,8 @@ static int read_subject(struct operation *o, const json_t *subject, struct pv_er
     if (about_snapshot) {
         (void)str_copy(o->snapshot.type, sizeof(o->snapshot.type), "VirtualMachineSnapshot");
         if (!str_copy(o->snapshot.id, sizeof(o->snapshot.id), id))
-            return pv_fail(err, PV_EINVAL, "%s: the snapshot's id is too long", o->method->operation);
+            return pv_fail(err, PV_EINVAL, "%s: the snapshot's id is too long",
+                           o->method->operation);
     }
     return PV_OK;
 }
@@ -469,7 +472,8 @@ static int run(struct operation *o, struct pv_err *err)
     if (o->snapshot.id[0] && !now.found.id[0]) {
         if (strcmp(o->method->operation, "vm.snapshot.delete") == 0)
             return PV_OK; /* it is gone already */
-        return pv_fail(err, PV_ENOENT, "%s %s: the VM has no such snapshot", o->method->verb, o->name);
+        return pv_fail(err, PV_ENOENT, "%s %s: the VM has no such snapshot", o->method->verb,
+                       o->name);
     }
     return o->dry_run ? PV_OK : o->method->run(o, err);
 }

@@ -27,8 +27,8 @@ struct probing {
     struct call c;
     struct jsonw w;
     struct buf out;
-    struct addrinfo *addresses;     /* owned */
-    char user[256];                 /* as the server calls us */
+    struct addrinfo *addresses; /* owned */
+    char user[256];             /* as the server calls us */
 };
 
 static void begin(struct probing *p, const char *step, bool ok, const char *detail)
@@ -39,7 +39,8 @@ static void begin(struct probing *p, const char *step, bool ok, const char *deta
     jsonw_str(&p->w, "detail", detail);
 }
 
-static void finding(struct probing *p, const char *step, bool ok, const char *detail, const char *remedy)
+static void finding(struct probing *p, const char *step, bool ok, const char *detail,
+                    const char *remedy)
 {
     begin(p, step, ok, detail);
     if (!ok && remedy && *remedy)
@@ -57,7 +58,8 @@ static bool check_name(struct probing *p)
     code = getaddrinfo(p->s->config.host, port, &hints, &p->addresses);
     if (code) {
         (void)snprintf(detail, sizeof(detail), "%s: %s", p->s->config.host, gai_strerror(code));
-        finding(p, "name", false, detail, "Check the spelling, and that the server's DNS knows the name.");
+        finding(p, "name", false, detail,
+                "Check the spelling, and that the server's DNS knows the name.");
         return false;
     }
     (void)getnameinfo(p->addresses->ai_addr, p->addresses->ai_addrlen, text, sizeof(text), NULL, 0,
@@ -119,7 +121,8 @@ static void put_certificate(struct probing *p, const struct httpc_certificate *c
     jsonw_end(&p->w);
 }
 
-/* Ours are the words of the configuration: an authority of its own is judged by the request that follows. */
+/* Ours are the words of the configuration: an authority of its own is judged by the request that
+ * follows. */
 static bool accepted(const struct config *c, const struct httpc_certificate *cert)
 {
     if (c->tls == HTTPC_TLS_INSECURE || (c->tls == HTTPC_TLS_CA && c->ca_pem))
@@ -146,14 +149,16 @@ static bool check_certificate(struct probing *p)
     }
     ok = accepted(config, &cert);
     (void)snprintf(detail, sizeof(detail), "%s, issued by %s%s%s", cert.subject, cert.issuer,
-                   ok ? "" : ": ", ok                              ? ""
-                                   : config->tls == HTTPC_TLS_PIN ? "its fingerprint is not the pinned one"
-                                                                   : cert.problem);
+                   ok ? "" : ": ",
+                   ok                             ? ""
+                   : config->tls == HTTPC_TLS_PIN ? "its fingerprint is not the pinned one"
+                                                  : cert.problem);
     begin(p, "certificate", ok, detail);
     if (!ok)
-        jsonw_str(&p->w, "remedy",
-                  "Compare the fingerprint with the one the server's own console shows; if they are "
-                  "the same, pin it. Or give the authority that issued it.");
+        jsonw_str(
+            &p->w, "remedy",
+            "Compare the fingerprint with the one the server's own console shows; if they are "
+            "the same, pin it. Or give the authority that issued it.");
     put_certificate(p, &cert);
     jsonw_end(&p->w);
     return ok;
@@ -207,7 +212,8 @@ static void check_version(struct probing *p)
 
     (void)snprintf(detail, sizeof(detail), "API version %s, %s", version,
                    p->s->content.vcenter ? "vCenter Server" : "a single ESXi host");
-    finding(p, "version", ok, detail, "Versions before " OLDEST " are not tested with; update the server.");
+    finding(p, "version", ok, detail,
+            "Versions before " OLDEST " are not tested with; update the server.");
 }
 
 /* Which of these the account has at the root, which is where a right for everything stands. */
@@ -252,7 +258,8 @@ static void check_privileges(struct probing *p)
     }
     /* Asking is a privilege, too; what the account may do shows when it does it. */
     if (rc)
-        finding(p, "privileges", true, "the server does not say which privileges the account has", NULL);
+        finding(p, "privileges", true, "the server does not say which privileges the account has",
+                NULL);
     soap_answer_free(&answer);
     enc_free(r.request);
 }

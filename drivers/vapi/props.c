@@ -5,7 +5,10 @@
 
 #define PATH(k, name, path) path,
 #define LIST(var, list) static const char *const var[] = { list(PATH, unused) }
-#define TABLE(type, var) { type, var, sizeof(var) / sizeof((var)[0]) }
+#define TABLE(type, var)                                                                           \
+    {                                                                                              \
+        type, var, sizeof(var) / sizeof((var)[0])                                                  \
+    }
 
 LIST(tree_paths, PROPS_TREE);
 LIST(vm_paths, PROPS_VM);
@@ -48,14 +51,17 @@ static const struct prop_table compute = TABLE("ComputeResource", tree_paths);
 
 const struct prop_table props_vm_watched = TABLE("VirtualMachine", vm_watched_paths);
 static const struct prop_table host_watched = TABLE("HostSystem", host_watched_paths);
-static const struct prop_table cluster_watched = TABLE("ClusterComputeResource", cluster_watched_paths);
+static const struct prop_table cluster_watched =
+    TABLE("ClusterComputeResource", cluster_watched_paths);
 static const struct prop_table datastore_watched = TABLE("Datastore", datastore_watched_paths);
 static const struct prop_table network_watched = TABLE("Network", network_watched_paths);
 static const struct prop_table opaque_watched = TABLE("OpaqueNetwork", network_watched_paths);
 static const struct prop_table portgroup_watched =
     TABLE("DistributedVirtualPortgroup", portgroup_watched_paths);
-static const struct prop_table dvs_watched = TABLE("VmwareDistributedVirtualSwitch", dvs_watched_paths);
-static const struct prop_table plain_dvs_watched = TABLE("DistributedVirtualSwitch", dvs_watched_paths);
+static const struct prop_table dvs_watched =
+    TABLE("VmwareDistributedVirtualSwitch", dvs_watched_paths);
+static const struct prop_table plain_dvs_watched =
+    TABLE("DistributedVirtualSwitch", dvs_watched_paths);
 static const struct prop_table pool_watched = TABLE("ResourcePool", pool_watched_paths);
 static const struct prop_table vapp_watched = TABLE("VirtualApp", pool_watched_paths);
 
@@ -65,22 +71,51 @@ const struct prop_table props_datastore_polled = TABLE("Datastore", datastore_po
 
 /* Derived types before their bases. */
 const struct prop_table *const props_listing[] = {
-    &props_datacenter, &pod, &folder, &props_cluster, &compute, &props_datastore,
-    &props_dvs, &plain_dvs, &props_portgroup, &opaque, &props_network, &props_host,
-    &vapp, &props_pool, NULL,
+    &props_datacenter, &pod,        &folder,    &props_cluster,   &compute,
+    &props_datastore,  &props_dvs,  &plain_dvs, &props_portgroup, &opaque,
+    &props_network,    &props_host, &vapp,      &props_pool,      NULL,
 };
 const struct prop_table *const props_all[] = {
-    &props_datacenter, &pod, &folder, &props_cluster, &compute, &props_datastore,
-    &props_dvs, &plain_dvs, &props_portgroup, &opaque, &props_network, &props_host,
-    &vapp, &props_pool, &props_vm, NULL,
+    &props_datacenter,
+    &pod,
+    &folder,
+    &props_cluster,
+    &compute,
+    &props_datastore,
+    &props_dvs,
+    &plain_dvs,
+    &props_portgroup,
+    &opaque,
+    &props_network,
+    &props_host,
+    &vapp,
+    &props_pool,
+    &props_vm,
+    NULL,
 };
 const struct prop_table *const props_watched[] = {
-    &props_datacenter, &pod, &folder, &cluster_watched, &compute, &datastore_watched,
-    &dvs_watched, &plain_dvs_watched, &portgroup_watched, &opaque_watched, &network_watched,
-    &host_watched, &vapp_watched, &pool_watched, &props_vm_watched, NULL,
+    &props_datacenter,
+    &pod,
+    &folder,
+    &cluster_watched,
+    &compute,
+    &datastore_watched,
+    &dvs_watched,
+    &plain_dvs_watched,
+    &portgroup_watched,
+    &opaque_watched,
+    &network_watched,
+    &host_watched,
+    &vapp_watched,
+    &pool_watched,
+    &props_vm_watched,
+    NULL,
 };
 const struct prop_table *const props_polled[] = {
-    &props_host_polled, &props_datastore_polled, &props_vm_polled, NULL,
+    &props_host_polled,
+    &props_datastore_polled,
+    &props_vm_polled,
+    NULL,
 };
 
 const struct prop_table *props_for(const struct prop_table *const *tables, const char *vim_type)

@@ -16,16 +16,18 @@
 
 struct exchange {
     const char *method, *path, *authorization, *body;
-    long status;            /* out */
-    json_t *answer;         /* out, owned; NULL: no JSON */
+    long status;    /* out */
+    json_t *answer; /* out, owned; NULL: no JSON */
 };
 
 static int send_request(struct rest *r, struct session *s, const struct call *c, struct exchange *x,
-                struct pv_err *err)
+                        struct pv_err *err)
 {
     char url[1024], token[300];
     const char *headers[3] = { "Content-Type: application/json", "Accept: application/json" };
-    struct httpc_request request = { .method = x->method, .url = url, .headers = headers, .nheaders = 2 };
+    struct httpc_request request = {
+        .method = x->method, .url = url, .headers = headers, .nheaders = 2
+    };
     struct httpc_response response = { 0 };
     int rc;
 
@@ -58,7 +60,8 @@ static int fail_status(const struct exchange *x, struct pv_err *err)
                                 : PV_EIO;
 
     (void)snprintf(native, sizeof(native), "HTTP %ld", x->status);
-    rc = pv_fail(err, rc, "%s %s: the server answered with HTTP %ld", x->method, x->path, x->status);
+    rc =
+        pv_fail(err, rc, "%s %s: the server answered with HTTP %ld", x->method, x->path, x->status);
     pv_err_native(err, native);
     return rc;
 }
@@ -67,7 +70,8 @@ static char *basic(struct session *s, struct pv_err *err)
 {
     char *password = calloc(1, PASSWORD_MOST);
     struct buf plain, header;
-    int rc = password ? s->host->secret(s->host->ctx, "password", password, PASSWORD_MOST) : PV_ENOMEM;
+    int rc =
+        password ? s->host->secret(s->host->ctx, "password", password, PASSWORD_MOST) : PV_ENOMEM;
 
     buf_init(&plain, PASSWORD_MOST + 512);
     buf_init(&header, 2 * PASSWORD_MOST + 1024);
@@ -117,7 +121,9 @@ int rest_open(struct rest *r, struct session *s, const struct call *c, struct pv
     if (!authorization)
         return PV_EAUTH;
     for (;;) {
-        struct exchange x = { .method = "POST", .path = session_path(r), .authorization = authorization };
+        struct exchange x = { .method = "POST",
+                              .path = session_path(r),
+                              .authorization = authorization };
 
         rc = send_request(r, s, c, &x, err);
         if (rc == PV_OK && x.status == 404 && !r->decided && !r->old_form) {

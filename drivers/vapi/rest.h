@@ -19,12 +19,13 @@ struct pv_err;
 struct session;
 
 struct rest {
-    bool old_form;          /* /rest */
+    bool old_form; /* /rest */
     bool decided;
-    char token[256];        /* "" : not signed in */
+    char token[256]; /* "" : not signed in */
 };
 
-/* `path` below /api or /rest, chosen by the caller by r->old_form after rest_open. *out is owned. */
+/* `path` below /api or /rest, chosen by the caller by r->old_form after rest_open. *out is owned.
+ */
 int rest_open(struct rest *r, struct session *s, const struct call *c, struct pv_err *err);
 int rest_call(struct rest *r, struct session *s, const struct call *c, const char *method,
               const char *path, const json_t *body, json_t **out, struct pv_err *err);

@@ -15,8 +15,8 @@
 #define WRITTEN_FOR "8.0.3.0"
 #define SILENCE_MS (5 * 60 * 1000)
 #define LOGIN_TIMEOUT_MS 30000
-#define CALL_TIMEOUT_MS 60000       /* methods that take long answer with a task at once */
-#define LISTING_TIMEOUT_MS 300000   /* one page */
+#define CALL_TIMEOUT_MS 60000     /* methods that take long answer with a task at once */
+#define LISTING_TIMEOUT_MS 300000 /* one page */
 #define LOGOUT_TIMEOUT_MS 1500
 #define LOGINS_WINDOW_MS 60000
 #define PASSWORD_MOST 4096
@@ -80,7 +80,7 @@ static void read_content(const xmlNode *value, struct content *out)
     out->vcenter = api_type && strcmp(api_type, "VirtualCenter") == 0;
     (void)str_copy(out->soap_version, sizeof(out->soap_version),
                    session_version_cmp(out->api_version, WRITTEN_FOR) < 0 ? out->api_version
-                                                                         : WRITTEN_FOR);
+                                                                          : WRITTEN_FOR);
     (void)value_ref(xml_child(value, NULL, "rootFolder"), &out->root);
     (void)value_ref(xml_child(value, NULL, "propertyCollector"), &out->collector);
     (void)value_ref(xml_child(value, NULL, "viewManager"), &out->views);
@@ -176,7 +176,8 @@ static int lock_login(struct session *s, const struct call *c, struct pv_err *er
     }
 }
 
-static bool is_signed_in(struct session *s, unsigned *generation, struct pv_err *refusal, bool *refused)
+static bool is_signed_in(struct session *s, unsigned *generation, struct pv_err *refusal,
+                         bool *refused)
 {
     bool yes;
 
@@ -202,8 +203,8 @@ static struct enc *login_request(struct session *s, struct pv_err *err)
 {
     char *password = malloc(PASSWORD_MOST);
     struct enc *e = NULL;
-    int rc = password ? s->host->secret(s->host->ctx, "password", password, PASSWORD_MOST)
-                      : PV_ENOMEM;
+    int rc =
+        password ? s->host->secret(s->host->ctx, "password", password, PASSWORD_MOST) : PV_ENOMEM;
 
     if (rc == PV_OK)
         e = enc_new("Login", s->content.sessions.type, s->content.sessions.id);
@@ -221,15 +222,18 @@ static struct enc *login_request(struct session *s, struct pv_err *err)
     return e;
 }
 
-/* Signing in again and again means that something is wrong: sessions are a limited good of the server. */
+/* Signing in again and again means that something is wrong: sessions are a limited good of the
+ * server. */
 static int check_rate(struct session *s, struct pv_err *err)
 {
     int64_t now = clock_mono_ms();
 
     if (now < s->limit_until_ms)
-        return pv_fail(err, PV_ELIMIT, "the server refused a login for lack of room; it is tried again later");
+        return pv_fail(err, PV_ELIMIT,
+                       "the server refused a login for lack of room; it is tried again later");
     if (s->logins[s->login_at] && now - s->logins[s->login_at] < LOGINS_WINDOW_MS)
-        return pv_fail(err, PV_ELIMIT, "the server ends every login at once; it is tried again later");
+        return pv_fail(err, PV_ELIMIT,
+                       "the server ends every login at once; it is tried again later");
     s->logins[s->login_at] = now ? now : 1;
     s->login_at = (s->login_at + 1) % (unsigned)PV_COUNT(s->logins);
     return PV_OK;
@@ -247,7 +251,8 @@ static void accept_login(struct session *s, const struct soap_answer *answer)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* With login_lock held. No cookie is sent: a second login on a live one is refused as if the password were wrong. */
+/* With login_lock held. No cookie is sent: a second login on a live one is refused as if the
+ * password were wrong. */
 static int sign_in(struct session *s, const struct call *c, struct pv_err *err)
 {
     struct soap_answer answer = { 0 };
@@ -334,7 +339,7 @@ static int exchange(struct session *s, const struct call *c, const struct sessio
         .version = s->content.soap_version,
         .request = r->request,
         .changes = r->changes,
-        .timeout_ms = r->timeout_ms    ? r->timeout_ms
+        .timeout_ms = r->timeout_ms  ? r->timeout_ms
                       : r->stream[0] ? LISTING_TIMEOUT_MS
                                      : CALL_TIMEOUT_MS,
         .stall_timeout_ms = r->stall_timeout_ms,

@@ -27,14 +27,15 @@
 #include "drivers/vapi/soap.h"
 #include "drivers/vapi/values.h"
 
-/* The login this request belonged to is over: make its views, filters and collectors again. Never leaves the driver. */
+/* The login this request belonged to is over: make its views, filters and collectors again. Never
+ * leaves the driver. */
 #define SESSION_RENEWED (-1000)
 
 /* One call of the host, for asking whether it was cancelled. */
 struct call {
     const struct pv_host *host;
     uint64_t number;
-    bool must_finish;           /* cleaning up: goes on although the call was cancelled */
+    bool must_finish; /* cleaning up: goes on although the call was cancelled */
 };
 bool call_cancelled(void *call);
 /* Sleeps in small pieces; PV_ECANCELED or PV_OK. */
@@ -45,46 +46,46 @@ struct content {
     struct moref root, collector, views, sessions, events, authorization;
     char product[128], full_name[160], version[64], build[64], api_version[64];
     char instance_uuid[64];
-    char soap_version[32];      /* what we ask for: the smaller of theirs and ours */
+    char soap_version[32]; /* what we ask for: the smaller of theirs and ours */
     bool vcenter;
 };
 
 struct session {
-    const struct pv_host *host;     /* borrowed */
-    struct config config;           /* owned */
-    struct httpc *http;             /* owned */
+    const struct pv_host *host; /* borrowed */
+    struct config config;       /* owned */
+    struct httpc *http;         /* owned */
 
-    pthread_mutex_t login_lock;     /* held while signing in; taken before `lock` */
-    struct backoff limit_backoff;   /* guarded by login_lock */
+    pthread_mutex_t login_lock;   /* held while signing in; taken before `lock` */
+    struct backoff limit_backoff; /* guarded by login_lock */
     int64_t limit_until_ms;
-    int64_t logins[6];              /* when the last ones were, by login_lock */
+    int64_t logins[6]; /* when the last ones were, by login_lock */
     unsigned login_at;
 
-    pthread_mutex_t lock;           /* guards what follows, held for moments only */
+    pthread_mutex_t lock; /* guards what follows, held for moments only */
     bool have_content;
-    bool refused;                   /* the password is wrong: nothing is tried any more */
+    bool refused; /* the password is wrong: nothing is tried any more */
     struct pv_err refusal;
-    unsigned generation;            /* of the present login; 0: none yet */
+    unsigned generation; /* of the present login; 0: none yet */
     bool signed_in;
     char cookie[512];
     int64_t last_sent_ms;
-    unsigned requests;              /* sent so far, of both APIs */
-    char unknown_paths[16][64];     /* properties this server does not know */
+    unsigned requests;          /* sent so far, of both APIs */
+    char unknown_paths[16][64]; /* properties this server does not know */
     unsigned nunknown;
 
     struct content content;
 };
 
 struct session_request {
-    struct enc *request;            /* borrowed */
-    const char *what;               /* for messages; NULL: the method's name */
-    bool changes;                   /* it changes something */
-    unsigned generation;            /* 0: any login will do */
+    struct enc *request; /* borrowed */
+    const char *what;    /* for messages; NULL: the method's name */
+    bool changes;        /* it changes something */
+    unsigned generation; /* 0: any login will do */
     unsigned timeout_ms, stall_timeout_ms;
     const char *stream[SOAP_STREAM_NAMES + 1];
     xml_element_fn on_element;
     void *stream_ctx;
-    const bool *signed_out;         /* set by on_element when the answer's content said so */
+    const bool *signed_out; /* set by on_element when the answer's content said so */
 };
 
 /* `config` JSON as for pv_driver.open. */
@@ -96,7 +97,8 @@ void session_free(struct session *s);
 int session_call(struct session *s, const struct call *c, const struct session_request *r,
                  struct soap_answer *out, struct pv_err *err);
 /* Signs in unless that is so already, and says which login it is. */
-int session_login(struct session *s, const struct call *c, unsigned *generation, struct pv_err *err);
+int session_login(struct session *s, const struct call *c, unsigned *generation,
+                  struct pv_err *err);
 /* Without signing in: who answers there. Fills s->content. */
 int session_content(struct session *s, const struct call *c, struct pv_err *err);
 /* CurrentTime if nothing else went out for five minutes. */

@@ -47,9 +47,9 @@ struct stream {
     struct soap_answer *answer;
     struct xml_stream *xml;
     struct pv_err *err;
-    int xml_rc;                 /* it is no XML: decided when the status is known */
+    int xml_rc; /* it is no XML: decided when the status is known */
     struct pv_err xml_err;
-    int rc;                     /* a callback's own wish to stop */
+    int rc; /* a callback's own wish to stop */
 };
 
 static int on_element(void *ctx, xmlNodePtr element, struct pv_err *err)
@@ -229,7 +229,8 @@ int soap_send(const struct soap_exchange *x, struct soap_answer *out, struct pv_
     int rc;
 
     memset(out, 0, sizeof(*out));
-    (void)snprintf(action, sizeof(action), "SOAPAction: urn:vim25/%s", x->version ? x->version : "6.0");
+    (void)snprintf(action, sizeof(action), "SOAPAction: urn:vim25/%s",
+                   x->version ? x->version : "6.0");
     (void)snprintf(cookie, sizeof(cookie), "Cookie: %s", x->cookie ? x->cookie : "");
     buf_init(&body, REQUEST_MOST);
     rc = enc_write(x->request, &body, err);

@@ -22,7 +22,7 @@ struct link {
 
 struct tags {
     struct arena *arena;
-    struct link *links;     /* sorted by object, then tag */
+    struct link *links; /* sorted by object, then tag */
     size_t nlinks, room;
 };
 
@@ -31,12 +31,13 @@ struct reading {
     struct session *s;
     const struct call *c;
     struct tags *tags;
-    json_t *categories;     /* id -> name */
-    json_t *names;          /* tag id -> "category=name" */
-    json_t *ids;            /* array of tag ids */
+    json_t *categories; /* id -> name */
+    json_t *names;      /* tag id -> "category=name" */
+    json_t *ids;        /* array of tag ids */
 };
 
-static int get(struct reading *r, const char *what, const char *id, json_t **out, struct pv_err *err)
+static int get(struct reading *r, const char *what, const char *id, json_t **out,
+               struct pv_err *err)
 {
     char path[512];
 
@@ -59,7 +60,8 @@ static int read_categories(struct reading *r, struct pv_err *err)
 
     if (rc)
         return rc;
-    json_array_foreach (list, i, id) {
+    json_array_foreach(list, i, id)
+    {
         json_t *category = NULL;
 
         if (!json_is_string(id) || i >= TAGS_MOST)
@@ -100,7 +102,8 @@ static int read_tags(struct reading *r, struct pv_err *err)
 
     if (rc)
         return rc;
-    json_array_foreach (list, i, id) {
+    json_array_foreach(list, i, id)
+    {
         json_t *tag = NULL;
 
         if (!json_is_string(id) || i >= TAGS_MOST)
@@ -143,23 +146,26 @@ static int add_link(struct tags *t, const char *object, const char *tag, struct 
 
 static int read_links(struct reading *r, struct pv_err *err)
 {
-    const char *path = r->rest->old_form
-                           ? "/rest/com/vmware/cis/tagging/tag-association?~action=list-attached-objects-on-tags"
-                           : "/api/cis/tagging/tag-association?action=list-attached-objects-on-tags";
+    const char *path =
+        r->rest->old_form
+            ? "/rest/com/vmware/cis/tagging/tag-association?~action=list-attached-objects-on-tags"
+            : "/api/cis/tagging/tag-association?action=list-attached-objects-on-tags";
     json_t *body = json_pack("{s:O}", "tag_ids", r->ids), *list = NULL, *one;
     size_t i;
     int rc = body ? rest_call(r->rest, r->s, r->c, "POST", path, body, &list, err)
                   : pv_fail(err, PV_ENOMEM, "no memory");
 
     json_decref(body);
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         const char *id = json_string_value(json_object_get(one, "tag_id"));
         const char *text = id ? json_string_value(json_object_get(r->names, id)) : NULL;
         const char *name = text ? arena_strdup(r->tags->arena, text) : NULL;
         json_t *object;
         size_t j;
 
-        json_array_foreach (json_object_get(one, "object_ids"), j, object) {
+        json_array_foreach(json_object_get(one, "object_ids"), j, object)
+        {
             const char *key = json_string_value(json_object_get(object, "id"));
 
             if (rc == PV_OK && name && key)

@@ -13,7 +13,8 @@
 #include "drivers/vapi/encode.h"
 #include "drivers/vapi/session.h"
 
-#define WAIT_S 2            /* a task that joins meanwhile is seen by then, whatever the server does about views */
+#define WAIT_S                                                                                     \
+    2 /* a task that joins meanwhile is seen by then, whatever the server does about views */
 #define NAP_MS 250
 #define POLL_MS 1000
 #define TASKS_MOST 1024
@@ -36,12 +37,12 @@ struct task_hub {
     struct session *s;
     pthread_mutex_t lock;
     pthread_cond_t news;
-    struct entry *entries;      /* guarded by lock, all below */
+    struct entry *entries; /* guarded by lock, all below */
     size_t nentries;
-    bool asking;                /* one of the calls is asking the server for all */
-    bool changed;               /* the list, since the server was told */
-    bool unsupported;           /* the server has no views of tasks for us */
-    unsigned generation;        /* the login of what follows; 0: nothing was made */
+    bool asking;         /* one of the calls is asking the server for all */
+    bool changed;        /* the list, since the server was told */
+    bool unsupported;    /* the server has no views of tasks for us */
+    unsigned generation; /* the login of what follows; 0: nothing was made */
     struct moref view, collector;
     char version[256];
 };
@@ -110,8 +111,8 @@ static int on_task(void *ctx, const struct moref *ref, const xmlNode *object, st
     return PV_OK;
 }
 
-static int read_task(struct task_hub *h, const struct call *c, const char *id, struct task_info *out,
-                     struct pv_err *err)
+static int read_task(struct task_hub *h, const struct call *c, const char *id,
+                     struct task_info *out, struct pv_err *err)
 {
     struct moref ref = { .type = "Task" };
 
@@ -119,12 +120,15 @@ static int read_task(struct task_hub *h, const struct call *c, const char *id, s
     return collect_by_refs(h->s, c, &ref, 1, tables, on_task, out, NULL, err);
 }
 
-/* ------------------------------------------------------------------ all tasks through one filter */
+/* ------------------------------------------------------------------ all tasks through one filter
+ */
 
 static int request(struct task_hub *h, const struct call *c, unsigned generation, struct enc *e,
                    struct moref *out, struct pv_err *err)
 {
-    struct session_request r = { .request = e, .what = "following tasks", .generation = generation };
+    struct session_request r = { .request = e,
+                                 .what = "following tasks",
+                                 .generation = generation };
     struct soap_answer answer = { 0 };
     int rc = e ? session_call(h->s, c, &r, &answer, err) : pv_fail(err, PV_ENOMEM, "no memory");
 
@@ -150,11 +154,13 @@ static int make_objects(struct task_hub *h, const struct call *c, struct hub_obj
 
     if (rc == PV_OK)
         rc = request(h, c, out->generation,
-                     enc_new("CreateListView", content->views.type, content->views.id), &out->view, err);
+                     enc_new("CreateListView", content->views.type, content->views.id), &out->view,
+                     err);
     if (rc == PV_OK)
-        rc = request(h, c, out->generation,
-                     enc_new("CreatePropertyCollector", content->collector.type, content->collector.id),
-                     &out->collector, err);
+        rc = request(
+            h, c, out->generation,
+            enc_new("CreatePropertyCollector", content->collector.type, content->collector.id),
+            &out->collector, err);
     if (rc)
         return rc;
     e = enc_new("CreateFilter", out->collector.type, out->collector.id);
@@ -266,7 +272,8 @@ static int ask_server(struct task_hub *h, const struct call *c, struct pv_err *e
     return rc;
 }
 
-/* One turn for everybody. What cannot be followed through the filter is read one by one by its own call. */
+/* One turn for everybody. What cannot be followed through the filter is read one by one by its own
+ * call. */
 static int turn(struct task_hub *h, const struct call *c, struct pv_err *err)
 {
     int rc = prepare(h, c, err);
@@ -290,7 +297,7 @@ static int turn(struct task_hub *h, const struct call *c, struct pv_err *err)
 struct following {
     struct task_hub *h;
     struct call c;
-    struct entry *entry;        /* owned; in the hub's list */
+    struct entry *entry; /* owned; in the hub's list */
     int told_percent;
     bool cancel_sent;
     int64_t cancelled_ms, next_read_ms, give_up_ms;
@@ -399,8 +406,8 @@ static int read_own(struct following *f, struct pv_err *err)
         return rc;
     pthread_mutex_lock(&f->h->lock);
     f->entry->info = info;
-    pthread_mutex_unlock(&f->h->lock);
     f->next_read_ms = clock_mono_ms() + (f->h->unsupported ? POLL_MS : 10 * POLL_MS);
+    pthread_mutex_unlock(&f->h->lock);
     return PV_OK;
 }
 
@@ -418,7 +425,8 @@ static void cancel_task(struct following *f)
     enc_free(e);
 }
 
-/* From now on requests go on in spite of the cancelled call: the server still has to say what became of the task. */
+/* From now on requests go on in spite of the cancelled call: the server still has to say what
+ * became of the task. */
 static int note_cancel(struct following *f, struct pv_err *err)
 {
     if (!f->c.must_finish && call_cancelled(&f->c)) {
@@ -430,7 +438,8 @@ static int note_cancel(struct following *f, struct pv_err *err)
     if (!f->cancel_sent && look(f).cancelable)
         cancel_task(f);
     if (clock_mono_ms() - f->cancelled_ms > CANCEL_GRACE_MS)
-        return pv_fail(err, PV_ECANCELED, "canceled; the server goes on with its task %s", f->entry->id);
+        return pv_fail(err, PV_ECANCELED, "canceled; the server goes on with its task %s",
+                       f->entry->id);
     return PV_OK;
 }
 
@@ -443,7 +452,8 @@ static int bear(struct following *f, int rc, struct pv_err *err)
         rc != PV_ENOTSUP && rc != PV_EPERM && rc != PV_ELIMIT)
         return rc;
     if (clock_mono_ms() > f->give_up_ms)
-        return pv_fail(err, PV_EUNKNOWN, "the server cannot be asked about its task %s", f->entry->id);
+        return pv_fail(err, PV_EUNKNOWN, "the server cannot be asked about its task %s",
+                       f->entry->id);
     if (rc != SESSION_RENEWED)
         clock_sleep_ms(backoff_next_ms(&f->backoff));
     return PV_OK;

@@ -26,18 +26,18 @@ enum task_state { TASK_QUEUED, TASK_RUNNING, TASK_SUCCESS, TASK_ERROR };
 
 struct task_info {
     enum task_state state;
-    int percent;                /* -1: unknown */
+    int percent; /* -1: unknown */
     bool cancelable, cancelled;
-    struct moref result;        /* id "" : none */
-    struct fault fault;         /* of TASK_ERROR */
+    struct moref result; /* id "" : none */
+    struct fault fault;  /* of TASK_ERROR */
 };
 
 struct task_hub *tasks_new(struct session *s);
 void tasks_free(struct task_hub *h);
 
-/* Until the task has ended: PV_OK and *out has how. Hands its id and its progress to the host. A cancelled call cancels
- * the task if that can be, and goes on until the server says what became of it (PV_ECANCELED if it does not).
- * PV_ENOENT: the server does not know the task (any more). */
+/* Until the task has ended: PV_OK and *out has how. Hands its id and its progress to the host. A
+ * cancelled call cancels the task if that can be, and goes on until the server says what became of
+ * it (PV_ECANCELED if it does not). PV_ENOENT: the server does not know the task (any more). */
 int tasks_follow(struct task_hub *h, const struct call *c, const char *task, struct task_info *out,
                  struct pv_err *err);
 /* A TaskInfo's parts, from `info` or from properties "info.state" and so on. */

@@ -19,20 +19,29 @@
 struct tree;
 
 enum tree_type {
-    TREE_NOTE, TREE_FOLDER, TREE_DATACENTER, TREE_COMPUTE, TREE_CLUSTER, TREE_DATASTORE,
-    TREE_SWITCH, TREE_NETWORK, TREE_HOST, TREE_POOL, TREE_VM,
+    TREE_NOTE,
+    TREE_FOLDER,
+    TREE_DATACENTER,
+    TREE_COMPUTE,
+    TREE_CLUSTER,
+    TREE_DATASTORE,
+    TREE_SWITCH,
+    TREE_NETWORK,
+    TREE_HOST,
+    TREE_POOL,
+    TREE_VM,
 };
 
 struct tree_node {
-    struct tree_node *next;     /* in its bucket */
+    struct tree_node *next; /* in its bucket */
     enum tree_type type;
-    char *id, *name, *parent;   /* parent "" : none. Notes: key, text, id */
-    char vim_type[48];          /* "VmwareDistributedVirtualSwitch" */
-    uint64_t seen;              /* number of the last listing that named it */
-    uint64_t mark;              /* VM: hash of config.changeVersion */
-    uint64_t state;             /* VM, host: hash of the states as last read in full */
-    int health;                 /* as last sent; -1: never */
-    uint64_t tags;              /* hash of its tags as last sent */
+    char *id, *name, *parent; /* parent "" : none. Notes: key, text, id */
+    char vim_type[48];        /* "VmwareDistributedVirtualSwitch" */
+    uint64_t seen;            /* number of the last listing that named it */
+    uint64_t mark;            /* VM: hash of config.changeVersion */
+    uint64_t state;           /* VM, host: hash of the states as last read in full */
+    int health;               /* as last sent; -1: never */
+    uint64_t tags;            /* hash of its tags as last sent */
 };
 
 #define TREE_NODES_MAX 2000000u

@@ -30,7 +30,8 @@ const char *value_ref_id(const xmlNode *node);
 /* Text of a node or of its child; NULL if it is not there or empty. */
 const char *value_text(const xmlNode *node);
 const char *value_field(const xmlNode *node, const char *name);
-/* A whole number that is not negative; false otherwise. vSphere writes -1 for "no limit" and "no sample". */
+/* A whole number that is not negative; false otherwise. vSphere writes -1 for "no limit" and "no
+ * sample". */
 bool value_u64(const xmlNode *node, uint64_t *out);
 bool value_field_u64(const xmlNode *node, const char *name, uint64_t *out);
 bool value_field_bool(const xmlNode *node, const char *name, bool *out);
@@ -47,16 +48,16 @@ const char *value_name(const char *escaped, char *out, size_t cap);
 /* What is asked of one type of object. */
 struct prop_table {
     const char *type;
-    const char *const *paths;   /* position in the list is the property's number */
+    const char *const *paths; /* position in the list is the property's number */
     size_t count;
 };
 
 struct prop_values {
     const xmlNode *val[PROPS_MAX];
-    bool known[PROPS_MAX];      /* named by the answer: a change to "no value" is known and has no val */
+    bool known[PROPS_MAX]; /* named by the answer: a change to "no value" is known and has no val */
     size_t nknown;
-    bool signed_out;            /* a missingSet says NotAuthenticated */
-    bool forbidden;             /* a missingSet says NoPermission */
+    bool signed_out; /* a missingSet says NotAuthenticated */
+    bool forbidden;  /* a missingSet says NoPermission */
 };
 
 /* The `propSet`s of an ObjectContent, or the `changeSet`s of an ObjectUpdate. */

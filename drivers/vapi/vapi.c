@@ -66,7 +66,7 @@ void vapi_log(const struct vapi *v, int level, const char *fmt, ...)
 
 struct capability {
     const char *name;
-    const char *vcenter, *esxi;     /* reason why not; NULL: yes */
+    const char *vcenter, *esxi; /* reason why not; NULL: yes */
 };
 
 #define NOT_YET "this driver does not do it"
@@ -145,7 +145,8 @@ int vapi_tell_provider(struct vapi *v, unsigned requests, bool push, struct pv_e
         jsonw_u64(&w, "requests_last_full", requests);
     jsonw_end(&w);
     jsonw_end(&w);
-    rc = buf_ok(&text) ? host->provider(host->ctx, text.data) : pv_fail(err, PV_ENOMEM, "no memory");
+    rc =
+        buf_ok(&text) ? host->provider(host->ctx, text.data) : pv_fail(err, PV_ENOMEM, "no memory");
     buf_free(&text);
     return rc;
 }

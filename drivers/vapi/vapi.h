@@ -23,20 +23,21 @@ struct task_hub;
 struct tree;
 
 struct vapi {
-    struct session *session;    /* owned */
-    struct task_hub *tasks;     /* owned */
+    struct session *session; /* owned */
+    struct task_hub *tasks;  /* owned */
     pthread_mutex_t lock;
-    struct tree *tree;          /* guarded by lock */
-    bool have_tree;             /* hosts, folders ... are in it */
-    uint64_t listing;           /* number of the last listing */
-    struct tags *tags;          /* guarded by lock; NULL: none were read */
-    struct rest rest;           /* the watch's */
-    bool tags_failed;           /* said once */
+    struct tree *tree; /* guarded by lock */
+    bool have_tree;    /* hosts, folders ... are in it */
+    uint64_t listing;  /* number of the last listing */
+    struct tags *tags; /* guarded by lock; NULL: none were read */
+    struct rest rest;  /* the watch's */
+    bool tags_failed;  /* said once */
 };
 
 int vapi_new(const struct pv_host *host, const char *config, struct vapi **out, struct pv_err *err);
 void vapi_free(struct vapi *v);
 void vapi_log(const struct vapi *v, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Text for the host's `provider`: product, capabilities with reasons, sync. `requests`: of the last full listing. */
+/* Text for the host's `provider`: product, capabilities with reasons, sync. `requests`: of the last
+ * full listing. */
 int vapi_tell_provider(struct vapi *v, unsigned requests, bool push, struct pv_err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an answer of vSphere: read as an envelope, streamed as a page and as changes, mapped to records. */
+/* Any bytes as an answer of vSphere: read as an envelope, streamed as a page and as changes, mapped
+ * to records. */
 #include <stdint.h>
 #include <string.h>
 

@@ -71,9 +71,9 @@ Test(vapi_config, has_usual_settings)
     cr_expect_eq(c.poll_interval_s, 300);
     cr_expect_eq(c.tls, HTTPC_TLS_CA);
     config_free(&c);
-    cr_assert_eq(config_parse(CONFIG(",\"settings\":{\"events\":false,\"poll_interval_s\":60}"), &c,
-                              &err),
-                 PV_OK);
+    cr_assert_eq(
+        config_parse(CONFIG(",\"settings\":{\"events\":false,\"poll_interval_s\":60}"), &c, &err),
+        PV_OK);
     cr_expect_not(c.events);
     cr_expect(c.tags);
     cr_expect_eq(c.poll_interval_s, 60);

@@ -23,11 +23,11 @@
 #define FAKE_REQUESTS 512
 
 struct fake_reply {
-    int status;             /* 0: 200 for answers, 500 for faults */
-    const char *headers;    /* with CRLF */
-    const char *body;       /* inside soapenv:Body; NULL: the usual answer */
-    const char *raw;        /* the whole HTTP body instead */
-    bool cut;               /* close without an answer */
+    int status;          /* 0: 200 for answers, 500 for faults */
+    const char *headers; /* with CRLF */
+    const char *body;    /* inside soapenv:Body; NULL: the usual answer */
+    const char *raw;     /* the whole HTTP body instead */
+    bool cut;            /* close without an answer */
 };
 
 struct fake {

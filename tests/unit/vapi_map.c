@@ -121,10 +121,10 @@ static void expect(const char *line)
 #define PROP(name, type, value)                                                                    \
     "<propSet><name>" name "</name><val xsi:type=\"" type "\">" value "</val></propSet>"
 #define REF(name, type, id)                                                                        \
-    "<propSet><name>" name "</name><val type=\"" type "\" xsi:type=\"ManagedObjectReference\">" id  \
+    "<propSet><name>" name "</name><val type=\"" type "\" xsi:type=\"ManagedObjectReference\">" id \
     "</val></propSet>"
 #define OBJECT(props)                                                                              \
-    "<objects xmlns=\"urn:vim25\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">" props   \
+    "<objects xmlns=\"urn:vim25\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">" props  \
     "</objects>"
 
 /* Learn and map one object, send. */
@@ -150,10 +150,11 @@ static void map_text(const char *type, const char *id, const char *text)
 }
 
 #define VM_BASE                                                                                    \
-    PROP("name", "xsd:string", "a%2fb") REF("parent", "Folder", "group-v1")                        \
-    PROP("runtime.powerState", "VirtualMachinePowerState", "poweredOn")                            \
-    REF("runtime.host", "HostSystem", "host-1")                                                    \
-    PROP("config.instanceUuid", "xsd:string", "uuid-1")
+    PROP("name", "xsd:string", "a%2fb")                                                            \
+    REF("parent", "Folder", "group-v1")                                                            \
+        PROP("runtime.powerState", "VirtualMachinePowerState", "poweredOn")                        \
+            REF("runtime.host", "HostSystem", "host-1")                                            \
+                PROP("config.instanceUuid", "xsd:string", "uuid-1")
 
 TestSuite(vapi_map, .init = open_map, .fini = close_map);
 
@@ -174,8 +175,9 @@ Test(vapi_map, finds_the_datacenter_of_a_vm_in_a_vapp)
 {
     tree_put(m.tree, "ResourcePool", "resgroup-1", "Resources", "domain-c1");
     tree_put(m.tree, "VirtualApp", "resgroup-v2", "App", "resgroup-1");
-    map_text("VirtualMachine", "vm-2",
-             OBJECT(PROP("name", "xsd:string", "w") REF("parentVApp", "VirtualApp", "resgroup-v2")));
+    map_text(
+        "VirtualMachine", "vm-2",
+        OBJECT(PROP("name", "xsd:string", "w") REF("parentVApp", "VirtualApp", "resgroup-v2")));
     expect("vm/vm-2/datacenter=datacenter-1");
     expect("vm/vm-2/native.path=/DC/host/C/Resources/App/w");
 }
@@ -183,7 +185,7 @@ Test(vapi_map, finds_the_datacenter_of_a_vm_in_a_vapp)
 #define DEVICES                                                                                    \
     "<device xsi:type=\"ParaVirtualSCSIController\"><key>1000</key><deviceInfo><label>SCSI 0"      \
     "</label></deviceInfo><busNumber>0</busNumber><sharedBus>noSharing</sharedBus></device>"       \
-    "<device xsi:type=\"VirtualNVMEController\"><key>31000</key><busNumber>2</busNumber></device>"  \
+    "<device xsi:type=\"VirtualNVMEController\"><key>31000</key><busNumber>2</busNumber></device>" \
     "<device xsi:type=\"VirtualDisk\"><key>2000</key><deviceInfo><label>Hard disk 1</label>"       \
     "</deviceInfo><backing xsi:type=\"VirtualDiskFlatVer2BackingInfo\"><fileName>[ds] w/w.vmdk"    \
     "</fileName><datastore type=\"Datastore\">datastore-1</datastore><diskMode>persistent"         \
@@ -197,11 +199,12 @@ Test(vapi_map, finds_the_datacenter_of_a_vm_in_a_vapp)
     "<unitNumber>0</unitNumber><capacityInKB>1024</capacityInKB></device>"                         \
     "<device xsi:type=\"VirtualDisk\"><key>2002</key><backing "                                    \
     "xsi:type=\"VirtualDiskFlatVer2BackingInfo\"><fileName>[ds] w/w-000001.vmdk</fileName>"        \
-    "<diskMode>persistent</diskMode><parent><fileName>[ds] w/w.vmdk</fileName></parent></backing>"  \
+    "<diskMode>persistent</diskMode><parent><fileName>[ds] w/w.vmdk</fileName></parent></backing>" \
     "<controllerKey>9999</controllerKey></device>"                                                 \
     "<device xsi:type=\"VirtualDisk\"><key>2003</key><backing "                                    \
-    "xsi:type=\"VirtualDiskRawDiskMappingVer1BackingInfo\"><fileName>[ds] w/rdm.vmdk</fileName>"    \
-    "<compatibilityMode>virtualMode</compatibilityMode><lunUuid>lun-7</lunUuid></backing></device>" \
+    "xsi:type=\"VirtualDiskRawDiskMappingVer1BackingInfo\"><fileName>[ds] w/rdm.vmdk</fileName>"   \
+    "<compatibilityMode>virtualMode</compatibilityMode><lunUuid>lun-7</lunUuid></backing></"       \
+    "device>"                                                                                      \
     "<device xsi:type=\"VirtualVmxnet3\"><key>4000</key><backing "                                 \
     "xsi:type=\"VirtualEthernetCardDistributedVirtualPortBackingInfo\"><port><portgroupKey>"       \
     "pgkey</portgroupKey></port></backing><connectable><startConnected>true</startConnected>"      \
@@ -219,12 +222,13 @@ Test(vapi_map, shows_every_device_and_its_backing)
     tree_note(m.tree, "key:pgkey", NULL, "dvportgroup-5");
     map_text(
         "VirtualMachine", "vm-1",
-        OBJECT(VM_BASE PROP("config.hardware", "VirtualHardware",
-                            "<numCPU>6</numCPU><numCoresPerSocket>4</numCoresPerSocket>"
-                            "<memoryMB>2048</memoryMB>" DEVICES)
-                   PROP("guest.net", "ArrayOfGuestNicInfo",
-                        "<GuestNicInfo><ipAddress>fe80::1</ipAddress><ipAddress>10.0.0.9</ipAddress>"
-                        "<deviceConfigId>4000</deviceConfigId></GuestNicInfo>")));
+        OBJECT(
+            VM_BASE PROP("config.hardware", "VirtualHardware",
+                         "<numCPU>6</numCPU><numCoresPerSocket>4</numCoresPerSocket>"
+                         "<memoryMB>2048</memoryMB>" DEVICES)
+                PROP("guest.net", "ArrayOfGuestNicInfo",
+                     "<GuestNicInfo><ipAddress>fe80::1</ipAddress><ipAddress>10.0.0.9</ipAddress>"
+                     "<deviceConfigId>4000</deviceConfigId></GuestNicInfo>")));
     expect("vm/vm-1/cpu.count=6");
     expect("vm/vm-1/cpu.sockets=2");
     expect("vm/vm-1/memory.bytes=2147483648");
@@ -285,9 +289,10 @@ Test(vapi_map, keeps_what_is_known_of_a_vm_whose_host_is_away)
 Test(vapi_map, does_not_take_missing_rights_for_empty_fields)
 {
     map_text("VirtualMachine", "vm-1",
-             OBJECT(VM_BASE PROP("config.hardware", "VirtualHardware", "<numCPU>1</numCPU>")
-                    "<missingSet><path>config.annotation</path><fault><fault "
-                    "xsi:type=\"NoPermission\"/></fault></missingSet>"));
+             OBJECT(VM_BASE PROP(
+                 "config.hardware", "VirtualHardware",
+                 "<numCPU>1</numCPU>") "<missingSet><path>config.annotation</path><fault><fault "
+                                       "xsi:type=\"NoPermission\"/></fault></missingSet>"));
     cr_expect_not(has_start("vm/vm-1/annotation"));
     cr_expect_not(has_start("vm/vm-1/guest.hostname"));
 }
@@ -300,34 +305,44 @@ Test(vapi_map, judges_the_health_of_a_vm)
     expect("vm/vm-1/health=critical");
     expect("vm/vm-1/health_reasons=,inaccessible,");
     nlines = 0;
-    map_text("VirtualMachine", "vm-2",
-             OBJECT(VM_BASE PROP("runtime.question", "VirtualMachineQuestionInfo",
-                                 "<id>q1</id><text>Moved or copied?</text><choice><choiceInfo><key>0"
-                                 "</key><label>Moved</label></choiceInfo></choice>")
-                        PROP("overallStatus", "ManagedEntityStatus", "green")));
+    map_text(
+        "VirtualMachine", "vm-2",
+        OBJECT(VM_BASE PROP("runtime.question", "VirtualMachineQuestionInfo",
+                            "<id>q1</id><text>Moved or copied?</text><choice><choiceInfo><key>0"
+                            "</key><label>Moved</label></choiceInfo></choice>")
+                   PROP("overallStatus", "ManagedEntityStatus", "green")));
     expect("vm/vm-2/health=warning");
     expect("vm/vm-2/health_reasons=,question_pending,");
-    expect("vm/vm-2/question={\"id\":\"q1\",\"text\":\"Moved or copied?\",\"choices\":[{\"key\":\"0\","
-           "\"label\":\"Moved\"}]}");
+    expect(
+        "vm/vm-2/question={\"id\":\"q1\",\"text\":\"Moved or copied?\",\"choices\":[{\"key\":\"0\","
+        "\"label\":\"Moved\"}]}");
 }
 
 #define SNAP(id, name, time)                                                                       \
-    "<snapshot type=\"VirtualMachineSnapshot\">" id "</snapshot><name>" name "</name><createTime>"  \
-    time "</createTime>"
+    "<snapshot type=\"VirtualMachineSnapshot\">" id "</snapshot><name>" name                       \
+    "</name><createTime>" time "</createTime>"
 
 Test(vapi_map, unrolls_the_tree_of_snapshots)
 {
-    map_text(
-        "VirtualMachine", "vm-1",
-        OBJECT(VM_BASE PROP(
-            "snapshot", "VirtualMachineSnapshotInfo",
-            "<currentSnapshot type=\"VirtualMachineSnapshot\">snapshot-2</currentSnapshot>"
-            "<rootSnapshotList>" SNAP("snapshot-1", "base", "2026-01-01T00:00:00Z")
-                "<state>poweredOn</state><quiesced>false</quiesced><childSnapshotList>" SNAP(
-                    "snapshot-2", "n%2fx", "2026-01-02T00:00:00Z")
-                    "<state>poweredOff</state><quiesced>true</quiesced></childSnapshotList>"
-                    "<childSnapshotList>" SNAP("snapshot-3", "side", "2026-01-01T12:00:00Z")
-                        "<state>poweredOff</state></childSnapshotList></rootSnapshotList>")));
+    map_text("VirtualMachine", "vm-1",
+             OBJECT(
+                 VM_BASE
+                     PROP("snapshot", "VirtualMachineSnapshotInfo",
+                          "<currentSnapshot "
+                          "type=\"VirtualMachineSnapshot\">snapshot-2</currentSnapshot>"
+                          "<rootSnapshotList>" SNAP("snapshot-1", "base", "2026-01-01T00:00:00Z") "<state>poweredOn</state><quiesced>false</quiesced><childSnapshotList>" SNAP(
+                              "snapshot-2", "n%2fx",
+                              "2026-01-02T00:00:00Z") "<state>poweredOff</state><quiesced>true</"
+                                                      "quiesced></childSnapshotList>"
+                                                      "<childSnapshotList>" SNAP(
+                                                          "snapshot-3", "side",
+                                                          "2026-01-01T12:00:00Z") "<state>"
+                                                                                  "poweredOff</"
+                                                                                  "state></"
+                                                                                  "childSnapshotLis"
+                                                                                  "t></"
+                                                                                  "rootSnapshotList"
+                                                                                  ">")));
     expect("vm/vm-1/snapshots.count=3");
     expect("vm/vm-1/snapshots.depth=2");
     expect("vm/vm-1/snapshots.newest_at=1767312000000");
@@ -343,12 +358,13 @@ Test(vapi_map, unrolls_the_tree_of_snapshots)
 }
 
 #define MOUNT(type, name, support, more)                                                           \
-    "<HostFileSystemMountInfo><mountInfo><path>/vmfs/x</path></mountInfo><volume xsi:type=\"" type  \
+    "<HostFileSystemMountInfo><mountInfo><path>/vmfs/x</path></mountInfo><volume xsi:type=\"" type \
     "\"><name>" name "</name>" more "</volume><vStorageSupport>" support                           \
     "</vStorageSupport></HostFileSystemMountInfo>"
 #define HOST(mounts)                                                                               \
-    OBJECT(PROP("name", "xsd:string", "h") REF("parent", "ClusterComputeResource", "domain-c1")    \
-               PROP("config.fileSystemVolume.mountInfo", "ArrayOfHostFileSystemMountInfo", mounts))
+    OBJECT(                                                                                        \
+        PROP("name", "xsd:string", "h") REF("parent", "ClusterComputeResource", "domain-c1")       \
+            PROP("config.fileSystemVolume.mountInfo", "ArrayOfHostFileSystemMountInfo", mounts))
 #define DATASTORE(name, hosts)                                                                     \
     OBJECT(PROP("name", "xsd:string", name) REF("parent", "Folder", "group-v1")                    \
                PROP("summary", "DatastoreSummary",                                                 \
@@ -397,21 +413,23 @@ Test(vapi_map, believes_in_offload_when_all_hosts_agree)
 Test(vapi_map, gives_a_standard_network_its_vlan_when_its_hosts_agree)
 {
     static const char host_text[] = OBJECT(
-        PROP("name", "xsd:string", "h") REF("parent", "ClusterComputeResource", "domain-c1") PROP(
-            "config.network.portgroup", "ArrayOfHostPortGroup",
-            "<HostPortGroup><spec><name>LAN</name><vlanId>17</vlanId><vswitchName>vSwitch0"
-            "</vswitchName></spec></HostPortGroup>"));
+        PROP("name", "xsd:string", "h") REF("parent", "ClusterComputeResource", "domain-c1")
+            PROP("config.network.portgroup", "ArrayOfHostPortGroup",
+                 "<HostPortGroup><spec><name>LAN</name><vlanId>17</vlanId><vswitchName>vSwitch0"
+                 "</vswitchName></spec></HostPortGroup>"));
 #define NETWORK(hosts)                                                                             \
     OBJECT(PROP("name", "xsd:string", "LAN") REF("parent", "Folder", "group-v1")                   \
                PROP("host", "ArrayOfManagedObjectReference", hosts))
 
     map_text("HostSystem", "host-1", host_text);
     map_text("HostSystem", "host-2", host_text);
-    map_text("Network", "network-1",
-             NETWORK("<ManagedObjectReference type=\"HostSystem\">host-1</ManagedObjectReference>"));
-    map_text("Network", "network-2",
-             NETWORK("<ManagedObjectReference type=\"HostSystem\">host-1</ManagedObjectReference>"
-                     "<ManagedObjectReference type=\"HostSystem\">host-2</ManagedObjectReference>"));
+    map_text(
+        "Network", "network-1",
+        NETWORK("<ManagedObjectReference type=\"HostSystem\">host-1</ManagedObjectReference>"));
+    map_text(
+        "Network", "network-2",
+        NETWORK("<ManagedObjectReference type=\"HostSystem\">host-1</ManagedObjectReference>"
+                "<ManagedObjectReference type=\"HostSystem\">host-2</ManagedObjectReference>"));
     expect("network/network-1/vlan.mode=access");
     expect("network/network-1/vlan.id=17");
     expect("network/network-1/switch=host-1/vSwitch0");
@@ -421,12 +439,13 @@ Test(vapi_map, gives_a_standard_network_its_vlan_when_its_hosts_agree)
 
 Test(vapi_map, reads_trunks_of_port_groups)
 {
-    map_text("DistributedVirtualPortgroup", "dvportgroup-1",
-             OBJECT(PROP("name", "xsd:string", "up") REF("parent", "Folder", "group-v1") PROP(
-                 "config.defaultPortConfig", "VMwareDVSPortSetting",
-                 "<vlan xsi:type=\"VmwareDistributedVirtualSwitchTrunkVlanSpec\"><inherited>false"
-                 "</inherited><vlanId><start>1</start><end>10</end></vlanId><vlanId><start>20</start>"
-                 "<end>20</end></vlanId></vlan>")));
+    map_text(
+        "DistributedVirtualPortgroup", "dvportgroup-1",
+        OBJECT(PROP("name", "xsd:string", "up") REF("parent", "Folder", "group-v1") PROP(
+            "config.defaultPortConfig", "VMwareDVSPortSetting",
+            "<vlan xsi:type=\"VmwareDistributedVirtualSwitchTrunkVlanSpec\"><inherited>false"
+            "</inherited><vlanId><start>1</start><end>10</end></vlanId><vlanId><start>20</start>"
+            "<end>20</end></vlanId></vlan>")));
     expect("network/dvportgroup-1/vlan.mode=trunk");
     expect("network/dvportgroup-1/vlan.allowed=1-10,20");
 }

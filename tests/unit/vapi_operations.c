@@ -13,8 +13,9 @@
                 "<name>runtime.powerState</name><val xsi:type=\"VirtualMachinePowerState\">" text  \
                 "</val></propSet></objects></returnval>")
 #define INFO(parts)                                                                                \
-    FAKE_ANSWER("RetrievePropertiesEx", "<returnval><objects><obj type=\"Task\">task-1</obj>" parts \
-                                        "</objects></returnval>")
+    FAKE_ANSWER("RetrievePropertiesEx",                                                            \
+                "<returnval><objects><obj type=\"Task\">task-1</obj>" parts                        \
+                "</objects></returnval>")
 #define PART(name, type, value)                                                                    \
     "<propSet><name>info." name "</name><val xsi:type=\"" type "\">" value "</val></propSet>"
 #define CHANGE(name, type, value)                                                                  \
@@ -84,17 +85,19 @@ static struct fake_reply slow_start(const char *method, unsigned nth, const char
                          ? INFO(PART("state", "TaskInfoState", "running"))
                          : STATE("poweredOff");
     else if (strcmp(method, "CreateListView") == 0)
-        reply.body = FAKE_ANSWER("CreateListView", "<returnval type=\"ListView\">list-1</returnval>");
+        reply.body =
+            FAKE_ANSWER("CreateListView", "<returnval type=\"ListView\">list-1</returnval>");
     else if (strcmp(method, "CreatePropertyCollector") == 0)
         reply.body = FAKE_ANSWER("CreatePropertyCollector",
                                  "<returnval type=\"PropertyCollector\">pc-2</returnval>");
     else if (strcmp(method, "WaitForUpdatesEx") == 0)
         reply.body =
             nth == 0
-                ? FAKE_ANSWER("WaitForUpdatesEx",
-                              "<returnval><version>1</version><filterSet><objectSet><kind>enter"
-                              "</kind><obj type=\"Task\">task-1</obj>" CHANGE(
-                                  "progress", "xsd:int", "40") "</objectSet></filterSet></returnval>")
+                ? FAKE_ANSWER(
+                      "WaitForUpdatesEx",
+                      "<returnval><version>1</version><filterSet><objectSet><kind>enter"
+                      "</kind><obj type=\"Task\">task-1</obj>" CHANGE(
+                          "progress", "xsd:int", "40") "</objectSet></filterSet></returnval>")
                 : FAKE_ANSWER("WaitForUpdatesEx",
                               "<returnval><version>2</version><filterSet><objectSet><kind>modify"
                               "</kind><obj type=\"Task\">task-1</obj>" CHANGE(
@@ -117,6 +120,48 @@ Test(vapi_operations, starts_a_vm_and_follows_the_task_through_one_list)
     cr_expect_eq(fake_count("CreateFilter"), 1);
     cr_expect_eq(fake_count("PowerOnVM_Task"), 1);
     cr_expect_not_null(strstr(fake_request("WaitForUpdatesEx", 1, false), "<version>1</version>"));
+    fake_stop();
+}
+
+struct side {
+    struct vapi *v;
+    uint64_t call;
+    int rc;
+};
+
+static void *run_beside(void *arg)
+{
+    struct side *side = arg;
+    struct pv_err err = { 0 };
+    char *text = NULL;
+
+    side->rc = operations_call(side->v, side->call, "vm.start", VM, "{}", NULL, 0, &text, &err);
+    free(text);
+    return NULL;
+}
+
+Test(vapi_operations, of_several_threads_share_one_login_and_one_list)
+{
+    struct side sides[4] = { 0 };
+    struct pv_err err = { 0 };
+    struct vapi *v = NULL;
+    pthread_t threads[4];
+
+    fake_start(slow_start);
+    cr_assert_eq(vapi_new(&fake.host, fake.config, &v, &err), PV_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        sides[i] = (struct side){ .v = v, .call = i + 1 };
+        cr_assert_eq(pthread_create(&threads[i], NULL, run_beside, &sides[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        cr_expect_eq(sides[i].rc, PV_OK, "call %u", i);
+    }
+    vapi_free(v);
+    cr_expect_eq(fake_count("Login"), 1);
+    cr_expect_eq(fake_count("CreateListView"), 1);
+    cr_expect_eq(fake_count("CreateFilter"), 1);
+    cr_expect_eq(fake_count("PowerOnVM_Task"), 4);
     fake_stop();
 }
 
@@ -173,12 +218,13 @@ static struct fake_reply raced(const char *method, unsigned nth, const char *bod
     if (strcmp(method, "RetrievePropertiesEx") == 0)
         reply.body = STATE("poweredOff");
     else if (strcmp(method, "PowerOnVM_Task") == 0)
-        reply.body = FAKE_FAULT_WITH("InvalidPowerState", "<requestedState>poweredOn</requestedState>"
-                                                          "<existingState>poweredOn</existingState>");
+        reply.body =
+            FAKE_FAULT_WITH("InvalidPowerState", "<requestedState>poweredOn</requestedState>"
+                                                 "<existingState>poweredOn</existingState>");
     else if (strcmp(method, "SuspendVM_Task") == 0)
-        reply.body = FAKE_FAULT_WITH("InvalidPowerState",
-                                     "<requestedState>suspended</requestedState>"
-                                     "<existingState>poweredOff</existingState>");
+        reply.body =
+            FAKE_FAULT_WITH("InvalidPowerState", "<requestedState>suspended</requestedState>"
+                                                 "<existingState>poweredOff</existingState>");
     return reply;
 }
 
@@ -220,9 +266,10 @@ static struct fake_reply forgotten_task(const char *method, unsigned nth, const 
 
     (void)nth;
     if (strcmp(method, "RetrievePropertiesEx") == 0)
-        reply.body = strstr(body, "<type>Task</type>")
-                         ? FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"Task\">task-9</obj>")
-                         : STATE("poweredOn");
+        reply.body =
+            strstr(body, "<type>Task</type>")
+                ? FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"Task\">task-9</obj>")
+                : STATE("poweredOn");
     return reply;
 }
 
@@ -308,7 +355,7 @@ static struct fake_reply cancelable(const char *method, unsigned nth, const char
                     CHANGE("cancelled", "xsd:boolean", "true")
                         CHANGE("error", "LocalizedMethodFault",
                                "<fault xsi:type=\"RequestCanceled\"/>") "</objectSet></filterSet>"
-                                                                         "</returnval>")
+                                                                        "</returnval>")
         };
     return slow_start(method, nth, body);
 }

@@ -45,13 +45,14 @@ Test(vapi_session, signs_in_once_for_many_calls_and_out_at_the_end)
     cr_expect_eq(fake_count("Login"), 1);
     cr_expect_eq(fake_count("Logout"), 1);
     cr_expect_eq(fake_count("RetrieveServiceContent"), 1);
-    cr_expect_not_null(strstr(fake_request("CurrentTime", 0, true),
-                              "Cookie: vmware_soap_session=\"c-1\"\r\n"),
-                       "the cookie goes back as it came, quotes included");
+    cr_expect_not_null(
+        strstr(fake_request("CurrentTime", 0, true), "Cookie: vmware_soap_session=\"c-1\"\r\n"),
+        "the cookie goes back as it came, quotes included");
     cr_expect_null(strstr(fake_request("Login", 0, true), "Cookie:"),
                    "a second login on a live one would be refused");
-    cr_expect_not_null(strstr(fake_request("CurrentTime", 0, true), "SOAPAction: urn:vim25/8.0.3.0"),
-                       "the version asked for is the smaller one of theirs and ours");
+    cr_expect_not_null(
+        strstr(fake_request("CurrentTime", 0, true), "SOAPAction: urn:vim25/8.0.3.0"),
+        "the version asked for is the smaller one of theirs and ours");
     fake_stop();
 }
 
@@ -339,8 +340,8 @@ Test(vapi_session, follows_the_pages_to_the_last)
     cr_expect_eq(seen.count, 4);
     cr_expect_str_eq(seen.last, "vm-4");
     session_free(s);
-    cr_expect_not_null(strstr(fake_request("RetrievePropertiesEx", 0, false),
-                              "<maxObjects>500</maxObjects>"));
+    cr_expect_not_null(
+        strstr(fake_request("RetrievePropertiesEx", 0, false), "<maxObjects>500</maxObjects>"));
     cr_expect_not_null(strstr(fake_request("RetrievePropertiesEx", 0, false), "<all>false</all>"));
     cr_expect_not_null(strstr(fake_request("ContinueRetrievePropertiesEx", 1, false), "t-2"));
     cr_expect_eq(fake_count("CancelRetrievePropertiesEx"), 0);
@@ -369,10 +370,10 @@ static struct fake_reply hidden_end(const char *method, unsigned nth, const char
 
     (void)body;
     if (strcmp(method, "RetrievePropertiesEx") == 0)
-        reply.body = nth == 0 ? FAKE_ANSWER("RetrievePropertiesEx", "<returnval>" SIGNED_OUT
-                                                                    "</returnval>")
-                              : FAKE_ANSWER("RetrievePropertiesEx", "<returnval>" OBJECT("vm-1")
-                                                                    "</returnval>");
+        reply.body =
+            nth == 0
+                ? FAKE_ANSWER("RetrievePropertiesEx", "<returnval>" SIGNED_OUT "</returnval>")
+                : FAKE_ANSWER("RetrievePropertiesEx", "<returnval>" OBJECT("vm-1") "</returnval>");
     return reply;
 }
 
@@ -401,10 +402,10 @@ static struct fake_reply old_server(const char *method, unsigned nth, const char
     (void)nth;
     if (strcmp(method, "RetrievePropertiesEx") != 0)
         return reply;
-    reply.body = strstr(body, "config.createDate")
-                     ? FAKE_FAULT_WITH("InvalidProperty", "<name>config.createDate</name>")
-                     : FAKE_ANSWER("RetrievePropertiesEx",
-                                   "<returnval>" OBJECT("vm-1") "</returnval>");
+    reply.body =
+        strstr(body, "config.createDate")
+            ? FAKE_FAULT_WITH("InvalidProperty", "<name>config.createDate</name>")
+            : FAKE_ANSWER("RetrievePropertiesEx", "<returnval>" OBJECT("vm-1") "</returnval>");
     return reply;
 }
 
@@ -431,7 +432,8 @@ static struct fake_reply gone(const char *method, unsigned nth, const char *body
     (void)nth;
     (void)body;
     if (strcmp(method, "RetrievePropertiesEx") == 0)
-        reply.body = FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"VirtualMachine\">vm-1</obj>");
+        reply.body =
+            FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"VirtualMachine\">vm-1</obj>");
     return reply;
 }
 
@@ -448,7 +450,8 @@ Test(vapi_session, names_the_object_that_is_gone)
     cr_expect_eq(collect_by_refs(s, &c, &ref, 1, vm_tables, count_object, &seen, &missing, &err),
                  PV_ENOENT);
     cr_expect_str_eq(missing.id, "vm-1");
-    cr_expect_eq(read_view(s, &seen, &err), SESSION_RENEWED, "of a view it means the login is over");
+    cr_expect_eq(read_view(s, &seen, &err), SESSION_RENEWED,
+                 "of a view it means the login is over");
     session_free(s);
     fake_stop();
 }

@@ -18,7 +18,8 @@ static xmlDocPtr parse(const char *text)
     return doc;
 }
 
-/* The same object under the prefixes servers have been seen to use, declared where they declare them. */
+/* The same object under the prefixes servers have been seen to use, declared where they declare
+ * them. */
 static const char object_form[] =
     "<objects xmlns=\"urn:vim25\"><obj type=\"VirtualMachine\">vm-1</obj>"
     "<propSet><name>name</name><val xmlns:%1$s=\"http://www.w3.org/2001/XMLSchema-instance\" "
@@ -30,7 +31,8 @@ static const char object_form[] =
     "xmlns:%1$s=\"http://www.w3.org/2001/XMLSchema-instance\" "
     "%1$s:type=\"ArrayOfManagedObjectReference\"><ManagedObjectReference type=\"Datastore\" "
     "%1$s:type=\"ManagedObjectReference\">datastore-1</ManagedObjectReference>"
-    "<ManagedObjectReference type=\"Datastore\">datastore-2</ManagedObjectReference></val></propSet>"
+    "<ManagedObjectReference "
+    "type=\"Datastore\">datastore-2</ManagedObjectReference></val></propSet>"
     "<propSet><name>config.hardware</name><val "
     "xmlns:%1$s=\"http://www.w3.org/2001/XMLSchema-instance\" %1$s:type=\"VirtualHardware\">"
     "<device %1$s:type=\"VirtualDisk\"><key>2000</key></device></val></propSet></objects>";
@@ -157,10 +159,11 @@ static void read_envelope(const char *body, struct soap_answer *out)
     char text[4096];
     struct pv_err err = { 0 };
 
-    snprintf(text, sizeof(text),
-             "<?xml version=\"1.0\"?><e:Envelope "
-             "xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>%s</e:Body></e:Envelope>",
-             body);
+    snprintf(
+        text, sizeof(text),
+        "<?xml version=\"1.0\"?><e:Envelope "
+        "xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>%s</e:Body></e:Envelope>",
+        body);
     memset(out, 0, sizeof(*out));
     cr_assert_eq(soap_read(text, strlen(text), out, &err), PV_OK, "%s", err.message);
 }
@@ -203,11 +206,10 @@ Test(vapi_values, falls_back_to_the_name_of_the_faults_element)
 
 Test(vapi_values, keeps_the_state_a_vm_was_in_and_drops_the_simulators_words)
 {
-    xmlDocPtr doc = parse(
-        "<error xmlns:x=\"http://www.w3.org/2001/XMLSchema-instance\"><fault "
-        "x:type=\"InvalidPowerState\"><requestedState>poweredOn</requestedState>"
-        "<existingState>poweredOn</existingState></fault>"
-        "<localizedMessage>*types.InvalidPowerState</localizedMessage></error>");
+    xmlDocPtr doc = parse("<error xmlns:x=\"http://www.w3.org/2001/XMLSchema-instance\"><fault "
+                          "x:type=\"InvalidPowerState\"><requestedState>poweredOn</requestedState>"
+                          "<existingState>poweredOn</existingState></fault>"
+                          "<localizedMessage>*types.InvalidPowerState</localizedMessage></error>");
     struct pv_err err = { 0 };
     struct fault f;
 
@@ -224,13 +226,13 @@ Test(vapi_values, knows_what_each_fault_means)
         const char *type;
         int rc;
     } cases[] = {
-        { "InvalidLogin", PV_EAUTH },      { "NoPermission", PV_EPERM },
+        { "InvalidLogin", PV_EAUTH },           { "NoPermission", PV_EPERM },
         { "ManagedObjectNotFound", PV_ENOENT }, { "InvalidPowerState", PV_ESTATE },
-        { "ToolsUnavailable", PV_ESTATE }, { "DuplicateName", PV_EEXIST },
-        { "TaskInProgress", PV_EBUSY },    { "InvalidProperty", PV_EINVAL },
-        { "RestrictedVersion", PV_ENOTSUP }, { "MethodNotFound", PV_ENOTSUP },
-        { "NoDiskSpace", PV_ENOSPC },      { "InsufficientResourcesFault", PV_ENOSPC },
-        { "HostNotConnected", PV_EIO },    { "SomethingOfNextYear", PV_EIO },
+        { "ToolsUnavailable", PV_ESTATE },      { "DuplicateName", PV_EEXIST },
+        { "TaskInProgress", PV_EBUSY },         { "InvalidProperty", PV_EINVAL },
+        { "RestrictedVersion", PV_ENOTSUP },    { "MethodNotFound", PV_ENOTSUP },
+        { "NoDiskSpace", PV_ENOSPC },           { "InsufficientResourcesFault", PV_ENOSPC },
+        { "HostNotConnected", PV_EIO },         { "SomethingOfNextYear", PV_EIO },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
