@@ -106,8 +106,10 @@ def server(build, tmp_path_factory):
     """The changed server, started on a data folder that the unchanged one has left."""
     folder = tmp_path_factory.mktemp("server")
     before = Server(folder, demo=True)
-    before.admin().count("vms")
-    assert before.stop() == 0
+    try:
+        before.admin().count("vms")
+    finally:
+        assert before.stop() == 0
     assert COLUMN not in columns(before.data)
     after = ChangedServer(build, folder, demo=True)
     try:

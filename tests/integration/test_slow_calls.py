@@ -78,7 +78,9 @@ def test_two_tasks_for_one_vm_never_run_at_once(servers, vcenter):
     assert api.wait_task(second)["state"] == "succeeded"
     one, two = api.task(first), api.task(second)
     assert one["finished_at"] <= two["started_at"], "the second began before the first had ended"
-    assert api.read(f"/vms/{vm['id']}")["power_state"] == "off"
+    shown = api.read(f"/vms/{vm['id']}")["power_state"]
+    wait_for(lambda: api.read(f"/vms/{vm['id']}")["power_state"] == "off", "the VM should be shown as off", 30)
+    assert shown == "off", "whoever sees 'succeeded' must read the new state; it was shown only later"
 
 
 def test_a_start_asked_for_while_a_stop_runs_comes_after_it(servers, vcenter):

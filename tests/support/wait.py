@@ -27,6 +27,14 @@ def wait_for(look, what: str, timeout: float = 30, every: float = 0.1, ignore=()
     )
 
 
+def difference(seen, expected) -> str:
+    if isinstance(seen, dict) and isinstance(expected, dict):
+        keys = sorted(k for k in seen.keys() | expected.keys() if seen.get(k) != expected.get(k))
+        some = ", ".join(f"{k} is {seen.get(k)!r} instead of {expected.get(k)!r}" for k in keys[:8])
+        return f"{len(keys)} of {len(expected)} differ: {some}"
+    return f"expected {expected!r}, still {seen!r}"
+
+
 def wait_equal(look, expected, what: str, timeout: float = 30, every: float = 0.1):
     """Calls look() until it answers expected; the failure shows the last answer."""
     deadline = time.monotonic() + timeout * PATIENCE
@@ -35,5 +43,5 @@ def wait_equal(look, expected, what: str, timeout: float = 30, every: float = 0.
         if seen == expected:
             return seen
         if time.monotonic() >= deadline:
-            raise AssertionError(f"{what}: expected {expected!r}, after {timeout * PATIENCE:.0f} s still {seen!r}")
+            raise AssertionError(f"{what}, after {timeout * PATIENCE:.0f} s: {difference(seen, expected)}")
         time.sleep(every)
