@@ -41,7 +41,7 @@ static int file_path(struct cli *c, const char **out, struct pv_err *err)
 int context_load(struct cli *c, json_t **out, struct pv_err *err)
 {
     struct pv_err missing = { 0 };
-    const char *path;
+    const char *path = NULL;
     char *text = NULL;
     json_error_t why;
     int rc = file_path(c, &path, err);
@@ -87,7 +87,7 @@ static int make_folders(const char *path, struct pv_err *err)
 
 int context_save(struct cli *c, const json_t *file, struct pv_err *err)
 {
-    const char *path;
+    const char *path = NULL;
     char *text;
     int rc = file_path(c, &path, err);
 

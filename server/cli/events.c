@@ -25,9 +25,9 @@ static const struct model_param follow_flags[] = {
     { .name = "since",
       .type = PARAM_INT,
       .doc = "Begin after the event with this number; else with what happens now." },
-    { .name = "until_idle",
+    { .name = "reconnect",
       .type = PARAM_BOOL,
-      .doc = "End when the connection does, instead of connecting again." },
+      .doc = "Connect again when the connection ends (the default); --no-reconnect ends, too." },
     { 0 },
 };
 
@@ -114,7 +114,7 @@ static int show(struct follower *f, struct pv_err *err)
     rc = term_out(clean.data ? clean.data : "", clean.len, err);
     /* Whoever reads must see it now. */
     if (rc == PV_OK && fflush(stdout) != 0)
-        rc = PV_EIO;
+        rc = term_out_failed(err);
     buf_free(&line);
     buf_free(&clean);
     return rc;
@@ -185,7 +185,7 @@ static int event_follow(struct cli *c, struct pv_err *err)
         if (f.any)
             backoff_reset(&pause);
         /* A refusal of the server stays one; a lost connection does not. */
-        if (c->problem || cli_flag_on(c, "until_idle", false) ||
+        if (c->problem || !cli_flag_on(c, "reconnect", true) ||
             (rc != PV_OK && rc != PV_EOFFLINE && rc != PV_ETIMEOUT && rc != PV_EIO) ||
             (rc == PV_EIO && ferror(stdout)) || (rc != PV_OK && !told && !f.any && !f.id[0]))
             break;

@@ -327,7 +327,7 @@ static void put_children(struct cli *c, const char *path, const json_t *items, s
     table_free(t);
 }
 
-#define LABEL 26
+#define LABEL 28
 
 static void put_member(struct cli *c, const struct model_kind *kind, const char *path,
                        const json_t *value, struct buf *out)

@@ -68,16 +68,18 @@ enum term_style term_style_of(const char *word)
     return STYLE_PLAIN;
 }
 
-int term_out(const char *text, size_t len, struct pv_err *err)
+int term_out_failed(struct pv_err *err)
 {
-    if (fwrite(text, 1, len, stdout) == len)
-        return PV_OK;
-    /* head(1) has seen enough: no reason to complain. */
     if (errno != EPIPE)
         return pv_fail_os(err, errno, "writing the answer");
     if (err)
         *err = (struct pv_err){ .rc = PV_EIO };
     return PV_EIO;
+}
+
+int term_out(const char *text, size_t len, struct pv_err *err)
+{
+    return fwrite(text, 1, len, stdout) == len ? PV_OK : term_out_failed(err);
 }
 
 /* ------------------------------------------------------------------ notes and questions */

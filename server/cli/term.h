@@ -39,7 +39,10 @@ const char *term_style(enum term_style style);
 /* The style of a state's word: running, failed ... */
 enum term_style term_style_of(const char *word);
 
-/* Write to stdout; PV_EIO if nobody reads any more. */
+/* Why stdout does not take what is written: head(1) has seen enough, and that is no reason to
+ * complain (PV_EIO without a message), or a full disk. */
+int term_out_failed(struct pv_err *err);
+/* Write to stdout. */
 int term_out(const char *text, size_t len, struct pv_err *err);
 /* A note for the person on stderr, unless --quiet. */
 void term_note(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
