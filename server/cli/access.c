@@ -34,7 +34,7 @@ static const struct model_param token_flags[] = {
     { .name = "expires_at",
       .type = PARAM_TIME,
       .nullable = true,
-      .doc = "When it ends: 30d, 2026-12-31; null: never." },
+      .doc = "When it ends: 30d, 2026-12-31; in 90 days unless given." },
     { 0 },
 };
 

@@ -175,7 +175,7 @@ static const char *argument(struct arena *a, const struct model_kind *kind, cons
 
 static const char list_more[] = "The filter is the one of the API and the browser page. A field "
                                 "has a name (see explain) or a short one:\n"
-                                "  name~web*  power:running  memory>=8GiB  ip:10.1.  tag:env=prod  "
+                                "  name~web*  power:running  memory>=8GiB  ip~10.1.*  tag:env=prod  "
                                 "host:esx1  created_at>now-7d\n"
                                 "Terms stand side by side (and), with 'or' between, with - before "
                                 "(not), in brackets. Free words look into\n"
