@@ -130,7 +130,7 @@ static int token_create(struct cli *c, struct pv_err *err)
 
 static int audit_verify(struct cli *c, struct pv_err *err)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = client_get(c, API "/audit/verify", &answer, err);
 
     if (rc != PV_OK)

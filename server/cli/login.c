@@ -164,7 +164,7 @@ static int make_token(struct cli *c, const char *cookie, const char *csrf, json_
 {
     struct call call = { .cookie = cookie, .csrf = csrf }, bye = call;
     char host[256] = "this machine";
-    json_t *body;
+    json_t *body = NULL;
     int rc;
 
     if (gethostname(host, sizeof(host) - 1) != 0)
@@ -272,7 +272,7 @@ static int login(struct cli *c, struct pv_err *err)
 {
     const char *username = NULL;
     char *password = NULL;
-    json_t *body;
+    json_t *body = NULL;
     int rc = choose_server(c, err);
 
     if (rc == PV_OK)

@@ -45,7 +45,7 @@ int object_id(struct cli *c, const struct model_kind *kind, const char *text, co
     const struct model_kind *of = NULL;
     struct pv_id parsed;
     const char *segment = object_segment(c, kind, text, err), *found;
-    json_t *answer;
+    json_t *answer = NULL;
     int rc;
 
     if (!segment)
@@ -96,7 +96,7 @@ static int each_line(void *ctx, const char *line, size_t len, struct pv_err *err
 
 static int print_count(struct cli *c, struct buf *path, struct pv_err *err)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     char text[32];
     int rc;
 
@@ -370,7 +370,7 @@ static int report_changed(struct cli *c, const struct model_kind *kind, json_t *
 int object_edit(struct cli *c, struct pv_err *err)
 {
     const struct model_kind *kind = c->command->kind;
-    const char *folder = cli_flag(c, "folder"), *notes = cli_flag(c, "notes"), *text, *id;
+    const char *folder = cli_flag(c, "folder"), *notes = cli_flag(c, "notes"), *text, *id = NULL;
     struct change *ch = arena_alloc(c->arena, sizeof(*ch));
     int rc = ch ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory");
 
@@ -481,7 +481,7 @@ const struct model_param wait_for_flags[] = {
 int object_wait(struct cli *c, struct pv_err *err)
 {
     const struct model_kind *kind = c->command->kind;
-    const char *condition = cli_flag(c, "for"), *id;
+    const char *condition = cli_flag(c, "for"), *id = NULL;
     int64_t deadline = task_deadline_ms(c, 600000);
     struct buf path;
     int rc;

@@ -273,7 +273,7 @@ static int count_matches(struct cli *c, const struct model_kind *kind, const cha
                          json_int_t *count, struct pv_err *err)
 {
     struct buf path;
-    json_t *answer;
+    json_t *answer = NULL;
     int rc;
 
     buf_init(&path, 64u << 10);
@@ -296,7 +296,7 @@ static int run_filter(struct cli *c, const struct model_operation *op, json_t *p
     const struct model_kind *kind = model_kind(op->kind);
     const char *filter = cli_flag(c, "filter");
     json_int_t count = 0;
-    json_t *body;
+    json_t *body = NULL;
     int rc;
 
     if (!*filter)
@@ -396,7 +396,7 @@ static int run_operation(struct cli *c, const struct model_operation *op,
 int operation_run(struct cli *c, struct pv_err *err)
 {
     const struct command *cmd = c->command;
-    json_t *params;
+    json_t *params = NULL;
     int rc = cli_body(c, cmd->op->params, &params, err);
 
     if (rc != PV_OK)
@@ -438,7 +438,7 @@ static int read_plan(struct cli *c, const char *path, json_t **out, struct pv_er
 
 static int apply_file(struct cli *c, struct pv_err *err)
 {
-    json_t *body;
+    json_t *body = NULL;
     const char *action, *selector;
     const struct model_operation *op;
     json_int_t count;
@@ -495,7 +495,7 @@ static int apply_params(struct cli *c, const struct model_operation *op, json_t 
 static int apply(struct cli *c, struct pv_err *err)
 {
     const struct model_operation *op;
-    json_t *params;
+    json_t *params = NULL;
     int rc;
 
     if (cli_flag(c, "file"))

@@ -309,7 +309,7 @@ static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
 static int provider_add(struct cli *c, struct pv_err *err)
 {
     struct call call = { .once = true };
-    json_t *body, *provider = NULL;
+    json_t *body = NULL, *provider = NULL;
     bool good = true;
     int rc;
 
@@ -404,7 +404,7 @@ static int provider_probe(struct cli *c, struct pv_err *err)
 static int provider_change(struct cli *c, struct pv_err *err)
 {
     const char *segment = object_segment(c, c->command->kind, c->args[0], err);
-    json_t *body, *provider = NULL;
+    json_t *body = NULL, *provider = NULL;
     int rc = segment ? connection_body(c, &body, err) : err->rc;
 
     if (rc != PV_OK)
@@ -435,7 +435,7 @@ static int provider_capabilities(struct cli *c, struct pv_err *err)
         { .path = "needs", .title = "NEEDS", .type = MODEL_LIST },
     };
     const char *segment = object_segment(c, c->command->kind, c->args[0], err);
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = segment
                  ? client_get(c, arena_printf(c->arena, API "/providers/%s/capabilities", segment),
                               &answer, err)
@@ -459,7 +459,7 @@ static int driver_list(struct cli *c, struct pv_err *err)
         { .path = "config_schema.description", .title = "WHAT" },
         { .path = "error", .title = "WHY_NOT" },
     };
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = client_get(c, API "/drivers", &answer, err);
 
     if (rc != PV_OK)

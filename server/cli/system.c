@@ -42,7 +42,7 @@ static int search(struct cli *c, struct pv_err *err)
         { .path = "id", .title = "ID" },
     };
     struct buf path;
-    json_t *answer;
+    json_t *answer = NULL;
     int rc;
 
     buf_init(&path, 8192);
@@ -111,7 +111,7 @@ static int print_overview(struct cli *c, const json_t *answer, struct pv_err *er
 
 static int summary(struct cli *c, struct pv_err *err)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = client_get(c, API "/summary", &answer, err);
 
     if (rc != PV_OK)
@@ -123,7 +123,7 @@ static int summary(struct cli *c, struct pv_err *err)
 
 static int health(struct cli *c, struct pv_err *err)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = client_get(c, API "/health", &answer, err);
 
     if (rc != PV_OK)

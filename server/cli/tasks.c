@@ -353,7 +353,7 @@ static int task_children(struct cli *c, struct pv_err *err)
     const struct model_kind *kind = c->command->kind;
     const char *segment = object_segment(c, kind, c->args[0], err);
     struct column *columns;
-    json_t *answer;
+    json_t *answer = NULL;
     size_t n;
     int rc;
 
