@@ -252,7 +252,7 @@ static int select_targets(struct core *c, const struct core_bulk_request *q, str
         at = last;
     } while (rc == PV_OK && at.len > 0);
     if (rc == PV_OK && q->expected_count >= 0 && (size_t)q->expected_count != out->n) {
-        rc = pv_fail_as(err, "precondition-failed", "the selector finds %zu objects, not %lld",
+        rc = pv_fail_as(err, "conflict", "the selector finds %zu objects, not %lld",
                         out->n, (long long)q->expected_count);
         pv_err_pointer(err, "/expected_count");
     }

@@ -680,7 +680,7 @@ Test(tasks, a_selector_needs_its_count_or_a_confirmation)
     cr_expect_eq(core_bulk_submit(w->core, &someone, &b, NULL, &task, NULL, NULL, &err), PV_EINVAL);
     b.expected_count = VMS + 1;
     cr_expect_neq(core_bulk_submit(w->core, &someone, &b, NULL, &task, NULL, NULL, &err), PV_OK);
-    cr_expect_str_eq(pv_err_problem(&err)->code, "precondition-failed");
+    cr_expect_str_eq(pv_err_problem(&err)->code, "conflict");
     b.expected_count = VMS;
     cr_expect_eq(core_bulk_submit(w->core, &someone, &b, NULL, &task, NULL, NULL, &err), PV_OK, "%s", err.message);
 }
