@@ -77,18 +77,22 @@ void query_id(struct query *q, const struct pv_id *id)
     query_blob(q, id->b, sizeof(id->b));
 }
 
+size_t query_ids_places(size_t n)
+{
+    /* Pages have 50 or 100 rows. */
+    static const size_t lengths[] = { 1, 4, 16, 50, 100, 128, 256, 512 };
+
+    for (size_t i = 0; i < PV_COUNT(lengths); i++)
+        if (lengths[i] >= n)
+            return lengths[i];
+    return n;
+}
+
 void query_ids(struct query *q, const struct pv_id *ids, size_t n)
 {
-    static const size_t lengths[] = { 1, 4, 16, 64, 128, 256, 512 };
-    size_t padded = n;
+    size_t places = query_ids_places(n);
 
-    for (size_t i = 0; i < PV_COUNT(lengths); i++) {
-        if (lengths[i] >= n) {
-            padded = lengths[i];
-            break;
-        }
-    }
-    for (size_t i = 0; i < padded; i++) {
+    for (size_t i = 0; i < places; i++) {
         query_text(q, i ? "," : "(");
         query_id(q, &ids[i < n ? i : n - 1]);
     }

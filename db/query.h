@@ -46,5 +46,8 @@ void query_id(struct query *q, const struct pv_id *id);
  * > 0. */
 void query_ids(struct query *q, const struct pv_id *ids, size_t n);
 
+/* How many places query_ids() makes of n ids. */
+size_t query_ids_places(size_t n);
+
 /* Prepare (or find) and bind. */
 int query_stmt(struct query *q, struct conn *c, struct stmt **out, struct pv_err *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/rows.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include <polyvisor/err.h>
 
 #include "db/kinds.h"
+#include "db/names.h"
 
 static int no_memory(struct pv_err *err)
 {
@@ -52,113 +52,99 @@ static void select_text(struct query *q, const struct rows_want *w)
     query_printf(q, " FROM %s t", w->kind->table);
 }
 
-/* Names of what references point at. Rows share few of them: looking each up once is cheaper than a
- * join per row. */
-#define NAME_SLOTS 256
+enum ids_what { IDS_ROWS, IDS_CHILDREN, IDS_REFS };
 
-struct names {
-    struct conn *conn;
-    struct arena *a;
-    struct name_slot {
-        const struct model_kind *kind; /* NULL: free */
-        struct pv_id id;
-        const char *name; /* NULL: there is no such object */
-    } * slots;
-    const struct model_provider *provider; /* the last one */
-};
-
-static bool names_init(struct names *n, struct conn *c, struct arena *a)
+static void ids_text(struct query *q, enum ids_what what, const struct rows_want *w,
+                     const struct model_field *f, const struct pv_id *ids, size_t n)
 {
-    *n = (struct names){ .conn = c,
-                         .a = a,
-                         .slots = arena_alloc(a, NAME_SLOTS * sizeof(*n->slots)) };
-    return n->slots != NULL;
+    if (what == IDS_REFS)
+        query_printf(q, "SELECT l.id,l.ref FROM %s_%s l WHERE l.id IN ", w->kind->table, f->name);
+    else
+        select_text(q, w);
+    if (what == IDS_ROWS)
+        query_text(q, " WHERE t.\"id\" IN ");
+    if (what == IDS_CHILDREN)
+        query_text(q, " WHERE t.\"owner\" IN ");
+    query_ids(q, ids, n);
+    if (what == IDS_REFS)
+        query_text(q, " ORDER BY l.id,l.ref");
 }
 
-static int look_up(struct names *n, const struct model_kind *kind, const struct pv_id *id,
-                   const char *columns, struct stmt **out, bool *found, struct pv_err *err)
+#define KEY_FIELDS 256
+
+/* Numbers as bytes that never end a text. */
+static char *put_key(char *at, size_t number)
 {
-    char text[160];
+    *at++ = (char)(0x80 | (number & 0x7f));
+    *at++ = (char)(0x80 | (number >> 7));
+    return at;
+}
+
+/* A statement about rows by ids, bound. Its text is kilobytes, mostly the same as the last time: it
+ * is kept by what it is made from. */
+static int ids_stmt(struct conn *c, enum ids_what what, const struct rows_want *w,
+                    const struct model_field *f, const struct pv_id *ids, size_t n,
+                    struct stmt **out, struct pv_err *err)
+{
+    QUERY_AUTO struct query q = { 0 };
+    char key[2 * KEY_FIELDS + 16];
+    size_t places = query_ids_places(n);
+    char *at = key;
+    struct stmt *st;
     struct sql sql;
-    int rc;
 
-    snprintf(text, sizeof(text), "SELECT %s FROM %s WHERE \"id\"=$1", columns, kind->table);
-    sql = sql_make(text);
-    rc = conn_stmt(n->conn, &sql, out, err);
-    if (rc != PV_OK)
-        return rc;
-    stmt_id(*out, 1, id);
-    return stmt_step(*out, found, err);
-}
+    if (w->nfields > KEY_FIELDS)
+        return pv_fail(err, PV_EINTERNAL, "%s has too many fields", w->kind->name);
+    at = put_key(at, (size_t)what << 1 | w->secrets);
+    at = put_key(at, w->kind->number);
+    at = put_key(at, places);
+    if (what == IDS_REFS)
+        at = put_key(at, f->index);
+    else
+        for (size_t i = 0; i < w->nfields; i++)
+            at = put_key(at, w->fields[i]);
+    *at = '\0';
+    sql = sql_make(key);
+    st = conn_kept(c, &sql);
+    if (!st) {
+        int rc;
 
-static int name_of(struct names *n, const struct model_kind *kind, const struct pv_id *id,
-                   const char **out, struct pv_err *err)
-{
-    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    /* The end of an id is random. */
-    struct name_slot *slot = &n->slots[id->b[15]];
-    bool found = false;
-    int rc = PV_OK;
-
-    if (slot->kind != kind || !id_eq(&slot->id, id)) {
-        rc = look_up(n, kind, id, "\"name\"", &st, &found, err);
+        query_init(&q);
+        ids_text(&q, what, w, f, ids, n);
+        if (q.failed || !buf_ok(&q.text))
+            return pv_fail(err, PV_ENOMEM, "the query is too large");
+        rc = conn_stmt_as(c, &sql, q.text.data, &st, err);
         if (rc != PV_OK)
             return rc;
-        *slot = (struct name_slot){ .kind = kind, .id = *id };
-        if (found && !col_strdup(st, 0, n->a, &slot->name, NULL)) {
-            slot->kind = NULL;
-            return no_memory(err);
-        }
     }
-    *out = slot->name;
-    return rc;
-}
-
-static int provider_of(struct names *n, const struct pv_id *id, const struct model_provider **out,
-                       struct pv_err *err)
-{
-    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    struct model_provider *p;
-    bool found = false;
-    int rc;
-
-    if (n->provider && id_eq(&n->provider->id, id)) {
-        *out = n->provider;
-        return PV_OK;
-    }
-    rc = look_up(n, model_kind(PV_KIND_provider), id,
-                 "\"name\",\"driver\",\"family\",\"simulated\"", &st, &found, err);
-    if (rc != PV_OK)
-        return rc;
-    p = arena_alloc(n->a, sizeof(*p));
-    if (!p)
-        return no_memory(err);
-    *p = (struct model_provider){ .id = *id, .name = "", .driver = "" };
-    if (found) {
-        if (!col_strdup(st, 0, n->a, &p->name, NULL) || !col_strdup(st, 1, n->a, &p->driver, NULL))
-            return no_memory(err);
-        p->name = p->name ? p->name : "";
-        p->driver = p->driver ? p->driver : "";
-        p->family = (enum pv_family)col_int(st, 2);
-        p->simulated = col_int(st, 3) != 0;
-    }
-    n->provider = *out = p;
+    for (size_t i = 0; i < places; i++)
+        stmt_id(st, (unsigned)i + 1, &ids[i < n ? i : n - 1]);
+    *out = st;
     return PV_OK;
 }
+
+/* What reading the rows of one statement takes. */
+struct reading {
+    struct conn *conn;
+    struct arena *a;
+    const struct model_provider *provider; /* the last one: rows share it */
+};
 
 static bool read_value(struct stmt *st, const struct model_field *f, int col, struct arena *a,
                        struct model_value *v)
 {
-    if (col_null(st, col))
-        return true;
-    v->set = true;
     switch (f->type) {
     case MODEL_STR:
     case MODEL_LIST:
     case MODEL_JSON:
-        return col_strdup(st, col, a, &v->text, &v->len);
+        if (!col_strdup(st, col, a, &v->text, &v->len))
+            return false;
+        v->set = v->text != NULL;
+        return true;
     case MODEL_REF:
-        col_id(st, col, &v->id);
+        v->set = !col_null(st, col);
+        if (v->set)
+            col_id(st, col, &v->id);
         return true;
     case MODEL_U64:
     case MODEL_BOOL:
@@ -167,12 +153,12 @@ static bool read_value(struct stmt *st, const struct model_field *f, int col, st
     case MODEL_REFS:
         break;
     }
-    v->number = col_int(st, col);
+    v->set = col_get_int(st, col, &v->number);
     return true;
 }
 
 /* The name (and of the provider its summary) of what a field refers to. */
-static int read_name(const struct rows_want *w, const struct model_field *f, struct names *names,
+static int read_name(const struct rows_want *w, const struct model_field *f, struct reading *r,
                      struct model_row *row, struct pv_err *err)
 {
     struct model_value *v = &row->values[f->index];
@@ -181,23 +167,27 @@ static int read_name(const struct rows_want *w, const struct model_field *f, str
     if (!v->set || (w->owned && f->index == kind_fields(w->kind)->owner))
         return PV_OK;
     if (is_provider(f)) {
-        rc = provider_of(names, &v->id, &row->provider, err);
-        if (rc == PV_OK)
-            v->text = row->provider->name;
+        if (!r->provider || !id_eq(&r->provider->id, &v->id))
+            rc = names_provider(conn_names(r->conn), r->conn, &v->id, r->a, &r->provider, err);
+        if (rc != PV_OK)
+            return rc;
+        row->provider = r->provider;
+        v->text = r->provider->name;
     } else if (ref_has_name(f)) {
-        rc = name_of(names, model_kind(f->ref), &v->id, &v->text, err);
+        rc = names_get(conn_names(r->conn), r->conn, model_kind(f->ref), &v->id, r->a, &v->text,
+                       err);
     }
     return rc;
 }
 
 /* The present row of select_text()'s statement, into a row that is zero. */
-static int read_row(struct stmt *st, const struct rows_want *w, struct names *names,
+static int read_row(struct stmt *st, const struct rows_want *w, struct reading *r,
                     struct model_row *row, struct pv_err *err)
 {
     int col = 1, rc = PV_OK;
 
     row->kind = w->kind;
-    row->values = arena_alloc(names->a, w->kind->nfields * sizeof(*row->values));
+    row->values = arena_alloc(r->a, w->kind->nfields * sizeof(*row->values));
     if (!row->values)
         return no_memory(err);
     col_id(st, 0, &row->id);
@@ -206,10 +196,10 @@ static int read_row(struct stmt *st, const struct rows_want *w, struct names *na
 
         if (skipped(w, f))
             continue;
-        if (!read_value(st, f, col++, names->a, &row->values[f->index]))
+        if (!read_value(st, f, col++, r->a, &row->values[f->index]))
             return no_memory(err);
         if (w->names && f->type == MODEL_REF)
-            rc = read_name(w, f, names, row, err);
+            rc = read_name(w, f, r, row, err);
     }
     return rc;
 }
@@ -255,11 +245,10 @@ static const struct id_place *place_find(const struct id_place *places, size_t n
 }
 
 /* The references of one REFS field of all rows, with names if wanted. */
-static int read_refs(struct names *names, const struct rows_want *w, const struct model_field *f,
+static int read_refs(struct reading *r, const struct rows_want *w, const struct model_field *f,
                      const struct pv_id *ids, size_t n, const struct id_place *places,
                      struct model_row **rows, struct pv_err *err)
 {
-    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     struct model_ref *refs = NULL;
     struct model_value *v = NULL;
@@ -268,11 +257,7 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
     bool row = true;
     int rc;
 
-    query_init(&q);
-    query_printf(&q, "SELECT l.id,l.ref FROM %s_%s l WHERE l.id IN ", w->kind->table, f->name);
-    query_ids(&q, ids, n);
-    query_text(&q, " ORDER BY l.id,l.ref");
-    rc = query_stmt(&q, names->conn, &st, err);
+    rc = ids_stmt(r->conn, IDS_REFS, w, f, ids, n, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {
         struct pv_id id;
         struct model_ref *ref;
@@ -289,7 +274,7 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
             cap = 0;
         }
         if (v->len == cap) {
-            struct model_ref *more = arena_alloc(names->a, (cap ? cap * 2 : 4) * sizeof(*more));
+            struct model_ref *more = arena_alloc(r->a, (cap ? cap * 2 : 4) * sizeof(*more));
 
             if (!more)
                 return no_memory(err);
@@ -302,7 +287,8 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
         ref = &refs[v->len++];
         col_id(st, 1, &ref->id);
         if (w->names && ref_has_name(f))
-            rc = name_of(names, model_kind(f->ref), &ref->id, &ref->name, err);
+            rc = names_get(conn_names(r->conn), r->conn, model_kind(f->ref), &ref->id, r->a,
+                           &ref->name, err);
     }
     return rc;
 }
@@ -310,31 +296,26 @@ static int read_refs(struct names *names, const struct rows_want *w, const struc
 int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids, size_t n,
              struct arena *a, struct model_row **rows, struct pv_err *err)
 {
-    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    struct reading reading = { .conn = c, .a = a };
     struct id_place *places;
-    struct names names;
     bool row = true;
     int rc;
 
     memset(rows, 0, n * sizeof(struct model_row *));
     if (n == 0)
         return PV_OK;
-    query_init(&q);
     places = places_of(ids, n, a);
-    if (!places || !names_init(&names, c, a))
+    if (!places)
         return no_memory(err);
-    select_text(&q, w);
-    query_text(&q, " WHERE t.\"id\" IN ");
-    query_ids(&q, ids, n);
-    rc = query_stmt(&q, c, &st, err);
+    rc = ids_stmt(c, IDS_ROWS, w, NULL, ids, n, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {
         const struct id_place *p;
         struct model_row *r = arena_alloc(a, sizeof(*r));
 
         if (!r)
             return no_memory(err);
-        rc = read_row(st, w, &names, r, err);
+        rc = read_row(st, w, &reading, r, err);
         for (p = place_find(places, n, &r->id); p && p < places + n && id_eq(&p->id, &r->id); p++)
             rows[p->place] = r;
     }
@@ -347,7 +328,7 @@ int rows_get(struct conn *c, const struct rows_want *w, const struct pv_id *ids,
         for (size_t j = 0; j < n; j++)
             if (rows[j])
                 rows[j]->values[f->index].set = true;
-        rc = read_refs(&names, w, f, ids, n, places, rows, err);
+        rc = read_refs(&reading, w, f, ids, n, places, rows, err);
     }
     return rc;
 }
@@ -388,26 +369,18 @@ static struct child *child_add(struct child_list *l, struct arena *a)
 static int read_children(struct conn *c, const struct rows_want *w, const struct pv_id *owners,
                          size_t n, struct arena *a, struct child_list *out, struct pv_err *err)
 {
-    QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    struct names names;
+    struct reading reading = { .conn = c, .a = a };
     uint16_t owner = kind_fields(w->kind)->owner;
     bool row = true;
-    int rc;
+    int rc = ids_stmt(c, IDS_CHILDREN, w, NULL, owners, n, &st, err);
 
-    query_init(&q);
-    if (!names_init(&names, c, a))
-        return no_memory(err);
-    select_text(&q, w);
-    query_text(&q, " WHERE t.\"owner\" IN ");
-    query_ids(&q, owners, n);
-    rc = query_stmt(&q, c, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {
         struct child *child = child_add(out, a);
 
         if (!child)
             return no_memory(err);
-        rc = read_row(st, w, &names, &child->row, err);
+        rc = read_row(st, w, &reading, &child->row, err);
         child->owner = child->row.values[owner].id;
     }
     if (rc == PV_OK && out->n)

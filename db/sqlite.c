@@ -17,7 +17,7 @@
 struct stmt {
     sqlite3_stmt *s;
     struct conn *conn;
-    char *text;
+    char *key; /* its text, or what stands for it */
     uint64_t hash, used; /* used: when it was last taken */
     bool busy, cached;
     unsigned places; /* $1 .. $places */
@@ -30,6 +30,7 @@ struct conn {
     size_t nstmts, most;
     uint64_t tick;
     unsigned reading; /* nesting of conn_read_begin */
+    struct names *names;
 };
 
 /* FNV-1a by eight bytes: statements of wide tables have kilobytes. */
@@ -191,7 +192,7 @@ static void stmt_free(struct stmt *st)
 {
     sqlite3_finalize(st->s);
     free(st->at);
-    free(st->text);
+    free(st->key);
     free(st);
 }
 
@@ -222,24 +223,14 @@ void conn_checkpoint(struct conn *c)
     sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
-int conn_read_begin(struct conn *c, struct pv_err *err)
+void conn_set_names(struct conn *c, struct names *names)
 {
-    int rc = PV_OK;
-
-    /* On the writer's connection a transaction is open already. */
-    if (c->reading > 0 || conn_idle(c)) {
-        if (c->reading == 0)
-            rc = conn_exec(c, "BEGIN", err);
-        if (rc == PV_OK)
-            c->reading++;
-    }
-    return rc;
+    c->names = names;
 }
 
-void conn_read_end(struct conn *c)
+struct names *conn_names(struct conn *c)
 {
-    if (c->reading > 0 && --c->reading == 0)
-        conn_exec(c, "COMMIT", NULL);
+    return c->names;
 }
 
 size_t conn_changes(struct conn *c)
@@ -273,8 +264,8 @@ static bool find_places(struct stmt *st)
     return true;
 }
 
-static int prepare(struct conn *c, const struct sql *sql, bool keep, struct stmt **out,
-                   struct pv_err *err)
+static int prepare(struct conn *c, const struct sql *key, const char *text, bool keep,
+                   struct stmt **out, struct pv_err *err)
 {
     struct stmt *st = calloc(1, sizeof(*st));
     int rc;
@@ -282,23 +273,23 @@ static int prepare(struct conn *c, const struct sql *sql, bool keep, struct stmt
     if (!st)
         return pv_fail(err, PV_ENOMEM, "no memory for a statement");
     st->conn = c;
-    st->hash = sql->hash;
+    st->hash = key->hash;
     st->cached = keep;
-    st->text = strdup(sql->text);
-    if (!st->text) {
+    st->key = strdup(key->text);
+    if (!st->key) {
         stmt_free(st);
         return pv_fail(err, PV_ENOMEM, "no memory for a statement");
     }
-    rc = sqlite3_prepare_v3(c->db, sql->text, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &st->s,
+    rc = sqlite3_prepare_v3(c->db, text, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &st->s,
                             NULL);
     if (rc != SQLITE_OK) {
-        rc = fail(c, rc, sql->text, err);
+        rc = fail(c, rc, text, err);
         stmt_free(st);
         return rc;
     }
     if (!find_places(st)) {
         stmt_free(st);
-        return pv_fail(err, PV_EINTERNAL, "parameters must be $1..$n: %.80s", sql->text);
+        return pv_fail(err, PV_EINTERNAL, "parameters must be $1..$n: %.80s", text);
     }
     *out = st;
     return PV_OK;
@@ -322,33 +313,59 @@ static bool make_room(struct conn *c)
     return true;
 }
 
-int conn_stmt(struct conn *c, const struct sql *sql, struct stmt **out, struct pv_err *err)
+/* *busy: there is one, but somebody has it. */
+static struct stmt *find_kept(struct conn *c, const struct sql *key, bool *busy)
 {
-    struct stmt *st = NULL;
-    bool keep = true;
-    int rc;
-
+    *busy = false;
     for (size_t i = 0; i < c->nstmts; i++) {
         struct stmt *have = c->stmts[i];
 
-        if (have->hash != sql->hash || strcmp(have->text, sql->text) != 0)
+        if (have->hash != key->hash || strcmp(have->key, key->text) != 0)
             continue;
-        if (!have->busy) {
-            have->busy = true;
-            have->used = ++c->tick;
-            *out = have;
-            return PV_OK;
-        }
-        keep = false;
+        *busy = have->busy;
+        return have;
     }
-    keep = keep && make_room(c);
-    rc = prepare(c, sql, keep, &st, err);
+    return NULL;
+}
+
+struct stmt *conn_kept(struct conn *c, const struct sql *key)
+{
+    bool busy;
+    struct stmt *st = find_kept(c, key, &busy);
+
+    if (!st || busy)
+        return NULL;
+    st->busy = true;
+    st->used = ++c->tick;
+    return st;
+}
+
+int conn_stmt_as(struct conn *c, const struct sql *key, const char *text, struct stmt **out,
+                 struct pv_err *err)
+{
+    struct stmt *st = NULL;
+    bool busy, keep;
+    int rc;
+
+    find_kept(c, key, &busy);
+    keep = !busy && make_room(c);
+    rc = prepare(c, key, text, keep, &st, err);
     if (rc != PV_OK)
         return rc;
     if (keep)
         c->stmts[c->nstmts++] = st;
     st->busy = true;
     st->used = ++c->tick;
+    *out = st;
+    return PV_OK;
+}
+
+int conn_stmt(struct conn *c, const struct sql *sql, struct stmt **out, struct pv_err *err)
+{
+    struct stmt *st = conn_kept(c, sql);
+
+    if (!st)
+        return conn_stmt_as(c, sql, sql->text, out, err);
     *out = st;
     return PV_OK;
 }
@@ -416,7 +433,7 @@ int stmt_step(struct stmt *st, bool *row, struct pv_err *err)
         *row = rc == SQLITE_ROW;
         return PV_OK;
     }
-    return fail(st->conn, rc, st->text, err);
+    return fail(st->conn, rc, sqlite3_sql(st->s), err);
 }
 
 int stmt_run(struct stmt *st, struct pv_err *err)
@@ -427,6 +444,35 @@ int stmt_run(struct stmt *st, struct pv_err *err)
     while (rc == PV_OK && row)
         rc = stmt_step(st, &row, err);
     return rc;
+}
+
+static int run_text(struct conn *c, const char *text, struct pv_err *err)
+{
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    struct sql sql = sql_make(text);
+    int rc = conn_stmt(c, &sql, &st, err);
+
+    return rc == PV_OK ? stmt_run(st, err) : rc;
+}
+
+int conn_read_begin(struct conn *c, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    /* On the writer's connection a transaction is open already. */
+    if (c->reading > 0 || conn_idle(c)) {
+        if (c->reading == 0)
+            rc = run_text(c, "BEGIN", err);
+        if (rc == PV_OK)
+            c->reading++;
+    }
+    return rc;
+}
+
+void conn_read_end(struct conn *c)
+{
+    if (c->reading > 0 && --c->reading == 0)
+        run_text(c, "COMMIT", NULL);
 }
 
 bool col_null(struct stmt *st, int i)
@@ -453,6 +499,35 @@ const char *col_text(struct stmt *st, int i, size_t *len)
     return text ? text : "";
 }
 
+/* A connection is used by one thread and has no mutex: its values need no protection. */
+static sqlite3_value *value_at(struct stmt *st, int i)
+{
+    sqlite3_value *v = sqlite3_column_value(st->s, i);
+
+    return sqlite3_value_type(v) == SQLITE_NULL ? NULL : v;
+}
+
+bool col_get_int(struct stmt *st, int i, int64_t *out)
+{
+    sqlite3_value *v = value_at(st, i);
+
+    if (v)
+        *out = sqlite3_value_int64(v);
+    return v != NULL;
+}
+
+bool col_get_text(struct stmt *st, int i, const char **text, size_t *len)
+{
+    sqlite3_value *v = value_at(st, i);
+
+    if (!v)
+        return false;
+    *text = (const char *)sqlite3_value_text(v);
+    *len = *text ? (size_t)sqlite3_value_bytes(v) : 0;
+    *text = *text ? *text : "";
+    return true;
+}
+
 const void *col_blob(struct stmt *st, int i, size_t *len)
 {
     const void *data = sqlite3_column_blob(st->s, i);
@@ -463,27 +538,26 @@ const void *col_blob(struct stmt *st, int i, size_t *len)
 
 void col_id(struct stmt *st, int i, struct pv_id *out)
 {
-    size_t len;
-    const void *data = col_blob(st, i, &len);
+    sqlite3_value *v = value_at(st, i);
+    const void *data = v ? sqlite3_value_blob(v) : NULL;
 
     *out = (struct pv_id){ 0 };
-    if (data && len == sizeof(out->b))
-        memcpy(out->b, data, len);
+    if (data && sqlite3_value_bytes(v) == sizeof(out->b))
+        memcpy(out->b, data, sizeof(out->b));
 }
 
 bool col_strdup(struct stmt *st, int i, struct arena *a, const char **out, size_t *len)
 {
-    size_t n;
     const char *text;
+    size_t n = 0;
 
     *out = NULL;
-    if (len)
-        *len = 0;
-    if (col_null(st, i))
-        return true;
-    text = col_text(st, i, &n);
-    *out = arena_text(a, text, n);
+    if (col_get_text(st, i, &text, &n)) {
+        *out = arena_text(a, text, n);
+        if (!*out)
+            return false;
+    }
     if (len)
         *len = n;
-    return *out != NULL;
+    return true;
 }

@@ -21,6 +21,7 @@
 
 struct arena;
 struct conn;
+struct names;
 struct pv_err;
 struct stmt;
 
@@ -49,7 +50,16 @@ size_t conn_changes(struct conn *c);
 /* The rowid of the last insert. */
 int64_t conn_last_row(struct conn *c);
 
+/* What a reading connection remembers; borrowed. NULL: nothing. */
+void conn_set_names(struct conn *c, struct names *names);
+struct names *conn_names(struct conn *c);
+
 int conn_stmt(struct conn *c, const struct sql *sql, struct stmt **out, struct pv_err *err);
+/* For texts that take long to put together: the same by a short text that stands for it. NULL:
+ * there is none that is free, conn_stmt_as() makes it. */
+struct stmt *conn_kept(struct conn *c, const struct sql *key);
+int conn_stmt_as(struct conn *c, const struct sql *key, const char *text, struct stmt **out,
+                 struct pv_err *err);
 void stmt_done(struct stmt *st);
 PV_DEFINE_AUTO(stmt_done, struct stmt *)
 
@@ -75,6 +85,9 @@ bool col_null(struct stmt *st, int i);
 bool col_is_text(struct stmt *st, int i);
 int64_t col_int(struct stmt *st, int i);
 const char *col_text(struct stmt *st, int i, size_t *len);
+/* One look at a column; false: it is NULL. */
+bool col_get_int(struct stmt *st, int i, int64_t *out);
+bool col_get_text(struct stmt *st, int i, const char **text, size_t *len);
 const void *col_blob(struct stmt *st, int i, size_t *len);
 /* Zero id if it is NULL or no id. */
 void col_id(struct stmt *st, int i, struct pv_id *out);

@@ -16,6 +16,7 @@
 #include "db/dialect.h"
 #include "db/kinds.h"
 #include "db/migrate.h"
+#include "db/names.h"
 #include "db/rows.h"
 #include "db/sql_texts.h"
 #include "db/store_priv.h"
@@ -27,6 +28,7 @@
 struct reader {
     struct store *store;
     struct conn *conn;
+    struct names *names;
     struct reader *next, **link;
 };
 
@@ -40,6 +42,7 @@ static void reader_unlink(struct reader *r)
 static void reader_free(struct reader *r)
 {
     conn_close(r->conn);
+    names_free(r->names);
     free(r);
 }
 
@@ -60,13 +63,19 @@ int store_reader(struct store *s, struct conn **out, struct pv_err *err)
     int rc;
 
     if (r) {
+        /* Within a transaction the counters may be ahead of what it sees. */
+        if (conn_idle(r->conn))
+            names_refresh(r->names, s->changes);
         *out = r->conn;
         return PV_OK;
     }
     r = calloc(1, sizeof(*r));
     if (!r)
         return pv_fail(err, PV_ENOMEM, "no memory for a database connection");
+    r->names = names_new();
     rc = conn_open(s->path, CONN_READER, &r->conn, err);
+    if (rc == PV_OK && !r->names)
+        rc = pv_fail(err, PV_ENOMEM, "no memory for a database connection");
     if (rc == PV_OK && pthread_setspecific(s->reader_key, r) != 0)
         rc = pv_fail(err, PV_ENOMEM, "no memory for a database connection");
     if (rc != PV_OK) {
@@ -74,6 +83,8 @@ int store_reader(struct store *s, struct conn **out, struct pv_err *err)
         return rc;
     }
     r->store = s;
+    conn_set_names(r->conn, r->names);
+    names_refresh(r->names, s->changes);
     pthread_mutex_lock(&s->readers_lock);
     r->next = s->readers;
     r->link = &s->readers;

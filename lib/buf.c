@@ -60,9 +60,15 @@ static bool grow(struct buf *b, size_t len)
     return true;
 }
 
+/* What most appends find: room. A buffer that failed has none. */
+static inline bool has_room(const struct buf *b, size_t len)
+{
+    return len < b->cap - b->len;
+}
+
 void buf_append(struct buf *b, const void *data, size_t len)
 {
-    if (!grow(b, len))
+    if (!has_room(b, len) && !grow(b, len))
         return;
     if (len)
         memcpy(b->data + b->len, data, len);
@@ -77,7 +83,7 @@ void buf_text(struct buf *b, const char *text)
 
 void buf_char(struct buf *b, char c)
 {
-    if (!grow(b, 1))
+    if (!has_room(b, 1) && !grow(b, 1))
         return;
     b->data[b->len++] = c;
     b->data[b->len] = '\0';

@@ -72,23 +72,24 @@ bool id_is_zero(const struct pv_id *id)
 void id_text(const char *prefix, const struct pv_id *id, char out[PV_ID_TEXT])
 {
     size_t at = 0;
-    unsigned bits = 2, value = 0; /* 26 characters hold 130 bits: two zeros lead */
+    uint64_t high = 0, low = 0;
 
     while (prefix[at] && at < 4) {
         out[at] = prefix[at];
         at++;
     }
     out[at++] = '_';
-    for (int i = 0; i < 16; i++) {
-        value = (value << 8) | id->b[i];
-        bits += 8;
-        while (bits >= 5) {
-            bits -= 5;
-            out[at++] = alphabet[(value >> bits) & 31];
-        }
-        value &= (1u << bits) - 1;
+    for (int i = 0; i < 8; i++) {
+        high = high << 8 | id->b[i];
+        low = low << 8 | id->b[i + 8];
     }
-    out[at] = '\0';
+    /* 26 characters hold 130 bits: two zeros lead. One character has bits of both halves. */
+    for (size_t i = 0; i < 13; i++)
+        out[at + i] = alphabet[(high >> (61 - 5 * i)) & 31];
+    out[at + 13] = alphabet[(high << 4 | low >> 60) & 31];
+    for (size_t i = 0; i < 12; i++)
+        out[at + 14 + i] = alphabet[(low >> (55 - 5 * i)) & 31];
+    out[at + ID_CHARS] = '\0';
 }
 
 bool id_parse(const char *prefix, const char *text, size_t len, struct pv_id *out)

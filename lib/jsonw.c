@@ -2,7 +2,6 @@
 #include <polyvisor/jsonw.h>
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,12 +19,22 @@ void jsonw_init(struct jsonw *w, struct buf *out)
     w->out = out;
 }
 
+/* The first byte that may not stand as it is: nearly always the end. */
+static size_t plain_length(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' && text[i] != '\\')
+        i++;
+    return i;
+}
+
 static void quoted(struct buf *out, const char *text, size_t len)
 {
     size_t from = 0;
 
     buf_char(out, '"');
-    for (size_t i = 0; i < len;) {
+    for (size_t i = plain_length(text, len); i < len;) {
         unsigned char c = (unsigned char)text[i];
         size_t n = c >= 0x20 && c < 0x80 ? 1 : c < 0x20 ? 0 : utf8_length(text + i, len - i);
 
@@ -171,16 +180,30 @@ void jsonw_strf(struct jsonw *w, const char *key, const char *fmt, ...)
     buf_free(&text);
 }
 
+static void put_digits(struct buf *out, uint64_t v)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    buf_append(out, digits + at, sizeof(digits) - at);
+}
+
 void jsonw_u64(struct jsonw *w, const char *key, uint64_t v)
 {
     begin(w, key);
-    buf_printf(w->out, "%" PRIu64, v);
+    put_digits(w->out, v);
 }
 
 void jsonw_i64(struct jsonw *w, const char *key, int64_t v)
 {
     begin(w, key);
-    buf_printf(w->out, "%" PRId64, v);
+    if (v < 0)
+        buf_char(w->out, '-');
+    put_digits(w->out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 void jsonw_double(struct jsonw *w, const char *key, double v)

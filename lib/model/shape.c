@@ -320,12 +320,27 @@ static void put_text(struct buf *out, const char *text, size_t len)
     jsonw_strn(&w, NULL, text, len);
 }
 
-static void put_ref(struct buf *out, enum pv_kind kind, const struct pv_id *id, const char *name)
+/* What needs no escaping, in quotes. */
+static void put_word(struct buf *out, const char *word)
+{
+    buf_char(out, '"');
+    buf_text(out, word);
+    buf_char(out, '"');
+}
+
+static void put_id(struct buf *out, enum pv_kind kind, const struct pv_id *id)
 {
     char text[PV_ID_TEXT];
 
     model_id_text(kind, id, text);
-    buf_printf(out, "{\"id\":\"%s\",\"name\":", text);
+    put_word(out, text);
+}
+
+static void put_ref(struct buf *out, enum pv_kind kind, const struct pv_id *id, const char *name)
+{
+    buf_text(out, "{\"id\":");
+    put_id(out, kind, id);
+    buf_text(out, ",\"name\":");
     if (name)
         put_text(out, name, strlen(name));
     else
@@ -335,15 +350,15 @@ static void put_ref(struct buf *out, enum pv_kind kind, const struct pv_id *id, 
 
 static void put_provider(struct buf *out, const struct model_provider *p)
 {
-    char text[PV_ID_TEXT];
-
-    model_id_text(PV_KIND_provider, &p->id, text);
-    buf_printf(out, "{\"id\":\"%s\",\"name\":", text);
+    buf_text(out, "{\"id\":");
+    put_id(out, PV_KIND_provider, &p->id);
+    buf_text(out, ",\"name\":");
     put_text(out, p->name, strlen(p->name));
     buf_text(out, ",\"driver\":");
     put_text(out, p->driver, strlen(p->driver));
-    buf_printf(out, ",\"family\":\"%s\",\"simulated\":%s}",
-               model_enum_text(PV_ENUM_family, p->family), p->simulated ? "true" : "false");
+    buf_text(out, ",\"family\":");
+    put_word(out, model_enum_text(PV_ENUM_family, p->family));
+    buf_text(out, p->simulated ? ",\"simulated\":true}" : ",\"simulated\":false}");
 }
 
 static void put_number(struct buf *out, int64_t v)
@@ -419,7 +434,7 @@ static void put_value(struct buf *out, const struct model_field *f, const struct
         buf_text(out, v->number ? "true" : "false");
         break;
     case MODEL_ENUM:
-        buf_printf(out, "\"%s\"", model_enum_text(f->enum_id, v->number));
+        put_word(out, model_enum_text(f->enum_id, v->number));
         break;
     case MODEL_TIME:
         jsonw_init(&w, out);
