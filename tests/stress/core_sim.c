@@ -247,7 +247,7 @@ static bool start(struct stress *x)
 int main(void)
 {
     struct stress x = { .lock = PTHREAD_MUTEX_INITIALIZER };
-    char dir[] = "/tmp/polyvisor-stress-XXXXXX", path[64], command[96];
+    char dir[] = "/tmp/polyvisor-stress-XXXXXX", path[64];
     struct store_config config = { .path = path };
     struct core_subscription *sub;
     int64_t deadline;
@@ -290,8 +290,7 @@ int main(void)
     core_stop(x.core);
     drivers_stop(x.drivers);
     store_close(x.store);
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    if (system(command) != 0)
+    if (remove_tree(dir) != 0)
         return 2;
     printf("%u faults\n", atomic_load(&x.faults));
     return atomic_load(&x.faults) ? 1 : 0;

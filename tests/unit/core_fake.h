@@ -28,6 +28,7 @@
 #include "db/store.h"
 #include "server/core/core.h"
 #include "server/drivers/registry.h"
+#include "tests/support/remove_tree.h"
 
 #define CALLS_MAX 4096
 
@@ -494,7 +495,7 @@ static inline struct world *world_new(int64_t missing_grace_ms, int64_t gone_aft
     pthread_condattr_t attr;
 
     log_open("core", PV_LOG_ERROR);
-    strcpy(w->dir, "/tmp/polyvisor-core-XXXXXX");
+    str_copy(w->dir, sizeof(w->dir), "/tmp/polyvisor-core-XXXXXX");
     cr_assert(mkdtemp(w->dir));
     snprintf(w->path, sizeof(w->path), "%s/db", w->dir);
     w->missing_grace_ms = missing_grace_ms;
@@ -518,11 +519,8 @@ static inline void world_restart(struct world *w)
 
 static inline void world_free(struct world *w)
 {
-    char command[128];
-
     world_stop(w);
-    snprintf(command, sizeof(command), "rm -rf '%s'", w->dir);
-    cr_assert_eq(system(command), 0);
+    cr_assert_eq(remove_tree(w->dir), 0);
     arena_free(w->arena);
     free(w->fake.calls);
     free(w);
