@@ -12,6 +12,7 @@
 #include "db/store.h"
 #include "server/core/core.h"
 #include "tests/unit/link_recorder.h"
+#include "tests/support/remove_tree.h"
 
 #define PROVIDERS 3
 #define THREADS 4
