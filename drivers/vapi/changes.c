@@ -24,6 +24,8 @@ void changes_init(struct changes *ch, struct vapi *v, struct pv_builder *b)
 
 void changes_free(struct changes *ch)
 {
+    if (ch->ordered)
+        pthread_mutex_unlock(&ch->v->order);
     free(ch->reread.refs);
     free(ch->left.refs);
 }
@@ -107,7 +109,10 @@ static void take_update(struct changes *ch, const xmlNode *update)
     if (!kind || !value_ref(xml_child(update, NULL, "obj"), &ref) ||
         tree_type_of(ref.type) == TREE_NOTE)
         return;
-    ch->any = true;
+    if (!ch->ordered) {
+        pthread_mutex_lock(&ch->v->order);
+        ch->ordered = true;
+    }
     if (strcmp(kind, "leave") == 0) {
         remember(ch, &ch->left, &ref);
         return;
@@ -173,6 +178,11 @@ int changes_apply(struct changes *ch, const struct call *c, struct pv_err *err)
                               ch->b, err);
     if (rc == PV_OK && !ch->relist)
         rc = inventory_reread(ch->v, c, ch->reread.refs, ch->reread.count, true, ch->b, err);
+    if (rc == PV_OK) {
+        rc = pv_builder_send(ch->b);
+        if (rc)
+            (void)pv_fail(err, rc, "the server does not take more changes");
+    }
     return rc;
 }
 

@@ -34,8 +34,8 @@ struct changes {
     char version[256]; /* "" : the answer had none */
     bool truncated;    /* there is more */
     bool signed_out;
-    bool relist; /* too much has changed to read it piece by piece */
-    bool any;
+    bool relist;  /* too much has changed to read it piece by piece */
+    bool ordered; /* v->order is held, until changes_free */
     struct changes_list reread, left;
 };
 

@@ -515,9 +515,11 @@ int inventory_refresh(struct vapi *v, const struct call *c, uint32_t kind, const
     b = pv_builder_new(v->session->host);
     if (!b)
         return pv_fail(err, PV_ENOMEM, "no memory");
+    pthread_mutex_lock(&v->order);
     rc = inventory_reread(v, c, &ref, 1, false, b, err);
     if (rc == PV_OK)
         rc = pv_builder_send(b);
+    pthread_mutex_unlock(&v->order);
     pv_builder_free(b);
     return rc;
 }

@@ -18,6 +18,7 @@ int vapi_new(const struct pv_host *host, const char *config, struct vapi **out, 
 
     if (!v)
         return pv_fail(err, PV_ENOMEM, "no memory");
+    pthread_mutex_init(&v->order, NULL);
     pthread_mutex_init(&v->lock, NULL);
     rc = session_new(host, config, &v->session, err);
     if (rc == PV_OK) {
@@ -45,6 +46,7 @@ void vapi_free(struct vapi *v)
     tree_free(v->tree);
     tags_free(v->tags);
     pthread_mutex_destroy(&v->lock);
+    pthread_mutex_destroy(&v->order);
     free(v);
 }
 

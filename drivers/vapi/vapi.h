@@ -25,6 +25,10 @@ struct tree;
 struct vapi {
     struct session *session; /* owned */
     struct task_hub *tasks;  /* owned */
+    /* Held from reading to sending by refresh, and by the feed from the first change of an answer
+     * until it is sent: an older sight of an object must not arrive after a newer one. Taken
+     * before `lock`. */
+    pthread_mutex_t order;
     pthread_mutex_t lock;
     struct tree *tree; /* guarded by lock */
     bool have_tree;    /* hosts, folders ... are in it */
