@@ -16,6 +16,7 @@ struct compiler {
     struct query *q;
     struct arena *a;
     const struct model_kind *kind;
+    const struct filter_common *common; /* of this kind; NULL: none */
 };
 
 static int no_memory(struct pv_err *err)
@@ -96,6 +97,14 @@ static void number_list(struct compiler *c, const struct filter *f)
     query_text(c->q, ")");
 }
 
+static bool is_common(const struct compiler *c, const struct model_field *f)
+{
+    for (size_t i = 0; c->common && i < c->common->n; i++)
+        if (c->common->field[i] == f)
+            return true;
+    return false;
+}
+
 /* The column an index is on, so that the index is used; nulls count as -1 there. */
 static void number_column(struct compiler *c, const struct model_field *f)
 {
@@ -104,6 +113,8 @@ static void number_column(struct compiler *c, const struct model_field *f)
         field_computed_sql(c->q, f, "t.");
         query_text(c->q, ")");
     } else if (field_walks(f)) {
+        /* With a sign it is not the index's expression any more. */
+        query_text(c->q, is_common(c, f) ? "+" : "");
         field_sort_sql(c->q, f, "t.");
     } else {
         query_printf(c->q, "t.\"%s\"", f->name);
@@ -364,7 +375,7 @@ static int pseudo_term(struct compiler *c, const struct filter *f)
  * one: the owner's id is compared by way of a name of its own. */
 static int child_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    struct compiler inner = { c->q, c->a, f->kind };
+    struct compiler inner = { c->q, c->a, f->kind, NULL };
     int rc;
 
     query_printf(c->q, "t.\"id\" IN (SELECT t.\"owner\" FROM %s t WHERE ", f->kind->table);
@@ -376,7 +387,7 @@ static int child_term(struct compiler *c, const struct filter *f, struct pv_err 
 /* What the reference points at matches. */
 static int through_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    struct compiler inner = { c->q, c->a, f->kind };
+    struct compiler inner = { c->q, c->a, f->kind, NULL };
     int rc;
 
     query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", f->through->name,
@@ -507,10 +518,19 @@ static int compile(struct compiler *c, const struct filter *f, bool negate, stru
     return rc;
 }
 
-int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
-               struct arena *a, struct pv_err *err)
+bool filter_indexed_number(const struct filter *f, const struct model_kind *kind)
 {
-    struct compiler c = { q, a, kind };
+    if (f->type != FILTER_TERM || f->pseudo != FILTER_FIELD || !f->field || f->through ||
+        (f->kind && f->kind != kind) || f->op == FILTER_NE || (f->field->flags & MODEL_COMPUTED))
+        return false;
+    return field_walks(f->field) && (f->field->type == MODEL_U64 || f->field->type == MODEL_BOOL ||
+                                     f->field->type == MODEL_ENUM || f->field->type == MODEL_TIME);
+}
+
+int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
+               const struct filter_common *common, struct arena *a, struct pv_err *err)
+{
+    struct compiler c = { q, a, kind, common };
 
     return compile(&c, f, false, err);
 }

@@ -13,7 +13,17 @@
 
 struct arena;
 
+/* Fields whose terms so many rows match that their index is no help: the engine knows nothing of
+ * how often a value occurs. */
+struct filter_common {
+    const struct model_field *field[8];
+    size_t n;
+};
+
+/* common: NULL, or what must not be looked up by index. */
 int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
-               struct arena *a, struct pv_err *err);
+               const struct filter_common *common, struct arena *a, struct pv_err *err);
+/* Is this a term on one number of the kind itself that has an index? */
+bool filter_indexed_number(const struct filter *f, const struct model_kind *kind);
 /* Does a term of the filter name this field of the kind itself? */
 bool filter_names(const struct filter *f, const struct model_kind *kind, const char *field);

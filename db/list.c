@@ -16,6 +16,7 @@
 
 #define GROUP 128
 #define LIMIT_MAX 1000
+#define COMMON 500 /* rows: about what collecting and sorting them costs as much as a walk */
 #define ARENA_FIRST (64u << 10)
 #define ARENA_LIMIT (256u << 20)
 
@@ -191,8 +192,8 @@ static void beyond_sql(struct query *q, const struct keys *keys, const struct qu
 }
 
 /* WHERE by everything but the position. */
-static int where_sql(struct query *sql, const struct store_query *q, struct arena *a,
-                     struct pv_err *err)
+static int where_sql(struct query *sql, const struct store_query *q,
+                     const struct filter_common *common, struct arena *a, struct pv_err *err)
 {
     const struct model_kind *k = q->shape->kind;
     uint16_t presence = kind_fields(k)->presence;
@@ -220,7 +221,7 @@ static int where_sql(struct query *sql, const struct store_query *q, struct aren
         query_printf(sql, " AND coalesce(t.\"presence\",0)<>%d", PV_PRESENCE_GONE);
     if (q->filter) {
         query_text(sql, " AND ");
-        rc = filter_sql(sql, k, q->filter, a, err);
+        rc = filter_sql(sql, k, q->filter, common, a, err);
     }
     return rc;
 }
@@ -231,6 +232,7 @@ struct page {
     size_t n, limit;
     struct store_position *last;
     bool more;
+    struct filter_common common;
 };
 
 /* Rows of one statement, appended to the page. stage SIZE_MAX: all of it. */
@@ -252,7 +254,7 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
         key_sql(&sql, &keys->key[i]);
     }
     query_printf(&sql, " FROM %s t", q->shape->kind->table);
-    rc = where_sql(&sql, q, a, err);
+    rc = where_sql(&sql, q, &page->common, a, err);
     if (rc != PV_OK)
         return rc;
     if (values) {
@@ -284,6 +286,47 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
     return rc;
 }
 
+/* Do more rows match this term than are worth collecting and sorting? */
+static int count_term(struct conn *c, const struct model_kind *k, const struct filter *f,
+                      struct arena *a, struct filter_common *common, struct pv_err *err)
+{
+    QUERY_AUTO struct query sql = { 0 };
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    bool row = false;
+    int rc;
+
+    query_init(&sql);
+    query_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s t WHERE ", k->table);
+    rc = filter_sql(&sql, k, f, NULL, a, err);
+    query_text(&sql, " LIMIT ");
+    query_int(&sql, COMMON);
+    query_text(&sql, ") c");
+    if (rc == PV_OK)
+        rc = query_stmt(&sql, c, &st, err);
+    if (rc == PV_OK)
+        rc = stmt_step(st, &row, err);
+    if (rc == PV_OK && row && col_int(st, 0) == COMMON)
+        common->field[common->n++] = f->field;
+    return rc;
+}
+
+/* Terms that all rows of the page must match and that are no way to find them: an index of states
+ * gives half of all rows, which would then be sorted, where walking the index of the order ends
+ * after a page. */
+static int find_common(struct conn *c, const struct model_kind *k, const struct filter *f,
+                       struct arena *a, struct filter_common *common, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    if (f->type == FILTER_AND) {
+        rc = find_common(c, k, f->left, a, common, err);
+        return rc == PV_OK ? find_common(c, k, f->right, a, common, err) : rc;
+    }
+    if (common->n < PV_COUNT(common->field) && filter_indexed_number(f, k))
+        rc = count_term(c, k, f, a, common, err);
+    return rc;
+}
+
 static int find_page(struct conn *c, const struct store_query *q, struct arena *a,
                      struct page *page, struct pv_err *err)
 {
@@ -294,6 +337,8 @@ static int find_page(struct conn *c, const struct store_query *q, struct arena *
 
     if (rc == PV_OK && after)
         rc = position_read(after, &keys, values, err);
+    if (rc == PV_OK && q->filter && keys.key[0].field && field_walks(keys.key[0].field))
+        rc = find_common(c, q->shape->kind, q->filter, a, &page->common, err);
     if (rc != PV_OK)
         return rc;
     if (!after || !keys.key[0].field || !field_walks(keys.key[0].field))
@@ -318,7 +363,7 @@ static int given_page(struct conn *c, const struct store_query *q, struct arena 
         return pv_fail(err, PV_ENOMEM, "no memory for a list");
     query_init(&sql);
     query_printf(&sql, "SELECT t.\"id\" FROM %s t", q->shape->kind->table);
-    rc = where_sql(&sql, q, a, err);
+    rc = where_sql(&sql, q, NULL, a, err);
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {
@@ -415,7 +460,7 @@ int store_count(struct store *s, const struct store_query *q, uint64_t *out, str
     rc = store_reader(s, &c, err);
     query_printf(&sql, "SELECT count(*) FROM %s t", q->shape->kind->table);
     if (rc == PV_OK)
-        rc = where_sql(&sql, q, a, err);
+        rc = where_sql(&sql, q, NULL, a, err);
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);
     if (rc == PV_OK)
@@ -470,7 +515,7 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
     else
         query_printf(&sql, "t.\"%s\"", f->name);
     query_printf(&sql, " AS v,count(*) AS n FROM %s t", q->shape->kind->table);
-    rc = where_sql(&sql, q, a, err);
+    rc = where_sql(&sql, q, NULL, a, err);
     query_text(&sql, " GROUP BY 1) g WHERE v IS NOT NULL ORDER BY n DESC,v LIMIT 100");
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);
