@@ -66,6 +66,7 @@ def wrk(url: str, cpu, seconds: int, connections: int = 32, headers=()):
     assert done.returncode == 0, done.stderr
     count = int(re.search(r"(\d+) requests in", done.stdout)[1])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
+    assert count > 0, f"{url} answered nothing:\n{done.stdout}"
     assert not bad, f"{bad[1]} of {count} answers of {url} were errors"
     return count / took, used / count * 1e6
 
