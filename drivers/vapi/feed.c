@@ -289,7 +289,9 @@ static int follow(struct feed *f, struct pv_err *err)
     while (rc == PV_OK) {
         if (relist) {
             relist = false;
+            pthread_mutex_lock(&f->v->order);
             rc = list(f, err);
+            pthread_mutex_unlock(&f->v->order);
         }
         if (rc == PV_OK && !more)
             rc = events_read(f->v, &f->c, f->views.generation, &f->events, f->b, err);

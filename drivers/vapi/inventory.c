@@ -150,7 +150,17 @@ static int send_kept(struct vapi *v, const struct shelf *s, struct pv_builder *b
 struct sending {
     struct vapi *v;
     struct pv_builder *b;
+    bool aside; /* not the watch's: a listing may still send an older sight of the object */
 };
+
+/* What the tree remembers as sent is the watch's. After others have sent the object it remembers
+ * nothing, so that the next the feed says about it counts as news. */
+static void forget_sent(struct tree_node *n)
+{
+    n->state = 0;
+    n->mark = 0;
+    n->health = -1;
+}
 
 static int send_vm(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
 {
@@ -167,6 +177,8 @@ static int send_vm(void *ctx, const struct moref *ref, const xmlNode *object, st
     if (n)
         n->seen = s->v->listing;
     map_vm(&m, ref, object);
+    if (n && s->aside)
+        forget_sent(n);
     pthread_mutex_unlock(&s->v->lock);
     rc = pv_builder_room(s->b);
     return rc ? pv_fail(err, rc, "the server does not take more objects") : PV_OK;
@@ -369,6 +381,8 @@ static int send_any(void *ctx, const struct moref *ref, const xmlNode *object, s
     if (strcmp(ref->type, "HostSystem") == 0)
         map_host_switches(&m, ref, object);
     map_other(&m, ref, object);
+    if (s->aside && tree_find(m.tree, ref->id))
+        forget_sent(tree_find(m.tree, ref->id));
     pthread_mutex_unlock(&s->v->lock);
     rc = pv_builder_room(s->b);
     return rc ? pv_fail(err, rc, "the server does not take more objects") : PV_OK;
@@ -391,7 +405,7 @@ static int reread_page(struct vapi *v, const struct call *c, struct moref *refs,
                        const struct prop_table *const *tables, bool gone, struct pv_builder *b,
                        struct pv_err *err)
 {
-    struct sending s = { .v = v, .b = b };
+    struct sending s = { .v = v, .b = b, .aside = !gone };
     struct moref missing;
     int rc;
 
