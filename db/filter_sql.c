@@ -270,7 +270,7 @@ static int ref_term(struct compiler *c, const struct filter *f, struct pv_err *e
             rc = ref_value(c, f, &f->values[i], err);
             query_text(c->q, ")");
         } else {
-            query_printf(c->q, "t.\"%s\"", f->field->name);
+            query_printf(c->q, "%st.\"%s\"", is_common(c, f->field) ? "+" : "", f->field->name);
             rc = ref_value(c, f, &f->values[i], err);
         }
     }
@@ -518,13 +518,26 @@ static int compile(struct compiler *c, const struct filter *f, bool negate, stru
     return rc;
 }
 
-bool filter_indexed_number(const struct filter *f, const struct model_kind *kind)
+bool filter_indexed(const struct filter *f, const struct model_kind *kind)
 {
     if (f->type != FILTER_TERM || f->pseudo != FILTER_FIELD || !f->field || f->through ||
         (f->kind && f->kind != kind) || f->op == FILTER_NE || (f->field->flags & MODEL_COMPUTED))
         return false;
-    return field_walks(f->field) && (f->field->type == MODEL_U64 || f->field->type == MODEL_BOOL ||
-                                     f->field->type == MODEL_ENUM || f->field->type == MODEL_TIME);
+    switch (f->field->type) {
+    case MODEL_U64:
+    case MODEL_BOOL:
+    case MODEL_ENUM:
+    case MODEL_TIME:
+        return field_walks(f->field);
+    case MODEL_REF:
+        return f->field->flags & MODEL_INDEX;
+    case MODEL_STR:
+    case MODEL_LIST:
+    case MODEL_JSON:
+    case MODEL_REFS:
+        break;
+    }
+    return false;
 }
 
 int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,

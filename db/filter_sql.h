@@ -23,7 +23,7 @@ struct filter_common {
 /* common: NULL, or what must not be looked up by index. */
 int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
                const struct filter_common *common, struct arena *a, struct pv_err *err);
-/* Is this a term on one number of the kind itself that has an index? */
-bool filter_indexed_number(const struct filter *f, const struct model_kind *kind);
+/* Is this a term on a number or reference of the kind itself that an index serves? */
+bool filter_indexed(const struct filter *f, const struct model_kind *kind);
 /* Does a term of the filter name this field of the kind itself? */
 bool filter_names(const struct filter *f, const struct model_kind *kind, const char *field);

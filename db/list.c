@@ -322,7 +322,7 @@ static int find_common(struct conn *c, const struct model_kind *k, const struct 
         rc = find_common(c, k, f->left, a, common, err);
         return rc == PV_OK ? find_common(c, k, f->right, a, common, err) : rc;
     }
-    if (common->n < PV_COUNT(common->field) && filter_indexed_number(f, k))
+    if (common->n < PV_COUNT(common->field) && filter_indexed(f, k))
         rc = count_term(c, k, f, a, common, err);
     return rc;
 }

@@ -2,6 +2,7 @@
 #include <polyvisor/str.h>
 
 #include <polyvisor/buf.h>
+#include <polyvisor/filter.h>
 
 #include "tests/unit/db_estate.h"
 
@@ -474,5 +475,112 @@ Test(list, tallies_and_sums_are_per_provider)
     for (int i = 0; i < ESTATE_VMS; i++)
         expected += model_number(e.vm[i], F(vm, memory_bytes));
     cr_assert_eq(sum, expected);
+    fixture_end(&f);
+}
+
+/* More VMs than are counted of a filter's value, most of them running. */
+#define CROWD 1200
+
+struct crowd {
+    struct fixture *f;
+    struct model_row *provider;
+    size_t running;
+};
+
+static int crowd_fn(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct crowd *c = arg;
+    int rc = PV_OK;
+
+    for (unsigned i = 0; i < CROWD && rc == PV_OK; i++) {
+        struct model_row *vm = vm_new(c->f, c->provider,
+                                      arena_printf(c->f->arena, "crowd-%04u", (i * 7) % CROWD));
+
+        model_set_number(vm, F(vm, power_state),
+                         i % 5 ? PV_POWER_STATE_RUNNING : PV_POWER_STATE_OFF);
+        c->running += i % 5 != 0;
+        rc = tx_row_insert(tx, vm, err);
+    }
+    return rc;
+}
+
+static int rising(void *ctx, const struct model_row *row, struct pv_err *err)
+{
+    char *last = ctx;
+
+    (void)err;
+    cr_assert_lt(strcmp(last, model_text(row, F(vm, name))), 0);
+    str_copy(last, 64, model_text(row, F(vm, name)));
+    return 0;
+}
+
+Test(list, a_filter_that_most_rows_match_gives_all_of_them_in_order, .timeout = 120)
+{
+    static const char *const filters[] = { "power:running", "power:running provider:vc",
+                                           "power:running NOT power:off" };
+    struct fixture f = fixture_make();
+    struct crowd crowd = { .f = &f };
+    struct store_sort by = { F(vm, name), false };
+    struct pv_err err = { 0 };
+    struct found found;
+
+    fixture_open(&f);
+    crowd.provider = provider_new(&f, "vc");
+    insert(&f, crowd.provider);
+    cr_assert_eq(store_write(f.store, crowd_fn, &crowd, &err), PV_OK, "%s", err.message);
+    cr_assert_gt(crowd.running, 500);
+    for (size_t i = 0; i < PV_COUNT(filters); i++) {
+        struct store_query q = { .limit = 1000, .sort = &by, .nsort = 1 };
+        char last[64] = "";
+
+        cr_assert_eq(
+            filter_parse(model_kind(PV_KIND_vm), filters[i], 0, f.arena, &q.filter, &err), PV_OK,
+            "%s", err.message);
+        q.shape = shape_all(&f, PV_KIND_vm);
+        cr_assert_eq(store_list(f.store, &q, rising, last, NULL, &err), PV_OK, "%s", err.message);
+        q.shape = ids_only(&f, PV_KIND_vm);
+        pages(&f, q, 97, &found);
+        cr_assert_eq(found.n, crowd.running, "%s: %zu", filters[i], found.n);
+    }
+    fixture_end(&f);
+}
+
+static int see_host_name(void *ctx, const struct model_row *row, struct pv_err *err)
+{
+    (void)err;
+    str_copy(ctx, 64, row->values[F(vm, host)].text ? row->values[F(vm, host)].text : "(none)");
+    return 0;
+}
+
+Test(list, a_new_name_of_what_is_referred_to_is_seen_at_once)
+{
+    struct fixture f = fixture_make();
+    struct store_query q = { .limit = 10 };
+    struct model_row *provider, *host, *vm;
+    struct pv_err err = { 0 };
+    char name[64];
+
+    fixture_open(&f);
+    provider = provider_new(&f, "vc");
+    host = row_new(&f, PV_KIND_host);
+    model_set_ref(host, F(host, provider), &provider->id);
+    model_set_text(host, F(host, native_id), "host-1");
+    model_set_text(host, F(host, name), "before");
+    vm = vm_new(&f, provider, "vm");
+    model_set_ref(vm, F(vm, host), &host->id);
+    insert(&f, vm);
+    q.shape = shape_all(&f, PV_KIND_vm);
+    cr_assert_eq(store_list(f.store, &q, see_host_name, name, NULL, &err), PV_OK);
+    cr_assert_str_eq(name, "(none)");
+    insert(&f, host);
+    cr_assert_eq(store_list(f.store, &q, see_host_name, name, NULL, &err), PV_OK);
+    cr_assert_str_eq(name, "before");
+    model_set_text(host, F(host, name), "after");
+    update(&f, host, F(host, name));
+    cr_assert_eq(store_list(f.store, &q, see_host_name, name, NULL, &err), PV_OK);
+    cr_assert_str_eq(name, "after");
+    remove_row(&f, PV_KIND_host, &host->id);
+    cr_assert_eq(store_list(f.store, &q, see_host_name, name, NULL, &err), PV_OK);
+    cr_assert_str_eq(name, "(none)");
     fixture_end(&f);
 }
