@@ -554,6 +554,8 @@ static bool drain(struct runner *r, unsigned drain_ms)
         waited = pthread_cond_timedwait(&r->drained, &r->lock, &until);
     waited = r->sessions || r->threads > 0;
     pthread_mutex_unlock(&r->lock);
+    if (!waited)
+        runner_join(r);
     return !waited;
 }
 

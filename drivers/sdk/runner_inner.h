@@ -67,6 +67,8 @@ struct runner {
     pthread_cond_t drained;         /* sessions or threads got fewer */
     struct session *sessions;       /* these are guarded by lock */
     struct job *jobs, **jobs_end;
+    pthread_t ended;                /* the thread that ended last, if any_ended; joins those before it */
+    bool any_ended;
     unsigned njobs, threads, pool, idle;   /* threads: all of them, pool: of the pool */
     bool ending;
     pthread_mutex_t send_lock;
@@ -79,6 +81,8 @@ extern _Thread_local struct call *runner_current;
 bool runner_submit(struct runner *r, void (*fn)(void *arg), void *arg);
 /* A thread of its own. */
 bool runner_thread(struct runner *r, void (*fn)(void *arg), void *arg, size_t stack);
+/* After r->threads has become 0: waits until the last of them is gone altogether. */
+void runner_join(struct runner *r);
 
 /* runner_host.c: what drivers may call, and sending. */
 void runner_host_init(struct session *s);

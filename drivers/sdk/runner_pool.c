@@ -23,11 +23,28 @@ struct start {
     void *arg;
 };
 
+/* Each thread that ends joins the one that ended before it, so that the last one stands for all: whoever joins that
+ * (runner_join) knows that nothing of any thread is left, its libraries' memory included. */
 static void leave(struct runner *r)
 {
+    pthread_t before = r->ended;
+    bool any = r->any_ended;
+
+    r->ended = pthread_self();
+    r->any_ended = true;
     r->threads--;
     pthread_cond_broadcast(&r->drained);
     pthread_mutex_unlock(&r->lock);
+    /* The runner may be gone from here on. */
+    if (any)
+        pthread_join(before, NULL);
+}
+
+void runner_join(struct runner *r)
+{
+    if (r->any_ended)
+        pthread_join(r->ended, NULL);
+    r->any_ended = false;
 }
 
 static void *pool_main(void *arg)
@@ -71,7 +88,7 @@ static void *single_main(void *arg)
     return NULL;
 }
 
-/* Detached, all signals blocked; counted in r->threads. runner.lock is held. */
+/* All signals blocked; counted in r->threads. runner.lock is held. */
 static bool start_thread(struct runner *r, void *(*fn)(void *), void *arg, size_t stack)
 {
     pthread_attr_t attr;
@@ -82,7 +99,6 @@ static bool start_thread(struct runner *r, void *(*fn)(void *), void *arg, size_
     if (pthread_attr_init(&attr) != 0)
         return false;
     pthread_attr_setstacksize(&attr, stack * STACK_FACTOR);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     ok = pthread_create(&thread, &attr, fn, arg) == 0;
