@@ -63,32 +63,51 @@ static int not_found(const struct model_kind *kind, const char *text, struct pv_
     return pv_fail(err, PV_ENOENT, "there is no %s \"%.*s\"", kind->name, 80, text);
 }
 
-static int the_only_one(const struct model_kind *kind, const char *text, const struct candidates *c,
-                        struct pv_id *out, struct pv_err *err)
+/* Several have the name: the answer lists them, for programs as `candidates`, for people in the text. */
+static int ambiguous(struct req *r, const struct model_kind *kind, const char *text, const struct candidates *c,
+                     struct pv_err *err)
 {
-    char list[256] = "";
-    size_t used = 0;
+    bool more = c->n == PV_COUNT(c->ids);
+    struct buf list, members;
+    struct jsonw w;
+    int rc;
 
-    if (c->n == 0)
-        return not_found(kind, text, err);
-    if (c->n == 1) {
-        *out = c->ids[0];
-        return PV_OK;
-    }
-    for (size_t i = 0; i < c->n && i < 4; i++) {
+    buf_init(&list, 1024);
+    buf_init(&members, 8192);
+    buf_text(&members, "\"candidates\":");
+    jsonw_init(&w, &members);
+    jsonw_array(&w, NULL);
+    for (size_t i = 0; i < c->n - more; i++) {
         char id[PV_ID_TEXT];
-        int len;
 
         model_id_text(kind->number, &c->ids[i], id);
-        len = snprintf(list + used, sizeof(list) - used, "%s%s (%s)", i ? ", " : "", id, c->names[i]);
-        if (len < 0 || (size_t)len >= sizeof(list) - used)
-            break;
-        used += (size_t)len;
+        if (i < 4)
+            buf_printf(&list, "%s%s (%s)", i ? ", " : "", id, c->names[i]);
+        jsonw_object(&w, NULL);
+        jsonw_str(&w, "id", id);
+        jsonw_str(&w, "name", text);
+        jsonw_str(&w, "provider", c->names[i]);
+        jsonw_end(&w);
     }
-    return pv_fail_as(err, "ambiguous-name", "%s%zu %s have the name \"%s\": %s%s",
-                      c->n == PV_COUNT(c->ids) ? "more than " : "",
-                      c->n == PV_COUNT(c->ids) ? c->n - 1 : c->n, kind->plural, text, list,
-                      c->n > 4 ? " ..." : "");
+    jsonw_end(&w);
+    if (buf_ok(&members))
+        r->problem_more = arena_text(r->arena, members.data, members.len);
+    rc = pv_fail_as(err, "ambiguous-name", "%s%zu %s have the name \"%s\": %s%s", more ? "more than " : "", c->n - more,
+                    kind->plural, text, buf_ok(&list) ? list.data : "", c->n > 4 ? " ..." : "");
+    buf_free(&members);
+    buf_free(&list);
+    return rc;
+}
+
+static int the_only_one(struct req *r, const struct model_kind *kind, const char *text, const struct candidates *c,
+                        struct pv_id *out, struct pv_err *err)
+{
+    if (c->n == 0)
+        return not_found(kind, text, err);
+    if (c->n > 1)
+        return ambiguous(r, kind, text, c, err);
+    *out = c->ids[0];
+    return PV_OK;
 }
 
 static int resolve_native(struct req *r, const struct model_kind *kind, const char *text,
@@ -110,7 +129,7 @@ static int resolve_native(struct req *r, const struct model_kind *kind, const ch
     if (providers.n == 0)
         return not_found(model_kind(PV_KIND_provider), name, err);
     rc = find_where(r, kind, "native.id", colon + 1, &providers.ids[0], &found, err);
-    return rc == PV_OK ? the_only_one(kind, colon + 1, &found, out, err) : rc;
+    return rc == PV_OK ? the_only_one(r, kind, colon + 1, &found, out, err) : rc;
 }
 
 int object_resolve(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out,
@@ -128,7 +147,7 @@ int object_resolve(struct req *r, const struct model_kind *kind, const char *tex
     if (str_starts(text, "name:") && model_field(kind, "name", 4)) {
         text += strlen("name:");
         rc = find_where(r, kind, "name", text, NULL, &found, err);
-        return rc == PV_OK ? the_only_one(kind, text, &found, out, err) : rc;
+        return rc == PV_OK ? the_only_one(r, kind, text, &found, out, err) : rc;
     }
     return not_found(kind, text, err);
 }

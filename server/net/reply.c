@@ -148,6 +148,8 @@ struct jsonw *reply_problem_open(struct req *pub, const struct pv_err *err)
         jsonw_str(w, "instance", pub->path);
     if (pub->request_id)
         jsonw_str(w, "request_id", pub->request_id);
+    if (pub->problem_more)
+        buf_printf(w->out, ",%s", pub->problem_more);
     return w;
 }
 
