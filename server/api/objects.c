@@ -443,6 +443,60 @@ int options_read(struct req *r, const struct model_kind *kind, struct core_optio
     return PV_OK;
 }
 
+/* What a patch would do, for dry_run: the named members as they are, and as they would be. */
+static enum req_result patch_plan(struct req *r, const struct model_kind *kind, const struct pv_id *id, bool changed)
+{
+    const struct model_shape *shape;
+    struct pv_err err = { 0 };
+    struct model_row *row;
+    struct jsonw *w;
+    char text[PV_ID_TEXT];
+    const char *name;
+    json_t *value;
+
+    if (model_shape_make(kind, NULL, MODEL_VIEW_FULL, r->arena, &shape, &err) != PV_OK ||
+        store_row_get(api_of(r)->store, shape, id, r->arena, &row, &err) != PV_OK)
+        return reply_problem(r, &err);
+    model_id_text(kind->number, id, text);
+    w = reply_json(r, 200);
+    jsonw_object(w, NULL);
+    jsonw_bool(w, "ok", true);
+    jsonw_bool(w, "changed", changed);
+    jsonw_array(w, "findings");
+    jsonw_end(w);
+    jsonw_array(w, "plan");
+    jsonw_object(w, NULL);
+    jsonw_strf(w, "operation", "%s.update", kind->name);
+    jsonw_object(w, "ref");
+    jsonw_str(w, "kind", kind->name);
+    jsonw_str(w, "id", text);
+    jsonw_str(w, "name", model_text(row, model_field(kind, "name", 4)->index));
+    jsonw_end(w);
+    jsonw_object(w, "before");
+    json_object_foreach(r->json, name, value) {
+        const struct model_field *f = model_field(kind, name, strlen(name));
+
+        if (f)
+            model_write_value(w, name, f, model_get(row, f->index));
+    }
+    jsonw_end(w);
+    jsonw_object(w, "after");
+    json_object_foreach(r->json, name, value) {
+        char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+        if (dump)
+            jsonw_raw(w, name, dump, strlen(dump));
+        free(dump);
+    }
+    jsonw_end(w);
+    jsonw_array(w, "native_calls");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    return reply_send(r);
+}
+
 enum req_result object_patch(struct req *r)
 {
     const struct model_kind *kind = r->route->kind;
@@ -456,5 +510,7 @@ enum req_result object_patch(struct req *r)
         options_read(r, kind, &o, &err) != PV_OK ||
         core_object_patch(api_of(r)->core, &by, kind->number, &id, r->json, &o, &changed, &err) != PV_OK)
         return reply_problem(r, &err);
+    if (o.dry_run)
+        return patch_plan(r, kind, &id, changed);
     return object_reply(r, 200, kind->number, &id);
 }

@@ -422,6 +422,42 @@ static const struct model_kind *listed_kind(const struct route *r)
     return str_ends(r->pattern, "/children") ? model_kind(PV_KIND_task) : r->kind;
 }
 
+/* One of two schemas, under one status. */
+static void either(struct jsonw *w, const char *status, const char *description, const char *one, const char *other)
+{
+    response_open(w, status, description, "application/json");
+    jsonw_object(w, "schema");
+    jsonw_array(w, "anyOf");
+    ref(w, NULL, one);
+    ref(w, NULL, other);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+/* Health speaks JSON or, for Nagios, one line of text. */
+static void write_health(struct jsonw *w, const char *status)
+{
+    response_open(w, status, "How it is.", "application/json");
+    ref(w, "schema", "Health");
+    jsonw_end(w);
+    jsonw_object(w, "text/plain");
+    ref(w, "schema", "Anything");
+    jsonw_end(w);
+    jsonw_object(w, "application/problem+json");
+    ref(w, "schema", "Problem");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+static bool is_health(const struct route *r)
+{
+    return r->answer == ANSWER_JSON && strcmp(r->schema, "Health") == 0;
+}
+
 static void write_good_answer(struct jsonw *w, const struct route *r)
 {
     const char *ok = r->flags & ROUTE_CREATES ? "201" : "200";
@@ -433,7 +469,10 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         response(w, "304", "Nothing has changed.", NULL, NULL);
         break;
     case ANSWER_OBJECT:
-        response(w, ok, "The object.", "application/json", schema_name(r->kind, name));
+        if ((r->flags & ROUTE_DRY_RUN) && !(r->flags & ROUTE_CREATES))
+            either(w, ok, "The object, or what would be done (dry_run).", schema_name(r->kind, name), "Plan");
+        else
+            response(w, ok, "The object.", "application/json", schema_name(r->kind, name));
         if (r->flags & ROUTE_ETAG)
             response(w, "304", "Nothing has changed.", NULL, NULL);
         if ((r->flags & ROUTE_CREATES) && (r->flags & ROUTE_DRY_RUN))
@@ -441,16 +480,7 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_TASK:
         response(w, "202", "The task, which goes on.", "application/json", "Task");
-        response_open(w, "200", "The finished task (Prefer: wait), or what would be done (dry_run).", "application/json");
-        jsonw_object(w, "schema");
-        jsonw_array(w, "anyOf");
-        ref(w, NULL, "Task");
-        ref(w, NULL, "Plan");
-        jsonw_end(w);
-        jsonw_end(w);
-        jsonw_end(w);
-        jsonw_end(w);
-        jsonw_end(w);
+        either(w, "200", "The finished task (Prefer: wait), or what would be done (dry_run).", "Task", "Plan");
         break;
     case ANSWER_NONE:
         response(w, "204", "Done.", NULL, NULL);
@@ -462,7 +492,10 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         response(w, "200", "Events.", "text/event-stream", "Anything");
         break;
     case ANSWER_JSON:
-        response(w, ok, "The answer.", "application/json", r->schema);
+        if (is_health(r))
+            write_health(w, ok);
+        else
+            response(w, ok, "The answer.", "application/json", r->schema);
         break;
     }
 }
@@ -482,6 +515,8 @@ static void write_problems(struct jsonw *w, const struct route *r)
             if ((pass == 0 && said == p) || (pass == 1 && !said)) {
                 if (r->answer == ANSWER_TEXT && strcmp(status, "503") == 0)
                     response(w, status, "Not now.", NULL, NULL);
+                else if (is_health(r) && strcmp(status, "503") == 0)
+                    write_health(w, status);
                 else
                     response(w, status, "Problem.", "application/problem+json", "Problem");
             }
