@@ -74,6 +74,17 @@ static const char *numbers(const struct bulk *b, struct arena *a)
     return core_json_text(a, json);
 }
 
+void bulk_numbers(const struct task *parent, struct task_change *ch, struct arena *a)
+{
+    const struct bulk *b = parent->bulk;
+
+    /* Whatever order the writes come in, the last one stores what is true then. */
+    pthread_mutex_lock(&parent->core->tasks_lock);
+    ch->children = numbers(b, a);
+    ch->percent = b->total ? 100 * (b->succeeded + b->failed + b->canceled) / b->total : 100;
+    pthread_mutex_unlock(&parent->core->tasks_lock);
+}
+
 /* The numbers first, then the end: both are seen together at the latest then. */
 static void parent_ended(struct task *parent, const char *json, bool final)
 {
@@ -268,7 +279,7 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
     struct subject subject = { .name = "", .native_id = "", .owner_native_id = "" };
     PV_AUTO(arena_free_p) struct arena *scratch = arena_new(8192, 4u << 20);
     enum pv_task_state state = PV_TASK_STATE_QUEUED;
-    bool no_op = false;
+    bool no_op = false, busy = object_is_busy(c, id);
     int rc = scratch ? subject_load(c, q->operation, q->operation->kind, id, scratch, &subject, why)
                      : pv_fail(why, PV_ENOMEM, "no memory for a bulk task");
 
@@ -279,7 +290,7 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
         rc = subject_check(c, q->operation, &subject, q->params, scratch, &no_op, why);
     if (rc != PV_OK)
         state = PV_TASK_STATE_FAILED;
-    else if (no_op)
+    else if (no_op && !busy)
         state = PV_TASK_STATE_SUCCEEDED;
     *lock = subject.row ? subject.lock : *id;
     out->task = task_new(c, q->operation, q->operation->kind, id);
@@ -288,6 +299,7 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
         return PV_ENOMEM;
     }
     out->task->state = state;
+    out->task->check_again = busy;
     out->task->parent = s->parent->id;
     out->row = task_row(out->task, by, q->params, state, a);
     if (out->row && state == PV_TASK_STATE_FAILED)

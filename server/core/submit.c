@@ -25,17 +25,6 @@ static int submit_tx(struct store_tx *tx, void *arg, struct pv_err *err)
     return rc == PV_OK ? core_put_idempotency(tx, s->options, PV_KIND_task, &s->row->id, err) : rc;
 }
 
-/* Somebody works on it, or waits to. */
-static bool object_is_busy(struct core *c, const struct pv_id *lock)
-{
-    bool busy;
-
-    pthread_mutex_lock(&c->tasks_lock);
-    busy = object_users(c, lock) > 0;
-    pthread_mutex_unlock(&c->tasks_lock);
-    return busy;
-}
-
 /* ---------------------------------------------------------------- rehearsal */
 
 struct rehearsal {
@@ -134,11 +123,13 @@ int core_task_submit(struct core *c, const struct core_actor *by, const struct c
     const struct kind_info *k;
     struct subject s = { 0 };
     struct task *t = NULL;
-    bool no_op = false;
+    bool no_op = false, busy;
     int rc;
 
     if (!a)
         return pv_fail(err, PV_ENOMEM, "no memory for a task");
+    /* Before its state is read: if it is free now, what is read is not about to change by us. */
+    busy = object_is_busy(c, &q->subject);
     rc = subject_load(c, q->operation, q->kind, &q->subject, a, &s, err);
     if (rc != PV_OK)
         return rc;
@@ -146,12 +137,17 @@ int core_task_submit(struct core *c, const struct core_actor *by, const struct c
     rc = core_check_version(o, (uint64_t)model_number(s.row, (unsigned)k->version), err);
     if (rc == PV_OK)
         rc = subject_check(c, q->operation, &s, q->params, a, &no_op, err);
-    if (rc == PV_OK && o && o->fail_if_busy && !no_op && object_is_busy(c, &s.lock))
+    if (rc == PV_OK && o && o->fail_if_busy && (busy || (!no_op && object_is_busy(c, &s.lock))))
         rc = pv_fail(err, PV_EBUSY, "another task works on %s", s.name);
+    /* The later wish must win: whether there is something to do shows when the others have ended. */
+    if (no_op && busy && !(o && o->dry_run))
+        no_op = false;
     if (rc == PV_OK && !(t = task_new(c, q->operation, q->kind, &q->subject)))
         rc = pv_fail(err, PV_ENOMEM, "no memory for a task");
     if (rc == PV_OK)
         rc = task_fill(t, by, &s, q->params, err);
+    if (rc == PV_OK)
+        t->check_again = busy;
     if (rc == PV_OK && o && o->dry_run) {
         rc = rehearse(t, &s, q->params, no_op, done, ctx, err);
         task_put(t);

@@ -59,6 +59,7 @@ struct task {
     char *actor_name;
     int64_t started_ms;         /* wall */
     enum pv_power_state before;
+    bool check_again;           /* others worked on the subject when this was asked for */
     struct bulk *bulk;          /* of the parent and the children */
     bool is_parent;
     bool in_bulk;               /* counted as running there; guarded by tasks_lock */
@@ -109,6 +110,8 @@ bool task_register_on(struct task *t, const struct pv_id *lock);
 struct task *task_find(struct core *c, const struct pv_id *id);
 /* Open tasks on it. tasks_lock held. */
 unsigned object_users(struct core *c, const struct pv_id *lock);
+/* Somebody works on it, or waits to. No lock held. */
+bool object_is_busy(struct core *c, const struct pv_id *lock);
 /* tasks_lock held. */
 bool task_is_open(struct core *c, const struct pv_id *id);
 /* After a restart: bulk tasks get their children back. */
@@ -128,6 +131,8 @@ struct task_change {
     const char *result;
     const struct pv_err *error;
 };
+/* The present numbers of a bulk task. tasks_lock not held. */
+void bulk_numbers(const struct task *parent, struct task_change *ch, struct arena *a);
 /* Inside a transaction. Final states stay as they are. */
 int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events,
                    const struct task_change *ch, struct pv_err *err);

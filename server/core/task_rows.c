@@ -161,6 +161,7 @@ int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events
 {
     struct arena *a = tx_arena(tx);
     bool final = !ch->keep_state && task_state_final(ch->state);
+    struct task_change now = *ch;
     struct model_row *row;
     struct row_diff d;
     uint64_t version;
@@ -171,7 +172,9 @@ int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events
     rc = diff_init(&d, row, true, a, err);
     if (rc != PV_OK)
         return rc;
-    diff_change(&d, ch, a);
+    if (t->is_parent && t->bulk && ch->children)
+        bulk_numbers(t, &now, a);
+    diff_change(&d, &now, a);
     if (d.n > 0) {
         const char *changes = diff_changes(&d, a);
         const char *word = model_enum_text(PV_ENUM_task_state, model_number(row, F(task, state)));

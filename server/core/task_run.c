@@ -439,6 +439,24 @@ static void hand_over(struct task *t)
         provider_cancel_calls(t->provider, t);
 }
 
+/* What came before it has brought the VM into the wanted state already. */
+static bool nothing_to_do(struct task *t)
+{
+    PV_AUTO(arena_free_p) struct arena *a = NULL;
+    struct model_row *row;
+    int64_t power;
+
+    if (!t->check_again || t->kind != PV_KIND_vm)
+        return false;
+    t->check_again = false;
+    a = arena_new(16384, 1u << 20);
+    if (!a || store_row_get(t->core->store, t->core->kinds[t->kind].shape, &t->subject, a, &row,
+                            NULL) != PV_OK)
+        return false;
+    power = model_number(row, F(vm, power_state));
+    return power != PV_POWER_STATE_UNKNOWN && (t->op->no_op & (1u << (power - 1)));
+}
+
 void task_start(struct task *t)
 {
     if (t->op->core) {
@@ -449,6 +467,8 @@ void task_start(struct task *t)
         PV_AUTO(json_decref_p) json_t *json = t->result ? json_loads(t->result, 0, NULL) : NULL;
 
         read_touched(t, json, succeed);
+    } else if (t->need == NEED_CALL && nothing_to_do(t)) {
+        task_end(t, PV_TASK_STATE_SUCCEEDED, false, NULL, NULL);
     } else {
         if (!t->started_ms)
             t->started_ms = clock_wall_ms();

@@ -260,6 +260,16 @@ unsigned object_users(struct core *c, const struct pv_id *lock)
     return o ? o->users : 0;
 }
 
+bool object_is_busy(struct core *c, const struct pv_id *lock)
+{
+    bool busy;
+
+    pthread_mutex_lock(&c->tasks_lock);
+    busy = object_users(c, lock) > 0;
+    pthread_mutex_unlock(&c->tasks_lock);
+    return busy;
+}
+
 bool task_is_open(struct core *c, const struct pv_id *id)
 {
     return table_find(&c->tasks, core_hash_id(id), task_equal, id) != NULL;

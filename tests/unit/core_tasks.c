@@ -256,6 +256,34 @@ Test(tasks, one_task_at_a_time_works_on_a_vm_and_the_next_says_why_it_waits)
     await(second, PV_TASK_STATE_SUCCEEDED);
 }
 
+Test(tasks, a_start_asked_for_while_a_stop_runs_comes_after_it)
+{
+    struct pv_id stop = submit("vm.stop", PV_KIND_vm, vm(0)), start;
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+
+    start = submit("vm.start", PV_KIND_vm, vm(0));
+    cr_expect_neq(state_of(&start), PV_TASK_STATE_SUCCEEDED, "it runs only as long as the stop does");
+    becomes(0, PV_POWER_STATE_OFF);
+    answer(s, call.number, PV_OK, "", NULL);
+    await(stop, PV_TASK_STATE_SUCCEEDED);
+    call = wait_call(w, CALLED_OPERATION, "vm.start");
+    answer(s, call.number, PV_OK, "", NULL);
+    await(start, PV_TASK_STATE_SUCCEEDED);
+}
+
+Test(tasks, a_wish_that_was_fulfilled_while_it_waited_is_not_sent)
+{
+    struct pv_id first = submit("vm.stop", PV_KIND_vm, vm(0)), second = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+
+    becomes(0, PV_POWER_STATE_OFF);
+    answer(s, call.number, PV_OK, "", NULL);
+    await(first, PV_TASK_STATE_SUCCEEDED);
+    await(second, PV_TASK_STATE_SUCCEEDED);
+    cr_expect_not(model_number(task_row(&second), F(task, changed)));
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 1);
+}
+
 static bool runs_32(const void *arg)
 {
     (void)arg;
