@@ -39,10 +39,13 @@ static void begin(struct probing *p, const char *step, bool ok, const char *deta
     jsonw_str(&p->w, "detail", detail);
 }
 
-static void finding(struct probing *p, const char *step, bool ok, const char *detail,
-                    const char *remedy)
+/* `code`: problem code of a step that failed. */
+static void finding(struct probing *p, const char *step, bool ok, const char *code,
+                    const char *detail, const char *remedy)
 {
     begin(p, step, ok, detail);
+    if (!ok && code)
+        jsonw_str(&p->w, "code", code);
     if (!ok && remedy && *remedy)
         jsonw_str(&p->w, "remedy", remedy);
     jsonw_end(&p->w);
@@ -58,14 +61,14 @@ static bool check_name(struct probing *p)
     code = getaddrinfo(p->s->config.host, port, &hints, &p->addresses);
     if (code) {
         (void)snprintf(detail, sizeof(detail), "%s: %s", p->s->config.host, gai_strerror(code));
-        finding(p, "name", false, detail,
+        finding(p, "name", false, "provider-offline", detail,
                 "Check the spelling, and that the server's DNS knows the name.");
         return false;
     }
     (void)getnameinfo(p->addresses->ai_addr, p->addresses->ai_addrlen, text, sizeof(text), NULL, 0,
                       NI_NUMERICHOST);
     (void)snprintf(detail, sizeof(detail), "%s is %s", p->s->config.host, text);
-    finding(p, "name", true, detail, NULL);
+    finding(p, "name", true, NULL, detail, NULL);
     return true;
 }
 
@@ -104,7 +107,7 @@ static bool check_port(struct probing *p)
     }
     (void)snprintf(detail, sizeof(detail), code ? "port %u: %s" : "port %u is open",
                    p->s->config.port, strerrordesc_np(code));
-    finding(p, "port", code == 0, detail,
+    finding(p, "port", code == 0, "provider-offline", detail,
             "Check the port, that the server is running, and firewalls on the way.");
     return code == 0;
 }
@@ -144,7 +147,8 @@ static bool check_certificate(struct probing *p)
     if (config->plain)
         return true;
     if (httpc_certificate(config->host, config->port, CERTIFICATE_MS, &cert, &err)) {
-        finding(p, "certificate", false, err.message, "Check that the port speaks HTTPS.");
+        finding(p, "certificate", false, pv_err_problem(&err)->code, err.message,
+                "Check that the port speaks HTTPS.");
         return false;
     }
     ok = accepted(config, &cert);
@@ -154,6 +158,8 @@ static bool check_certificate(struct probing *p)
                    : config->tls == HTTPC_TLS_PIN ? "its fingerprint is not the pinned one"
                                                   : cert.problem);
     begin(p, "certificate", ok, detail);
+    if (!ok)
+        jsonw_str(&p->w, "code", "provider-certificate-changed");
     if (!ok)
         jsonw_str(
             &p->w, "remedy",
@@ -173,7 +179,8 @@ static bool check_product(struct probing *p)
     if (session_content(p->s, &p->c, &err)) {
         const char *remedy = pv_err_problem(&err)->remedy;
 
-        finding(p, "product", false, err.message, err.remedy[0] ? err.remedy : remedy);
+        finding(p, "product", false, pv_err_problem(&err)->code, err.message,
+                err.remedy[0] ? err.remedy : remedy);
         return false;
     }
     (void)snprintf(detail, sizeof(detail), "%s", c->full_name[0] ? c->full_name : c->product);
@@ -197,10 +204,11 @@ static bool check_sign_in(struct probing *p)
     if (session_login(p->s, &p->c, &generation, &err)) {
         const char *remedy = pv_err_problem(&err)->remedy;
 
-        finding(p, "sign_in", false, err.message, err.remedy[0] ? err.remedy : remedy);
+        finding(p, "sign_in", false, pv_err_problem(&err)->code, err.message,
+                err.remedy[0] ? err.remedy : remedy);
         return false;
     }
-    finding(p, "sign_in", true, p->s->config.username, NULL);
+    finding(p, "sign_in", true, NULL, p->s->config.username, NULL);
     return true;
 }
 
@@ -212,7 +220,7 @@ static void check_version(struct probing *p)
 
     (void)snprintf(detail, sizeof(detail), "API version %s, %s", version,
                    p->s->content.vcenter ? "vCenter Server" : "a single ESXi host");
-    finding(p, "version", ok, detail,
+    finding(p, "version", ok, "not-supported", detail,
             "Versions before " OLDEST " are not tested with; update the server.");
 }
 
@@ -254,11 +262,11 @@ static void check_privileges(struct probing *p)
     for (size_t i = 0; rc == PV_OK && i < PV_COUNT(privileges); i++) {
         bool has = has_privilege(soap_returnval(&answer), privileges[i].privilege);
 
-        finding(p, privileges[i].step, has, privileges[i].privilege, privileges[i].remedy);
+        finding(p, privileges[i].step, has, "provider-permission", privileges[i].privilege, privileges[i].remedy);
     }
     /* Asking is a privilege, too; what the account may do shows when it does it. */
     if (rc)
-        finding(p, "privileges", true, "the server does not say which privileges the account has",
+        finding(p, "privileges", true, NULL, "the server does not say which privileges the account has",
                 NULL);
     soap_answer_free(&answer);
     enc_free(r.request);

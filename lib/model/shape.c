@@ -456,6 +456,27 @@ void model_write_value(struct jsonw *w, const char *key, const struct model_fiel
     put_value(w->out, f, v);
 }
 
+/* References as somebody else writes them; false: none of the field's, so as usual. */
+static bool put_other(struct buf *out, const struct model_shape *s, const struct model_field *f,
+                      const struct model_value *v)
+{
+    if (!s->write_ref || !v->set)
+        return false;
+    if (f->type == MODEL_REF)
+        return s->write_ref(s->write_ref_ctx, out, f, &v->id);
+    if (f->type != MODEL_REFS)
+        return false;
+    buf_char(out, '[');
+    for (size_t i = 0; i < v->len; i++) {
+        if (i > 0)
+            buf_char(out, ',');
+        if (!s->write_ref(s->write_ref_ctx, out, f, &v->refs[i].id))
+            put_ref(out, f->ref, &v->refs[i].id, v->refs[i].name);
+    }
+    buf_char(out, ']');
+    return true;
+}
+
 void model_write_members(struct jsonw *w, const struct model_shape *s, const struct model_row *row)
 {
     char id[PV_ID_TEXT];
@@ -468,6 +489,8 @@ void model_write_members(struct jsonw *w, const struct model_shape *s, const str
         const struct model_value *v = &row->values[f->index];
 
         buf_text(w->out, s->literal[i]);
+        if (put_other(w->out, s, f, v))
+            continue;
         if (f->type == MODEL_REF && f->ref == PV_KIND_provider && v->set && row->provider)
             put_provider(w->out, row->provider);
         else

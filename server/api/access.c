@@ -400,7 +400,8 @@ static enum req_result token_create(struct req *r)
         PV_OK)
         return reply_problem(r, &err);
     model_id_text(PV_KIND_token, &id, text);
-    reply_headerf(r, "Location", API_BASE "/tokens/%s", text);
+    r->made = arena_printf(r->arena, API_BASE "/tokens/%s", text);
+    reply_header(r, "Location", r->made ? r->made : r->path);
     w = reply_json(r, 201);
     jsonw_object(w, NULL);
     jsonw_str(w, "id", text);

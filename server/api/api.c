@@ -152,6 +152,7 @@ int api_authorise(struct req *r, struct pv_err *err)
     rc = auth_rate(a->auth, &who, &remaining, &retry_s, err);
     if (rc != PV_OK) {
         reply_headerf(r, "Retry-After", "%u", retry_s);
+        reply_headerf(r, "RateLimit", "\"caller\";r=%u;t=%u", remaining, retry_s);
         return rc;
     }
     if (who.by_cookie && !is_safe(r->method)) {
@@ -185,7 +186,8 @@ static void audit(struct req *r, int status)
         .request_id = r->request_id,
         .outcome = status < 400 ? PV_OUTCOME_ALLOWED
                    : status == 401 || status == 403 ? PV_OUTCOME_DENIED : PV_OUTCOME_FAILED,
-        .detail_json = arena_printf(r->arena, "{\"status\":%d}", status),
+        .detail_json = r->made ? arena_printf(r->arena, "{\"status\":%d,\"made\":\"%s\"}", status, r->made)
+                               : arena_printf(r->arena, "{\"status\":%d}", status),
     };
 
     if (!id_is_zero(&r->caller.id))

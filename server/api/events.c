@@ -28,6 +28,7 @@ struct stream {
     struct sse_stream *sse;         /* guarded by lock; NULL once it is closed */
     uint64_t seen;                  /* guarded by lock; events up to here were looked at */
     bool live;                      /* guarded by lock */
+    bool with_object;               /* each event carries the object; such a stream always reads from the database */
     struct arena *arena;            /* filter and types */
     const struct filter *filter;
     const char *types[MAX_TYPES];
@@ -68,7 +69,9 @@ static bool send_event(struct stream *s, uint64_t seq, const char *type, const c
 static void offer(struct stream *s, const struct core_event *e)
 {
     pthread_mutex_lock(&s->lock);
-    if (s->sse && s->live && e->seq > s->seen) {
+    if (s->sse && s->with_object) {
+        sse_wake(s->sse);
+    } else if (s->sse && s->live && e->seq > s->seen) {
         if (!wanted(s, e->row, e->type) || send_event(s, e->seq, e->type, e->json, e->json_len)) {
             s->seen = e->seq;
         } else {
@@ -96,6 +99,29 @@ struct replay {
     bool full;
 };
 
+/* Puts the object, as it is now, before the closing brace of the event in `json`. */
+static void add_object(struct stream *s, const struct model_row *event, struct buf *json)
+{
+    const char *subject = model_text(event, F(event, subject_id));
+    struct arena *scratch = arena_new(16u << 10, 4u << 20);
+    const struct model_kind *kind;
+    const struct model_shape *shape;
+    struct model_row *row;
+    struct pv_id id;
+    struct jsonw w;
+
+    if (scratch && json->len > 0 && model_id_parse(subject, strlen(subject), &kind, &id) &&
+        model_shape_make(kind, NULL, MODEL_VIEW_FULL, scratch, &shape, NULL) == PV_OK &&
+        store_row_get(s->hub->api->store, shape, &id, scratch, &row, NULL) == PV_OK) {
+        json->len--;
+        buf_text(json, ",\"object\":");
+        jsonw_init(&w, json);
+        model_write_json(&w, NULL, shape, row);
+        buf_char(json, '}');
+    }
+    arena_free(scratch);
+}
+
 static int replay_one(void *ctx, const struct model_row *row, struct pv_err *err)
 {
     struct replay *p = ctx;
@@ -107,6 +133,8 @@ static int replay_one(void *ctx, const struct model_row *row, struct pv_err *err
         buf_reset(p->json);
         jsonw_init(&w, p->json);
         model_write_json(&w, NULL, p->shape, row);
+        if (p->s->with_object)
+            add_object(p->s, row, p->json);
         if (!buf_ok(p->json) || !send_event(p->s, seq, type, p->json->data, p->json->len)) {
             p->full = true;
             return pv_fail(err, PV_ECANCELED, "the stream is full for now");
@@ -133,7 +161,7 @@ static void catch_up(struct stream *s)
     do {
         before = s->seen;
         if (core_event_seq(a->core) <= s->seen) {
-            s->live = true;
+            s->live = !s->with_object;
             break;
         }
         if (store_events_since(a->store, s->seen, REPLAY_BLOCK, p.shape, replay_one, &p, &err) != PV_OK && !p.full)
@@ -243,6 +271,11 @@ static enum req_result event_stream(struct req *r)
         rc = starting_point(r, &s->seen, &reset, &err);
     if (rc == PV_OK)
         rc = read_types(r, s, &err);
+    if (rc == PV_OK && req_query(r, "with")) {
+        s->with_object = strcmp(req_query(r, "with"), "object") == 0;
+        if (!s->with_object)
+            rc = pv_fail_as(&err, "invalid-request", "with must be object");
+    }
     if (rc == PV_OK && req_query(r, "filter"))
         rc = filter_parse(model_kind(PV_KIND_event), req_query(r, "filter"), clock_wall_ms(), s->arena, &s->filter, &err);
     if (rc != PV_OK) {
@@ -321,9 +354,11 @@ void events_stop(struct api *a)
     a->events = NULL;
 }
 
+static const char *const with_choices[] = { "object", NULL };
 static const struct model_param stream_query[] = {
     { .name = "filter", .type = PARAM_TEXT, .max = 4096, .doc = "Only events that match, in the filter language." },
     { .name = "types", .type = PARAM_TEXT, .max = 1024, .doc = "Only these types: vm.*,task.finished" },
+    { .name = "with", .type = PARAM_ENUM, .choices = with_choices, .doc = "object: each event carries the object as it is now." },
     { .name = "since", .type = PARAM_INT, .doc = "Begin after this number; the header Last-Event-ID wins." },
     { 0 },
 };

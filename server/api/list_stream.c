@@ -17,6 +17,8 @@ struct stream {
     struct list_query l;
     struct store_position at;
     bool csv, begun, ended;
+    uint16_t *columns;          /* CSV: fields in the order fields= names them */
+    size_t ncolumns;
 };
 
 bool list_stream_wanted(struct req *r)
@@ -105,8 +107,8 @@ static int write_row(void *ctx, const struct model_row *row, struct pv_err *err)
     }
     model_id_text(row->kind->number, &row->id, id);
     buf_text(out, id);
-    for (size_t i = 0; i < shape->nfields; i++) {
-        const struct model_field *f = &shape->kind->fields[shape->fields[i]];
+    for (size_t i = 0; i < s->ncolumns; i++) {
+        const struct model_field *f = &shape->kind->fields[s->columns[i]];
 
         buf_char(out, ',');
         csv_value(s->r, out, f, &row->values[f->index]);
@@ -120,9 +122,42 @@ static void csv_head(const struct stream *s, struct buf *out)
     const struct model_shape *shape = s->l.q.shape;
 
     buf_text(out, "id");
-    for (size_t i = 0; i < shape->nfields; i++)
-        buf_printf(out, ",%s", shape->kind->fields[shape->fields[i]].path);
+    for (size_t i = 0; i < s->ncolumns; i++)
+        buf_printf(out, ",%s", shape->kind->fields[s->columns[i]].path);
     buf_text(out, "\r\n");
+}
+
+static void add_column(struct stream *s, uint16_t field)
+{
+    for (size_t i = 0; i < s->ncolumns; i++)
+        if (s->columns[i] == field)
+            return;
+    s->columns[s->ncolumns++] = field;
+}
+
+/* As fields= says, a prefix standing for all below it; what it does not name follows. */
+static bool choose_columns(struct stream *s)
+{
+    const struct model_shape *shape = s->l.q.shape;
+    const char *fields = req_query(s->r, "fields");
+
+    s->columns = arena_alloc(s->r->arena, (shape->nfields + 1) * sizeof(*s->columns));
+    if (!s->columns)
+        return false;
+    for (const char *p = fields; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+        size_t len = strcspn(p, ",");
+        const struct model_field *named = model_field(shape->kind, p, len);
+
+        for (size_t i = 0; i < shape->nfields; i++) {
+            const struct model_field *f = &shape->kind->fields[shape->fields[i]];
+
+            if (f == named || (!named && strncmp(f->path, p, len) == 0 && f->path[len] == '.'))
+                add_column(s, f->index);
+        }
+    }
+    for (size_t i = 0; i < shape->nfields; i++)
+        add_column(s, shape->fields[i]);
+    return true;
 }
 
 static int next_block(void *ctx, struct buf *out)
@@ -151,12 +186,14 @@ enum req_result list_stream(struct req *r, const struct list_query *l)
     struct pv_err err = { 0 };
     char now[CLOCK_TEXT_LEN];
 
-    if (!s) {
+    if (s) {
+        s->r = r;
+        s->l = *l;
+    }
+    if (!s || !choose_columns(s)) {
         pv_fail(&err, PV_ENOMEM, "no memory for the stream");
         return reply_problem(r, &err);
     }
-    s->r = r;
-    s->l = *l;
     s->l.q.sort = s->l.sort;
     s->l.q.limit = BLOCK;
     s->csv = strstr(req_header(r, "Accept"), "text/csv") != NULL;

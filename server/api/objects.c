@@ -174,41 +174,6 @@ static void write_usage(struct req *r, struct jsonw *w, const struct model_row *
     jsonw_end(w);
 }
 
-static void write_expanded_one(struct req *r, struct jsonw *w, const char *key, enum pv_kind kind,
-                               const struct pv_id *id)
-{
-    const struct model_shape *shape;
-    struct model_row *row;
-
-    if (model_shape_make(model_kind(kind), NULL, MODEL_VIEW_SUMMARY, r->arena, &shape, NULL) == PV_OK &&
-        store_row_get(api_of(r)->store, shape, id, r->arena, &row, NULL) == PV_OK)
-        model_write_json(w, key, shape, row);
-    else
-        jsonw_null(w, key);
-}
-
-static void write_expanded(struct req *r, struct jsonw *w, const struct list_query *l,
-                           const struct model_row *row)
-{
-    jsonw_object(w, "expanded");
-    for (size_t i = 0; i < l->nexpand; i++) {
-        const struct model_field *f = l->expand[i];
-        const struct model_value *v = &row->values[f->index];
-
-        if (f->type == MODEL_REFS) {
-            jsonw_array(w, f->path);
-            for (size_t k = 0; v->set && k < v->len; k++)
-                write_expanded_one(r, w, NULL, f->ref, &v->refs[k].id);
-            jsonw_end(w);
-        } else if (v->set) {
-            write_expanded_one(r, w, f->path, f->ref, &v->id);
-        } else {
-            jsonw_null(w, f->path);
-        }
-    }
-    jsonw_end(w);
-}
-
 void object_write(struct req *r, struct jsonw *w, const struct list_query *l,
                   const struct model_row *row)
 {
@@ -216,8 +181,6 @@ void object_write(struct req *r, struct jsonw *w, const struct list_query *l,
     model_write_members(w, l->q.shape, row);
     if (l->q.shape->usage)
         write_usage(r, w, row);
-    if (l->nexpand > 0)
-        write_expanded(r, w, l, row);
     jsonw_end(w);
 }
 
@@ -412,7 +375,8 @@ enum req_result object_reply(struct req *r, int status, enum pv_kind kind, const
         return reply_problem(r, &err);
     if (status == 201) {
         model_id_text(kind, id, text);
-        reply_headerf(r, "Location", API_BASE "/%s/%s", model_kind(kind)->plural, text);
+        r->made = arena_printf(r->arena, API_BASE "/%s/%s", model_kind(kind)->plural, text);
+        reply_header(r, "Location", r->made ? r->made : r->path);
     }
     reply_headerf(r, "ETag", "\"%s-%" PRId64 "\"", model_kind(kind)->name,
                   model_number(row, model_field(model_kind(kind), "version", 7)->index));

@@ -186,10 +186,6 @@ static int write_kind(struct jsonw *w, const struct model_kind *k, struct arena 
     nullable(w, "object");
     jsonw_str(w, "description", "Volatile numbers, when fields= names usage.");
     jsonw_end(w);
-    jsonw_object(w, "expanded");
-    jsonw_str(w, "type", "object");
-    jsonw_str(w, "description", "What expand= names, in full.");
-    jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
     return PV_OK;

@@ -3,8 +3,10 @@
 #include "server/api/internal.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
@@ -76,6 +78,45 @@ static int check_pins(const json_t *body, struct pv_err *err)
     return PV_OK;
 }
 
+/* A URL of a scheme that drivers speak, or a bare host; never an address where machines keep their own secrets. */
+static int check_endpoint(const json_t *body, struct pv_err *err)
+{
+    static const char *const schemes[] = { "https://", "http://", "sim://", "example://" };
+    static const char *const never[] = { "169.254.", "[fe80:", "metadata.google.internal", "100.100.100.200" };
+    const char *endpoint = json_string_value(json_object_get(body, "endpoint"));
+    const char *host = endpoint;
+    const char *why = NULL;
+
+    if (!endpoint || !*endpoint)
+        return PV_OK;
+    if (strstr(endpoint, "://")) {
+        host = NULL;
+        for (size_t i = 0; i < PV_COUNT(schemes); i++)
+            if (str_starts(endpoint, schemes[i]))
+                host = endpoint + strlen(schemes[i]);
+        if (!host)
+            why = "this kind of address is not supported; say https://host/...";
+    }
+    if (!why && (!*host || strpbrk(endpoint, " \t\"<>\\^`{|}")))
+        why = "this is not an address; say https://host/... or a host name";
+    for (size_t i = 0; !why && i < PV_COUNT(never); i++)
+        if (strncasecmp(host, never[i], strlen(never[i])) == 0)
+            why = "link-local and metadata addresses are refused: they may hold secrets of this machine";
+    if (!why)
+        return PV_OK;
+    pv_fail_as(err, "validation-failed", "endpoint: %s", why);
+    pv_err_pointer(err, "/endpoint");
+    return PV_EINVAL;
+}
+
+/* What the tables of members cannot say. */
+static int check_connection(const json_t *body, struct pv_err *err)
+{
+    int rc = check_pins(body, err);
+
+    return rc == PV_OK ? check_endpoint(body, err) : rc;
+}
+
 /* The password leaves the body for good; *sealed is NULL when there is none. */
 static int seal_password(struct req *r, const struct pv_id *id, char **sealed, struct pv_err *err)
 {
@@ -100,7 +141,7 @@ static enum req_result provider_create(struct req *r)
     char *sealed = NULL;
     int rc;
 
-    if (options_read(r, r->route->kind, &o, &err) != PV_OK || check_pins(r->json, &err) != PV_OK)
+    if (options_read(r, r->route->kind, &o, &err) != PV_OK || check_connection(r->json, &err) != PV_OK)
         return reply_problem(r, &err);
     if (idempotency_replayed(r, &o))
         return REQ_DONE;
@@ -139,7 +180,7 @@ static enum req_result provider_change(struct req *r)
     if (rc == PV_OK)
         rc = options_read(r, r->route->kind, &o, &err);
     if (rc == PV_OK)
-        rc = check_pins(r->json, &err);
+        rc = check_connection(r->json, &err);
     if (rc == PV_OK)
         rc = seal_password(r, &id, &sealed, &err);
     if (rc == PV_OK)
@@ -200,7 +241,7 @@ static enum req_result provider_probe(struct req *r)
 {
     struct pv_err err = { 0 };
 
-    if (check_pins(r->json, &err) != PV_OK || core_probe(api_of(r)->core, r->json, probed, r, &err) != PV_OK)
+    if (check_connection(r->json, &err) != PV_OK || core_probe(api_of(r)->core, r->json, probed, r, &err) != PV_OK)
         return reply_problem(r, &err);
     return REQ_LATER;
 }

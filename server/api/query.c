@@ -138,13 +138,58 @@ static int parse_fields(const struct model_kind *kind, const char *parameter, co
 static bool can_facet(const struct model_field *f)
 {
     return (f->flags & MODEL_SEARCH) && !(f->flags & MODEL_COMPUTED) &&
-           (f->type == MODEL_ENUM || f->type == MODEL_BOOL || f->type == MODEL_REF ||
-            f->type == MODEL_STR);
+           (f->type == MODEL_ENUM || f->type == MODEL_BOOL || f->type == MODEL_REF);
 }
 
 static bool can_expand(const struct model_field *f)
 {
     return f->type == MODEL_REF || f->type == MODEL_REFS;
+}
+
+/* What expand= names, for the shape's write_ref. */
+struct expander {
+    struct req *r;
+    const struct model_field *fields[8];
+    size_t n;
+};
+
+static bool write_expanded(void *ctx, struct buf *out, const struct model_field *f, const struct pv_id *id)
+{
+    struct expander *e = ctx;
+    const struct model_shape *shape;
+    struct model_row *row;
+    struct arena *scratch;
+    struct jsonw w;
+    bool named = false, written = false;
+
+    for (size_t i = 0; i < e->n; i++)
+        named = named || e->fields[i] == f;
+    scratch = named ? arena_new(16u << 10, 4u << 20) : NULL;
+    if (scratch && model_shape_make(model_kind(f->ref), NULL, MODEL_VIEW_SUMMARY, scratch, &shape, NULL) == PV_OK &&
+        store_row_get(api_of(e->r)->store, shape, id, scratch, &row, NULL) == PV_OK) {
+        jsonw_init(&w, out);
+        model_write_json(&w, NULL, shape, row);
+        written = true;
+    }
+    arena_free(scratch);
+    return written;
+}
+
+/* The shape, but with these references in full. */
+static int expand(struct req *r, struct list_query *l, struct pv_err *err)
+{
+    struct model_shape *shape = arena_copy(r->arena, l->q.shape, sizeof(*shape));
+    struct expander *e = arena_alloc(r->arena, sizeof(*e));
+
+    if (!shape || !e)
+        return pv_fail(err, PV_ENOMEM, "no memory for expand");
+    e->r = r;
+    e->n = l->nexpand;
+    memcpy(e->fields, l->expand, sizeof(e->fields));
+    shape->write_ref = write_expanded;
+    shape->write_ref_ctx = e;
+    l->q.shape = shape;
+    return PV_OK;
 }
 
 int query_shape(struct req *r, const struct model_kind *kind, enum model_view view,
@@ -164,8 +209,10 @@ int query_shape(struct req *r, const struct model_kind *kind, enum model_view vi
     }
     if (model_shape_make(kind, fields, view, r->arena, &out->q.shape, err) != PV_OK)
         return err->rc;
-    return parse_fields(kind, "expand", req_query(r, "expand"), can_expand, "expanded", out->expand,
-                        PV_COUNT(out->expand), &out->nexpand, err);
+    if (parse_fields(kind, "expand", req_query(r, "expand"), can_expand, "expanded", out->expand,
+                     PV_COUNT(out->expand), &out->nexpand, err) != PV_OK)
+        return err->rc;
+    return out->nexpand > 0 ? expand(r, out, err) : PV_OK;
 }
 
 /* Everything that decides which rows come in which order, for cursors and ETags. */

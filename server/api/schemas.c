@@ -67,7 +67,7 @@ const struct named_schema api_schemas[] = {
     { "Drivers", LIST_OF(REF("Driver")) },
     { "Findings", OBJECT("\"ok\",\"findings\"",
                          "\"ok\":" FLAG ",\"findings\":{\"type\":\"array\",\"items\":" OBJECT(
-                             "\"step\",\"ok\"", "\"step\":" TEXT ",\"ok\":" FLAG ",\"detail\":" TEXT ",\"remedy\":" TEXT) "}") },
+                             "\"step\",\"ok\"", "\"step\":" TEXT ",\"ok\":" FLAG ",\"detail\":" TEXT ",\"code\":" TEXT ",\"remedy\":" TEXT) "}") },
     { "Capabilities", LIST_OF(OBJECT("\"name\",\"state\"", "\"name\":" TEXT ",\"state\":{\"enum\":[\"yes\",\"no\",\"limited\"]}"
                                                            ",\"reason\":" TEXT_OR_NULL
                                                            ",\"needs\":{\"type\":\"array\",\"items\":" TEXT "}")) },

@@ -40,7 +40,8 @@ static enum req_result write_task(struct req *r, const struct pv_id *task, bool 
         store_row_get(api_of(r)->store, l.q.shape, task, r->arena, &row, &err) != PV_OK)
         return reply_problem(r, &err);
     model_id_text(PV_KIND_task, task, id);
-    reply_headerf(r, "Location", API_BASE "/tasks/%s", id);
+    r->made = arena_printf(r->arena, API_BASE "/tasks/%s", id);
+    reply_header(r, "Location", r->made ? r->made : r->path);
     if (!final)
         reply_header(r, "Retry-After", "1");
     object_write(r, reply_json(r, final ? 200 : 202), &l, row);

@@ -98,6 +98,7 @@ struct req {
     struct caller caller;
     void *app;                      /* router_config.app */
     void *handler_data;             /* a REQ_LATER handler's own */
+    const char *made;               /* path of the object that a handler made, for the audit; or NULL */
     const char *problem_more;       /* JSON members ("a":1,"b":2) that a problem answer gets, or NULL */
 };
 

@@ -20,6 +20,7 @@
 #include <polyvisor/id.h>
 
 struct arena;
+struct buf;
 struct jsonw;
 struct pv_err;
 
@@ -218,6 +219,9 @@ struct model_shape {
     bool has_id;                    /* `id` and `kind` are shown */
     const struct model_shape *const *children;  /* embedded child kinds, ended by NULL */
     bool usage;                     /* `usage` was asked for */
+    /* Writes a reference in another form (expand=) and says true, or false for the usual one; NULL: all as usual. */
+    bool (*write_ref)(void *ctx, struct buf *out, const struct model_field *f, const struct pv_id *id);
+    void *write_ref_ctx;
     const char **literal;           /* private to model_write_json */
 };
 

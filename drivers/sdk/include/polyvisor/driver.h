@@ -144,7 +144,7 @@ struct pv_driver {
     const char *operations;     /* JSON array of the operations it implements: ["vm.start", ...] */
 
     /* Is there what `config` says, and what will work? *report: JSON array of findings in the order they were
-     * tried, each {step, ok, detail, remedy?, data?}; freed with free_text. PV_OK also when a step failed (ok:
+     * tried, each {step, ok, detail, code?, remedy?, data?}; freed with free_text. PV_OK also when a step failed (ok:
      * false), a failure only when nothing could be found out. Stores nothing, changes nothing.
      * `config`: JSON {name, endpoint, username, settings{}, tls{mode, ca_pem, pins[]}}; the same for open. */
     int (*probe)(const struct pv_host *host, const char *config, uint64_t call, char **report,
