@@ -122,6 +122,13 @@ static void take_update(struct changes *ch, const xmlNode *update)
     n = tree_find(m.tree, ref.id);
     if (n)
         n->seen = ch->v->listing;
+    if (n && n->refreshed) {
+        /* This may have been on its way before a refresh told something newer: what counts is another look. */
+        n->refreshed = false;
+        remember(ch, &ch->reread, &ref);
+        pthread_mutex_unlock(&ch->v->lock);
+        return;
+    }
     if (strcmp(ref.type, "VirtualMachine") == 0)
         vm_update(ch, &m, &ref, update, strcmp(kind, "enter") == 0);
     else

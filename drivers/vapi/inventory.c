@@ -518,6 +518,7 @@ int inventory_refresh(struct vapi *v, const struct call *c, uint32_t kind, const
                       struct pv_err *err)
 {
     struct pv_builder *b;
+    struct tree_node *n;
     struct moref ref;
     int rc;
 
@@ -533,6 +534,11 @@ int inventory_refresh(struct vapi *v, const struct call *c, uint32_t kind, const
     rc = inventory_reread(v, c, &ref, 1, false, b, err);
     if (rc == PV_OK)
         rc = pv_builder_send(b);
+    pthread_mutex_lock(&v->lock);
+    n = tree_find(v->tree, ref.id);
+    if (n)
+        n->refreshed = true;
+    pthread_mutex_unlock(&v->lock);
     pthread_mutex_unlock(&v->order);
     pv_builder_free(b);
     return rc;

@@ -38,6 +38,7 @@ struct tree_node {
     char *id, *name, *parent; /* parent "" : none. Notes: key, text, id */
     char vim_type[48];        /* "VmwareDistributedVirtualSwitch" */
     uint64_t seen;            /* number of the last listing that named it */
+    bool refreshed;           /* a refresh told it anew since the feed last did */
     uint64_t mark;            /* VM: hash of config.changeVersion */
     uint64_t state;           /* VM, host: hash of the states as last read in full */
     int health;               /* as last sent; -1: never */

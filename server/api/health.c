@@ -2,9 +2,11 @@
 /* For monitoring: liveness, health in the forms of Nagios and Zabbix, Prometheus. Never waits for a provider. */
 #include "server/api/internal.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <polyvisor/arena.h>
@@ -421,6 +423,36 @@ static uint64_t resident_bytes(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static uint64_t open_files(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    uint64_t n = 0;
+
+    if (!folder)
+        return 0;
+    while (readdir(folder))
+        n++;
+    closedir(folder);
+    return n > 3 ? n - 3 : 0;   /* ".", ".." and the folder itself */
+}
+
+/* The names every Prometheus client uses. */
+static void write_process(struct req *r, struct buf *out)
+{
+    struct rusage used;
+
+    if (getrusage(RUSAGE_SELF, &used) == 0) {
+        family(out, "process_cpu_seconds_total", "counter", "CPU time of the server.");
+        buf_printf(out, "process_cpu_seconds_total %.3f\n",
+                   (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+    }
+    single(out, "process_resident_memory_bytes", "gauge", "Memory of the server.", resident_bytes());
+    single(out, "process_open_fds", "gauge", "Open files.", open_files());
+    family(out, "process_start_time_seconds", "gauge", "When the server was started.");
+    buf_printf(out, "process_start_time_seconds %.3f\n", (double)api_of(r)->started_ms / 1000);
+}
+
 static void write_providers(struct buf *out, const struct overview *o)
 {
     int64_t now = clock_wall_ms();
@@ -477,7 +509,7 @@ static enum req_result metrics(struct req *r)
     single(out, "polyvisor_http_connections", "gauge", "Open connections.", net.connections);
     single(out, "polyvisor_event_streams", "gauge", "Open event streams.", net.streams);
     single(out, "polyvisor_database_bytes", "gauge", "Size of the database.", store_size_bytes(api_of(r)->store));
-    single(out, "polyvisor_resident_bytes", "gauge", "Memory of the server.", resident_bytes());
+    write_process(r, out);
     return reply_send(r);
 }
 
@@ -493,7 +525,7 @@ static int scrape_vm(void *ctx, const struct model_row *row, struct pv_err *err)
     char id[PV_ID_TEXT];
 
     model_id_text(PV_KIND_vm, &row->id, id);
-    buf_printf(s->out, "polyvisor_vm_info{id=\"%s\",power_state=\"%s\",provider=\"", id,
+    buf_printf(s->out, "polyvisor_vm_info{vm=\"%s\",power_state=\"%s\",provider=\"", id,
                model_enum_text(PV_ENUM_power_state, model_number(row, F(vm, power_state))));
     label(s->out, model_text(row, F(vm, provider)));
     buf_text(s->out, "\",name=\"");
@@ -521,7 +553,7 @@ static void scrape_metric(struct req *r, const struct vm_scrape *s, const struct
         if (!core_usage(api_of(r)->core, PV_KIND_vm, &id, &time_ms, values, have) || !have[index])
             continue;
         model_id_text(PV_KIND_vm, &id, text);
-        buf_printf(s->out, "%s{id=\"%s\"} %" PRIu64 "\n", name, text, values[index]);
+        buf_printf(s->out, "%s{vm=\"%s\"} %" PRIu64 "\n", name, text, values[index]);
     }
 }
 

@@ -31,6 +31,7 @@ Actions (rules are looked at in order, the first that fits is used):
 
 import argparse
 import json
+import os
 import re
 import signal
 import socket
@@ -482,8 +483,12 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, lambda *_: ended.set())
     print(json.dumps({"port": proxy.port, "control": f"http://127.0.0.1:{control.server_port}"}), flush=True)
-    ended.wait()
-    return 0
+    # The signal may reach another thread: only a main thread that wakes up by itself is sure to see it.
+    while not ended.wait(0.2):
+        pass
+    # Threads that hold a connection on order would keep the process.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
