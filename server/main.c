@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <polyvisor/buf.h>
 #include <polyvisor/cleanup.h>
 #include <polyvisor/clock.h>
 #include <polyvisor/err.h>
@@ -54,6 +55,7 @@ static void usage(void)
            "  --set KEY=VALUE     one setting, as in the file\n"
            "  --demo              add a simulated estate: 2 vCenters, 6 Hyper-V hosts, 500 VMs\n"
            "  --check             check settings, database and drivers, then end\n"
+           "  --print-openapi     print the description of the API (OpenAPI 3.1), then end\n"
            "  --version           print the version\n"
            "  --help              print this\n\n"
            "Settings:\n");
@@ -65,13 +67,14 @@ static void usage(void)
            "SIGTERM ends it.\n");
 }
 
-enum { OPT_CONFIG = 256, OPT_DATA, OPT_LISTEN, OPT_SET, OPT_DEMO, OPT_CHECK, OPT_VERSION, OPT_HELP };
+enum { OPT_CONFIG = 256, OPT_DATA, OPT_LISTEN, OPT_SET, OPT_DEMO, OPT_CHECK, OPT_VERSION, OPT_HELP, OPT_OPENAPI };
 
 static const struct option options[] = {
     { "config", required_argument, NULL, OPT_CONFIG }, { "data", required_argument, NULL, OPT_DATA },
     { "listen", required_argument, NULL, OPT_LISTEN }, { "set", required_argument, NULL, OPT_SET },
     { "demo", no_argument, NULL, OPT_DEMO },           { "check", no_argument, NULL, OPT_CHECK },
     { "version", no_argument, NULL, OPT_VERSION },     { "help", no_argument, NULL, OPT_HELP },
+    { "print-openapi", no_argument, NULL, OPT_OPENAPI },
     { NULL, 0, NULL, 0 },
 };
 
@@ -83,6 +86,21 @@ static int set_pair(struct config *c, const char *pair, struct pv_err *err)
     if (!equals || !str_copy_n(key, sizeof(key), pair, (size_t)(equals - pair)))
         return pv_fail(err, PV_EINVAL, "--set %s: KEY=VALUE is wanted", pair);
     return config_set(c, key, equals + 1, err);
+}
+
+static int print_openapi(void)
+{
+    struct pv_err err = { 0 };
+    struct buf out;
+    int status = 0;
+
+    buf_init(&out, 16u << 20);
+    if (api_describe(&out, &err) != PV_OK || fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0) {
+        fprintf(stderr, "polyvisord: %s\n", err.message[0] ? err.message : "cannot write");
+        status = 1;
+    }
+    buf_free(&out);
+    return status;
 }
 
 /* The file first, whatever its place among the arguments: arguments win. Answers an exit status, -1 to go on. */
@@ -123,6 +141,8 @@ static int read_arguments(struct config *c, int argc, char **argv)
             case OPT_VERSION:
                 printf("polyvisord %s\n", PV_VERSION);
                 return 0;
+            case OPT_OPENAPI:
+                return print_openapi();
             case OPT_HELP:
                 usage();
                 return 0;

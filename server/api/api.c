@@ -59,6 +59,25 @@ void api_stop(struct api *a)
     free(a);
 }
 
+int api_describe(struct buf *out, struct pv_err *err)
+{
+    struct api a = { .arena = arena_new(256u << 10, 4u << 20) };
+    int rc = a.arena ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for the API");
+
+    buf_init(&a.openapi, 8u << 20);
+    if (rc == PV_OK)
+        rc = routes_build(&a, err);
+    if (rc == PV_OK)
+        rc = openapi_build(&a, err);
+    if (rc == PV_OK) {
+        buf_append(out, a.openapi.data, a.openapi.len);
+        rc = buf_ok(out) ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for the API description");
+    }
+    buf_free(&a.openapi);
+    arena_free(a.arena);
+    return rc;
+}
+
 const struct route *api_routes(const struct api *a)
 {
     return a->routes;

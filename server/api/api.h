@@ -22,6 +22,7 @@
 #include "server/net/router.h"
 
 struct api;
+struct buf;
 struct workers;
 
 struct api_config {
@@ -33,6 +34,8 @@ struct api_config {
 /* Builds the routes and the OpenAPI document. */
 int api_start(const struct api_config *config, struct api **out, struct pv_err *err);
 void api_stop(struct api *a);
+/* Appends the OpenAPI document, which needs no server: it follows from the tables alone. */
+int api_describe(struct buf *out, struct pv_err *err);
 /* For net_config. */
 const struct route *api_routes(const struct api *a);
 int api_authorise(struct req *r, struct pv_err *err);
