@@ -172,8 +172,13 @@ static void locks_init(struct core *c)
 
 static void core_free(struct core *c)
 {
-    while (c->nproviders > 0)
-        provider_put(c->providers[--c->nproviders]);
+    while (c->nproviders > 0) {
+        struct provider *p = c->providers[--c->nproviders];
+
+        /* Those waiting hold their task, it holds the provider: only this ends the circle. */
+        provider_sync_forget(p);
+        provider_put(p);
+    }
     free(c->providers);
     tasks_free(c);
     table_free(&c->identities);

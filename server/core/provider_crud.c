@@ -645,8 +645,10 @@ int core_provider_delete(struct core *c, const struct core_actor *by, const stru
     events_init(&r.events, c);
     rc = delete_rows(&r, err);
     events_free(&r.events);
-    if (rc == PV_OK && providers_remove(c, p))
+    if (rc == PV_OK && providers_remove(c, p)) {
+        provider_sync_forget(p);
         provider_put(p);
+    }
     if (rc != PV_OK) {
         /* What is left can be read again. */
         pthread_mutex_lock(&p->lock);

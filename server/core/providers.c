@@ -23,7 +23,6 @@ void provider_put(struct provider *p)
     if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     inventory_free(p);
-    provider_sync_forget(p);
     json_decref(p->capabilities);
     free(p->cursor);
     free(p->reason_json);
