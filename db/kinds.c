@@ -225,6 +225,8 @@ static void create_indexes(struct query *q, const struct model_kind *k)
     case PV_KIND_provider:
     case PV_KIND_tag:
     case PV_KIND_user:
+    case PV_KIND_group:
+    case PV_KIND_role:
         query_printf(q, "CREATE UNIQUE INDEX IF NOT EXISTS u_%s ON %s (\"name_f\");\n", k->name,
                      k->table);
         break;

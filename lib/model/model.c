@@ -128,21 +128,38 @@ static const struct model_metric metrics[] = {
 #define ROLE_BIT(role) (1u << PV_ROLE_##role)
 static const struct {
     const char *text;
+    bool global;
     uint32_t roles;
 } permissions[] = {
 #define VIEWER ROLE_BIT(VIEWER)
 #define OPERATOR ROLE_BIT(OPERATOR)
+#define INFRA_ADMIN ROLE_BIT(INFRA_ADMIN)
+#define AUDITOR ROLE_BIT(AUDITOR)
 #define MONITOR ROLE_BIT(MONITOR)
+#define AUTOMATION ROLE_BIT(AUTOMATION)
+#define VM_KEEPERS (ROLE_BIT(VM_ADMIN) | INFRA_ADMIN)
+#define OPERATORS (OPERATOR | VM_KEEPERS | AUTOMATION)
+#define READERS (VIEWER | OPERATORS | AUDITOR)
 #define ADMIN_ONLY 0
 #define ALL UINT32_MAX
-#define PERM(name, t, r) { t, (r) | ROLE_BIT(ADMIN) },
+#define SCOPED false
+#define GLOBAL true
+#define PERM(name, t, reach, r) { t, reach, (r) | ROLE_BIT(ADMIN) },
 #include "model/permissions.def"
 #undef PERM
 #undef VIEWER
 #undef OPERATOR
+#undef INFRA_ADMIN
+#undef AUDITOR
 #undef MONITOR
+#undef AUTOMATION
+#undef VM_KEEPERS
+#undef OPERATORS
+#undef READERS
 #undef ADMIN_ONLY
 #undef ALL
+#undef SCOPED
+#undef GLOBAL
 };
 
 const struct model_kind *model_kind(enum pv_kind number)
@@ -307,15 +324,32 @@ void model_id_text(enum pv_kind kind, const struct pv_id *id, char out[PV_ID_TEX
 
 const char *model_permission_text(int permission)
 {
+    if (permission == PERM_EVENT_READ)
+        return "read"; /* of anything */
     if (permission < 0 || permission >= PERM_COUNT)
         return "";
     return permissions[permission].text;
+}
+
+int model_permission(const char *text, size_t len)
+{
+    for (int p = PERM_NONE + 1; p < PERM_COUNT; p++)
+        if (strlen(permissions[p].text) == len && memcmp(permissions[p].text, text, len) == 0)
+            return p;
+    return -1;
+}
+
+bool model_permission_global(int permission)
+{
+    return permission >= 0 && permission < PERM_COUNT && permissions[permission].global;
 }
 
 bool model_role_may(enum pv_role role, int permission)
 {
     if (permission == PERM_PUBLIC)
         return true;
+    if (permission == PERM_EVENT_READ)
+        return role != PV_ROLE_NONE && role != PV_ROLE_MONITOR;
     if (permission < 0 || permission >= PERM_COUNT)
         return false;
     return (permissions[permission].roles >> role) & 1u;

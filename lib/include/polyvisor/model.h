@@ -144,14 +144,20 @@ void model_id_text(enum pv_kind kind, const struct pv_id *id, char out[PV_ID_TEX
 /* ------------------------------------------------------------------ permissions and roles */
 
 enum pv_permission {
-#define PERM(name, text, roles) PERM_##name,
+#define PERM(name, text, reach, roles) PERM_##name,
 #include "model/permissions.def"
 #undef PERM
-    PERM_COUNT,
+    PERM_COUNT,             /* at most 64 */
+    PERM_EVENT_READ = 253,  /* what happens to objects: readable where the object is; any reading permission will do */
     PERM_PUBLIC = 254,      /* no sign-in needed */
 };
 const char *model_permission_text(int permission);
-/* May somebody with this role? ADMIN may everything, NONE nothing but PERM_NONE. */
+/* By its text; -1 if there is none. */
+int model_permission(const char *text, size_t len);
+/* Given by grants on everything alone. */
+bool model_permission_global(int permission);
+/* Has the built-in role this permission? ADMIN has all, NONE nothing but PERM_NONE. What a caller may is decided by
+ * server/auth/access.h alone. */
 bool model_role_may(enum pv_role role, int permission);
 
 /* ------------------------------------------------------------------ rows */
