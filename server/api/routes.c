@@ -217,7 +217,7 @@ static int add_operations(struct api *a, const struct model_kind *k, struct pv_e
     for (const struct model_operation *op = model_operations; op->name && rc == PV_OK; op++) {
         bool everywhere = op->kind == PV_KIND_NONE && k->owner == PV_KIND_NONE && (k->flags & MODEL_SYNCED);
 
-        if (op->kind != k->number && !everywhere)
+        if ((op->kind != k->number && !everywhere) || op->place || op->live)
             continue;
         any = true;
         rc = add_operation(a, op, k, err);

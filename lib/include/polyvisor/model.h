@@ -264,6 +264,11 @@ struct model_param {
     enum pv_kind ref;               /* ID: of this kind, NONE: any */
     const struct model_param *members; /* OBJECT; LIST: of objects. NULL: LIST of texts, OBJECT of anything */
     const char *needs;              /* capability it depends on */
+    /* May be given only while the VM is off, unless the provider has this capability; "": always off. NULL: any time. */
+    const char *off_unless;
+    const char *hot_field;          /* ... and unless this field of the VM says false: "cpu.hot_add" */
+    const char *preset;             /* what the server fills in when it is not given, as JSON text; NULL: nothing */
+    bool subject;                   /* ID: the first of these that is given is the operation's subject */
     const char *doc;
 };
 
@@ -278,15 +283,22 @@ struct model_operation {
     int permission;
     uint32_t from;                  /* states it works from; 0: does not look at the power state */
     uint32_t no_op;                 /* states in which there is nothing to do: succeeds, changed false */
+    uint32_t from_force;            /* states it works from, too, with the parameter force */
+    const char *off_unless;         /* as of a parameter: only while the VM is off, unless ... */
+    bool template_too;              /* works on templates as well */
     enum pv_power_state target;     /* state after success, UNKNOWN: does not say */
     enum pv_activity activity;      /* shown while it runs */
     const char *capability;         /* NULL: its name */
     bool core;                      /* done by the server itself, not by the driver */
     bool safe_to_repeat;            /* doing it twice is doing it once */
     const struct model_param *params; /* NULL: none */
+    bool place;                     /* not about an object of `kind` but about a place: see model_param.subject */
+    bool patch;                     /* done by PATCH of the object, too, when a member is not one of our own fields */
+    bool live;                      /* no task: the driver answers within ten seconds, or 504 */
     const char *path;               /* NULL: /<plural>/{id}/actions/<verb> */
     const char *method;             /* NULL: POST */
     enum pv_kind result;            /* kind of object it makes */
+    bool removes;                   /* the subject is gone afterwards */
     const char *title;              /* menu text: "Start" */
     const char *doc;
 };
