@@ -29,6 +29,7 @@ static const struct key {
     KEY("tls_cert", TEXT, tls_cert, "PEM file of the certificate; made by itself when not given"),
     KEY("tls_key", TEXT, tls_key, "PEM file of its key"),
     KEY("trusted_proxy", TEXT, trusted_proxy, "address whose X-Forwarded-For counts"),
+    KEY("web", TEXT, web, "folder of the browser page, or none"),
     KEY("driver_dir", TEXT, driver_dir, "folder of the drivers"),
     KEY("driver_host", TEXT, driver_host, "the program that runs them"),
     KEY("isolation", ISOLATION, in_process, "process (each driver in its own), or none"),
@@ -58,6 +59,7 @@ int config_defaults(struct config *c, struct pv_err *err)
     slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
+    snprintf(c->web_default, sizeof(c->web_default), "%s/share/polyvisor/web", self);
     snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/lib/polyvisor/drivers", self);
 
     if (geteuid() == 0)

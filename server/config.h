@@ -16,6 +16,8 @@ struct config {
     char data[512];             /* folder of database, keys and certificate */
     char listen[128];
     char driver_dir[512];
+    char web[512];              /* folder of the built browser page; "none"; "": web_default, if it is there */
+    char web_default[512];
     char driver_host[512];      /* the program polyvisor-driverhost */
     char tls_cert[512], tls_key[512];   /* "": made in the data folder */
     char trusted_proxy[64];

@@ -52,6 +52,7 @@ static void usage(void)
            "  --config FILE       read settings from FILE\n"
            "  --data DIR          keep database, keys and certificate in DIR\n"
            "  --listen ADDR:PORT  answer there (127.0.0.1:8443)\n"
+           "  --web DIR           serve the built browser page from DIR\n"
            "  --set KEY=VALUE     one setting, as in the file\n"
            "  --demo              add a simulated estate: 2 vCenters, 6 Hyper-V hosts, 500 VMs\n"
            "  --check             check settings, database and drivers, then end\n"
@@ -67,13 +68,14 @@ static void usage(void)
            "SIGTERM ends it.\n");
 }
 
-enum { OPT_CONFIG = 256, OPT_DATA, OPT_LISTEN, OPT_SET, OPT_DEMO, OPT_CHECK, OPT_VERSION, OPT_HELP, OPT_OPENAPI };
+enum { OPT_CONFIG = 256, OPT_DATA, OPT_LISTEN, OPT_SET, OPT_DEMO, OPT_CHECK, OPT_VERSION, OPT_HELP, OPT_OPENAPI, OPT_WEB };
 
 static const struct option options[] = {
     { "config", required_argument, NULL, OPT_CONFIG }, { "data", required_argument, NULL, OPT_DATA },
     { "listen", required_argument, NULL, OPT_LISTEN }, { "set", required_argument, NULL, OPT_SET },
     { "demo", no_argument, NULL, OPT_DEMO },           { "check", no_argument, NULL, OPT_CHECK },
     { "version", no_argument, NULL, OPT_VERSION },     { "help", no_argument, NULL, OPT_HELP },
+    { "web", required_argument, NULL, OPT_WEB },
     { "print-openapi", no_argument, NULL, OPT_OPENAPI },
     { NULL, 0, NULL, 0 },
 };
@@ -128,6 +130,9 @@ static int read_arguments(struct config *c, int argc, char **argv)
                 break;
             case OPT_LISTEN:
                 rc = config_set(c, "listen", optarg, &err);
+                break;
+            case OPT_WEB:
+                rc = config_set(c, "web", optarg, &err);
                 break;
             case OPT_SET:
                 rc = set_pair(c, optarg, &err);
@@ -261,6 +266,22 @@ static int start_product(struct server *s, struct pv_err *err)
     return rc;
 }
 
+/* The folder of the browser page. One that was asked for has to be there; the usual one may be missing. */
+static const char *web_folder(const struct config *c)
+{
+    char index[600];
+
+    if (strcmp(c->web, "none") == 0)
+        return NULL;
+    if (c->web[0])
+        return c->web;
+    snprintf(index, sizeof(index), "%s/index.html", c->web_default);
+    if (access(index, R_OK) == 0)
+        return c->web_default;
+    log_msg(PV_LOG_INFO, "web.none", "folder=\"%s\"", c->web_default);
+    return NULL;
+}
+
 static int start_net(struct server *s, struct pv_err *err)
 {
     struct config *c = &s->config;
@@ -271,6 +292,7 @@ static int start_net(struct server *s, struct pv_err *err)
         .app = s->api,
         .authorise = api_authorise,
         .finished = api_finished,
+        .web = web_folder(c),
         .trusted_proxy = c->trusted_proxy[0] ? c->trusted_proxy : NULL,
     };
     char folder[600];

@@ -580,14 +580,16 @@ static int by_pattern(const void *a, const void *b)
 static int write_paths(struct jsonw *w, struct api *a, struct pv_err *err)
 {
     const struct route **sorted = arena_alloc(a->arena, a->nroutes * sizeof(const struct route *));
+    size_t n = 0;
 
     if (!sorted)
         return pv_fail(err, PV_ENOMEM, "no memory for the API description");
     for (size_t i = 0; i < a->nroutes; i++)
-        sorted[i] = &a->routes[i];
-    qsort(sorted, a->nroutes, sizeof(const struct route *), by_pattern);
+        if (!(a->routes[i].flags & ROUTE_PAGE))
+            sorted[n++] = &a->routes[i];
+    qsort(sorted, n, sizeof(const struct route *), by_pattern);
     jsonw_object(w, "paths");
-    for (size_t i = 0; i < a->nroutes; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i == 0 || strcmp(sorted[i]->pattern, sorted[i - 1]->pattern) != 0) {
             if (i > 0)
                 jsonw_end(w);

@@ -386,6 +386,13 @@ static enum req_result summary(struct req *r)
     return reply_send(r);
 }
 
+/* ------------------------------------------------------------------ the browser page */
+
+static enum req_result page(struct req *r)
+{
+    return reply_page(r);
+}
+
 static const struct model_param search_query[] = {
     { .name = "q", .type = PARAM_TEXT, .required = true, .min = 1, .max = 256, .doc = "What to look for." },
     { .name = "limit", .type = PARAM_INT, .min = 1, .max = 100, .doc = "At most so many; 20 unless given." },
@@ -414,5 +421,7 @@ const struct route system_routes[] = {
       .doc = "One level of the tree provider, datacenter, cluster, host, VM." },
     { .method = "GET", .pattern = API_BASE "/summary", .permission = PERM_VM_READ, .handler = summary,
       .answer = ANSWER_JSON, .schema = "Summary", .doc = "The numbers of a dashboard." },
+    { .method = "GET", .pattern = "/{...}", .permission = PERM_PUBLIC, .handler = page, .answer = ANSWER_TEXT,
+      .flags = ROUTE_PAGE, .doc = "The browser page." },
     { 0 },
 };

@@ -1,33 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <libdeflate.h>
 
+#include <polyvisor/str.h>
+
 #include "server/net/inside.h"
 
 #define LEVEL 3 /* of 12: a third of the size at little cost; an answer is sent once */
 
-/* RFC 9110, 12.5.3: listed, and not with q=0. */
-bool gzip_wanted(const struct request *r)
-{
-    const char *at = req_header(&r->pub, "Accept-Encoding");
+enum taken { NOT_NAMED, REFUSED, TAKEN };
 
+/* The entry of that name, or "*". */
+static enum taken find_entry(const char *at, const char *wanted)
+{
     while (at && *at) {
+        char q[8] = "1";
         size_t len, name;
-        const char *q;
+        const char *weight;
 
         at += strspn(at, " \t,");
         len = strcspn(at, ",");
         name = strcspn(at, "; \t,");
-        if ((name == 4 && strncasecmp(at, "gzip", 4) == 0) || (name == 1 && *at == '*')) {
-            q = memmem(at, len, "q=", 2);
-            return !q || strtod(q + 2, NULL) > 0;
+        if (name == strlen(wanted) && name > 0 && strncasecmp(at, wanted, name) == 0) {
+            weight = memmem(at, len, "q=", 2);
+            if (weight)
+                str_copy_n(q, sizeof(q), weight + 2, strspn(weight + 2, "0123456789."));
+            return strspn(q, "0.") == strlen(q) ? REFUSED : TAKEN;
         }
         at += len;
     }
-    return false;
+    return NOT_NAMED;
+}
+
+bool encoding_accepted(const struct req *r, const char *coding)
+{
+    const char *list = req_header(r, "Accept-Encoding");
+    enum taken named = find_entry(list, coding);
+
+    return named == TAKEN || (named == NOT_NAMED && find_entry(list, "*") == TAKEN);
+}
+
+bool gzip_wanted(const struct request *r)
+{
+    return encoding_accepted(&r->pub, "gzip");
 }
 
 bool gzip_pack(struct request *r)

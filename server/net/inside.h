@@ -17,6 +17,7 @@
 
 #include <polyvisor/buf.h>
 
+#include "server/net/assets.h"
 #include "server/net/gate.h"
 #include "server/net/router.h"
 #include "server/net/routes.h"
@@ -34,7 +35,7 @@ struct field {
     const char *name, *value;
 };
 
-enum answer_kind { ANSWERED_NOT, ANSWERED_BODY, ANSWERED_STREAM, ANSWERED_SSE };
+enum answer_kind { ANSWERED_NOT, ANSWERED_BODY, ANSWERED_STILL, ANSWERED_STREAM, ANSWERED_SSE };
 
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_WAIT, STAGE_SENT };
 
@@ -105,6 +106,8 @@ struct request {
     const char *content_type;
     struct field *fields, **fields_end;
     struct buf out, packed;
+    const char *still; /* ANSWERED_STILL: what lives as long as net */
+    size_t still_len;
     struct jsonw writer;
     struct stream stream;
     struct sse_stream *sse;
@@ -118,6 +121,7 @@ struct net {
     struct net_config config;
     struct MHD_Daemon *daemon;
     struct routes *routes;
+    struct assets *assets; /* the browser page; NULL: none is installed */
     int listen_fd;
     unsigned port;
     bool tls, loopback;
@@ -176,7 +180,12 @@ int body_end(struct request *r, struct pv_err *err);
 enum MHD_Result reply_queue(struct request *r);
 bool reply_has(const struct request *r, const char *name);
 
+/* An answer whose body stays where it is as long as net lives. */
+void reply_still(struct req *r, int status, const char *content_type, const char *data, size_t len);
+
 /* gzip.c */
+/* RFC 9110, 12.5.3: is this coding ("gzip") among those the client takes? */
+bool encoding_accepted(const struct req *r, const char *coding);
 bool gzip_wanted(const struct request *r);
 /* Packs r->out into r->packed; false: it was not worth it. */
 bool gzip_pack(struct request *r);

@@ -263,6 +263,7 @@ static void net_free(struct net *n)
     if (n->gzip)
         libdeflate_free_compressor(n->gzip);
     routes_free(n->routes);
+    assets_free(n->assets);
     pthread_mutex_destroy(&n->lock);
     pthread_mutex_destroy(&n->streams_lock);
     pthread_mutex_destroy(&n->gzip_lock);
@@ -313,6 +314,8 @@ static int net_open(struct net *n, struct pv_err *err)
     size_t cert_len, key_len = 0;
     int rc = routes_new(n->config.routes, &n->routes, err);
 
+    if (rc == PV_OK && n->config.web)
+        rc = assets_load(n->config.web, &n->assets, err);
     if (rc == PV_OK && n->tls)
         rc = str_read_file(n->config.tls_cert, MAX_PEM, &cert, &cert_len, err);
     if (rc == PV_OK && n->tls)

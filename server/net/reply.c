@@ -104,6 +104,17 @@ enum req_result reply_send(struct req *pub)
     return REQ_DONE;
 }
 
+void reply_still(struct req *pub, int status, const char *content_type, const char *data, size_t len)
+{
+    struct request *r = request_of(pub);
+
+    reply_body(pub, status, content_type);
+    r->answered = ANSWERED_STILL;
+    r->still = data;
+    r->still_len = len;
+    r->complete = true;
+}
+
 enum req_result reply_empty(struct req *pub, int status)
 {
     reply_body(pub, status, NULL);
@@ -210,9 +221,17 @@ static struct MHD_Response *body_response(struct request *r)
     return m;
 }
 
+static struct MHD_Response *still_response(struct request *r)
+{
+    atomic_fetch_add_explicit(&r->net->bytes_out, r->still_len, memory_order_relaxed);
+    return MHD_create_response_from_buffer(r->still_len, (void *)r->still, MHD_RESPMEM_PERSISTENT);
+}
+
 static struct MHD_Response *make_response(struct request *r)
 {
     switch (r->answered) {
+    case ANSWERED_STILL:
+        return still_response(r);
     case ANSWERED_STREAM:
         return stream_response(r);
     case ANSWERED_SSE:

@@ -55,11 +55,13 @@ enum route_flag {
     ROUTE_ETAG = 32,        /* answers ETag, takes If-None-Match */
     ROUTE_NO_AUDIT = 64,    /* an unsafe method that changes nothing */
     ROUTE_MERGE_PATCH = 128, /* takes application/merge-patch+json too */
+    ROUTE_PAGE = 256,       /* no part of the API: not in its description */
 };
 
 struct route {
     const char *method;             /* "GET" ...; HEAD and OPTIONS follow by themselves */
-    const char *pattern;            /* "/api/v1/vms/{id}"; {name} matches one path segment */
+    const char *pattern;            /* "/api/v1/vms/{id}"; {name} matches one path segment; at its end {...} matches all
+                                     * that is below and that no literal segment beside it begins */
     int permission;                 /* enum pv_permission, PERM_PUBLIC: no sign-in */
     enum req_result (*handler)(struct req *r);
     enum answer answer;
@@ -133,6 +135,10 @@ struct jsonw *reply_problem_open(struct req *r, const struct pv_err *err);
 enum req_result reply_stream(struct req *r, int status, const char *content_type,
                              int (*next)(void *ctx, struct buf *out), void (*release)(void *ctx), void *ctx);
 
+/* The file of the browser page that the path names; for addresses of the page itself (no dot in them) its index.html.
+ * Without a page: 404, with words for people. */
+enum req_result reply_page(struct req *r);
+
 /* For REQ_LATER (any reply but reply_sse may be made by then): nothing of the request is touched by net until req_finish, which sends the answer filled in. The
  * client may have gone meanwhile; req_finish is called all the same. */
 void req_finish(struct req *r);
@@ -149,6 +155,7 @@ struct net_config {
     int (*authorise)(struct req *r, struct pv_err *err);
     /* After the answer is made: for audit and metrics. r->route is NULL where none was found or the gate refused. */
     void (*finished)(struct req *r, int status, int64_t took_us);
+    const char *web;                /* folder of the built browser page, read at start; NULL: there is none */
     const char *trusted_proxy;      /* address whose X-Forwarded-For counts ("unix": of a Unix socket); NULL: none */
 };
 

@@ -16,6 +16,7 @@ struct node {
     struct node *literals; /* children, sorted once all are known */
     size_t nliterals;
     struct node *parameter; /* child for "{name}" */
+    struct node *rest;      /* child for "{...}": everything below, and the place itself */
     const struct route *routes[GATE_METHODS];
     uint32_t allowed;
 };
@@ -69,6 +70,11 @@ static bool is_param(const struct segment *s)
     return s->len > 2 && s->text[0] == '{' && s->text[s->len - 1] == '}';
 }
 
+static bool is_rest(const struct segment *s)
+{
+    return s->len == 5 && memcmp(s->text, "{...}", 5) == 0;
+}
+
 static struct node *child_literal(struct node *parent, const struct segment *s)
 {
     struct node *grown;
@@ -89,6 +95,11 @@ static struct node *child_literal(struct node *parent, const struct segment *s)
 
 static struct node *child_for(struct node *parent, const struct segment *s)
 {
+    if (is_rest(s)) {
+        if (!parent->rest)
+            parent->rest = calloc(1, sizeof(*parent->rest));
+        return parent->rest;
+    }
     if (!is_param(s))
         return child_literal(parent, s);
     if (!parent->parameter)
@@ -109,7 +120,9 @@ static int add(struct routes *r, const struct route *route, struct pv_err *err)
         !route->handler || !split(route->pattern, strlen(route->pattern), segments, &n))
         return pv_fail(err, PV_EINVAL, "route %s %s is malformed", route->method, route->pattern);
     for (size_t i = 0; i < n; i++) {
-        params += is_param(&segments[i]);
+        params += is_param(&segments[i]) && !is_rest(&segments[i]);
+        if (is_rest(&segments[i]) && i + 1 < n)
+            return pv_fail(err, PV_EINVAL, "route %s goes on behind {...}", route->pattern);
         at = child_for(at, &segments[i]);
         if (!at)
             return pv_fail(err, PV_ENOMEM, "no memory for routes");
@@ -143,6 +156,7 @@ static void clear(struct node *n)
     if (n->parameter)
         clear(n->parameter);
     free(n->parameter);
+    free(n->rest); /* has nothing below it */
 }
 
 void routes_free(struct routes *r)
@@ -198,7 +212,7 @@ static const struct node *walk(const struct node *n, const struct segment *s, si
     const struct node *found = NULL, *next;
 
     if (left == 0)
-        return n->allowed ? n : NULL;
+        return n->allowed ? n : n->rest;
     next = find_literal(n, s);
     if (next)
         found = walk(next, s + 1, left - 1, taken, depth + 1);
@@ -207,6 +221,9 @@ static const struct node *walk(const struct node *n, const struct segment *s, si
         if (found)
             *taken |= 1u << depth;
     }
+    /* What a literal segment begins is a place of its own: a wrong address there stays wrong. */
+    if (!found && !next)
+        found = n->rest;
     return found;
 }
 
