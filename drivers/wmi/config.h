@@ -38,6 +38,7 @@ struct config {
     enum config_auth auth;
     enum httpc_tls tls;
     char *ca_pem;
+    char *client_certificate; /* PEM, or NULL */
     char **pins;
     size_t npins;
     bool events;

@@ -11,7 +11,7 @@
  *   PV_EAUTH     the host refused the account; asked once, then remembered:
  *                every later call fails at once until wsman_retry_login (no
  *                account is ever locked by us)
- *   PV_EDENIED   rights; PV_ENOENT no such instance, class or namespace
+ *   PV_EPERM     rights; PV_ENOENT no such instance, class or namespace
  *   PV_ELIMIT    a quota; further calls wait by themselves (back-off)
  *   PV_EUNKNOWN  a method or Put that changes something was sent, and what
  *                became of it is not known: read, never repeat
@@ -135,7 +135,7 @@ struct wsman_subscription;
 typedef int (*wsman_event_fn)(void *ctx, enum wsman_event event, struct cim_instance *target,
                               struct pv_err *err);
 /* WQL such as "SELECT * FROM __InstanceOperationEvent WITHIN 5 WHERE TargetInstance ISA 'Msvm_ComputerSystem'".
- * PV_EUNSUPPORTED: this host grants none; remembered. */
+ * PV_ENOTSUP: this host grants none; remembered. */
 int wsman_subscribe(struct wsman *w, const struct call *c, enum cim_ns ns, const char *wql,
                     struct wsman_subscription **out, struct pv_err *err);
 /* Waits up to wait_ms for events; PV_OK with no call of fn when there were none. PV_ENOENT: the subscription is over,

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# The Hyper-V driver: its tables of WMI classes are made of drivers/wmi/schema/*.json.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+set(wmi_out ${PROJECT_BINARY_DIR}/wmi)
+set(wmi_schema ${PROJECT_SOURCE_DIR}/drivers/wmi/schema)
+file(GLOB wmi_inputs CONFIGURE_DEPENDS ${wmi_schema}/*.json)
+set(wmi_made ${wmi_out}/wmi_classes.h ${wmi_out}/wmi_classes.c ${wmi_out}/wmi_errors.c)
+add_custom_command(OUTPUT ${wmi_made}
+    COMMAND ${Python3_EXECUTABLE} ${wmi_schema}/generate.py ${wmi_out}
+    DEPENDS ${wmi_inputs} ${wmi_schema}/generate.py VERBATIM)
+
+# A library, so that the tests link what the driver is made of. Its compilation waits for the tables.
+pv_piece(wmi SOURCES drivers/wmi USES sdk lib PkgConfig::krb5_gssapi)
+target_sources(pv_wmi PRIVATE ${wmi_made})
+target_include_directories(pv_wmi PUBLIC ${wmi_out})
+add_custom_target(wmi_tables DEPENDS ${wmi_made})
+add_dependencies(pv_wmi wmi_tables)
+
+add_library(driver_wmi MODULE EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/drivers/wmi/driver.c)
+target_include_directories(driver_wmi PRIVATE ${PROJECT_SOURCE_DIR})
+target_link_libraries(driver_wmi PRIVATE pv_wmi)
+set_target_properties(driver_wmi PROPERTIES PREFIX "" OUTPUT_NAME wmi
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/polyvisor/drivers)
+target_link_options(driver_wmi PRIVATE -Wl,--exclude-libs,ALL)
+

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * probe - is there what the configuration says, and what will work?
+ *
+ * Steps in order: name, port, certificate, winrm, sign_in, namespace, service,
+ * quotas, version. The first that makes the next ones pointless ends the
+ * series. Where the host only lacks a setting, the finding's data.script holds
+ * PowerShell to paste on that host. Changes nothing.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct pv_err;
+struct pv_host;
+
+/* *report is owned by the caller. */
+int probe_run(const struct pv_host *host, const char *config, uint64_t call, char **report,
+              struct pv_err *err);
