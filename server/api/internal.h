@@ -46,6 +46,8 @@ extern const struct route provider_routes[];
 extern const struct route task_routes[];
 extern const struct route event_routes[];
 extern const struct route own_routes[];
+extern const struct route view_routes[];
+extern const struct route complete_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */
@@ -63,6 +65,7 @@ struct list_query {
     const struct model_field *expand[8];
     size_t nexpand;
     struct pv_id *ids;
+    bool no_etag;           /* the answer follows from more than rows and query */
     char hash[17];          /* of everything but the cursor: binds cursors and ETags */
 };
 /* From the request's query. `extra`: further parameter names that are allowed (may be NULL), ended by NULL. */

@@ -290,7 +290,7 @@ enum req_result list_reply(struct req *r, struct list_query *l)
     struct store_position last = { .len = 0 };
     struct page page = { .r = r, .l = l };
     uint64_t seq = core_event_seq(api_of(r)->core);
-    bool has_etag = l->nexpand == 0 && !l->q.shape->usage;
+    bool has_etag = !l->no_etag && l->nexpand == 0 && !l->q.shape->usage;
     const char *etag = has_etag ? list_etag(r, l) : NULL;
     char cursor[2048];
     int rc;

@@ -16,6 +16,7 @@
 static const struct route *const written[] = {
     access_routes, health_routes, system_routes, provider_routes,
     task_routes,   event_routes,  own_routes,
+    view_routes,   complete_routes,
 };
 
 /* What of an object is ours and may be changed. */

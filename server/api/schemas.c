@@ -53,6 +53,11 @@ const struct named_schema api_schemas[] = {
     { "Problems", LIST_OF(REF("ProblemText")) },
     { "Hits", LIST_OF(OBJECT("\"kind\",\"id\",\"name\"", "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL
                                                          ",\"matched\":" TEXT_OR_NULL ",\"provider\":" TEXT_OR_NULL)) },
+    { "Completions",
+      OBJECT("\"from\",\"to\",\"items\"",
+             "\"from\":" COUNT ",\"to\":" COUNT ",\"items\":{\"type\":\"array\",\"items\":"
+             OBJECT("\"text\",\"type\"", "\"text\":" TEXT ",\"type\":{\"enum\":[\"field\",\"operator\",\"value\",\"keyword\"]}"
+                    ",\"doc\":" TEXT_OR_NULL ",\"name\":" TEXT_OR_NULL ",\"count\":{\"type\":[\"integer\",\"null\"]}") "}") },
     { "Tree", LIST_OF(OBJECT("\"kind\",\"id\",\"name\",\"expands\"",
                              "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL ",\"health\":" TEXT
                              ",\"power_state\":" TEXT ",\"state\":" TEXT ",\"expands\":" FLAG ",\"vms\":" COUNT
