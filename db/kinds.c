@@ -56,6 +56,7 @@ static void find_fields(void)
         const struct model_kind *k = model_kind_at(i);
 
         all_fields[k->number] = (struct kind_fields){
+            .subject = field_named(k, "subject"),
             .name = field_named(k, "name"),
             .provider = field_named(k, "provider"),
             .owner = field_named(k, "owner"),

@@ -26,6 +26,7 @@ bool field_has_column(const struct model_field *f);
 bool field_has_fold(const struct model_field *f);
 /* The fields that storage itself has to do with; UINT16_MAX: the kind has none of that name. */
 struct kind_fields {
+    uint16_t subject; /* key of what a record is about, filled in from `subject_id` by storage */
     uint16_t name, provider, owner, native_id, identity, presence, missing_since;
     uint16_t sequence; /* no two rows share it, it alone orders rows: a sequence number */
     bool searchable;   /* what kind_searchable() says */

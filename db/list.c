@@ -13,6 +13,7 @@
 #include "db/kinds.h"
 #include "db/rows.h"
 #include "db/store_priv.h"
+#include "db/view.h"
 
 #define GROUP 128
 #define LIMIT_MAX 1000
@@ -196,10 +197,17 @@ static int where_sql(struct query *sql, const struct store_query *q,
                      const struct filter_common *common, struct arena *a, struct pv_err *err)
 {
     const struct model_kind *k = q->shape->kind;
+    const struct store_view *view = view_of(q->access, k);
     uint16_t presence = kind_fields(k)->presence;
     int rc = PV_OK;
 
     query_text(sql, " WHERE 1");
+    if (view) {
+        query_text(sql, " AND ");
+        rc = view_sql(sql, k, view, common, a, err);
+        if (rc != PV_OK)
+            return rc;
+    }
     if (q->nids) {
         query_text(sql, " AND t.\"id\" IN ");
         query_ids(sql, q->ids, q->nids);
@@ -332,6 +340,8 @@ static int find_page(struct conn *c, const struct store_query *q, struct arena *
 {
     struct query_value values[STORE_SORT_MAX + 1];
     const struct store_position *after = q->after && q->after->len ? q->after : NULL;
+    const struct store_view *view = view_of(q->access, q->shape->kind);
+    const struct filter *seen = view ? view_filter(view, q->shape->kind) : NULL;
     struct keys keys;
     int rc = make_keys(q, &keys, err);
 
@@ -339,6 +349,8 @@ static int find_page(struct conn *c, const struct store_query *q, struct arena *
         rc = position_read(after, &keys, values, err);
     if (rc == PV_OK && q->filter && keys.key[0].field && field_walks(keys.key[0].field))
         rc = find_common(c, q->shape->kind, q->filter, a, &page->common, err);
+    if (rc == PV_OK && seen && keys.key[0].field && field_walks(keys.key[0].field))
+        rc = find_common(c, q->shape->kind, seen, a, &page->common, err);
     if (rc != PV_OK)
         return rc;
     if (!after || !keys.key[0].field || !field_walks(keys.key[0].field))
@@ -493,6 +505,22 @@ static void facet_text(struct stmt *st, const struct model_field *f, char id[PV_
     }
 }
 
+/* The name of what `v` refers to; of providers it shows in every object anyway. */
+static int facet_name_sql(struct query *sql, const struct store_query *q,
+                          const struct model_kind *to, struct arena *a, struct pv_err *err)
+{
+    const struct store_view *view = to->number != PV_KIND_provider ? view_of(q->access, to) : NULL;
+    int rc = PV_OK;
+
+    query_printf(sql, "(SELECT t.\"name\" FROM %s t WHERE t.\"id\"=v", to->table);
+    if (view) {
+        query_text(sql, " AND ");
+        rc = view_sql(sql, to, view, NULL, a, err);
+    }
+    query_text(sql, ")");
+    return rc;
+}
+
 static int facet(struct conn *c, const struct store_query *q, const struct model_field *f,
                  struct arena *a, store_facet_fn each, void *ctx, struct pv_err *err)
 {
@@ -500,15 +528,16 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     bool names = f->type == MODEL_REF && kind_fields(model_kind(f->ref))->name != UINT16_MAX;
     bool row = true;
-    int rc;
+    int rc = PV_OK;
 
     query_init(&sql);
     query_text(&sql, "SELECT v,n,");
     if (names)
-        query_printf(&sql, "(SELECT r.\"name\" FROM %s r WHERE r.\"id\"=v)",
-                     model_kind(f->ref)->table);
+        rc = facet_name_sql(&sql, q, model_kind(f->ref), a, err);
     else
         query_text(&sql, "NULL");
+    if (rc != PV_OK)
+        return rc;
     query_text(&sql, " FROM (SELECT ");
     if (f->flags & MODEL_COMPUTED)
         field_computed_sql(&sql, f, "t.");

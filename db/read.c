@@ -9,6 +9,7 @@
 #include "db/kinds.h"
 #include "db/rows.h"
 #include "db/store_priv.h"
+#include "db/view.h"
 
 #define EVENTS_GROUP 128
 #define ARENA_FIRST (64u << 10)
@@ -261,11 +262,22 @@ static int tallies(struct store *s, struct query *q, struct arena *a, struct sto
     return rc;
 }
 
-static void tally_from(struct query *q, const struct model_kind *k)
+static int tally_from(struct query *q, const struct model_kind *k,
+                      const struct store_access *access, struct arena *a, struct pv_err *err)
 {
-    query_printf(q, " FROM %s", k->table);
+    const struct store_view *view = view_of(access, k);
+    int rc = PV_OK;
+
+    query_printf(q, " FROM %s t WHERE ", k->table);
     if (kind_fields(k)->presence != UINT16_MAX)
-        query_printf(q, " WHERE coalesce(\"presence\",0)<>%d", PV_PRESENCE_GONE);
+        query_printf(q, "coalesce(\"presence\",0)<>%d", PV_PRESENCE_GONE);
+    else
+        query_text(q, "1");
+    if (view) {
+        query_text(q, " AND ");
+        rc = view_sql(q, k, view, NULL, a, err);
+    }
+    return rc;
 }
 
 static const char *provider_column(const struct model_kind *k)
@@ -273,11 +285,13 @@ static const char *provider_column(const struct model_kind *k)
     return kind_fields(k)->provider != UINT16_MAX ? "\"provider\"" : "NULL";
 }
 
-int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a,
-                struct store_tally **out, size_t *n, struct pv_err *err)
+int store_tally(struct store *s, enum pv_kind kind, uint16_t field,
+                const struct store_access *access, struct arena *a, struct store_tally **out,
+                size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     QUERY_AUTO struct query q = { 0 };
+    int rc;
 
     query_init(&q);
     if (!k || !kind_stored(k) ||
@@ -290,25 +304,26 @@ int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena
     else
         query_printf(&q, "coalesce(\"%s\",0)", k->fields[field].name);
     query_text(&q, ",count(*)");
-    tally_from(&q, k);
+    rc = tally_from(&q, k, access, a, err);
     query_text(&q, " GROUP BY 1,2 ORDER BY 1,2");
-    return tallies(s, &q, a, out, n, err);
+    return rc == PV_OK ? tallies(s, &q, a, out, n, err) : rc;
 }
 
-int store_sum(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a,
-              struct store_tally **out, size_t *n, struct pv_err *err)
+int store_sum(struct store *s, enum pv_kind kind, uint16_t field, const struct store_access *access,
+              struct arena *a, struct store_tally **out, size_t *n, struct pv_err *err)
 {
     const struct model_kind *k = model_kind(kind);
     QUERY_AUTO struct query q = { 0 };
+    int rc;
 
     query_init(&q);
     if (!k || !kind_stored(k) || field >= k->nfields || k->fields[field].type != MODEL_U64)
         return pv_fail(err, PV_EINTERNAL, "kind %d has no sum of field %u", (int)kind, field);
     query_printf(&q, "SELECT %s,coalesce(sum(\"%s\"),0),count(*)", provider_column(k),
                  k->fields[field].name);
-    tally_from(&q, k);
+    rc = tally_from(&q, k, access, a, err);
     query_text(&q, " GROUP BY 1 ORDER BY 1");
-    return tallies(s, &q, a, out, n, err);
+    return rc == PV_OK ? tallies(s, &q, a, out, n, err) : rc;
 }
 
 /* Ids of events after `since`. */

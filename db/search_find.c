@@ -9,6 +9,7 @@
 
 #include "db/kinds.h"
 #include "db/search.h"
+#include "db/view.h"
 
 #define WORDS_MAX 16
 #define TEXT_MAX 1024
@@ -22,6 +23,7 @@ struct search {
     size_t nwords;
     const enum pv_kind *kinds;
     size_t nkinds;
+    const struct store_access *access;
     struct store_hit *hits;
     size_t n, limit;
 };
@@ -65,14 +67,39 @@ static int take_words(struct search *s, const char *text, struct pv_err *err)
     return s->text ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory to search");
 }
 
-static void kinds_sql(struct query *q, const struct search *s)
+/* Of each kind what may be seen of it. */
+static int views_sql(struct query *q, const struct search *s, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    query_text(q, " AND (0");
+    for (size_t i = 0; model_kind_at(i) && rc == PV_OK; i++) {
+        const struct model_kind *k = model_kind_at(i);
+        const struct store_view *view = view_of(s->access, k);
+
+        if (!kind_searchable(k))
+            continue;
+        query_printf(q, " OR (d.kind=%d", (int)k->number);
+        if (view) {
+            query_printf(q, " AND d.id IN (SELECT t.\"id\" FROM %s t WHERE t.\"id\"=d.id AND ",
+                         k->table);
+            rc = view_sql(q, k, view, NULL, s->a, err);
+            query_text(q, ")");
+        }
+        query_text(q, ")");
+    }
+    query_text(q, ")");
+    return rc;
+}
+
+static int kinds_sql(struct query *q, const struct search *s, struct pv_err *err)
 {
     query_text(q, " AND d.gone=0");
-    if (s->nkinds == 0)
-        return;
     for (size_t i = 0; i < s->nkinds; i++)
         query_printf(q, "%s%d", i ? "," : " AND d.kind IN (", (int)s->kinds[i]);
-    query_text(q, ")");
+    if (s->nkinds > 0)
+        query_text(q, ")");
+    return s->access ? views_sql(q, s, err) : PV_OK;
 }
 
 /* The part of the document that holds the first word, or the name if that does. */
@@ -133,6 +160,7 @@ static int by_prefix(struct search *s, struct conn *c, struct pv_err *err)
     QUERY_AUTO struct query q = { 0 };
     /* Nothing that is text sorts after it. */
     const char *end = arena_printf(s->a, "%s\xf4\x8f\xbf\xbf", s->text);
+    int rc;
 
     if (!end)
         return pv_fail(err, PV_ENOMEM, "no memory to search");
@@ -141,10 +169,10 @@ static int by_prefix(struct search *s, struct conn *c, struct pv_err *err)
     query_str(&q, s->text);
     query_text(&q, " AND d.name_f<=");
     query_str(&q, end);
-    kinds_sql(&q, s);
+    rc = kinds_sql(&q, s, err);
     query_text(&q, " ORDER BY d.name_f,d.id LIMIT ");
     query_int(&q, (int64_t)s->limit);
-    return add_hits(s, c, &q, err);
+    return rc == PV_OK ? add_hits(s, c, &q, err) : rc;
 }
 
 /* Documents with all words, those that have them in the name first. */
@@ -165,7 +193,8 @@ static int by_words(struct search *s, struct conn *c, struct pv_err *err)
             query_text(&q, ")>0");
         }
     }
-    kinds_sql(&q, s);
+    if (rc == PV_OK)
+        rc = kinds_sql(&q, s, err);
     query_text(&q, " LIMIT ");
     query_int(&q, CANDIDATES_MAX);
     query_text(&q, ") d ORDER BY CASE WHEN instr(name_f,");
@@ -177,10 +206,10 @@ static int by_words(struct search *s, struct conn *c, struct pv_err *err)
 }
 
 int store_search(struct store *st, const char *text, const enum pv_kind *kinds, size_t nkinds,
-                 size_t limit, struct arena *a, struct store_hit **hits, size_t *n,
-                 struct pv_err *err)
+                 const struct store_access *access, size_t limit, struct arena *a,
+                 struct store_hit **hits, size_t *n, struct pv_err *err)
 {
-    struct search s = { .a = a, .kinds = kinds, .nkinds = nkinds };
+    struct search s = { .a = a, .kinds = kinds, .nkinds = nkinds, .access = access };
     struct conn *c;
     int rc = take_words(&s, text, err);
 

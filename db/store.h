@@ -151,8 +151,25 @@ struct store_position {
     size_t len;                 /* 0: the beginning */
 };
 
+/* What a caller may see: nothing but what one of the parts says. */
+struct store_part {
+    enum pv_kind kind;
+    const struct filter *filter;        /* NULL: all of the kind */
+};
+struct store_view {
+    const struct store_part *parts;
+    size_t n;
+    const char *actor;                  /* tasks: those this one asked for, too; NULL: none */
+};
+/* By kind; NULL: all of it. Devices and snapshots are seen with their owner; where a kind has the fields `subject` and
+ * `subject_id` (events, tasks), its rows are seen with that. */
+struct store_access {
+    const struct store_view *read[PV_KIND_MAX + 1];
+};
+
 struct store_query {
     const struct model_shape *shape;
+    const struct store_access *access;  /* whose eyes it is read with; NULL: sees everything */
     const struct filter *filter;        /* NULL: all */
     const struct store_sort *sort;      /* id is always the last key */
     size_t nsort;
@@ -183,8 +200,12 @@ struct store_hit {
     const char *name, *matched; /* the text that matched */
     struct pv_id provider;
 };
-int store_search(struct store *s, const char *text, const enum pv_kind *kinds, size_t nkinds, size_t limit,
-                 struct arena *a, struct store_hit **hits, size_t *n, struct pv_err *err);
+int store_search(struct store *s, const char *text, const enum pv_kind *kinds, size_t nkinds,
+                 const struct store_access *access, size_t limit, struct arena *a, struct store_hit **hits, size_t *n,
+                 struct pv_err *err);
+/* Is the object there, and within the view (NULL: everything is)? */
+int store_visible(struct store *s, const struct store_view *view, enum pv_kind kind, const struct pv_id *id, bool *out,
+                  struct pv_err *err);
 
 /* Everything that is bound of a provider, to fill memory when it is taken over. Children: owner is set. */
 struct store_binding {
@@ -209,11 +230,11 @@ struct store_tally {
     int64_t value;
     uint64_t count;
 };
-int store_tally(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a, struct store_tally **out,
-                size_t *n, struct pv_err *err);
+int store_tally(struct store *s, enum pv_kind kind, uint16_t field, const struct store_access *access, struct arena *a,
+                struct store_tally **out, size_t *n, struct pv_err *err);
 /* Sum of a U64 field per provider. */
-int store_sum(struct store *s, enum pv_kind kind, uint16_t field, struct arena *a, struct store_tally **out,
-              size_t *n, struct pv_err *err);
+int store_sum(struct store *s, enum pv_kind kind, uint16_t field, const struct store_access *access, struct arena *a,
+              struct store_tally **out, size_t *n, struct pv_err *err);
 
 int store_login_get(struct store *s, const uint8_t hash[32], struct store_login *out, struct pv_err *err);
 int store_logins_of(struct store *s, const struct pv_id *user, struct arena *a, struct store_login **out,

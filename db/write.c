@@ -76,6 +76,33 @@ static bool fold_of(struct store_tx *tx, struct buf *scratch, const struct model
     return *out != NULL;
 }
 
+/* Key of what the record is about; of a device or snapshot that of its owner, so that one look tells
+ * who may see it. A missing one is none. */
+static int subject_key(struct store_tx *tx, const struct model_row *row, struct model_value *out,
+                       struct pv_err *err)
+{
+    const struct model_field *f = model_field_by_name(row->kind, "subject_id");
+    const char *text = f ? model_text(row, f->index) : "";
+    const struct model_kind *k;
+    QUERY_AUTO struct query q = { 0 };
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    bool found = false;
+    int rc;
+
+    out->set = model_id_parse(text, strlen(text), &k, &out->id);
+    if (!out->set || k->owner == PV_KIND_NONE)
+        return PV_OK;
+    query_init(&q);
+    query_printf(&q, "SELECT \"owner\" FROM %s WHERE \"id\"=", k->table);
+    query_id(&q, &out->id);
+    rc = query_stmt(&q, tx->conn, &st, err);
+    if (rc == PV_OK)
+        rc = stmt_step(st, &found, err);
+    if (rc == PV_OK && found)
+        col_id(st, 0, &out->id);
+    return rc;
+}
+
 /* Columns of the insert in the order of rows_insert_text(); nulls need no binding. */
 static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_row *row,
                        struct pv_err *err)
@@ -90,9 +117,14 @@ static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_
     for (size_t i = 0; i < k->nfields && rc == PV_OK; i++) {
         const struct model_field *f = &k->fields[i];
         const struct model_value *v = &row->values[i];
+        struct model_value subject = { .set = false };
         const char *text;
         size_t len;
 
+        if (i == kind_fields(k)->subject && !v->set) {
+            rc = subject_key(tx, row, &subject, err);
+            v = &subject;
+        }
         if (field_has_column(f)) {
             place++;
             if (v->set)

@@ -111,7 +111,7 @@ static enum req_result search(struct req *r)
             ((model_kind_at(i)->flags & MODEL_SYNCED) || model_kind_at(i)->number == PV_KIND_provider ||
              model_kind_at(i)->number == PV_KIND_folder))
             kinds[nkinds++] = model_kind_at(i)->number;
-    if (store_search(api_of(r)->store, q, kinds, nkinds, (size_t)limit, r->arena, &hits, &n, &err) != PV_OK)
+    if (store_search(api_of(r)->store, q, kinds, nkinds, NULL, (size_t)limit, r->arena, &hits, &n, &err) != PV_OK)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
     jsonw_object(w, NULL);

@@ -93,8 +93,8 @@ int tally_get(struct req *r, enum pv_kind kind, uint16_t field, bool sum, struct
     }
     pthread_mutex_unlock(&c->lock);
 
-    rc = sum ? store_sum(api_of(r)->store, kind, field, r->arena, out, n, err)
-             : store_tally(api_of(r)->store, kind, field, r->arena, out, n, err);
+    rc = sum ? store_sum(api_of(r)->store, kind, field, NULL, r->arena, out, n, err)
+             : store_tally(api_of(r)->store, kind, field, NULL, r->arena, out, n, err);
     if (rc != PV_OK)
         return rc;
     pthread_mutex_lock(&c->lock);

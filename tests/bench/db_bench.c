@@ -252,7 +252,7 @@ static void search(const char *text)
 
     for (unsigned i = 0; i < 100; i++) {
         arena_reset(a);
-        check(store_search(store, text, NULL, 0, 20, a, &hits, &n, &err), &err);
+        check(store_search(store, text, NULL, 0, NULL, 20, a, &hits, &n, &err), &err);
     }
     printf("search %-45s %8.3f ms CPU (%zu hits)\n", text, (process_ms() - cpu) / 100, n);
     arena_free(a);

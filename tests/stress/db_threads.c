@@ -88,7 +88,7 @@ static void *reader(void *arg)
 
         store_kind_changes(store, PV_KIND_vm);
         check(store_list(store, &q, see, &n, NULL, &err), &err);
-        check(store_search(store, "stress", NULL, 0, 10, a, &hits, &n, &err), &err);
+        check(store_search(store, "stress", NULL, 0, NULL, 10, a, &hits, &n, &err), &err);
     }
     arena_free(a);
     return NULL;

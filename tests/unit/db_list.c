@@ -462,14 +462,14 @@ Test(list, tallies_and_sums_are_per_provider)
 
     fixture_open(&f);
     estate_make(&f, &e);
-    cr_assert_eq(store_tally(f.store, PV_KIND_vm, F(vm, power_state), f.arena, &t, &n, &err),
+    cr_assert_eq(store_tally(f.store, PV_KIND_vm, F(vm, power_state), NULL, f.arena, &t, &n, &err),
                  PV_OK);
     for (size_t i = 0; i < n; i++)
         rows += t[i].count;
     cr_assert_eq(rows, ESTATE_VMS);
-    cr_assert_eq(store_tally(f.store, PV_KIND_vm, UINT16_MAX, f.arena, &t, &n, &err), PV_OK);
+    cr_assert_eq(store_tally(f.store, PV_KIND_vm, UINT16_MAX, NULL, f.arena, &t, &n, &err), PV_OK);
     cr_assert_eq(n, 2);
-    cr_assert_eq(store_sum(f.store, PV_KIND_vm, F(vm, memory_bytes), f.arena, &t, &n, &err), PV_OK);
+    cr_assert_eq(store_sum(f.store, PV_KIND_vm, F(vm, memory_bytes), NULL, f.arena, &t, &n, &err), PV_OK);
     for (size_t i = 0; i < n; i++)
         sum += t[i].value;
     for (int i = 0; i < ESTATE_VMS; i++)

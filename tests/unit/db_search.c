@@ -10,7 +10,7 @@ static size_t search(struct fixture *f, const char *text)
 {
     struct pv_err err = { 0 };
 
-    cr_assert_eq(store_search(f->store, text, NULL, 0, 50, f->arena, &found, &nfound, &err), PV_OK,
+    cr_assert_eq(store_search(f->store, text, NULL, 0, NULL, 50, f->arena, &found, &nfound, &err), PV_OK,
                  "%s: %s", text, err.message);
     return nfound;
 }
@@ -133,10 +133,10 @@ Test(search, kinds_and_limits_narrow_it)
     insert(&f, host);
     cr_assert_eq(search(&f, "common"), 12);
     cr_assert_eq(found[0].kind, PV_KIND_provider);
-    cr_assert_eq(store_search(f.store, "common", &hosts, 1, 50, f.arena, &found, &nfound, &err),
+    cr_assert_eq(store_search(f.store, "common", &hosts, 1, NULL, 50, f.arena, &found, &nfound, &err),
                  PV_OK);
     cr_assert_eq(nfound, 1);
-    cr_assert_eq(store_search(f.store, "common", NULL, 0, 3, f.arena, &found, &nfound, &err),
+    cr_assert_eq(store_search(f.store, "common", NULL, 0, NULL, 3, f.arena, &found, &nfound, &err),
                  PV_OK);
     cr_assert_eq(nfound, 3);
     fixture_end(&f);

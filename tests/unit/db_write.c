@@ -150,7 +150,7 @@ Test(write, a_deleted_vm_takes_its_children_along)
     cr_assert_eq(count(&f, PV_KIND_vm), 1);
     cr_assert_eq(count(&f, PV_KIND_disk), 1);
     cr_assert_eq(count(&f, PV_KIND_snapshot), 1);
-    cr_assert_eq(store_search(f.store, "upgrade", NULL, 0, 10, f.arena, &hits, &n, &err), PV_OK);
+    cr_assert_eq(store_search(f.store, "upgrade", NULL, 0, NULL, 10, f.arena, &hits, &n, &err), PV_OK);
     cr_assert_eq(n, 1);
     cr_assert_eq(
         store_write(f.store, remove_fn, &(struct remove_arg){ PV_KIND_vm, &vm[0]->id }, &err),

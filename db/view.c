@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/view.h"
+
+#include <string.h>
+
+#include <polyvisor/arena.h>
+#include <polyvisor/err.h>
+
+#include "db/filter_sql.h"
+#include "db/kinds.h"
+#include "db/store_priv.h"
+
+#define ARENA_FIRST (8u << 10)
+#define ARENA_LIMIT (16u << 20)
+
+PV_DEFINE_AUTO(arena_free, struct arena *)
+
+const struct store_view *view_of(const struct store_access *access, const struct model_kind *kind)
+{
+    return access ? access->read[kind->number] : NULL;
+}
+
+const struct filter *view_filter(const struct store_view *view, const struct model_kind *kind)
+{
+    const struct filter *only = NULL;
+
+    for (size_t i = 0; i < view->n; i++) {
+        if (view->parts[i].kind != kind->number)
+            continue;
+        if (only || !view->parts[i].filter)
+            return NULL;
+        only = view->parts[i].filter;
+    }
+    return only;
+}
+
+/* `column` holds the id of one of these. */
+static int one_of(struct query *q, const char *column, const struct store_part *part,
+                  struct arena *a, struct pv_err *err)
+{
+    const struct model_kind *k = model_kind(part->kind);
+    int rc;
+
+    query_printf(q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", column, k->table);
+    rc = filter_sql(q, k, part->filter, NULL, a, err);
+    query_text(q, ")");
+    return rc;
+}
+
+/* The subject's id is of this kind, or of one that belongs to it: a range of the index. */
+static void subject_of_kind(struct query *q, enum pv_kind kind)
+{
+    query_text(q, "(0");
+    for (size_t i = 0; model_kind_at(i); i++) {
+        const struct model_kind *k = model_kind_at(i);
+
+        /* '`' follows '_'. */
+        if (k->number == kind || k->owner == kind)
+            query_printf(q, " OR (t.\"subject_id\">='%s_' AND t.\"subject_id\"<'%s`')", k->prefix,
+                         k->prefix);
+    }
+    query_text(q, ")");
+}
+
+static int part_sql(struct query *q, const struct model_kind *k, const struct store_part *part,
+                    const struct filter_common *common, struct arena *a, struct pv_err *err)
+{
+    bool all = !part->filter;
+
+    if (part->kind == k->number && all)
+        query_text(q, "1");
+    else if (part->kind == k->number)
+        return filter_sql(q, k, part->filter, common, a, err);
+    else if (k->owner != PV_KIND_NONE && part->kind == k->owner && all)
+        query_text(q, "1");
+    else if (k->owner != PV_KIND_NONE && part->kind == k->owner)
+        return one_of(q, "owner", part, a, err);
+    else if (kind_fields(k)->subject != UINT16_MAX && all)
+        subject_of_kind(q, part->kind);
+    else if (kind_fields(k)->subject != UINT16_MAX)
+        return one_of(q, "subject", part, a, err);
+    else
+        query_text(q, "0");
+    return PV_OK;
+}
+
+int view_sql(struct query *q, const struct model_kind *kind, const struct store_view *view,
+             const struct filter_common *common, struct arena *a, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    query_text(q, "(0");
+    for (size_t i = 0; i < view->n && rc == PV_OK; i++) {
+        query_text(q, " OR ");
+        rc = part_sql(q, kind, &view->parts[i], common, a, err);
+    }
+    if (view->actor && model_field_by_name(kind, "actor_id")) {
+        query_text(q, " OR t.\"actor_id\"=");
+        query_str(q, view->actor);
+    }
+    query_text(q, ")");
+    return rc;
+}
+
+int store_visible(struct store *s, const struct store_view *view, enum pv_kind kind,
+                  const struct pv_id *id, bool *out, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *a = NULL;
+    QUERY_AUTO struct query q = { 0 };
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    const struct model_kind *k = model_kind(kind);
+    struct conn *c;
+    bool row = false;
+    int rc;
+
+    if (!view || !k || !kind_stored(k)) {
+        *out = !view;
+        return PV_OK;
+    }
+    query_init(&q);
+    a = arena_new(ARENA_FIRST, ARENA_LIMIT);
+    if (!a)
+        return pv_fail(err, PV_ENOMEM, "no memory to look at rights");
+    query_printf(&q, "SELECT 1 FROM %s t WHERE t.\"id\"=", k->table);
+    query_id(&q, id);
+    query_text(&q, " AND ");
+    rc = view_sql(&q, k, view, NULL, a, err);
+    if (rc == PV_OK)
+        rc = store_reader(s, &c, err);
+    if (rc == PV_OK)
+        rc = query_stmt(&q, c, &st, err);
+    if (rc == PV_OK)
+        rc = stmt_step(st, &row, err);
+    if (rc == PV_OK)
+        *out = row;
+    return rc;
+}
