@@ -299,7 +299,7 @@ static int ask(struct httpc_connection *c, const char *url, const char *origin, 
     int64_t left_ms = deadline_ms - clock_mono_ms();
     enum httpc_outcome outcome;
     CURLcode code;
-    long bytes = 0;
+    long bytes = 0, connects = 0;
 
     start_over(c, c->response);
     c->is_plain = str_starts(origin, "http://");
@@ -314,6 +314,10 @@ static int ask(struct httpc_connection *c, const char *url, const char *origin, 
     outcome = httpc_connection_run(c, stall_ms, &code);
     curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &bytes);
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
+    curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
+    c->response->connected = c->response->connected || connects > 0;
+    if (c->peer.seen)
+        memcpy(c->response->peer_sha256, c->peer.sha256, sizeof(c->response->peer_sha256));
     /* Ends what is still under way, with its connection. */
     curl_multi_remove_handle(c->multi, c->easy);
     c->response->sent = c->response->sent || (c->sends > 0 && bytes > 0);
@@ -452,6 +456,12 @@ int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_e
     client->config = *config;
     client->config.pins = NULL;
     client->config.ca_pem = config->ca_pem ? strdup(config->ca_pem) : NULL;
+    client->config.client_cert_pem = NULL;
+    client->config.client_key_pem = NULL;
+    if (config->client_cert_pem && config->client_key_pem) {
+        client->config.client_cert_pem = strdup(config->client_cert_pem);
+        client->config.client_key_pem = strdup(config->client_key_pem);
+    }
     client->config.user_agent = strdup(config->user_agent ? config->user_agent : "polyvisor");
 #define DEFAULT(field, value) client->config.field = config->field ? config->field : (value)
     DEFAULT(max_connections, 8);
@@ -461,7 +471,9 @@ int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_e
     DEFAULT(max_response, 256u << 20);
 #undef DEFAULT
     rc = copy_pins(client, config, err);
-    if (rc == PV_OK && (!client->config.user_agent || (config->ca_pem && !client->config.ca_pem)))
+    if (rc == PV_OK && (!client->config.user_agent || (config->ca_pem && !client->config.ca_pem) ||
+                        (config->client_cert_pem && config->client_key_pem &&
+                         (!client->config.client_cert_pem || !client->config.client_key_pem))))
         rc = pv_fail(err, PV_ENOMEM, "no memory for an HTTP client");
     if (rc == PV_OK) {
         /* Tells now, not at the first request, whether this libcurl can do what we rely on. */
@@ -492,6 +504,10 @@ void httpc_free(struct httpc *client)
     pthread_mutex_destroy(&client->lock);
     free((char *)client->config.ca_pem);
     free((char *)client->config.user_agent);
+    free((char *)client->config.client_cert_pem);
+    if (client->config.client_key_pem)
+        explicit_bzero((char *)client->config.client_key_pem, strlen(client->config.client_key_pem));
+    free((char *)client->config.client_key_pem);
     free(client->pins);
     free(client);
 }

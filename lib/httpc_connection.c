@@ -74,7 +74,7 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
     struct httpc_connection *c = arg;
 
     (void)purpose;
-    if (c->is_plain && !is_loopback(address)) {
+    if (c->is_plain && !c->config->http_anywhere && !is_loopback(address)) {
         c->address_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -162,6 +162,17 @@ static bool set_options(struct httpc_connection *c)
 
         SET(CURLOPT_CAINFO_BLOB, &pem);
         SET(CURLOPT_CAPATH, NULL);
+    }
+    if (config->client_cert_pem && config->client_key_pem) {
+        struct curl_blob cert = { (void *)config->client_cert_pem, strlen(config->client_cert_pem),
+                                  CURL_BLOB_NOCOPY };
+        struct curl_blob key = { (void *)config->client_key_pem, strlen(config->client_key_pem),
+                                 CURL_BLOB_NOCOPY };
+
+        SET(CURLOPT_SSLCERTTYPE, "PEM");
+        SET(CURLOPT_SSLCERT_BLOB, &cert);
+        SET(CURLOPT_SSLKEYTYPE, "PEM");
+        SET(CURLOPT_SSLKEY_BLOB, &key);
     }
 #undef SET
     return bad == 0;

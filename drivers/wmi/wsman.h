@@ -66,12 +66,28 @@ struct wsman_identity {
 int wsman_identify(struct wsman *w, const struct call *c, bool signed_in, struct wsman_identity *out,
                    struct pv_err *err);
 
+/* How the account was accepted: "NTLM", "Kerberos", "Basic", "certificate"; "" before that. */
+void wsman_mechanism(struct wsman *w, char out[16]);
+/* Does the host still take filters of this kind (WQL, or associations)? True until it refused one. */
+bool wsman_filters(struct wsman *w, enum cim_ns ns, bool association);
+
+/* What winrm/config says; 0: not said. Only administrators may read it (PV_EPERM). */
+struct wsman_quotas {
+    uint64_t max_envelope_kb, max_timeout_ms, max_batch_items;
+    uint64_t max_operations_per_user, max_connections, enumeration_timeout_ms;
+    uint64_t max_shells_per_user, max_memory_per_shell_mb;
+    bool allow_unencrypted, basic, negotiate, kerberos, certificate; /* of the service */
+    bool known_auth; /* the five above were said */
+};
+int wsman_quotas(struct wsman *w, const struct call *c, struct wsman_quotas *out,
+                 struct pv_err *err);
+
 /* ------------------------------------------------------------------ instances */
 
 /* `ref` with all keys (a singleton: none). Also for EPRs that came from the host, e.g. a Job of any class. */
 int wsman_get(struct wsman *w, const struct call *c, const struct cim_ref *ref, struct arena *a,
               struct cim_instance **out, struct pv_err *err);
-/* The properties set in `o` (with w:FragmentTransfer unless all are). Hyper-V's setting data are not written by this. */
+/* The properties set in `o`, over what the host has, written back as a whole. Hyper-V's setting data are not written by this. */
 int wsman_put(struct wsman *w, const struct call *c, const struct cim_ref *ref,
               const struct cim_instance *o, struct pv_err *err);
 int wsman_delete(struct wsman *w, const struct call *c, const struct cim_ref *ref,

@@ -33,6 +33,9 @@ struct httpc_config {
     const char *const *pins;        /* npins texts of 64 lower-case hex digits */
     size_t npins;
     bool allow_http;                /* plain http; only loopback addresses are ever reached by it */
+    bool http_anywhere;             /* with allow_http: beyond loopback, too. For messages that are encrypted themselves */
+    const char *client_cert_pem;    /* TLS client certificate (chain), NULL: none */
+    const char *client_key_pem;     /* and its private key */
     unsigned max_connections;       /* 0: 8; a request waits for a free one */
     unsigned connect_timeout_ms;    /* 0: 10,000 */
     unsigned timeout_ms;            /* whole request, 0: 60,000 */
@@ -65,6 +68,8 @@ struct httpc_response {
     struct buf body;                /* owned; httpc_response_free */
     struct buf headers;             /* "Name: value\n"... of the last answer */
     bool sent;                      /* the request (or part of it) reached the wire before a failure */
+    bool connected;                 /* it went over a new connection */
+    char peer_sha256[65];           /* of the certificate of that connection; "": not a new one, or no TLS */
 };
 
 /* `config` and what it points at is copied. */

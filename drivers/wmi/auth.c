@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "drivers/wmi/auth.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <gssapi/gssapi.h>
+#include <gssapi/gssapi_ext.h>
+#include <gssapi/gssapi_krb5.h>
+
+#include <polyvisor/err.h>
+#include <polyvisor/str.h>
+
+#define SECRET_MOST 16384 /* a private key in PEM fits */
+#define TOKEN_MOST 65536u
+#define SIGNATURE 16u /* of NTLM, in front of the sealed data */
+
+static gss_OID_desc oid_ntlm = { 10, (void *)"\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a" };
+static gss_OID_desc oid_spnego = { 6, (void *)"\x2b\x06\x01\x05\x05\x02" };
+static gss_OID_desc oid_krb5 = { 9, (void *)"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
+
+struct auth {
+    const struct pv_host *host;
+    const struct config *config;
+    gss_ctx_id_t context;
+    gss_cred_id_t cred;
+    bool ntlm;   /* what this sign-in uses, once begun */
+    bool begun;
+    bool complete; /* the context is established */
+};
+
+struct auth *auth_new(const struct pv_host *host, const struct config *config)
+{
+    struct auth *a = calloc(1, sizeof(*a));
+
+    if (a) {
+        a->host = host;
+        a->config = config;
+        a->context = GSS_C_NO_CONTEXT;
+        a->cred = GSS_C_NO_CREDENTIAL;
+    }
+    return a;
+}
+
+void auth_reset(struct auth *a)
+{
+    OM_uint32 minor;
+
+    if (a->context != GSS_C_NO_CONTEXT)
+        (void)gss_delete_sec_context(&minor, &a->context, GSS_C_NO_BUFFER);
+    if (a->cred != GSS_C_NO_CREDENTIAL)
+        (void)gss_release_cred(&minor, &a->cred);
+    a->begun = a->complete = false;
+}
+
+void auth_free(struct auth *a)
+{
+    if (!a)
+        return;
+    auth_reset(a);
+    free(a);
+}
+
+bool auth_is_per_request(const struct auth *a)
+{
+    return a->config->auth == AUTH_BASIC || a->config->auth == AUTH_CERTIFICATE;
+}
+
+const char *auth_mechanism(const struct auth *a)
+{
+    if (a->config->auth == AUTH_BASIC)
+        return "Basic";
+    if (a->config->auth == AUTH_CERTIFICATE)
+        return "certificate";
+    return !a->begun ? "" : a->ntlm ? "NTLM" : "Kerberos";
+}
+
+/* The password, or "" if there is none. To be wiped and freed. */
+static int get_password(const struct auth *a, char **out, struct pv_err *err)
+{
+    char *text = calloc(1, SECRET_MOST);
+    int rc;
+
+    if (!text)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = a->host->secret ? a->host->secret(a->host->ctx, "password", text, SECRET_MOST) : PV_ENOENT;
+    if (rc != PV_OK && rc != PV_ENOENT) {
+        free(text);
+        return pv_fail(err, rc, "the password cannot be read");
+    }
+    *out = text;
+    return PV_OK;
+}
+
+static void drop_password(char *text)
+{
+    explicit_bzero(text, SECRET_MOST);
+    free(text);
+}
+
+int auth_header(struct auth *a, struct buf *out, struct pv_err *err)
+{
+    char *password = NULL, *both;
+    size_t cap;
+    int rc;
+
+    if (a->config->auth == AUTH_CERTIFICATE) {
+        buf_text(out, "Authorization: "
+                      "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual");
+        return PV_OK;
+    }
+    rc = get_password(a, &password, err);
+    if (rc)
+        return rc;
+    cap = strlen(a->config->username) + strlen(password) + 2;
+    both = malloc(cap);
+    if (both && snprintf(both, cap, "%s:%s", a->config->username, password) > 0) {
+        buf_text(out, "Authorization: Basic ");
+        str_base64(out, (const uint8_t *)both, cap - 1);
+        explicit_bzero(both, cap);
+    }
+    free(both);
+    drop_password(password);
+    return both && buf_ok(out) ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory");
+}
+
+/* ------------------------------------------------------------------ GSS-API's words */
+
+static void status_text(OM_uint32 code, int type, gss_OID mech, char *out, size_t cap)
+{
+    OM_uint32 minor, more = 0;
+    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
+
+    out[0] = '\0';
+    if (gss_display_status(&minor, code, type, mech, &more, &text) == GSS_S_COMPLETE) {
+        size_t n = text.length < cap ? text.length : cap - 1;
+
+        (void)str_copy_n(out, cap, text.value ? text.value : "", n);
+        (void)gss_release_buffer(&minor, &text);
+    }
+}
+
+static int gss_failed(const struct auth *a, const char *what, OM_uint32 major, OM_uint32 minor,
+                      gss_OID mech, struct pv_err *err)
+{
+    char why[160], more[200] = "", native[40];
+    int rc;
+
+    status_text(major, GSS_C_GSS_CODE, GSS_C_NO_OID, why, sizeof(why));
+    if (minor)
+        status_text(minor, GSS_C_MECH_CODE, mech, more, sizeof(more));
+    rc = pv_fail(err, PV_EAUTH, "%s: %s%s%s", what, why, more[0] ? ": " : "", more);
+    (void)snprintf(native, sizeof(native), "GSS 0x%08X/%u", (unsigned)major, (unsigned)minor);
+    pv_err_native(err, native);
+    if (!a->ntlm)
+        pv_err_remedy(err, "Give the host by the name in its service principal (HTTP/name), the user as "
+                           "user@REALM, and check /etc/krb5.conf and the clock; or use auth ntlm.");
+    else if (major == GSS_S_BAD_MECH || major == GSS_S_UNAVAILABLE)
+        pv_err_remedy(err, "Install the package gss-ntlmssp on this server.");
+    return rc;
+}
+
+/* ------------------------------------------------------------------ credentials */
+
+static int import_name(const char *text, gss_OID type, gss_name_t *out)
+{
+    gss_buffer_desc buffer = { strlen(text), (void *)(uintptr_t)text };
+    OM_uint32 minor;
+
+    return gss_import_name(&minor, &buffer, type, out) == GSS_S_COMPLETE ? PV_OK : PV_EINVAL;
+}
+
+/* Is there a ticket of this account already? */
+static bool use_ticket(struct auth *a)
+{
+    gss_OID_set_desc mechs = { 1, &oid_krb5 };
+    gss_name_t name = GSS_C_NO_NAME;
+    OM_uint32 major, minor;
+
+    if (a->config->username[0] &&
+        import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK)
+        return false;
+    major = gss_acquire_cred(&minor, name, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE, &a->cred, NULL,
+                             NULL);
+    if (name != GSS_C_NO_NAME)
+        (void)gss_release_name(&minor, &name);
+    if (major != GSS_S_COMPLETE)
+        a->cred = GSS_C_NO_CREDENTIAL;
+    return major == GSS_S_COMPLETE;
+}
+
+static int use_password(struct auth *a, gss_OID mech, struct pv_err *err)
+{
+    gss_OID_set_desc mechs = { 1, mech };
+    gss_name_t name = GSS_C_NO_NAME;
+    gss_buffer_desc buffer;
+    OM_uint32 major, minor, ignored;
+    char *password = NULL;
+    int rc = get_password(a, &password, err);
+
+    if (rc)
+        return rc;
+    if (!a->config->username[0] || !password[0]) {
+        drop_password(password);
+        rc = pv_fail(err, PV_EAUTH, "there is no %s", a->config->username[0] ? "password" : "user name");
+        return rc;
+    }
+    if (import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK) {
+        drop_password(password);
+        return pv_fail(err, PV_EAUTH, "the user name %s cannot be used", a->config->username);
+    }
+    buffer = (gss_buffer_desc){ strlen(password), password };
+    major = gss_acquire_cred_with_password(&minor, name, &buffer, GSS_C_INDEFINITE, &mechs,
+                                           GSS_C_INITIATE, &a->cred, NULL, NULL);
+    drop_password(password);
+    (void)gss_release_name(&ignored, &name);
+    if (major == GSS_S_COMPLETE)
+        return PV_OK;
+    a->cred = GSS_C_NO_CREDENTIAL;
+    return gss_failed(a, "signing in", major, minor, mech, err);
+}
+
+static bool is_address(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    return inet_pton(AF_INET, host, &v4) == 1 || inet_pton(AF_INET6, host, &v6) == 1;
+}
+
+/* Which of the two, and with what. */
+static int begin(struct auth *a, struct pv_err *err)
+{
+    enum config_auth wanted = a->config->auth;
+    gss_OID_set_desc mechs = { 1, &oid_krb5 };
+    OM_uint32 minor;
+    int rc = PV_OK;
+
+    a->begun = true;
+    a->ntlm = wanted == AUTH_NTLM;
+    if (!a->ntlm && !is_address(a->config->host) && use_ticket(a)) {
+        (void)gss_set_neg_mechs(&minor, a->cred, &mechs);
+        return PV_OK;
+    }
+    if (wanted == AUTH_NEGOTIATE)
+        a->ntlm = true;
+    rc = use_password(a, a->ntlm ? &oid_ntlm : &oid_krb5, err);
+    if (rc == PV_OK && !a->ntlm)
+        (void)gss_set_neg_mechs(&minor, a->cred, &mechs);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ tokens */
+
+/* "Negotiate <base64>" out of a WWW-Authenticate value. *len 0: there is none. */
+static int read_challenge(const char *challenge, uint8_t *token, size_t cap, size_t *len,
+                          struct pv_err *err)
+{
+    size_t n;
+
+    *len = 0;
+    if (!challenge || strncasecmp(challenge, "Negotiate", 9) != 0)
+        return PV_OK;
+    challenge += 9;
+    challenge += strspn(challenge, " ");
+    n = strcspn(challenge, " ,");
+    if (n && !str_unbase64(challenge, n, token, cap, len))
+        return pv_fail(err, PV_EIO, "the host's sign-in token cannot be read");
+    return PV_OK;
+}
+
+/* RFC 5929: a host with strict hardening wants to see that we talk through its own TLS connection. */
+static bool bind_channel(const char *peer_sha256, struct gss_channel_bindings_struct *out,
+                         char data[64])
+{
+    static const char prefix[] = "tls-server-end-point:";
+
+    memset(out, 0, sizeof(*out));
+    memcpy(data, prefix, sizeof(prefix) - 1);
+    if (!peer_sha256 || strlen(peer_sha256) != 64 ||
+        !str_unhex(peer_sha256, 64, (uint8_t *)data + sizeof(prefix) - 1))
+        return false;
+    out->application_data.value = data;
+    out->application_data.length = sizeof(prefix) - 1 + 32;
+    return true;
+}
+
+static int advance(struct auth *a, const uint8_t *token, size_t len, const char *peer_sha256,
+                   gss_buffer_desc *reply, struct pv_err *err)
+{
+    gss_OID mech = a->ntlm ? &oid_ntlm : &oid_spnego;
+    gss_buffer_desc in = { len, (void *)(uintptr_t)token };
+    struct gss_channel_bindings_struct bindings;
+    char target[300], data[64];
+    gss_name_t name = GSS_C_NO_NAME;
+    OM_uint32 major, minor, ignored;
+    OM_uint32 flags = GSS_C_MUTUAL_FLAG | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG |
+                      GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG;
+    bool bound = bind_channel(peer_sha256, &bindings, data);
+
+    (void)snprintf(target, sizeof(target), "HTTP@%s", a->config->host);
+    if (import_name(target, GSS_C_NT_HOSTBASED_SERVICE, &name) != PV_OK)
+        return pv_fail(err, PV_EAUTH, "no service name can be made of %s", a->config->host);
+    major = gss_init_sec_context(&minor, a->cred, &a->context, name, mech, flags, 0,
+                                 bound ? &bindings : GSS_C_NO_CHANNEL_BINDINGS,
+                                 len ? &in : GSS_C_NO_BUFFER, NULL, reply, NULL, NULL);
+    (void)gss_release_name(&ignored, &name);
+    if (GSS_ERROR(major))
+        return gss_failed(a, "signing in", major, minor, mech, err);
+    a->complete = major == GSS_S_COMPLETE;
+    return PV_OK;
+}
+
+int auth_step(struct auth *a, const char *challenge, const char *peer_sha256, struct buf *header,
+              bool *last, struct pv_err *err)
+{
+    gss_buffer_desc reply = GSS_C_EMPTY_BUFFER;
+    uint8_t *token = NULL;
+    size_t len = 0;
+    OM_uint32 minor;
+    int rc = PV_OK;
+
+    if (!a->begun) {
+        rc = begin(a, err);
+    } else {
+        token = malloc(TOKEN_MOST);
+        rc = token ? read_challenge(challenge, token, TOKEN_MOST, &len, err)
+                   : pv_fail(err, PV_ENOMEM, "no memory");
+        if (rc == PV_OK && len == 0)
+            rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", a->config->username);
+    }
+    if (rc == PV_OK)
+        rc = advance(a, token, len, peer_sha256, &reply, err);
+    free(token);
+    if (rc == PV_OK && reply.length == 0)
+        rc = pv_fail(err, PV_EAUTH, "the sign-in of %s came to nothing", a->config->username);
+    if (rc == PV_OK) {
+        buf_text(header, "Authorization: Negotiate ");
+        str_base64(header, reply.value, reply.length);
+        /* NTLM's second message is its last; Kerberos waits for the server's proof only. */
+        *last = a->complete || !a->ntlm;
+        if (!buf_ok(header))
+            rc = pv_fail(err, PV_ENOMEM, "no memory");
+    }
+    (void)gss_release_buffer(&minor, &reply);
+    return rc;
+}
+
+int auth_finish(struct auth *a, const char *challenge, struct pv_err *err)
+{
+    gss_buffer_desc reply = GSS_C_EMPTY_BUFFER;
+    uint8_t *token;
+    size_t len = 0;
+    OM_uint32 minor;
+    int rc;
+
+    if (a->complete)
+        return PV_OK;
+    token = malloc(TOKEN_MOST);
+    rc = token ? read_challenge(challenge, token, TOKEN_MOST, &len, err)
+               : pv_fail(err, PV_ENOMEM, "no memory");
+    if (rc == PV_OK && len == 0)
+        rc = pv_fail(err, PV_EAUTH, "the host does not prove who it is");
+    if (rc == PV_OK)
+        rc = advance(a, token, len, NULL, &reply, err);
+    if (rc == PV_OK && !a->complete)
+        rc = pv_fail(err, PV_EAUTH, "the host does not end the sign-in");
+    free(token);
+    (void)gss_release_buffer(&minor, &reply);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ sealing */
+
+static int seal_ntlm(struct auth *a, const char *text, size_t len, struct buf *head,
+                     struct buf *sealed, struct pv_err *err)
+{
+    gss_buffer_desc in = { len, (void *)(uintptr_t)text }, out = GSS_C_EMPTY_BUFFER;
+    OM_uint32 major, minor;
+    int conf = 0;
+
+    major = gss_wrap(&minor, a->context, 1, GSS_C_QOP_DEFAULT, &in, &conf, &out);
+    if (major != GSS_S_COMPLETE || !conf || out.length < SIGNATURE) {
+        (void)gss_release_buffer(&minor, &out);
+        return gss_failed(a, "encrypting a message", major, minor, &oid_ntlm, err);
+    }
+    buf_append(head, out.value, SIGNATURE);
+    buf_append(sealed, (const char *)out.value + SIGNATURE, out.length - SIGNATURE);
+    (void)gss_release_buffer(&minor, &out);
+    return PV_OK;
+}
+
+static int seal_krb5(struct auth *a, const char *text, size_t len, struct buf *head,
+                     struct buf *sealed, size_t *padding, struct pv_err *err)
+{
+    gss_iov_buffer_desc iov[3] = {
+        { .type = GSS_IOV_BUFFER_TYPE_HEADER | GSS_IOV_BUFFER_FLAG_ALLOCATE },
+        { .type = GSS_IOV_BUFFER_TYPE_DATA },
+        { .type = GSS_IOV_BUFFER_TYPE_PADDING | GSS_IOV_BUFFER_FLAG_ALLOCATE },
+    };
+    char *copy = malloc(len ? len : 1); /* it is encrypted in place */
+    OM_uint32 major, minor, ignored;
+    int conf = 0;
+
+    if (!copy)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    memcpy(copy, text, len);
+    iov[1].buffer = (gss_buffer_desc){ len, copy };
+    major = gss_wrap_iov(&minor, a->context, 1, GSS_C_QOP_DEFAULT, &conf, iov, 3);
+    if (major == GSS_S_COMPLETE) {
+        buf_append(head, iov[0].buffer.value, iov[0].buffer.length);
+        buf_append(sealed, iov[1].buffer.value, iov[1].buffer.length);
+        buf_append(sealed, iov[2].buffer.value, iov[2].buffer.length);
+        *padding = iov[2].buffer.length;
+    }
+    free(copy);
+    iov[1].buffer = (gss_buffer_desc)GSS_C_EMPTY_BUFFER;
+    (void)gss_release_iov_buffer(&ignored, iov, 3);
+    if (major != GSS_S_COMPLETE || !conf)
+        return gss_failed(a, "encrypting a message", major, minor, &oid_krb5, err);
+    return PV_OK;
+}
+
+int auth_seal(struct auth *a, const char *text, size_t len, struct buf *head, struct buf *sealed,
+              size_t *clear_len, struct pv_err *err)
+{
+    size_t padding = 0;
+    int rc;
+
+    if (!a->complete)
+        return pv_fail(err, PV_EINTERNAL, "nobody is signed in");
+    rc = a->ntlm ? seal_ntlm(a, text, len, head, sealed, err)
+                 : seal_krb5(a, text, len, head, sealed, &padding, err);
+    *clear_len = len + padding;
+    if (rc == PV_OK && (!buf_ok(head) || !buf_ok(sealed)))
+        rc = pv_fail(err, PV_ENOMEM, "no memory");
+    return rc;
+}
+
+static int unseal_failed(const struct auth *a, OM_uint32 major, OM_uint32 minor, struct pv_err *err)
+{
+    int rc = gss_failed(a, "decrypting the host's answer", major, minor,
+                        a->ntlm ? &oid_ntlm : &oid_krb5, err);
+
+    /* It is no question of the password any more. */
+    if (err)
+        err->rc = PV_EIO;
+    return rc == PV_EAUTH ? PV_EIO : rc;
+}
+
+int auth_unseal(struct auth *a, const char *head, size_t head_len, const char *sealed, size_t len,
+                struct buf *out, struct pv_err *err)
+{
+    OM_uint32 major, minor = 0, ignored;
+    int conf = 0;
+
+    if (!a->complete)
+        return pv_fail(err, PV_EINTERNAL, "nobody is signed in");
+    if (a->ntlm) {
+        struct buf both;
+        gss_buffer_desc in, clear = GSS_C_EMPTY_BUFFER;
+
+        buf_init(&both, head_len + len + 1);
+        buf_append(&both, head, head_len);
+        buf_append(&both, sealed, len);
+        in = (gss_buffer_desc){ both.len, both.data };
+        major = buf_ok(&both) ? gss_unwrap(&minor, a->context, &in, &clear, &conf, NULL)
+                              : GSS_S_FAILURE;
+        if (major == GSS_S_COMPLETE)
+            buf_append(out, clear.value, clear.length);
+        (void)gss_release_buffer(&ignored, &clear);
+        buf_free(&both);
+    } else {
+        /* One stream of header and data: the library finds the parts by itself. */
+        gss_iov_buffer_desc iov[2] = {
+            { .type = GSS_IOV_BUFFER_TYPE_STREAM },
+            { .type = GSS_IOV_BUFFER_TYPE_DATA },
+        };
+        char *both = malloc(head_len + len + 1);
+
+        if (!both)
+            return pv_fail(err, PV_ENOMEM, "no memory");
+        memcpy(both, head, head_len);
+        memcpy(both + head_len, sealed, len);
+        iov[0].buffer = (gss_buffer_desc){ head_len + len, both };
+        major = gss_unwrap_iov(&minor, a->context, &conf, NULL, iov, 2);
+        if (major == GSS_S_COMPLETE)
+            buf_append(out, iov[1].buffer.value, iov[1].buffer.length);
+        free(both);
+    }
+    if (major != GSS_S_COMPLETE || !conf)
+        return unseal_failed(a, major, minor, err);
+    return buf_ok(out) ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory");
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth - who we are, for one connection to a host.
+ *
+ * NTLM and Kerberos (both under HTTP's "Negotiate") sign in a connection by an
+ * exchange of tokens and can then seal messages: that goes through GSS-API,
+ * with MIT's krb5 and the plugin gss-ntlmssp. Basic and client certificates
+ * are a header of each request.
+ *
+ * `negotiate` takes Kerberos if there is a ticket of this account (or, without
+ * a user name, any), else NTLM with the password. `kerberos` uses a ticket, or
+ * the password if there is one (then the user name is user@REALM).
+ *
+ * The password is asked of the host for each sign-in and wiped after it.
+ * Ownership: auth_free. Threads: one at a time, as its connection.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <polyvisor/buf.h>
+#include <polyvisor/driver.h>
+
+#include "drivers/wmi/config.h"
+
+struct auth;
+struct pv_err;
+
+struct auth *auth_new(const struct pv_host *host, const struct config *config);
+void auth_free(struct auth *a);
+/* Every request carries its own proof (Basic, certificate): no connection has to be signed in. */
+bool auth_is_per_request(const struct auth *a);
+/* The header of such a request, "Authorization: Basic ..."; to be wiped. */
+int auth_header(struct auth *a, struct buf *out, struct pv_err *err);
+
+/* Starts over, for a connection that knows nobody. */
+void auth_reset(struct auth *a);
+/* One step: `challenge` is the answer's WWW-Authenticate value (NULL at first), *header becomes "Authorization: ...".
+ * `last`: nothing more is expected but success. `peer_sha256` of the server's certificate, or "". */
+int auth_step(struct auth *a, const char *challenge, const char *peer_sha256, struct buf *header,
+              bool *last, struct pv_err *err);
+/* The server's last word in a successful answer (Kerberos proves the server with it); NULL or "" if there was none. */
+int auth_finish(struct auth *a, const char *challenge, struct pv_err *err);
+/* "NTLM" or "Kerberos", what is being used; "" before. */
+const char *auth_mechanism(const struct auth *a);
+
+/* Message encryption, after auth_finish. */
+int auth_seal(struct auth *a, const char *text, size_t len, struct buf *head, struct buf *sealed,
+              size_t *clear_len, struct pv_err *err);
+int auth_unseal(struct auth *a, const char *head, size_t head_len, const char *sealed, size_t len,
+                struct buf *out, struct pv_err *err);
+
+/* ------------------------------------------------------------------ the encrypted body */
+
+#define MULTIPART_TYPE                                                                             \
+    "Content-Type: multipart/encrypted;protocol=\"application/HTTP-SPNEGO-session-encrypted\";"    \
+    "boundary=\"Encrypted Boundary\""
+
+/* Appends the body for one sealed message. */
+void multipart_write(struct buf *out, size_t clear_len, const struct buf *head,
+                     const struct buf *sealed);
+struct multipart {
+    size_t clear_len;
+    const char *head, *sealed; /* into the body */
+    size_t head_len, sealed_len;
+};
+/* False: it is no such body. Never looks for line ends in the binary part. */
+bool multipart_read(const char *body, size_t len, struct multipart *out);
