@@ -99,6 +99,21 @@ static void other_update(struct changes *ch, const struct map *m, const struct m
         remember(ch, &ch->reread, ref);
 }
 
+/* What a refresh tells is not to be mixed with what this answer tells. */
+static void take_turn(struct changes *ch)
+{
+    if (!ch->ordered) {
+        pthread_mutex_lock(&ch->v->order);
+        ch->ordered = true;
+    }
+}
+
+void changes_left(struct changes *ch, const struct moref *ref)
+{
+    take_turn(ch);
+    remember(ch, &ch->left, ref);
+}
+
 static void take_update(struct changes *ch, const xmlNode *update)
 {
     const char *kind = value_field(update, "kind");
@@ -109,12 +124,9 @@ static void take_update(struct changes *ch, const xmlNode *update)
     if (!kind || !value_ref(xml_child(update, NULL, "obj"), &ref) ||
         tree_type_of(ref.type) == TREE_NOTE)
         return;
-    if (!ch->ordered) {
-        pthread_mutex_lock(&ch->v->order);
-        ch->ordered = true;
-    }
+    take_turn(ch);
     if (strcmp(kind, "leave") == 0) {
-        remember(ch, &ch->left, &ref);
+        changes_left(ch, &ref);
         return;
     }
     pthread_mutex_lock(&ch->v->lock);
@@ -193,6 +205,16 @@ int changes_apply(struct changes *ch, const struct call *c, struct pv_err *err)
     return rc;
 }
 
+bool changes_still_there(struct changes *ch, size_t i)
+{
+    bool there;
+
+    pthread_mutex_lock(&ch->v->lock);
+    there = tree_find(ch->v->tree, ch->left.refs[i].id) != NULL;
+    pthread_mutex_unlock(&ch->v->lock);
+    return there;
+}
+
 static void find_unseen(void *ctx, struct tree_node *n)
 {
     struct changes *ch = ctx;
@@ -200,14 +222,18 @@ static void find_unseen(void *ctx, struct tree_node *n)
 
     if (n->type == TREE_NOTE || n->seen == ch->v->listing)
         return;
+    if (ch->polled && n->type != TREE_VM && n->type != TREE_HOST && n->type != TREE_DATASTORE)
+        return;
     memset(&ref, 0, sizeof(ref));
     (void)str_copy(ref.type, sizeof(ref.type), n->vim_type);
     (void)str_copy(ref.id, sizeof(ref.id), n->id);
     remember(ch, &ch->left, &ref);
 }
 
-void changes_find_unseen(struct changes *ch)
+void changes_find_unseen(struct changes *ch, bool polled)
 {
+    ch->polled = polled;
+    take_turn(ch);
     pthread_mutex_lock(&ch->v->lock);
     tree_each(ch->v->tree, find_unseen, ch);
     pthread_mutex_unlock(&ch->v->lock);

@@ -5,7 +5,9 @@
  * What a change says by itself goes into the builder at once; what needs more
  * is remembered and read in few calls afterwards. "enter" is an upsert, and
  * is often repeated for objects that are known; "leave" is only believed when
- * reading the object says that it does not exist.
+ * reading the object says that it does not exist. A server may tell "leave"
+ * a moment before it removes the object: who is still there is to be asked
+ * for again (changes_still_there).
  *
  * Threads: the watch's.
  */
@@ -35,6 +37,7 @@ struct changes {
     bool truncated;    /* there is more */
     bool signed_out;
     bool relist;  /* too much has changed to read it piece by piece */
+    bool polled;
     bool ordered; /* v->order is held, until changes_free */
     struct changes_list reread, left;
 };
@@ -45,5 +48,10 @@ void changes_free(struct changes *ch);
 int changes_element(void *ctx, xmlNodePtr element, struct pv_err *err);
 /* Read what has to be read; everything is in the builder afterwards. */
 int changes_apply(struct changes *ch, const struct call *c, struct pv_err *err);
-/* Take those of the tree that the last listing or first set did not name as having left. */
-void changes_find_unseen(struct changes *ch);
+/* This one is said to have left; to be called before changes_apply. */
+void changes_left(struct changes *ch, const struct moref *ref);
+/* After changes_apply: the i-th of ch->left was found all the same. */
+bool changes_still_there(struct changes *ch, size_t i);
+/* Take those of the tree that the last listing, first set or poll did not name as having left. A poll names VMs, hosts
+ * and datastores only (`polled`). */
+void changes_find_unseen(struct changes *ch, bool polled);

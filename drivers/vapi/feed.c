@@ -28,6 +28,15 @@
 #define QUICK_MS 10000  /* a login that ends sooner is suspicious, */
 #define QUICK_MOST 4    /* and so many in a row are a failure */
 #define CURSOR_MOST 512
+#define DOUBTS_MOST 1024
+#define DOUBT_LOOKS 4 /* after 1, 2, 4, 8 s */
+
+/* Said to have left, but still found. */
+struct doubt {
+    struct moref ref;
+    unsigned looks;
+    int64_t next_ms;
+};
 
 struct feed {
     struct vapi *v;
@@ -39,6 +48,8 @@ struct feed {
     char version[256];      /* of the change feed; "" : from the beginning */
     int64_t next_poll_ms;
     unsigned requests; /* of the last full listing */
+    struct doubt *doubts;      /* DOUBTS_MOST of them, owned */
+    size_t ndoubts;
 };
 
 /* ------------------------------------------------------------------ cursor */
@@ -160,22 +171,11 @@ static void unsubscribe(struct feed *f)
     f->events.generation = 0;
     memset(&f->views, 0, sizeof(f->views));
     memset(&f->collector, 0, sizeof(f->collector));
+    f->ndoubts = 0;
     f->c = was;
 }
 
-/* ------------------------------------------------------------------ listing and poll */
-
-static int poll_load(struct feed *f, struct pv_err *err)
-{
-    int rc = inventory_poll(f->v, &f->c, &f->views, f->b, err);
-
-    if (rc == PV_OK) {
-        inventory_tags(f->v, &f->c);
-        rc = inventory_send_tags(f->v, f->b);
-    }
-    f->next_poll_ms = clock_mono_ms() + (int64_t)f->v->session->config.poll_interval_s * 1000;
-    return rc;
-}
+/* ------------------------------------------------------------------ listing */
 
 static int list(struct feed *f, struct pv_err *err)
 {
@@ -216,11 +216,61 @@ static unsigned wait_seconds(const struct feed *f)
 {
     int64_t now = clock_mono_ms(), until = now + WAIT_S * 1000;
 
+    for (size_t i = 0; i < f->ndoubts; i++)
+        if (f->doubts[i].next_ms < until)
+            until = f->doubts[i].next_ms;
+
     if (f->next_poll_ms < until)
         until = f->next_poll_ms;
     if (f->events.due && f->events.next_read_ms < until)
         until = f->events.next_read_ms;
     return until - now < 1000 ? 1 : (unsigned)((until - now + 999) / 1000);
+}
+
+/* The rest is left to the next listing. */
+static void doubt(struct feed *f, const struct moref *ref, unsigned looks)
+{
+    if (looks >= DOUBT_LOOKS || f->ndoubts == DOUBTS_MOST)
+        return;
+    f->doubts[f->ndoubts++] = (struct doubt){
+        .ref = *ref,
+        .looks = looks,
+        .next_ms = clock_mono_ms() + (INT64_C(1000) << looks),
+    };
+}
+
+/* Applies, and keeps in mind who is said to have left but is still there. */
+static int apply(struct feed *f, struct changes *ch, unsigned looks, struct pv_err *err)
+{
+    int rc = changes_apply(ch, &f->c, err);
+
+    for (size_t i = 0; rc == PV_OK && i < ch->left.count; i++)
+        if (changes_still_there(ch, i))
+            doubt(f, &ch->left.refs[i], looks);
+    return rc;
+}
+
+static int look_again(struct feed *f, struct pv_err *err)
+{
+    int64_t now = clock_mono_ms();
+    int rc = PV_OK;
+
+    for (size_t i = 0; i < f->ndoubts && rc == PV_OK;) {
+        struct doubt d = f->doubts[i];
+        struct changes ch;
+
+        if (d.next_ms > now) {
+            i++;
+            continue;
+        }
+        f->doubts[i] = f->doubts[--f->ndoubts];
+        d.looks++;
+        changes_init(&ch, f->v, f->b);
+        changes_left(&ch, &d.ref);
+        rc = apply(f, &ch, d.looks, err);
+        changes_free(&ch);
+    }
+    return rc;
 }
 
 /* One answer of the feed, applied. *more: the next one is there already. */
@@ -250,7 +300,7 @@ static int wait_once(struct feed *f, unsigned wait_s, bool *more, bool *relist, 
     if (rc == PV_OK && changes.version[0])
         (void)str_copy(f->version, sizeof(f->version), changes.version);
     if (rc == PV_OK)
-        rc = changes_apply(&changes, &f->c, err);
+        rc = apply(f, &changes, 0, err);
     *more = changes.truncated;
     *relist |= changes.relist;
     changes_free(&changes);
@@ -259,11 +309,38 @@ static int wait_once(struct feed *f, unsigned wait_s, bool *more, bool *relist, 
     return rc;
 }
 
+/* Whoever was not named: is it still there? */
+static int ask_unseen(struct feed *f, bool polled, struct pv_err *err)
+{
+    struct changes unseen;
+    int rc;
+
+    changes_init(&unseen, f->v, f->b);
+    changes_find_unseen(&unseen, polled);
+    rc = apply(f, &unseen, 0, err);
+    changes_free(&unseen);
+    return rc;
+}
+
+/* Also the safety net for a "leave" that the feed has lost. */
+static int poll_load(struct feed *f, struct pv_err *err)
+{
+    int rc = inventory_poll(f->v, &f->c, &f->views, f->b, err);
+
+    if (rc == PV_OK) {
+        inventory_tags(f->v, &f->c);
+        rc = inventory_send_tags(f->v, f->b);
+    }
+    if (rc == PV_OK)
+        rc = ask_unseen(f, true, err);
+    f->next_poll_ms = clock_mono_ms() + (int64_t)f->v->session->config.poll_interval_s * 1000;
+    return rc;
+}
+
 /* The feed begins by telling everything again; what it does not tell went away between listing and
  * feed. */
 static int first_set(struct feed *f, bool *relist, struct pv_err *err)
 {
-    struct changes unseen;
     bool more = true;
     int rc = PV_OK;
 
@@ -272,13 +349,7 @@ static int first_set(struct feed *f, bool *relist, struct pv_err *err)
     pthread_mutex_unlock(&f->v->lock);
     while (rc == PV_OK && more)
         rc = wait_once(f, 1, &more, relist, err);
-    if (rc)
-        return rc;
-    changes_init(&unseen, f->v, f->b);
-    changes_find_unseen(&unseen);
-    rc = changes_apply(&unseen, &f->c, err);
-    changes_free(&unseen);
-    return rc;
+    return rc ? rc : ask_unseen(f, false, err);
 }
 
 static int follow(struct feed *f, struct pv_err *err)
@@ -293,6 +364,8 @@ static int follow(struct feed *f, struct pv_err *err)
             rc = list(f, err);
             pthread_mutex_unlock(&f->v->order);
         }
+        if (rc == PV_OK)
+            rc = look_again(f, err);
         if (rc == PV_OK && !more)
             rc = events_read(f->v, &f->c, f->views.generation, &f->events, f->b, err);
         if (rc == PV_OK)
@@ -372,8 +445,12 @@ int feed_watch(struct vapi *v, uint64_t call, const char *cursor, struct pv_err 
     if (rc)
         return rc;
     f.b = pv_builder_new(v->session->host);
-    if (!f.b)
+    f.doubts = calloc(DOUBTS_MOST, sizeof(*f.doubts));
+    if (!f.b || !f.doubts) {
+        pv_builder_free(f.b);
+        free(f.doubts);
         return pv_fail(err, PV_ENOMEM, "no memory");
+    }
     read_cursor(&f, cursor);
     do {
         int64_t began_ms = clock_mono_ms();
@@ -387,5 +464,6 @@ int feed_watch(struct vapi *v, uint64_t call, const char *cursor, struct pv_err 
             rc = pv_fail(err, PV_EAUTH, "the server ends every sign-in at once");
     } while (rc == SESSION_RENEWED);
     pv_builder_free(f.b);
+    free(f.doubts);
     return rc;
 }

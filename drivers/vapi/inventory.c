@@ -252,10 +252,14 @@ static int send_poll(void *ctx, const struct moref *ref, const xmlNode *object, 
 {
     struct sending *s = ctx;
     struct map m = { .b = s->b };
+    struct tree_node *n;
     int rc;
 
     pthread_mutex_lock(&s->v->lock);
     m.tree = s->v->tree;
+    n = tree_find(m.tree, ref->id);
+    if (n)
+        n->seen = s->v->listing;
     map_poll(&m, ref, object);
     pthread_mutex_unlock(&s->v->lock);
     rc = pv_builder_room(s->b);
@@ -269,9 +273,12 @@ int inventory_poll(struct vapi *v, const struct call *c, const struct views *vie
                                                     NULL };
     static const struct prop_table *const many[] = { &props_vm_polled, NULL };
     struct sending s = { .v = v, .b = b };
-    int rc =
-        collect_by_view(v->session, c, views->generation, &views->others, few, send_poll, &s, err);
+    int rc;
 
+    pthread_mutex_lock(&v->lock);
+    v->listing++;
+    pthread_mutex_unlock(&v->lock);
+    rc = collect_by_view(v->session, c, views->generation, &views->others, few, send_poll, &s, err);
     return rc ? rc
               : collect_by_view(v->session, c, views->generation, &views->vms, many, send_poll, &s,
                                 err);

@@ -489,14 +489,14 @@ bool map_vm_is_news(const struct map *m, const struct moref *ref, const struct p
     return !node || node->state != tree_hash_list(state, sizeof(state) / sizeof(state[0]));
 }
 
-/* Changes that concern more than the changed field: reading the VM again is one call for many of
- * them. */
+/* Changes that concern more than the changed field (devices are connected as the power goes):
+ * reading the VM again is one call for many of them. */
 static bool needs_reading(const struct map *m, const struct moref *ref, const struct prop_values *v)
 {
     static const int deep[] = { WVM_NAME,      WVM_PARENT,   WVM_VAPP,       WVM_CONNECTION,
                                 WVM_QUESTION,  WVM_POOL,     WVM_DATASTORES, WVM_NETWORKS,
                                 WVM_INSTANCE,  WVM_TEMPLATE, WVM_GUEST_IP,   WVM_SNAPSHOT,
-                                WVM_ANNOTATION };
+                                WVM_ANNOTATION, WVM_POWER };
     const struct tree_node *node = tree_find(m->tree, ref->id);
     const char *change = value_text(v->val[WVM_CHANGE]);
 
