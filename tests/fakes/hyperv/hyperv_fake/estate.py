@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole: hosts, clock, jobs, faults and ledger in one event loop."""
+
+import sys
+import traceback
+
+from . import seed
+from .faults import Faults
+from .jobs import Jobs
+from .ledger import Ledger
+
+
+class Estate:
+    def __init__(self, seed_number=1, build="2022", user="Administrator", password="Passw0rd!", domain="WORKGROUP",
+                 prefix="HV", speed=1.0):
+        self.seed = seed_number
+        self.build = seed.BUILDS[build]
+        self.user = user
+        self.password = password
+        self.domain = domain
+        self.prefix = prefix
+        self.speed = speed
+        self.memory_overcommit = 1.0
+        self.hosts = []
+        self.by_name = {}
+        self.clusters = []
+        self.ledger = Ledger()
+        self.faults = Faults()
+        self.jobs = Jobs(self)
+        self.loop = None
+        self.errors = []
+
+    def broken(self, error):
+        """An error of the fake itself: shown on standard error and in the control's state."""
+        text = "".join(traceback.format_exception(error))
+        self.errors.append(text)
+        print(text, file=sys.stderr, flush=True)
+
+    def later(self, seconds, call, *args):
+        return self.loop.call_later(max(0.0, seconds), call, *args)
+
+    def fill(self, hosts, vms_of):
+        """hosts with vms_of(index) VMs each."""
+        for index in range(hosts):
+            made = seed.host(self, index)
+            self.hosts.append(made)
+            self.by_name[made.name.lower()] = made
+            for number in range(vms_of(index)):
+                seed.vm(made, number)
+            while sum(v.of("memory")[0].get("VirtualQuantity") for v in made.vms.values()) << 20 > made.memory * 3 // 4:
+                made.memory *= 2
+            made.cpus = max(32, made.memory >> 33)
+
+    def host(self, name):
+        """By name, full name, address with port or number."""
+        text = str(name).lower()
+        if text in self.by_name:
+            return self.by_name[text]
+        if text.isdigit() and int(text) < len(self.hosts):
+            return self.hosts[int(text)]
+        for made in self.hosts:
+            if made.fqdn.lower() == text or made.endpoint is not None and text in (
+                    f"{made.endpoint.address}:{made.endpoint.port}", made.endpoint.url):
+                return made
+        return None
+
+    # Changes are told to event subscriptions; nobody listening costs nothing.
+
+    def before(self, vm):
+        if not vm.host.subscriptions:
+            return None
+        from . import sources
+        return sources.computer_system(vm)
+
+    def changed(self, vm, previous):
+        if vm.host.subscriptions:
+            from . import events, sources
+            events.tell(vm.host, "modified", sources.computer_system(vm), previous)
+
+    def appeared(self, vm):
+        if vm.host.subscriptions:
+            from . import events, sources
+            events.tell(vm.host, "created", sources.computer_system(vm), None)
+
+    def gone(self, vm):
+        if vm.host.subscriptions:
+            from . import events, sources
+            events.tell(vm.host, "deleted", sources.computer_system(vm), None)
+

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of every class: progress by time, the effect at the end, errors, cancelling, removal after a while."""
+
+from . import cimtime, cimxml
+from .inst import Inst, Ref
+from .schema import cls
+
+NEW, STARTING, RUNNING, SUSPENDED, SHUTTING, COMPLETED, TERMINATED, KILLED, EXCEPTION, SERVICE = range(2, 12)
+WARNINGS = 32768
+
+CLASSES = {name: cls(name) for name in ("Msvm_ConcreteJob", "Msvm_StorageJob", "Msvm_MigrationJob",
+                                        "Msvm_CopyFileToGuestJob")}
+ERROR_CLASS = cls("Msvm_Error")
+BASE = {name: {**found.texts, "HealthState": 5, "OperationalStatus": [2], "StatusDescriptions": ["OK"],
+               "CommunicationStatus": None, "JobRunTimes": 1, "LocalOrUtcTime": 2, "Notify": "", "Priority": 0,
+               "DeleteOnCompletion": False, "RecoveryAction": 1,
+               "Owner": "NT AUTHORITY\\SYSTEM"} for name, found in CLASSES.items()}
+
+MESSAGES = {
+    32768: "The operation failed.", 32769: "General access denied error.", 32770: "The operation is not supported.",
+    32771: "The status is unknown.", 32772: "The operation timed out.",
+    32773: "The parameter is incorrect. One or more arguments are invalid.",
+    32774: "The system is in use.",
+    32775: "The operation cannot be performed while the object is in its current state.",
+    32776: "Incorrect data type.", 32777: "The system is not available.", 32778: "Not enough memory resources are available.",
+    32779: "The system cannot find the file specified.",
+}
+
+
+class Job:
+    __slots__ = ("host", "id", "kind", "type", "begun", "seconds", "state", "code", "text", "done", "failed", "affected",
+                 "cancellable", "handle", "ended", "owner", "name", "paused_at", "extra", "errors", "percent_cap")
+
+    @property
+    def running(self):
+        return self.state in (NEW, STARTING, RUNNING, SUSPENDED)
+
+    def ref(self):
+        return Ref(CLASSES[self.kind], {"InstanceID": self.id})
+
+    def percent(self) -> int:
+        if self.state in (COMPLETED, WARNINGS):
+            return 100
+        if self.state in (EXCEPTION, TERMINATED, KILLED):
+            return min(self.percent_cap, 99)
+        if self.seconds <= 0:
+            return 0
+        return min(99, int(100 * (cimtime.now() - self.begun) / self.seconds))
+
+    def inst(self) -> Inst:
+        kind = CLASSES[self.kind]
+        now = cimtime.now()
+        over = {"InstanceID": self.id, "Name": self.name, "ElementName": self.name, "Caption": self.name,
+                "Description": self.name, "JobState": self.state, "JobType": self.type,
+                "PercentComplete": self.percent(), "StartTime": cimtime.cim(self.begun),
+                "TimeSubmitted": cimtime.cim(self.begun), "ErrorCode": self.code, "Cancellable": self.cancellable,
+                "ElapsedTime": cimtime.interval((self.ended or now) - self.begun),
+                "TimeOfLastStateChange": cimtime.cim(self.ended or self.begun),
+                "TimeBeforeRemoval": cimtime.interval(self.host.behaviour.job_retention),
+                "JobStatus": "OK" if self.code == 0 else "Error", "Status": "OK" if self.code == 0 else "Error"}
+        if self.code:
+            over["ErrorDescription"] = self.text
+            over["ErrorSummaryDescription"] = self.text
+            over["OperationalStatus"] = [6]
+            over["StatusDescriptions"] = [self.text]
+        else:
+            over["ErrorDescription"] = over["ErrorSummaryDescription"] = ""
+        over.update(self.extra)
+        known = kind.by_lower
+        return Inst(kind, BASE[self.kind], {k: v for k, v in over.items() if k.lower() in known}, self)
+
+    def error_instances(self):
+        """Msvm_Error texts of GetErrorEx."""
+        if not self.code:
+            return []
+        return [cimxml.write(Inst(ERROR_CLASS, None, {
+            "ErrorType": 4, "OwningEntity": "Hyper-V", "MessageID": f"{14000 + self.code - 32768}", "Message": text,
+            "MessageArguments": [], "PerceivedSeverity": 5, "ProbableCause": 1,
+            "ProbableCauseDescription": self.text, "RecommendedActions": [], "ErrorSource": "",
+            "ErrorSourceFormat": 0, "CIMStatusCode": self.code}), self.host.name) for text in self.errors or [self.text]]
+
+
+class Jobs:
+    """Starts and ends the jobs of an estate; speed divides all durations."""
+
+    def __init__(self, estate):
+        self.estate = estate
+
+    def start(self, host, kind_type, seconds, done, affected=(), failed=None, owner=None, name="", cancellable=True,
+              kind="Msvm_ConcreteJob", error=None, extra=None):
+        """done() is the effect at the end; it may raise JobError. failed() undoes what start did."""
+        job = Job()
+        job.host = host
+        job.id = host.guid()
+        job.kind = kind
+        job.type = kind_type
+        job.begun = cimtime.now()
+        job.state = RUNNING
+        job.code = 0
+        job.text = ""
+        job.errors = []
+        job.done = done
+        job.failed = failed
+        job.affected = list(affected)
+        job.cancellable = cancellable
+        job.ended = None
+        job.owner = owner
+        job.name = name
+        job.extra = extra or {}
+        job.percent_cap = 0
+        job.handle = None
+        job.paused_at = None
+        injected = self.estate.faults.job(host, name, kind)
+        if host.behaviour.job_seconds is not None:
+            seconds = host.behaviour.job_seconds
+        if injected and injected.seconds is not None:
+            seconds = injected.seconds
+        job.seconds = seconds / self.estate.speed
+        host.jobs[job.id] = job
+        host.note("job", job.id, job=name, type=kind_type, cause="start")
+        error = (injected.error() if injected else None) or error
+        at = job.seconds * (injected.at if injected and injected.at is not None else 1.0)
+        if host.behaviour.instant and error is None and not (injected and injected.seconds is not None):
+            self._end(job, None, None)
+            return job
+        vanish = injected is not None and injected.vanish
+        job.handle = self.estate.later(at, self._end, job, error, vanish)
+        return job
+
+    def _end(self, job, error, vanish):
+        job.handle = None
+        if not job.running:
+            return
+        if error is None:
+            try:
+                job.done()
+            except cimxml.JobError as trouble:
+                error = (trouble.code, trouble.message)
+        if error is not None:
+            job.percent_cap = job.percent()
+            job.code = error[0]
+            job.text = error[1] or MESSAGES.get(error[0], "The operation failed.")
+            job.errors = list(error[2]) if len(error) > 2 and error[2] else [job.text]
+            job.state = EXCEPTION
+            if job.failed:
+                job.failed()
+        elif job.code:
+            job.state = WARNINGS
+        else:
+            job.state = COMPLETED
+        self._ended(job)
+        if vanish:
+            job.host.jobs.pop(job.id, None)
+
+    def _ended(self, job):
+        job.ended = cimtime.now()
+        job.host.note("job", job.id, job=job.name, type=job.type, state=job.state, code=job.code, cause="end")
+        self.estate.later(job.host.behaviour.job_retention, job.host.jobs.pop, job.id, None)
+
+    def cancel(self, job, killed=False):
+        """RequestStateChange 4 or 5 and KillJob: True when it was running and allows it."""
+        if not job.running or not job.cancellable:
+            return False
+        if job.handle:
+            job.handle.cancel()
+            job.handle = None
+        job.percent_cap = job.percent()
+        job.state = KILLED if killed else TERMINATED
+        job.code = 32768
+        job.text = "The operation was cancelled."
+        job.errors = [job.text]
+        if job.failed:
+            job.failed()
+        self._ended(job)
+        return True
+
+
+def ended_job(host, kind_type, error, name, kind="Msvm_ConcreteJob"):
+    """A job that ends with an error that was found before anything was touched."""
+    def nothing():
+        return None
+    return host.estate.jobs.start(host, kind_type, 0.05, nothing, name=name, kind=kind, error=error)
