@@ -117,13 +117,20 @@ static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_
     for (size_t i = 0; i < k->nfields && rc == PV_OK; i++) {
         const struct model_field *f = &k->fields[i];
         const struct model_value *v = &row->values[i];
-        struct model_value subject = { .set = false };
         const char *text;
         size_t len;
 
         if (i == kind_fields(k)->subject && !v->set) {
-            rc = subject_key(tx, row, &subject, err);
-            v = &subject;
+            /* Bound by address, so it must live as long as the statement runs. */
+            struct model_value *subject = arena_alloc(tx_arena(tx), sizeof(*subject));
+
+            if (!subject) {
+                rc = pv_fail(err, PV_ENOMEM, "no memory for a key");
+                break;
+            }
+            *subject = (struct model_value){ .set = false };
+            rc = subject_key(tx, row, subject, err);
+            v = subject;
         }
         if (field_has_column(f)) {
             place++;
