@@ -82,7 +82,7 @@ const struct model_param params_attach_disk[] = {
 };
 
 const struct model_param params_update_disk[] = {
-    { .name = "capacity_bytes", .type = PARAM_INT, .min = DISK_MIN, .max = DISK_MAX, .needs = "vm.disk.resize",
+    { .name = "capacity_bytes", .type = PARAM_INT, .min = DISK_MIN, .max = DISK_MAX, .needs = "vm.disk.resize", .one_way = true,
       .doc = "New size. Growing is possible nearly everywhere, shrinking where the format allows." },
     { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, .off_unless = "",
       .doc = "Whether snapshots include it." },
@@ -195,9 +195,9 @@ const struct model_param params_attach_controller[] = {
 /* ------------------------------------------------------------------ the VM itself */
 
 /* `hot(x)` is what lets a running VM take the change: nothing when it is made. */
-#define CPU_MEMBERS(hot_count, hot_field_, hot_other)                                              \
+#define CPU_MEMBERS(preset_, hot_count, hot_field_, hot_other)                                     \
     { .name = "count", .type = PARAM_INT, .min = 1, .max = 2048, .off_unless = hot_count,          \
-      .hot_field = hot_field_, .doc = "Virtual processors." },                                     \
+      .hot_field = hot_field_, .preset = preset_, .doc = "Virtual processors." },                                     \
     { .name = "cores_per_socket", .type = PARAM_INT, .min = 1, .max = 2048, .off_unless = hot_other, \
       .doc = "Cores of one package (vSphere); Hyper-V derives it." },                              \
     { .name = "threads_per_core", .type = PARAM_INT, .max = 2, .off_unless = hot_other,            \
@@ -211,9 +211,9 @@ const struct model_param params_attach_controller[] = {
       .doc = "Processors can be added while it runs (vSphere)." },                                 \
     { .name = "nested", .type = PARAM_BOOL, .off_unless = hot_other, .doc = "The guest can run VMs." }
 
-#define MEMORY_MEMBERS(hot_bytes, hot_field_, hot_other)                                           \
+#define MEMORY_MEMBERS(preset_, hot_bytes, hot_field_, hot_other)                                  \
     { .name = "bytes", .type = PARAM_INT, .min = INT64_C(32) << 20, .max = INT64_C(24) << 40,      \
-      .off_unless = hot_bytes, .hot_field = hot_field_,                                            \
+      .off_unless = hot_bytes, .hot_field = hot_field_, .preset = preset_,                         \
       .doc = "Memory given to the guest at start, whole MiB." },                                   \
     { .name = "dynamic", .type = PARAM_BOOL, .off_unless = hot_other,                              \
       .doc = "Memory grows and shrinks (Hyper-V)." },                                              \
@@ -229,10 +229,10 @@ const struct model_param params_attach_controller[] = {
     { .name = "hot_add", .type = PARAM_BOOL, .off_unless = hot_other,                              \
       .doc = "Memory can be added while it runs (vSphere)." }
 
-static const struct model_param new_cpu[] = { CPU_MEMBERS(NULL, NULL, NULL), { 0 } };
-static const struct model_param set_cpu[] = { CPU_MEMBERS("vm.hotadd.cpu", "cpu.hot_add", ""), { 0 } };
-static const struct model_param new_memory[] = { MEMORY_MEMBERS(NULL, NULL, NULL), { 0 } };
-static const struct model_param set_memory[] = { MEMORY_MEMBERS("vm.hotadd.memory", "memory.hot_add", ""), { 0 } };
+static const struct model_param new_cpu[] = { CPU_MEMBERS("1", NULL, NULL, NULL), { 0 } };
+static const struct model_param set_cpu[] = { CPU_MEMBERS(NULL, "vm.hotadd.cpu", "cpu.hot_add", ""), { 0 } };
+static const struct model_param new_memory[] = { MEMORY_MEMBERS("1073741824", NULL, NULL, NULL), { 0 } };
+static const struct model_param set_memory[] = { MEMORY_MEMBERS(NULL, "vm.hotadd.memory", "memory.hot_add", ""), { 0 } };
 
 static const struct model_param secure_boot[] = {
     { .name = "on", .type = PARAM_BOOL, .doc = "Secure Boot is on; needs uefi." },
@@ -242,7 +242,7 @@ static const struct model_param secure_boot[] = {
 };
 
 static const struct model_param boot[] = {
-    { .name = "order", .type = PARAM_LIST, .max = 32,
+    { .name = "order", .type = PARAM_LIST, .max = 32, .device_ids = true,
       .doc = "Devices in the order they are tried, as the VM's boot.order shows them; also the words disk, cdrom, "
              "network and floppy for all of their kind, and ids of devices." },
     { 0 },
@@ -291,8 +291,8 @@ const struct model_param params_create_vm[] = {
       .doc = "Firmware (Hyper-V: bios is generation 1, uefi generation 2); cannot be changed later there." },
     { .name = "hardware_version", .type = PARAM_TEXT, .min = 1, .max = 32,
       .doc = "Version of the virtual hardware: vmx-19, 9.0; unless given, the place's newest." },
-    { .name = "cpu", .type = PARAM_OBJECT, .members = new_cpu, .preset = "{\"count\":1}", .doc = "Processors." },
-    { .name = "memory", .type = PARAM_OBJECT, .members = new_memory, .preset = "{\"bytes\":1073741824}",
+    { .name = "cpu", .type = PARAM_OBJECT, .members = new_cpu, .preset = "{}", .doc = "Processors." },
+    { .name = "memory", .type = PARAM_OBJECT, .members = new_memory, .preset = "{}",
       .doc = "Memory." },
     { .name = "secure_boot", .type = PARAM_OBJECT, .members = secure_boot, .needs = "vm.secure_boot",
       .doc = "Secure Boot; off unless given." },

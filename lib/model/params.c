@@ -341,8 +341,14 @@ static void write_object(struct jsonw *w, const struct model_param *table)
         case PARAM_JSON:
             break;
         }
+        if (p->preset)
+            jsonw_raw(w, "default", p->preset, strlen(p->preset));
         if (p->needs)
             jsonw_str(w, "x-capability", p->needs);
+        if (p->off_unless && !p->off_unless[0])
+            jsonw_str(w, "x-power-state", "off");
+        else if (p->off_unless)
+            jsonw_str(w, "x-capability-while-running", p->off_unless);
         jsonw_str(w, "description", p->doc ? p->doc : "");
         jsonw_end(w);
         any_required = any_required || p->required;

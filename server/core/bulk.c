@@ -3,7 +3,7 @@
  * One operation on many objects: a parent task and a child for each, all
  * stored in one transaction, so that what was accepted is complete.
  */
-#include "server/core/task.h"
+#include "server/core/args.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +270,28 @@ static int select_targets(struct core *c, const struct core_bulk_request *q, str
     return rc;
 }
 
+/* Objects that parameters name must be of the child's provider, too. */
+static int check_refs(struct core *c, const struct core_bulk_request *q, const struct subject *s,
+                      struct pv_err *why)
+{
+    json_t *args;
+    int rc = args_resolve(c, q->operation, s->provider, q->params, &args, NULL, why);
+
+    if (rc == PV_OK)
+        json_decref(args);
+    return rc;
+}
+
+static void set_undo(struct child *out, const struct core_bulk_request *q, const struct pv_id *id,
+                     const struct subject *s, struct arena *a)
+{
+    PV_AUTO(json_decref_p) json_t *undo = plan_undo(q->operation, q->operation->kind, id, s, q->params);
+    const char *text = undo ? core_json_text(a, undo) : NULL;
+
+    if (text && strlen(text) <= out->row->kind->fields[F(task, undo)].max)
+        model_set_text(out->row, F(task, undo), text);
+}
+
 /* One target as a child: born queued, or final with the reason. */
 static int make_child(struct bulk_submit *s, const struct core_actor *by,
                       const struct core_bulk_request *q, const struct pv_id *id, struct child *out,
@@ -288,6 +310,8 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
                         model_permission_text(q->operation->permission));
     if (rc == PV_OK)
         rc = subject_check(c, q->operation, &subject, q->params, scratch, &no_op, why);
+    if (rc == PV_OK && q->operation->params)
+        rc = check_refs(c, q, &subject, why);
     if (rc != PV_OK)
         state = PV_TASK_STATE_FAILED;
     else if (no_op && !busy)
@@ -302,9 +326,10 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
     out->task->check_again = busy;
     out->task->parent = s->parent->id;
     out->row = task_row(out->task, by, q->params, state, a);
+    if (out->row && state == PV_TASK_STATE_QUEUED)
+        set_undo(out, q, id, &subject, a);
     if (out->row && state == PV_TASK_STATE_FAILED)
-        model_set_text(out->row, F(task, error),
-                       core_problem_json(a, why));
+        model_set_text(out->row, F(task, error), task_error_json(out->task, why, a));
     subject_free(&subject);
     return out->row ? PV_OK : PV_ENOMEM;
 }
@@ -451,10 +476,13 @@ static void plan_child(struct core *c, const struct child *child, const struct p
     json_array_append_new(findings, f);
 }
 
-int core_bulk_submit(struct core *c, const struct core_actor *by, const struct core_bulk_request *q,
+int core_bulk_submit(struct core *c, const struct core_actor *by, const struct core_bulk_request *asked,
                      const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
                      struct pv_err *err)
 {
+    PV_AUTO(json_decref_p) json_t *params = args_complete(asked->operation->params, asked->params);
+    struct core_bulk_request wish = *asked;
+    const struct core_bulk_request *q = &wish;
     PV_AUTO(arena_free_p) struct arena *a = arena_new(65536, 256u << 20);
     PV_AUTO(json_decref_p) json_t *plan = json_array(), *findings = json_array();
     struct bulk_submit s = { .core = c, .options = o };
@@ -464,9 +492,11 @@ int core_bulk_submit(struct core *c, const struct core_actor *by, const struct c
     bool dry = o && o->dry_run;
     int rc;
 
-    if (!a)
+    if (!a || !params)
         return pv_fail(err, PV_ENOMEM, "no memory for a bulk task");
-    if (q->operation->kind == PV_KIND_NONE || q->operation->core) {
+    /* Without parameters none are stored. */
+    wish.params = asked->params || json_object_size(params) > 0 ? params : NULL;
+    if (q->operation->kind == PV_KIND_NONE || q->operation->core || q->operation->place || q->operation->live) {
         rc = pv_fail(err, PV_EINVAL, "%s cannot be done in bulk", q->operation->name);
         pv_err_pointer(err, "/action");
         return rc;

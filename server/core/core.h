@@ -108,6 +108,10 @@ int core_task_submit(struct core *c, const struct core_actor *by, const struct c
                      const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
                      struct pv_err *err);
 
+/* A live operation: checked like a task, then asked; `done` gets the driver's answer, as JSON text, or the error, within
+ * ten seconds (PV_ETIMEOUT). On failure `done` is not called. Nothing is stored. */
+int core_live(struct core *c, const struct core_task_request *t, core_json_fn done, void *ctx, struct pv_err *err);
+
 struct core_bulk_request {
     const struct model_operation *operation;
     const struct pv_id *targets;    /* of operation->kind; or: */

@@ -4,7 +4,7 @@
  * nothing happens. Else the stored row is read and compared, and what differs
  * is written with an event, in the same transaction.
  */
-#include "server/core/internal.h"
+#include "server/core/activity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,7 @@ struct item {
     bool inserted;
     bool written;
     struct cause cause;
+    bool masked;                /* its activity is not what the record says */
 };
 
 struct apply {
@@ -169,6 +170,17 @@ static int write_diff(struct apply *a, struct store_tx *tx, struct item *it, str
     return tell(a, tx, it, d->row, "updated", version, changes, NULL, err);
 }
 
+/* The driver does not know what we are doing: a task's activity stays until the task has its result. */
+static bool shown_activity(const struct apply *a, struct item *it, const struct model_field *f,
+                           const struct model_value *v)
+{
+    if (a->kind->kind->number != PV_KIND_vm || f->index != F(vm, activity) ||
+        (v->set && v->number != PV_ACTIVITY_NONE) || activity_of(a->core, &it->id) == PV_ACTIVITY_NONE)
+        return false;
+    it->masked = true;
+    return true;
+}
+
 static int update_row(struct apply *a, struct store_tx *tx, struct item *it, struct model_row *row,
                       struct pv_err *err)
 {
@@ -188,7 +200,7 @@ static int update_row(struct apply *a, struct store_tx *tx, struct item *it, str
         /* What cannot be resolved yet says nothing about what is stored. */
         if (open)
             it->open = true;
-        else
+        else if (!shown_activity(a, it, k->slots[s], &v))
             diff_set(&d, k->slots[s]->index, &v);
     }
     diff_binding(a, it, &d);
@@ -231,7 +243,7 @@ static int apply_chunk(struct store_tx *tx, void *arg, struct pv_err *err)
         struct item *it = &a->items[i];
         struct model_row *row = it->how == HOW_INSERT ? NULL : rows[n++];
 
-        it->open = it->inserted = it->written = false;
+        it->open = it->inserted = it->written = it->masked = false;
         if (row_is_ours(a, it, row))
             rc = update_row(a, tx, it, row, err);
         else
@@ -284,7 +296,7 @@ static void remember_item(struct apply *a, struct item *it)
         return;
     }
     e->seen = p->inv.generation;
-    e->content = it->content;
+    e->content = it->masked ? 0 : it->content;
     e->unconfirmed = false;
     e->missing_told = false;
     if (!it->open)

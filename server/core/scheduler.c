@@ -4,7 +4,7 @@
  * task at a time on it, and no more on a provider than it can bear. Who may
  * not start says why.
  */
-#include "server/core/task.h"
+#include "server/core/activity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +111,8 @@ static void note_start(struct pass *s, struct task *t)
 {
     s->start[s->nstart++] = t;
     t->object->runner = t;
+    if (t->need == NEED_CALL)
+        activity_claim(t);
     if (!t->running) {
         t->running = true;
         s->core->running++;
@@ -206,6 +208,8 @@ static int pass_tx(struct store_tx *tx, void *arg, struct pv_err *err)
                                   .set_started = true };
 
         rc = task_change_tx(s->start[i], tx, &s->events, &ch, err);
+        if (rc == PV_OK && s->start[i]->need == NEED_CALL)
+            rc = activity_begin_tx(s->start[i], tx, &s->events, err);
     }
     return rc;
 }

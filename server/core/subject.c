@@ -2,7 +2,7 @@
 /*
  * What a task is to work on, and whether it may now: state, capability, parameters.
  */
-#include "server/core/task.h"
+#include "server/core/args.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,22 @@ static int load_owner(struct core *c, const struct kind_info *k, struct arena *a
     s->owner_kind = k->kind->owner;
     s->owner_native_id = model_text(row, (unsigned)o->native_id);
     s->lock = *owner;
+    if (k->kind->owner == PV_KIND_vm) {
+        s->vm = row;
+        s->power = (enum pv_power_state)model_number(row, F(vm, power_state));
+    }
     return PV_OK;
+}
+
+/* Of a place operation the subject is of one of the kinds its parameters name. */
+static bool works_on(const struct model_operation *op, enum pv_kind kind)
+{
+    if (!op->place)
+        return op->kind == PV_KIND_NONE || op->kind == kind;
+    for (const struct model_param *p = op->params; p && p->name; p++)
+        if (p->subject && p->ref == kind)
+            return true;
+    return false;
 }
 
 int subject_load(struct core *c, const struct model_operation *op, enum pv_kind kind,
@@ -36,7 +51,7 @@ int subject_load(struct core *c, const struct model_operation *op, enum pv_kind 
     struct subject s = { .native_id = "", .owner_native_id = "", .name = "", .lock = *id };
     int rc;
 
-    if (!k || !k->kind || (op->kind != PV_KIND_NONE && op->kind != kind) ||
+    if (!k || !k->kind || !works_on(op, kind) ||
         (kind != PV_KIND_provider && !(k->kind->flags & MODEL_SYNCED)))
         return pv_fail(err, PV_EINVAL, "%s does not work on a %s", op->name,
                        k && k->kind ? k->kind->name : "thing of this kind");
@@ -62,6 +77,7 @@ int subject_load(struct core *c, const struct model_operation *op, enum pv_kind 
     if (kind == PV_KIND_vm) {
         s.power = (enum pv_power_state)model_number(s.row, F(vm, power_state));
         s.has_power = true;
+        s.vm = s.row;
     }
     *out = s;
     return PV_OK;
@@ -80,7 +96,7 @@ static const char *allowed_now(enum pv_power_state power, struct arena *a)
 
     buf_init(&text, 512);
     for (const struct model_operation *op = model_operations; op->name; op++) {
-        if (op->kind != PV_KIND_vm || !(op->from & from_bit(power)))
+        if (op->kind != PV_KIND_vm || !(op->from & from_bit(power)) || op->live)
             continue;
         if (text.len > 0)
             buf_char(&text, ',');
@@ -114,9 +130,17 @@ static int check_power(const struct model_operation *op, const struct subject *s
         *no_op = true;
         return PV_OK;
     }
-    if (!(op->from & bit))
-        return wrong_state(op, s, a, err);
-    if (model_number(s->row, F(vm, is_template))) {
+    if (!(op->from & bit)) {
+        int rc;
+
+        if ((op->from_force & bit) && json_is_true(json_object_get(params, "force")))
+            return PV_OK;
+        rc = wrong_state(op, s, a, err);
+        if (op->from_force & bit)
+            pv_err_remedy(err, "Turn it off first, or ask again with force.");
+        return rc;
+    }
+    if (!op->template_too && model_number(s->row, F(vm, is_template))) {
         int rc = pv_fail_as(err, "vm-invalid-state", "%s is a template", s->name);
 
         pv_err_native(err, "template");
@@ -147,34 +171,32 @@ static int check_capability(const struct model_operation *op, const struct subje
     return rc;
 }
 
-/* Parameters that depend on a capability of their own, like a snapshot's memory. */
-static int check_params(const struct model_operation *op, const struct subject *s,
-                        const json_t *params, struct arena *a, struct pv_err *err)
+static int check_params(const struct model_operation *op, const json_t *params, struct pv_err *err)
 {
     PV_AUTO(json_decref_p) json_t *empty = json_object();
-    int rc = op->params ? model_params_check(op->params, params ? params : empty, "", err) : PV_OK;
 
-    if (rc == PV_OK && !op->params && params && json_object_size(params) > 0)
+    if (op->params)
+        return model_params_check(op->params, params ? params : empty, "", err);
+    if (params && json_object_size(params) > 0)
         return pv_fail(err, PV_EINVAL, "%s takes no parameters", op->name);
-    for (const struct model_param *p = op->params; rc == PV_OK && p && p->name; p++) {
-        const char *reason, *needs;
+    return PV_OK;
+}
 
-        if (!p->needs || !json_is_true(json_object_get(params, p->name)))
-            continue;
-        if (provider_capability(s->provider, NULL, p->needs, a, &reason, &needs) != CAP_NO)
-            continue;
-        rc = pv_fail(err, PV_ENOTSUP, "%s: %s", p->name, reason);
-        pv_err_pointer(err, "/%s", p->name);
-        pv_err_needs(err, needs);
-    }
-    return rc;
+/* What it is to be like is what it is like. */
+static bool nothing_differs(const struct model_operation *op, const struct subject *s, const json_t *params)
+{
+    bool differ = true, known;
+
+    if (op->sets && params && json_object_size(params) > 0)
+        json_decref(args_before(op->params, s->row, params, &differ, &known));
+    return !differ;
 }
 
 int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
                   const json_t *params, struct arena *a, bool *no_op, struct pv_err *err)
 {
     const struct kind_info *k = &c->kinds[s->row->kind->number];
-    int rc = check_params(op, s, params, a, err);
+    int rc = check_params(op, params, err);
 
     *no_op = false;
     if (rc == PV_OK && k->presence >= 0 &&
@@ -184,36 +206,9 @@ int subject_check(struct core *c, const struct model_operation *op, const struct
         rc = check_capability(op, s, a, err);
     if (rc == PV_OK && s->has_power)
         rc = check_power(op, s, params, a, no_op, err);
+    if (rc == PV_OK && !*no_op)
+        rc = args_check_state(op, s, params, a, err);
+    if (rc == PV_OK && nothing_differs(op, s, params))
+        *no_op = true;
     return rc;
-}
-
-/* ---------------------------------------------------------------- plans */
-
-json_t *finding(const char *id, const char *severity, const struct pv_err *err)
-{
-    const struct pv_problem *p = pv_err_problem(err);
-
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id ? id : p->code, "severity", severity,
-                     "title", p->title, "detail", err->message, "remedy",
-                     err->remedy[0] ? err->remedy : p->remedy);
-}
-
-json_t *plan_entry(const struct model_operation *op, enum pv_kind kind, const struct pv_id *id,
-                   const struct subject *s, const json_t *params)
-{
-    char text[PV_ID_TEXT];
-    json_t *entry, *before = json_null(), *after = json_null();
-
-    model_id_text(kind, id, text);
-    if (s->has_power && op->target != PV_POWER_STATE_UNKNOWN) {
-        before = json_pack("{s:s}", "power_state", model_enum_text(PV_ENUM_power_state, s->power));
-        after = json_pack("{s:s}", "power_state", model_enum_text(PV_ENUM_power_state, op->target));
-    } else if (op->result != PV_KIND_NONE) {
-        after = json_pack("{s:s, s:O?}", "kind", model_kind(op->result)->name, "name",
-                          json_object_get(params, "name"));
-    }
-    entry = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o, s:[]}", "operation", op->name, "ref",
-                      "kind", model_kind(kind)->name, "id", text, "name", s->name, "before", before,
-                      "after", after, "native_calls");
-    return entry;
 }

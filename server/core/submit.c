@@ -2,7 +2,7 @@
 /*
  * A request becomes a task: checked first, stored before anything starts.
  */
-#include "server/core/task.h"
+#include "server/core/args.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +51,28 @@ static void rehearsal_end(struct rehearsal *r)
     free(r);
 }
 
+/* What the driver says of the outcome. */
+static void take_list(json_t *to, const json_t *from, const char *member)
+{
+    json_t *list = json_object_get(from, member);
+
+    if (to && json_is_array(list))
+        json_object_set(to, member, list);
+}
+
+static void take_warnings(json_t *answer, const json_t *from)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (json_object_get(from, "warnings"), i, one)
+        if (json_is_string(one))
+            json_array_append_new(json_object_get(answer, "findings"),
+                                  json_pack("{s:s, s:s, s:s, s:O, s:s}", "id", "warning", "severity",
+                                            "warn", "title", "Not all will be as asked", "detail", one,
+                                            "remedy", ""));
+}
+
 static void rehearsed(void *arg, const struct pv_failure *failure, const char *result)
 {
     struct rehearsal *r = arg;
@@ -62,8 +84,14 @@ static void rehearsed(void *arg, const struct pv_failure *failure, const char *r
         driver_failure_err(failure, &err);
         json_object_set_new(r->answer, "ok", json_false());
         json_array_append_new(json_object_get(r->answer, "findings"), finding(NULL, "block", &err));
-    } else if (json_is_array(plan)) {
-        json_object_set(json_array_get(json_object_get(r->answer, "plan"), 0), "native_calls", plan);
+    } else {
+        json_t *entry = json_array_get(json_object_get(r->answer, "plan"), 0);
+
+        if (json_is_array(plan))
+            json_object_set(entry, "native_calls", plan);
+        take_list(entry, json, "devices");
+        take_list(entry, json, "differences");
+        take_warnings(r->answer, json);
     }
     rehearsal_end(r);
 }
@@ -72,7 +100,7 @@ static uint64_t start_rehearsal(struct driver_session *s, void *arg)
 {
     const struct rehearsal *r = arg;
 
-    return driver_call(s, r->task->op->name, r->subject, r->task->params, NULL, PV_CALL_DRY_RUN);
+    return driver_call(s, r->task->op->name, r->subject, r->task->args, NULL, PV_CALL_DRY_RUN);
 }
 
 static int rehearse(struct task *t, const struct subject *s, const json_t *params, bool no_op,
@@ -114,71 +142,126 @@ static int rehearse(struct task *t, const struct subject *s, const json_t *param
     return PV_OK;
 }
 
+/* What is known before it is a task; wish_free() releases it. */
+struct wish {
+    struct subject s;
+    json_t *params;             /* complete */
+    char *args;                 /* as the driver gets them */
+    struct provider *other;
+    bool no_op, busy;
+};
+
+static void wish_free(struct wish *w)
+{
+    subject_free(&w->s);
+    json_decref(w->params);
+    free(w->args);
+    provider_put(w->other);
+}
+
+static int take_args(struct core *c, const struct model_operation *op, struct wish *w, struct pv_err *err)
+{
+    PV_AUTO(json_decref_p) json_t *args = NULL;
+    int rc = args_resolve(c, op, w->s.provider, w->params, &args, &w->other, err);
+
+    if (rc != PV_OK)
+        return rc;
+    w->args = json_dumps(args, JSON_COMPACT);
+    if (!w->args)
+        return pv_fail(err, PV_ENOMEM, "no memory for parameters");
+    if (strlen(w->args) > ARGS_MAX)
+        return pv_fail_as(err, "too-large", "the parameters are too long for a task");
+    return PV_OK;
+}
+
+static int judge_wish(struct core *c, const struct core_task_request *q, const struct core_options *o,
+                      struct arena *a, struct wish *w, struct pv_err *err)
+{
+    const struct kind_info *k = &c->kinds[q->kind];
+    const struct model_operation *op = q->operation;
+    int rc;
+
+    /* Before its state is read: if it is free now, what is read is not about to change by us. */
+    w->busy = !op->place && object_is_busy(c, &q->subject);
+    rc = subject_load(c, op, q->kind, &q->subject, a, &w->s, err);
+    if (rc == PV_OK && !op->place)
+        rc = core_check_version(o, (uint64_t)model_number(w->s.row, (unsigned)k->version), err);
+    if (rc == PV_OK)
+        rc = subject_check(c, op, &w->s, q->params, a, &w->no_op, err);
+    if (rc == PV_OK && !(w->params = args_complete(op->params, q->params)))
+        rc = pv_fail(err, PV_ENOMEM, "no memory for parameters");
+    if (rc == PV_OK)
+        rc = take_args(c, op, w, err);
+    if (rc == PV_OK && o && o->fail_if_busy && !op->place &&
+        (w->busy || (!w->no_op && object_is_busy(c, &w->s.lock))))
+        rc = pv_fail(err, PV_EBUSY, "another task works on %s", w->s.name);
+    /* The later wish must win: whether there is something to do shows when the others have ended. */
+    if (w->no_op && w->busy && !(o && o->dry_run))
+        w->no_op = false;
+    return rc;
+}
+
+static int make_task(struct submit *sub, const struct core_actor *by, const struct core_task_request *q,
+                     struct wish *w, struct arena *a, struct pv_err *err)
+{
+    struct core *c = sub->core;
+    struct task *t = sub->task;
+    PV_AUTO(json_decref_p) json_t *undo = NULL;
+    const char *text;
+    int rc = PV_OK;
+
+    t->state = w->no_op ? PV_TASK_STATE_SUCCEEDED : PV_TASK_STATE_QUEUED;
+    sub->row = task_row(t, by, w->params, t->state, a);
+    if (!sub->row)
+        return pv_fail(err, PV_ENOMEM, "no memory for a task");
+    undo = w->no_op ? NULL : plan_undo(q->operation, q->kind, &q->subject, &w->s, w->params);
+    text = undo ? core_json_text(a, undo) : NULL;
+    if (text && strlen(text) <= sub->row->kind->fields[F(task, undo)].max)
+        model_set_text(sub->row, F(task, undo), text);
+    if (!w->no_op && !task_register_on(t, &w->s.lock))
+        return pv_fail(err, PV_ENOMEM, "there are too many open tasks");
+    events_init(&sub->events, c);
+    rc = store_write(c->store, submit_tx, sub, err);
+    events_free(&sub->events);
+    if (rc != PV_OK && !w->no_op)
+        task_unregister(t);
+    return rc;
+}
+
 int core_task_submit(struct core *c, const struct core_actor *by, const struct core_task_request *q,
                      const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
                      struct pv_err *err)
 {
-    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 8u << 20);
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
     struct submit sub = { .core = c, .options = o };
-    const struct kind_info *k;
-    struct subject s = { 0 };
-    struct task *t = NULL;
-    bool no_op = false, busy;
+    struct wish w = { 0 };
     int rc;
 
     if (!a)
         return pv_fail(err, PV_ENOMEM, "no memory for a task");
-    /* Before its state is read: if it is free now, what is read is not about to change by us. */
-    busy = object_is_busy(c, &q->subject);
-    rc = subject_load(c, q->operation, q->kind, &q->subject, a, &s, err);
-    if (rc != PV_OK)
-        return rc;
-    k = &c->kinds[q->kind];
-    rc = core_check_version(o, (uint64_t)model_number(s.row, (unsigned)k->version), err);
-    if (rc == PV_OK)
-        rc = subject_check(c, q->operation, &s, q->params, a, &no_op, err);
-    if (rc == PV_OK && o && o->fail_if_busy && (busy || (!no_op && object_is_busy(c, &s.lock))))
-        rc = pv_fail(err, PV_EBUSY, "another task works on %s", s.name);
-    /* The later wish must win: whether there is something to do shows when the others have ended. */
-    if (no_op && busy && !(o && o->dry_run))
-        no_op = false;
-    if (rc == PV_OK && !(t = task_new(c, q->operation, q->kind, &q->subject)))
+    rc = judge_wish(c, q, o, a, &w, err);
+    if (rc == PV_OK && !(sub.task = task_new(c, q->operation, q->kind, &q->subject)))
         rc = pv_fail(err, PV_ENOMEM, "no memory for a task");
     if (rc == PV_OK)
-        rc = task_fill(t, by, &s, q->params, err);
-    if (rc == PV_OK)
-        t->check_again = busy;
-    if (rc == PV_OK && o && o->dry_run) {
-        rc = rehearse(t, &s, q->params, no_op, done, ctx, err);
-        task_put(t);
-        subject_free(&s);
-        return rc;
-    }
+        rc = task_fill(sub.task, by, &w.s, w.params, err);
     if (rc == PV_OK) {
-        t->state = no_op ? PV_TASK_STATE_SUCCEEDED : PV_TASK_STATE_QUEUED;
-        sub.task = t;
-        sub.row = task_row(t, by, q->params, t->state, a);
-        if (!sub.row)
-            rc = pv_fail(err, PV_ENOMEM, "no memory for a task");
+        sub.task->check_again = w.busy;
+        sub.task->args = PV_TAKE(w.args);
+        sub.task->other = PV_TAKE(w.other);
     }
-    if (rc == PV_OK && !no_op && !task_register_on(t, &s.lock))
-        rc = pv_fail(err, PV_ENOMEM, "there are too many open tasks");
-    if (rc == PV_OK) {
-        events_init(&sub.events, c);
-        rc = store_write(c->store, submit_tx, &sub, err);
-        events_free(&sub.events);
-        if (rc != PV_OK && !no_op)
-            task_unregister(t);
-    }
-    if (rc == PV_OK) {
-        *task = t->id;
-        if (no_op)
+    if (rc == PV_OK && o && o->dry_run)
+        rc = rehearse(sub.task, &w.s, w.params, w.no_op, done, ctx, err);
+    else if (rc == PV_OK)
+        rc = make_task(&sub, by, q, &w, a, err);
+    if (rc == PV_OK && !(o && o->dry_run)) {
+        *task = sub.task->id;
+        if (w.no_op)
             atomic_fetch_add(&c->n_done, 1);
         else
-            task_enqueue(t, false);
+            task_enqueue(sub.task, false);
     }
-    task_put(t);
-    subject_free(&s);
+    task_put(sub.task);
+    wish_free(&w);
     return rc;
 }
 

@@ -15,6 +15,7 @@
 #define LIMIT_PROVIDER 32
 #define LIMIT_HOST 4            /* providers that are a single host */
 #define TRIES_MAX 8             /* of something the provider has no room for now */
+#define ARGS_MAX 60000          /* bytes of parameters: what a task's row takes */
 
 /* What the scheduler has to do for it. */
 enum need { NEED_CALL, NEED_FOLLOW, NEED_LOOK, NEED_READ };
@@ -52,6 +53,8 @@ struct task {
     struct provider *provider;
     struct pv_id parent;
     char *params;               /* JSON text, never NULL */
+    char *args;                 /* the same in the driver's words; NULL: to be made. Of the call alone once it runs */
+    struct provider *other;     /* of another place that takes part, or NULL; referenced */
     char *native_id, *name, *owner_native_id;   /* of the subject; "" if not known */
     enum pv_kind owner_kind;
     struct pv_id actor_id;
@@ -64,6 +67,8 @@ struct task {
     bool is_parent;
     bool in_bulk;               /* counted as running there; guarded by tasks_lock */
     bool lost;                  /* what it worked on is not there any more */
+    bool shows;                 /* its VM shows what is being done; guarded by tasks_lock */
+    bool reread;                /* the subject was read since; of the callbacks alone */
 
     enum pv_task_state state;
     enum need need;
@@ -78,7 +83,8 @@ struct task {
     char *native_ref;           /* guarded by tasks_lock */
     int64_t progress_ms;
     int32_t percent;
-    char *result;
+    uint32_t step;
+    char *result, *undo;        /* undo: NULL: as it was noted when it was asked for */
     struct pv_err failure;      /* why it has to look */
 };
 
@@ -94,8 +100,9 @@ struct subject {
     const char *name, *native_id, *owner_native_id;
     struct pv_id lock;              /* what is locked: a snapshot's VM */
     enum pv_kind owner_kind;
-    enum pv_power_state power;
-    bool has_power;
+    enum pv_power_state power;      /* of the VM, also of a device's */
+    bool has_power;                 /* the subject is a VM */
+    const struct model_row *vm;     /* the subject, or the VM it belongs to; NULL: none */
 };
 
 struct task *task_new(struct core *c, const struct model_operation *op, enum pv_kind kind,
@@ -112,6 +119,8 @@ struct task *task_find(struct core *c, const struct pv_id *id);
 unsigned object_users(struct core *c, const struct pv_id *lock);
 /* Somebody works on it, or waits to. No lock held. */
 bool object_is_busy(struct core *c, const struct pv_id *lock);
+/* Who works on it, or NULL. tasks_lock held. */
+const struct task *object_runner(struct core *c, const struct pv_id *lock);
 /* tasks_lock held. */
 bool task_is_open(struct core *c, const struct pv_id *id);
 /* After a restart: bulk tasks get their children back. */
@@ -128,7 +137,7 @@ struct task_change {
     int64_t percent;
     const char *step, *bytes, *children;    /* JSON, NULL: as they are */
     bool has_changed, changed;
-    const char *result;
+    const char *result, *undo;      /* NULL: as it is */
     const struct pv_err *error;
 };
 /* The present numbers of a bulk task. tasks_lock not held. */
@@ -172,6 +181,8 @@ int subject_check(struct core *c, const struct model_operation *op, const struct
 /* The row of a new task, in the arena. */
 struct model_row *task_row(struct task *t, const struct core_actor *by, const json_t *params,
                            enum pv_task_state state, struct arena *a);
+/* The problem document of its error, as arena text. */
+const char *task_error_json(const struct task *t, const struct pv_err *error, struct arena *a);
 int task_insert_tx(struct task *t, const struct model_row *row, struct store_tx *tx,
                    struct event_set *events, struct pv_err *err);
 /* Fills a task from what was asked. */
@@ -180,4 +191,8 @@ int task_fill(struct task *t, const struct core_actor *by, const struct subject 
 /* {operation, ref, before, after}: what would be done. */
 json_t *plan_entry(const struct model_operation *op, enum pv_kind kind, const struct pv_id *id,
                    const struct subject *s, const json_t *params);
+/* {operation, ref, params} that takes it back; NULL: there is none, or it shows only when the object is made. */
+json_t *plan_undo(const struct model_operation *op, enum pv_kind kind, const struct pv_id *id,
+                  const struct subject *s, const json_t *params);
+json_t *plan_undo_made(const struct model_operation *op, const struct pv_id *made, const char *name);
 json_t *finding(const char *id, const char *severity, const struct pv_err *err);

@@ -2,7 +2,7 @@
 /*
  * Tasks as rows and events.
  */
-#include "server/core/task.h"
+#include "server/core/activity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +120,30 @@ static void diff_number(struct row_diff *d, unsigned field, int64_t number)
     diff_set(d, field, &v);
 }
 
-static void diff_change(struct row_diff *d, const struct task_change *ch, struct arena *a)
+/* As a problem document that names the provider and what was asked of it. */
+const char *task_error_json(const struct task *t, const struct pv_err *error, struct arena *a)
+{
+    const char *text = core_problem_json(a, error), *full;
+    PV_AUTO(json_decref_p) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *provider = json_object_get(json, "provider");
+    char id[PV_ID_TEXT], name[NAME_CAP];
+
+    if (!json || !t->provider || t->op->core)
+        return text;
+    if (!json_is_object(provider)) {
+        provider = json_object();
+        json_object_set_new(json, "provider", provider);
+    }
+    model_id_text(PV_KIND_provider, &t->provider->id, id);
+    provider_copy_name(t->provider, name, sizeof(name));
+    json_object_set_new(provider, "id", json_string(id));
+    json_object_set_new(provider, "name", json_string(name));
+    json_object_set_new(provider, "operation", json_string(t->op->name));
+    full = core_json_text(a, json);
+    return full ? full : text;
+}
+
+static void diff_change(struct row_diff *d, const struct task *t, const struct task_change *ch, struct arena *a)
 {
     struct model_value none = value_null();
     bool final = !ch->keep_state && task_state_final(ch->state);
@@ -145,9 +168,12 @@ static void diff_change(struct row_diff *d, const struct task_change *ch, struct
     if (ch->has_changed)
         diff_number(d, F(task, changed), ch->changed);
     diff_text(d, F(task, result), ch->result);
+    diff_text(d, F(task, undo), ch->undo);
+    /* What did not happen cannot be taken back. */
+    if (final && (ch->state != PV_TASK_STATE_SUCCEEDED || (ch->has_changed && !ch->changed)))
+        diff_set(d, F(task, undo), &none);
     if (ch->error)
-        diff_text(d, F(task, error),
-                  core_problem_json(a, ch->error));
+        diff_text(d, F(task, error), task_error_json(t, ch->error, a));
     if (final) {
         diff_number(d, F(task, finished_at), clock_wall_ms());
         diff_number(d, F(task, cancelable), 0);
@@ -174,7 +200,7 @@ int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events
         return rc;
     if (t->is_parent && t->bulk && ch->children)
         bulk_numbers(t, &now, a);
-    diff_change(&d, &now, a);
+    diff_change(&d, t, &now, a);
     if (d.n > 0) {
         const char *changes = diff_changes(&d, a);
         const char *word = model_enum_text(PV_ENUM_task_state, model_number(row, F(task, state)));
@@ -191,6 +217,8 @@ int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events
                             err);
     }
     diff_free(&d);
+    if (rc == PV_OK && final)
+        rc = activity_end_tx(t, tx, events, err);
     return rc;
 }
 

@@ -3,12 +3,16 @@
  * A task at its provider: handed over, followed, looked at. What was sent and
  * may have taken effect is never sent again.
  */
-#include "server/core/task.h"
+#include "server/core/activity.h"
+#include "server/core/args.h"
+#include "server/core/outcome.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PROGRESS_EVERY_MS 250
+/* Progress is stored with an event: often enough to be looked at, seldom enough for a thousand tasks. */
+#define PROGRESS_EVERY_MS 2000
+#define PROGRESS_EVERY_PCT 5
 #define LOOKS_MAX 5
 #define READS_MAX 100
 #define LOOK_EVERY_MS 2000
@@ -60,6 +64,7 @@ struct touched {
     bool fresh;             /* the subject has been read, or is confirmed to be gone */
     struct {
         enum pv_kind kind;
+        bool abroad;            /* at the other provider */
         char *native_id;
     } objects[OBJECTS_MAX];
     size_t n, at;
@@ -81,13 +86,15 @@ static void touched_read(void *arg, const struct pv_failure *failure, const char
     struct touched *x = arg;
 
     (void)result;
-    if (failure->code != 0 && failure->code != PV_ENOENT) {
+    /* What cannot be read one by one comes with the feed. */
+    if (failure->code != 0 && failure->code != PV_ENOENT && failure->code != PV_ENOTSUP) {
         if (++x->tries < TOUCH_TRIES && core_later(x->task->core, RETRY_MS, x->next, x))
             return;
         log_msg(PV_LOG_WARN, "task.refresh", "object=%s error=\"%.200s\"",
                 x->objects[x->at].native_id, failure->message);
     } else if (x->at == 0) {
         x->fresh = true;
+        x->task->reread = true;
     }
     x->at++;
     x->next(x);
@@ -103,8 +110,9 @@ static void touched_next(void *arg)
         return;
     }
     while (x->at < x->n) {
-        if (provider_refresh(x->task->provider, x->objects[x->at].kind, x->objects[x->at].native_id,
-                             touched_read, x))
+        struct provider *p = x->objects[x->at].abroad ? x->task->other : x->task->provider;
+
+        if (p && provider_refresh(p, x->objects[x->at].kind, x->objects[x->at].native_id, touched_read, x))
             return;
         if (++x->tries < TOUCH_TRIES && core_later(x->task->core, RETRY_MS, touched_next, x))
             return;
@@ -114,16 +122,31 @@ static void touched_next(void *arg)
     touched_free(x);
 }
 
-static void touch(struct touched *x, enum pv_kind kind, const char *native_id)
+static void touch(struct touched *x, enum pv_kind kind, const char *native_id, bool abroad)
 {
     if (!native_id || !native_id[0] || x->n == OBJECTS_MAX)
         return;
     for (size_t i = 0; i < x->n; i++)
-        if (x->objects[i].kind == kind && strcmp(x->objects[i].native_id, native_id) == 0)
+        if (x->objects[i].kind == kind && x->objects[i].abroad == abroad &&
+            strcmp(x->objects[i].native_id, native_id) == 0)
             return;
     x->objects[x->n].native_id = strdup(native_id);
+    x->objects[x->n].abroad = abroad;
     if (x->objects[x->n].native_id)
         x->objects[x->n++].kind = kind;
+}
+
+/* As a result names it: {kind, native_id, owner?, abroad?}. A child is read with its owner. */
+static void touch_named(struct touched *x, const json_t *one)
+{
+    const char *kind = json_string_value(json_object_get(one, "kind"));
+    const struct model_kind *k = kind ? model_kind_by_name(kind) : NULL;
+    bool abroad = json_is_true(json_object_get(one, "abroad"));
+
+    if (k && k->owner == PV_KIND_NONE)
+        touch(x, k->number, json_string_value(json_object_get(one, "native_id")), abroad);
+    else if (k)
+        touch(x, k->owner, json_string_value(json_object_get(one, "owner")), abroad);
 }
 
 static void touch_subject(struct touched *x)
@@ -132,9 +155,9 @@ static void touch_subject(struct touched *x)
 
     /* A child is read with its owner. */
     if (t->owner_kind != PV_KIND_NONE)
-        touch(x, t->owner_kind, t->owner_native_id);
+        touch(x, t->owner_kind, t->owner_native_id, false);
     else
-        touch(x, t->kind, t->native_id);
+        touch(x, t->kind, t->native_id, false);
 }
 
 /* Reads the subject and what the result names, then goes on. */
@@ -154,14 +177,12 @@ static void read_touched(struct task *t, const json_t *result,
     task_ref(t);
     x->then = then;
     x->changed = !json_is_false(changed);
-    touch_subject(x);
-    json_array_foreach (json_object_get(result, "objects"), i, one) {
-        const char *kind = json_string_value(json_object_get(one, "kind"));
-        const struct model_kind *k = kind ? model_kind_by_name(kind) : NULL;
-
-        if (k && k->owner == PV_KIND_NONE)
-            touch(x, k->number, json_string_value(json_object_get(one, "native_id")));
-    }
+    activity_over(t);
+    if (!t->op->place)
+        touch_subject(x);
+    touch_named(x, json_object_get(result, "object"));
+    json_array_foreach (json_object_get(result, "objects"), i, one)
+        touch_named(x, one);
     touched_next(x);
 }
 
@@ -172,68 +193,11 @@ static void succeed(struct task *t, bool changed, bool fresh)
         task_requeue(t, NEED_READ, RETRY_MS);
         return;
     }
+    outcome_complete(t);
     task_end(t, PV_TASK_STATE_SUCCEEDED, changed, t->result, NULL);
 }
 
 /* ---------------------------------------------------------------- the outcome is not known: look */
-
-/* Did it happen? 1 yes, 0 no, -1 cannot tell. */
-static int decide_power(const struct task *t, const struct model_row *row)
-{
-    int64_t now = model_number(row, F(vm, power_state));
-
-    if (model_number(row, F(vm, activity)) != PV_ACTIVITY_NONE || now == PV_POWER_STATE_UNKNOWN)
-        return -1;
-    /* An operation that ends where it began leaves no trace in the state. */
-    if (t->op->from & (1u << (t->op->target - 1)))
-        return -1;
-    /* Guests take their time. */
-    if (t->op->activity == PV_ACTIVITY_SHUTTING_DOWN && now != (int64_t)t->op->target)
-        return -1;
-    return now == (int64_t)t->op->target;
-}
-
-static int decide_snapshot(const struct task *t, struct arena *a)
-{
-    struct core *c = t->core;
-    const struct kind_info *k = &c->kinds[PV_KIND_snapshot];
-    PV_AUTO(json_decref_p) json_t *params = json_loads(t->params, 0, NULL);
-    const char *wanted = json_string_value(json_object_get(params, "name"));
-    struct model_value owner = value_ref(&t->subject);
-    struct pv_id *ids;
-    size_t n;
-
-    if (store_find(c->store, PV_KIND_snapshot, (unsigned)k->owner, &owner, 1000, a, &ids, &n, NULL) != PV_OK)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        struct model_row *row;
-
-        if (store_row_get(c->store, k->shape, &ids[i], a, &row, NULL) == PV_OK &&
-            str_eq(model_text(row, F(snapshot, name)), wanted) &&
-            model_number(row, F(snapshot, created_at)) >= t->started_ms)
-            return 1;
-    }
-    return 0;
-}
-
-static int decide(const struct task *t)
-{
-    struct core *c = t->core;
-    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 8u << 20);
-    struct model_row *row;
-    int rc;
-
-    if (!a)
-        return -1;
-    rc = store_row_get(c->store, c->kinds[t->kind].shape, &t->subject, a, &row, NULL);
-    if (str_eq(t->op->name, "vm.snapshot.delete"))
-        return rc == PV_ENOENT ? 1 : rc == PV_OK ? 0 : -1;
-    if (rc != PV_OK)
-        return -1;
-    if (str_eq(t->op->name, "vm.snapshot.create"))
-        return decide_snapshot(t, a);
-    return t->kind == PV_KIND_vm && t->op->target != PV_POWER_STATE_UNKNOWN ? decide_power(t, row) : -1;
-}
 
 static void look_job(void *arg)
 {
@@ -255,7 +219,7 @@ static void looked(struct task *t, bool changed, bool fresh)
         task_requeue(t, NEED_LOOK, RETRY_MS);
         return;
     }
-    happened = decide(t);
+    happened = outcome_decide(t);
     if (happened == 1) {
         task_end(t, PV_TASK_STATE_SUCCEEDED, true, NULL, NULL);
         return;
@@ -303,6 +267,20 @@ static const char *json_of(struct arena *a, json_t *json)
     return text;
 }
 
+/* A new step, or so much more that it is worth an event; what moves slowly is told every few seconds. */
+static bool progress_counts(const struct task *t, const struct pv_progress *p, int64_t now)
+{
+    int64_t since = now - t->progress_ms;
+
+    if (!t->progress_ms)
+        return p->percent >= 0 || p->step || p->bytes_total;
+    if (p->step != t->step)
+        return since >= PROGRESS_EVERY_MS / 4;
+    if (p->percent >= t->percent + PROGRESS_EVERY_PCT)
+        return since >= PROGRESS_EVERY_MS;
+    return since >= PROGRESS_EVERY_MS * 5 && (p->percent > t->percent || p->bytes_total);
+}
+
 static void on_progress(void *arg, const struct pv_progress *p)
 {
     struct task *t = arg;
@@ -313,12 +291,11 @@ static void on_progress(void *arg, const struct pv_progress *p)
 
     if (p->native_ref && p->native_ref[0])
         keep_native_ref(t, p->native_ref);
-    if (now - t->progress_ms < PROGRESS_EVERY_MS)
-        return;
-    if (p->percent <= t->percent && !p->step && !p->bytes_total)
+    if (!progress_counts(t, p, now))
         return;
     t->progress_ms = now;
     t->percent = p->percent;
+    t->step = p->step;
     a = arena_new(2048, 16384);
     if (!a)
         return;
@@ -346,12 +323,14 @@ static void failed(struct task *t, const struct pv_failure *failure)
     driver_failure_err(failure, &err);
     t->failure = err;
     if (failure->code == PV_ECANCELED && task_canceled(t)) {
+        activity_over(t);
         task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
     } else if (lost_contact || failure->code == PV_ECANCELED) {
         bool follow = t->native_ref && t->follows++ < TRIES_MAX;
 
         task_requeue(t, follow ? NEED_FOLLOW : NEED_LOOK, t->follows > 1 ? RETRY_MS : 0);
     } else if (never_sent(failure->code) && t->need != NEED_FOLLOW && !t->native_ref && ++t->tries < TRIES_MAX) {
+        activity_drop(t);
         task_requeue(t, NEED_CALL, RETRY_MS << (t->tries < 6 ? t->tries : 6));
     } else if (t->need == NEED_FOLLOW && never_sent(failure->code)) {
         task_requeue(t, NEED_FOLLOW, RETRY_MS);
@@ -360,6 +339,7 @@ static void failed(struct task *t, const struct pv_failure *failure)
         task_requeue(t, NEED_LOOK, 0);
     } else {
         /* Something may have changed all the same; what is stored is brought up to date by the feed. */
+        activity_over(t);
         task_end(t, PV_TASK_STATE_FAILED, false, NULL, &err);
     }
 }
@@ -397,7 +377,7 @@ static uint64_t start_call(struct driver_session *s, void *arg)
     const struct starting *st = arg;
     const struct task *t = st->task;
 
-    return driver_call(s, t->op->name, st->subject, t->params,
+    return driver_call(s, t->op->name, st->subject, t->args ? t->args : t->params,
                        t->need == NEED_FOLLOW ? t->native_ref : NULL, 0);
 }
 
@@ -410,6 +390,29 @@ const char *task_subject_json(enum pv_kind kind, const char *native_id, const ch
     if (owner[0])
         json_object_set_new(json, "owner", json_string(owner));
     return json_of(a, json);
+}
+
+/* The driver's form of the parameters, with objects as they are called now. What a job that is followed was started
+ * with may be gone since. */
+static int take_args(struct task *t, struct pv_err *err)
+{
+    PV_AUTO(json_decref_p) json_t *params = json_loads(t->params, 0, NULL), *args = NULL;
+    struct provider *other = NULL;
+    char *text;
+    int rc = args_resolve(t->core, t->op, t->provider, params, &args, &other, err);
+
+    if (rc != PV_OK)
+        return t->need == NEED_FOLLOW ? PV_OK : rc;
+    text = json_dumps(args, JSON_COMPACT);
+    if (!text) {
+        provider_put(other);
+        return pv_fail(err, PV_ENOMEM, "no memory for parameters");
+    }
+    free(t->args);
+    t->args = text;
+    provider_put(t->other);
+    t->other = other;
+    return PV_OK;
 }
 
 static void hand_over(struct task *t)
@@ -470,8 +473,13 @@ void task_start(struct task *t)
     } else if (t->need == NEED_CALL && nothing_to_do(t)) {
         task_end(t, PV_TASK_STATE_SUCCEEDED, false, NULL, NULL);
     } else {
+        struct pv_err err = { 0 };
+
         if (!t->started_ms)
             t->started_ms = clock_wall_ms();
-        hand_over(t);
+        if (take_args(t, &err) == PV_OK)
+            hand_over(t);
+        else
+            task_end(t, PV_TASK_STATE_FAILED, false, NULL, &err);
     }
 }

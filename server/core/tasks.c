@@ -2,7 +2,7 @@
 /*
  * The table of open tasks: made, found, ended, and taken up again after a restart.
  */
-#include "server/core/task.h"
+#include "server/core/activity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +54,16 @@ void task_put(struct task *t)
         return;
     provider_put(t->provider);
     bulk_put(t->bulk);
+    provider_put(t->other);
     free(t->params);
+    free(t->args);
     free(t->native_id);
     free(t->owner_native_id);
     free(t->name);
     free(t->actor_name);
     free(t->native_ref);
     free(t->result);
+    free(t->undo);
     free(t);
 }
 
@@ -90,10 +93,10 @@ int task_fill(struct task *t, const struct core_actor *by, const struct subject 
     return PV_OK;
 }
 
-/* Operations on the provider itself do not exclude each other. */
+/* Operations on the provider itself, and what is made anew in a place, do not exclude each other. */
 static const struct pv_id *lock_of(const struct task *t, const struct pv_id *subject)
 {
-    return t->kind == PV_KIND_provider || t->is_parent ? &t->id : subject;
+    return t->kind == PV_KIND_provider || t->is_parent || t->op->place ? &t->id : subject;
 }
 
 /* tasks_lock held. */
@@ -270,6 +273,13 @@ bool object_is_busy(struct core *c, const struct pv_id *lock)
     return busy;
 }
 
+const struct task *object_runner(struct core *c, const struct pv_id *lock)
+{
+    const struct object *o = table_find(&c->objects, core_hash_id(lock), object_equal, lock);
+
+    return o ? o->runner : NULL;
+}
+
 bool task_is_open(struct core *c, const struct pv_id *id)
 {
     return table_find(&c->tasks, core_hash_id(id), task_equal, id) != NULL;
@@ -321,7 +331,7 @@ struct ending {
     struct task *task;
     struct task_change change;
     struct pv_err error;
-    char *result;
+    char *result, *undo;
     struct event_set events;
     int rc;
 };
@@ -331,6 +341,7 @@ static void ending_free(struct ending *e)
     events_free(&e->events);
     task_put(e->task);
     free(e->result);
+    free(e->undo);
     free(e);
 }
 
@@ -400,8 +411,9 @@ void task_end(struct task *t, enum pv_task_state state, bool changed, const char
     task_ref(t);
     e->task = t;
     e->result = result ? strdup(result) : NULL;
+    e->undo = state == PV_TASK_STATE_SUCCEEDED && t->undo ? strdup(t->undo) : NULL;
     e->change = (struct task_change){ .state = state, .has_changed = true, .changed = changed,
-                                      .result = e->result };
+                                      .result = e->result, .undo = e->undo };
     if (error) {
         e->error = *error;
         e->change.error = &e->error;
@@ -453,6 +465,7 @@ static void task_resume(struct task *t)
         t->need = t->native_ref ? NEED_FOLLOW : NEED_LOOK;
         pthread_mutex_lock(&t->core->tasks_lock);
         t->object->runner = t;
+        activity_claim(t);
         pthread_mutex_unlock(&t->core->tasks_lock);
     } else {
         t->state = PV_TASK_STATE_QUEUED;

@@ -269,6 +269,8 @@ struct model_param {
     const char *hot_field;          /* ... and unless this field of the VM says false: "cpu.hot_add" */
     const char *preset;             /* what the server fills in when it is not given, as JSON text; NULL: nothing */
     bool subject;                   /* ID: the first of these that is given is the operation's subject */
+    bool device_ids;                /* LIST of texts: ids of devices among them become native ids */
+    bool one_way;                   /* a change of this cannot be taken back */
     const char *doc;
 };
 
@@ -294,6 +296,10 @@ struct model_operation {
     const struct model_param *params; /* NULL: none */
     bool place;                     /* not about an object of `kind` but about a place: see model_param.subject */
     bool patch;                     /* done by PATCH of the object, too, when a member is not one of our own fields */
+    bool sets;                      /* its parameters are fields of the subject, by path: what differs is known beforehand */
+    bool abroad;                    /* its parameters may name objects of another provider of the family */
+    const char *undo;               /* what takes it back, done to the object it made */
+    const char *undo_params;        /* ... with these, as JSON text */
     bool live;                      /* no task: the driver answers within ten seconds, or 504 */
     const char *path;               /* NULL: /<plural>/{id}/actions/<verb> */
     const char *method;             /* NULL: POST */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outcome - what came of a task, as the inventory shows it.
+ *
+ * Called after the touched objects were read again. Threads: that of the
+ * task's callbacks, one at a time.
+ */
+#pragma once
+
+#include "server/core/task.h"
+
+/* Nobody has said whether it happened: 1 yes, 0 no, -1 cannot be told. */
+int outcome_decide(const struct task *t);
+/* It has: the result gets our id of what was made (`ref`), and the task what takes it back. */
+void outcome_complete(struct task *t);
