@@ -14,11 +14,11 @@
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
+#include "drivers/wmi/auth_ntlm.h"
+
 #define SECRET_MOST 16384 /* a private key in PEM fits */
 #define TOKEN_MOST 65536u
-#define SIGNATURE 16u /* of NTLM, in front of the sealed data */
 
-static gss_OID_desc oid_ntlm = { 10, (void *)"\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a" };
 static gss_OID_desc oid_spnego = { 6, (void *)"\x2b\x06\x01\x05\x05\x02" };
 static gss_OID_desc oid_krb5 = { 9, (void *)"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
 
@@ -27,7 +27,8 @@ struct auth {
     const struct config *config;
     gss_ctx_id_t context;
     gss_cred_id_t cred;
-    bool ntlm;   /* what this sign-in uses, once begun */
+    struct ntlm own;
+    bool ntlm; /* what this sign-in uses, once begun */
     bool begun;
     bool complete; /* the context is established */
 };
@@ -53,6 +54,7 @@ void auth_reset(struct auth *a)
         (void)gss_delete_sec_context(&minor, &a->context, GSS_C_NO_BUFFER);
     if (a->cred != GSS_C_NO_CREDENTIAL)
         (void)gss_release_cred(&minor, &a->cred);
+    ntlm_wipe(&a->own);
     a->begun = a->complete = false;
 }
 
@@ -143,23 +145,19 @@ static void status_text(OM_uint32 code, int type, gss_OID mech, char *out, size_
     }
 }
 
-static int gss_failed(const struct auth *a, const char *what, OM_uint32 major, OM_uint32 minor,
-                      gss_OID mech, struct pv_err *err)
+static int gss_failed(const char *what, OM_uint32 major, OM_uint32 minor, struct pv_err *err)
 {
     char why[160], more[200] = "", native[40];
     int rc;
 
     status_text(major, GSS_C_GSS_CODE, GSS_C_NO_OID, why, sizeof(why));
     if (minor)
-        status_text(minor, GSS_C_MECH_CODE, mech, more, sizeof(more));
+        status_text(minor, GSS_C_MECH_CODE, &oid_krb5, more, sizeof(more));
     rc = pv_fail(err, PV_EAUTH, "%s: %s%s%s", what, why, more[0] ? ": " : "", more);
     (void)snprintf(native, sizeof(native), "GSS 0x%08X/%u", (unsigned)major, (unsigned)minor);
     pv_err_native(err, native);
-    if (!a->ntlm)
-        pv_err_remedy(err, "Give the host by the name in its service principal (HTTP/name), the user as "
-                           "user@REALM, and check /etc/krb5.conf and the clock; or use auth ntlm.");
-    else if (major == GSS_S_BAD_MECH || major == GSS_S_UNAVAILABLE)
-        pv_err_remedy(err, "Install the package gss-ntlmssp on this server.");
+    pv_err_remedy(err, "Give the host by the name in its service principal (HTTP/name), the user as "
+                       "user@REALM, and check /etc/krb5.conf and the clock; or use auth ntlm.");
     return rc;
 }
 
@@ -192,9 +190,18 @@ static bool use_ticket(struct auth *a)
     return major == GSS_S_COMPLETE;
 }
 
-static int use_password(struct auth *a, gss_OID mech, struct pv_err *err)
+static int check_account(const struct auth *a, const char *password, struct pv_err *err)
 {
-    gss_OID_set_desc mechs = { 1, mech };
+    if (a->config->username[0] && password[0])
+        return PV_OK;
+    return pv_fail(err, PV_EAUTH, "there is no %s",
+                   a->config->username[0] ? "password" : "user name");
+}
+
+/* Asks the realm for a ticket with the password. */
+static int use_password(struct auth *a, struct pv_err *err)
+{
+    gss_OID_set_desc mechs = { 1, &oid_krb5 };
     gss_name_t name = GSS_C_NO_NAME;
     gss_buffer_desc buffer;
     OM_uint32 major, minor, ignored;
@@ -203,14 +210,12 @@ static int use_password(struct auth *a, gss_OID mech, struct pv_err *err)
 
     if (rc)
         return rc;
-    if (!a->config->username[0] || !password[0]) {
+    rc = check_account(a, password, err);
+    if (rc == PV_OK && import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK)
+        rc = pv_fail(err, PV_EAUTH, "the user name %s cannot be used", a->config->username);
+    if (rc) {
         drop_password(password);
-        rc = pv_fail(err, PV_EAUTH, "there is no %s", a->config->username[0] ? "password" : "user name");
         return rc;
-    }
-    if (import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK) {
-        drop_password(password);
-        return pv_fail(err, PV_EAUTH, "the user name %s cannot be used", a->config->username);
     }
     buffer = (gss_buffer_desc){ strlen(password), password };
     major = gss_acquire_cred_with_password(&minor, name, &buffer, GSS_C_INDEFINITE, &mechs,
@@ -220,7 +225,7 @@ static int use_password(struct auth *a, gss_OID mech, struct pv_err *err)
     if (major == GSS_S_COMPLETE)
         return PV_OK;
     a->cred = GSS_C_NO_CREDENTIAL;
-    return gss_failed(a, "signing in", major, minor, mech, err);
+    return gss_failed("signing in", major, minor, err);
 }
 
 static bool is_address(const char *host)
@@ -247,7 +252,8 @@ static int begin(struct auth *a, struct pv_err *err)
     }
     if (wanted == AUTH_NEGOTIATE)
         a->ntlm = true;
-    rc = use_password(a, a->ntlm ? &oid_ntlm : &oid_krb5, err);
+    if (!a->ntlm)
+        rc = use_password(a, err);
     if (rc == PV_OK && !a->ntlm)
         (void)gss_set_neg_mechs(&minor, a->cred, &mechs);
     return rc;
@@ -291,7 +297,6 @@ static bool bind_channel(const char *peer_sha256, struct gss_channel_bindings_st
 static int advance(struct auth *a, const uint8_t *token, size_t len, const char *peer_sha256,
                    gss_buffer_desc *reply, struct pv_err *err)
 {
-    gss_OID mech = a->ntlm ? &oid_ntlm : &oid_spnego;
     gss_buffer_desc in = { len, (void *)(uintptr_t)token };
     struct gss_channel_bindings_struct bindings;
     char target[300], data[64];
@@ -304,25 +309,64 @@ static int advance(struct auth *a, const uint8_t *token, size_t len, const char 
     (void)snprintf(target, sizeof(target), "HTTP@%s", a->config->host);
     if (import_name(target, GSS_C_NT_HOSTBASED_SERVICE, &name) != PV_OK)
         return pv_fail(err, PV_EAUTH, "no service name can be made of %s", a->config->host);
-    major = gss_init_sec_context(&minor, a->cred, &a->context, name, mech, flags, 0,
+    major = gss_init_sec_context(&minor, a->cred, &a->context, name, &oid_spnego, flags, 0,
                                  bound ? &bindings : GSS_C_NO_CHANNEL_BINDINGS,
                                  len ? &in : GSS_C_NO_BUFFER, NULL, reply, NULL, NULL);
     (void)gss_release_name(&ignored, &name);
     if (GSS_ERROR(major))
-        return gss_failed(a, "signing in", major, minor, mech, err);
+        return gss_failed("signing in", major, minor, err);
     a->complete = major == GSS_S_COMPLETE;
     return PV_OK;
+}
+
+/* NTLM: the first message, or the answer to the host's challenge. */
+static int advance_ntlm(struct auth *a, const uint8_t *token, size_t len, const char *peer_sha256,
+                        struct buf *reply, struct pv_err *err)
+{
+    struct ntlm_account account = { .user = a->config->username, .peer_sha256 = peer_sha256 };
+    char *password = NULL, service[300];
+    int rc;
+
+    if (len == 0) {
+        ntlm_begin(&a->own, reply);
+        return PV_OK;
+    }
+    (void)snprintf(service, sizeof(service), "HTTP/%s", a->config->host);
+    account.service = service;
+    rc = get_password(a, &password, err);
+    if (rc)
+        return rc;
+    account.password = password;
+    rc = check_account(a, password, err);
+    if (rc == PV_OK)
+        rc = ntlm_answer(&a->own, &account, token, len, NULL, reply, err);
+    drop_password(password);
+    a->complete = rc == PV_OK;
+    return rc;
+}
+
+static int advance_kerberos(struct auth *a, const uint8_t *token, size_t len,
+                            const char *peer_sha256, struct buf *out, struct pv_err *err)
+{
+    gss_buffer_desc reply = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor;
+    int rc = advance(a, token, len, peer_sha256, &reply, err);
+
+    if (rc == PV_OK)
+        buf_append(out, reply.value, reply.length);
+    (void)gss_release_buffer(&minor, &reply);
+    return rc;
 }
 
 int auth_step(struct auth *a, const char *challenge, const char *peer_sha256, struct buf *header,
               bool *last, struct pv_err *err)
 {
-    gss_buffer_desc reply = GSS_C_EMPTY_BUFFER;
     uint8_t *token = NULL;
+    struct buf reply;
     size_t len = 0;
-    OM_uint32 minor;
     int rc = PV_OK;
 
+    buf_init(&reply, TOKEN_MOST);
     if (!a->begun) {
         rc = begin(a, err);
     } else {
@@ -333,19 +377,20 @@ int auth_step(struct auth *a, const char *challenge, const char *peer_sha256, st
             rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", a->config->username);
     }
     if (rc == PV_OK)
-        rc = advance(a, token, len, peer_sha256, &reply, err);
+        rc = a->ntlm ? advance_ntlm(a, token, len, peer_sha256, &reply, err)
+                     : advance_kerberos(a, token, len, peer_sha256, &reply, err);
     free(token);
-    if (rc == PV_OK && reply.length == 0)
+    if (rc == PV_OK && reply.len == 0)
         rc = pv_fail(err, PV_EAUTH, "the sign-in of %s came to nothing", a->config->username);
     if (rc == PV_OK) {
         buf_text(header, "Authorization: Negotiate ");
-        str_base64(header, reply.value, reply.length);
+        str_base64(header, (const uint8_t *)reply.data, reply.len);
         /* NTLM's second message is its last; Kerberos waits for the server's proof only. */
         *last = a->complete || !a->ntlm;
         if (!buf_ok(header))
             rc = pv_fail(err, PV_ENOMEM, "no memory");
     }
-    (void)gss_release_buffer(&minor, &reply);
+    buf_free(&reply);
     return rc;
 }
 
@@ -375,22 +420,13 @@ int auth_finish(struct auth *a, const char *challenge, struct pv_err *err)
 
 /* ------------------------------------------------------------------ sealing */
 
-static int seal_ntlm(struct auth *a, const char *text, size_t len, struct buf *head,
-                     struct buf *sealed, struct pv_err *err)
+static void seal_ntlm(struct auth *a, const char *text, size_t len, struct buf *head,
+                      struct buf *sealed)
 {
-    gss_buffer_desc in = { len, (void *)(uintptr_t)text }, out = GSS_C_EMPTY_BUFFER;
-    OM_uint32 major, minor;
-    int conf = 0;
+    uint8_t signature[NTLM_SIGNATURE] = { 0 };
 
-    major = gss_wrap(&minor, a->context, 1, GSS_C_QOP_DEFAULT, &in, &conf, &out);
-    if (major != GSS_S_COMPLETE || !conf || out.length < SIGNATURE) {
-        (void)gss_release_buffer(&minor, &out);
-        return gss_failed(a, "encrypting a message", major, minor, &oid_ntlm, err);
-    }
-    buf_append(head, out.value, SIGNATURE);
-    buf_append(sealed, (const char *)out.value + SIGNATURE, out.length - SIGNATURE);
-    (void)gss_release_buffer(&minor, &out);
-    return PV_OK;
+    ntlm_seal(&a->own, text, len, signature, sealed);
+    buf_append(head, signature, sizeof(signature));
 }
 
 static int seal_krb5(struct auth *a, const char *text, size_t len, struct buf *head,
@@ -420,7 +456,7 @@ static int seal_krb5(struct auth *a, const char *text, size_t len, struct buf *h
     iov[1].buffer = (gss_buffer_desc)GSS_C_EMPTY_BUFFER;
     (void)gss_release_iov_buffer(&ignored, iov, 3);
     if (major != GSS_S_COMPLETE || !conf)
-        return gss_failed(a, "encrypting a message", major, minor, &oid_krb5, err);
+        return gss_failed("encrypting a message", major, minor, err);
     return PV_OK;
 }
 
@@ -428,70 +464,61 @@ int auth_seal(struct auth *a, const char *text, size_t len, struct buf *head, st
               size_t *clear_len, struct pv_err *err)
 {
     size_t padding = 0;
-    int rc;
+    int rc = PV_OK;
 
     if (!a->complete)
         return pv_fail(err, PV_EINTERNAL, "nobody is signed in");
-    rc = a->ntlm ? seal_ntlm(a, text, len, head, sealed, err)
-                 : seal_krb5(a, text, len, head, sealed, &padding, err);
+    if (a->ntlm)
+        seal_ntlm(a, text, len, head, sealed);
+    else
+        rc = seal_krb5(a, text, len, head, sealed, &padding, err);
     *clear_len = len + padding;
     if (rc == PV_OK && (!buf_ok(head) || !buf_ok(sealed)))
         rc = pv_fail(err, PV_ENOMEM, "no memory");
     return rc;
 }
 
-static int unseal_failed(const struct auth *a, OM_uint32 major, OM_uint32 minor, struct pv_err *err)
+/* One stream of header and data: the library finds the parts by itself. */
+static int unseal_krb5(struct auth *a, const char *head, size_t head_len, const char *sealed,
+                       size_t len, struct buf *out, struct pv_err *err)
 {
-    int rc = gss_failed(a, "decrypting the host's answer", major, minor,
-                        a->ntlm ? &oid_ntlm : &oid_krb5, err);
+    gss_iov_buffer_desc iov[2] = {
+        { .type = GSS_IOV_BUFFER_TYPE_STREAM },
+        { .type = GSS_IOV_BUFFER_TYPE_DATA },
+    };
+    OM_uint32 major, minor = 0;
+    char *both = malloc(head_len + len + 1);
+    int conf = 0;
 
-    /* It is no question of the password any more. */
+    if (!both)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    memcpy(both, head, head_len);
+    memcpy(both + head_len, sealed, len);
+    iov[0].buffer = (gss_buffer_desc){ head_len + len, both };
+    major = gss_unwrap_iov(&minor, a->context, &conf, NULL, iov, 2);
+    if (major == GSS_S_COMPLETE)
+        buf_append(out, iov[1].buffer.value, iov[1].buffer.length);
+    free(both);
+    if (major == GSS_S_COMPLETE && conf)
+        return PV_OK;
+    (void)gss_failed("decrypting the host's answer", major, minor, err);
+    /* It is no question of the account any more. */
     if (err)
         err->rc = PV_EIO;
-    return rc == PV_EAUTH ? PV_EIO : rc;
+    return PV_EIO;
 }
 
 int auth_unseal(struct auth *a, const char *head, size_t head_len, const char *sealed, size_t len,
                 struct buf *out, struct pv_err *err)
 {
-    OM_uint32 major, minor = 0, ignored;
-    int conf = 0;
+    int rc = PV_OK;
 
     if (!a->complete)
         return pv_fail(err, PV_EINTERNAL, "nobody is signed in");
-    if (a->ntlm) {
-        struct buf both;
-        gss_buffer_desc in, clear = GSS_C_EMPTY_BUFFER;
-
-        buf_init(&both, head_len + len + 1);
-        buf_append(&both, head, head_len);
-        buf_append(&both, sealed, len);
-        in = (gss_buffer_desc){ both.len, both.data };
-        major = buf_ok(&both) ? gss_unwrap(&minor, a->context, &in, &clear, &conf, NULL)
-                              : GSS_S_FAILURE;
-        if (major == GSS_S_COMPLETE)
-            buf_append(out, clear.value, clear.length);
-        (void)gss_release_buffer(&ignored, &clear);
-        buf_free(&both);
-    } else {
-        /* One stream of header and data: the library finds the parts by itself. */
-        gss_iov_buffer_desc iov[2] = {
-            { .type = GSS_IOV_BUFFER_TYPE_STREAM },
-            { .type = GSS_IOV_BUFFER_TYPE_DATA },
-        };
-        char *both = malloc(head_len + len + 1);
-
-        if (!both)
-            return pv_fail(err, PV_ENOMEM, "no memory");
-        memcpy(both, head, head_len);
-        memcpy(both + head_len, sealed, len);
-        iov[0].buffer = (gss_buffer_desc){ head_len + len, both };
-        major = gss_unwrap_iov(&minor, a->context, &conf, NULL, iov, 2);
-        if (major == GSS_S_COMPLETE)
-            buf_append(out, iov[1].buffer.value, iov[1].buffer.length);
-        free(both);
-    }
-    if (major != GSS_S_COMPLETE || !conf)
-        return unseal_failed(a, major, minor, err);
-    return buf_ok(out) ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory");
+    if (!a->ntlm)
+        rc = unseal_krb5(a, head, head_len, sealed, len, out, err);
+    else if (head_len != NTLM_SIGNATURE ||
+             !ntlm_unseal(&a->own, (const uint8_t *)head, sealed, len, out))
+        rc = pv_fail(err, PV_EIO, "the host's answer is not signed as it should be");
+    return rc || buf_ok(out) ? rc : pv_fail(err, PV_ENOMEM, "no memory");
 }

@@ -2,10 +2,9 @@
 /*
  * auth - who we are, for one connection to a host.
  *
- * NTLM and Kerberos (both under HTTP's "Negotiate") sign in a connection by an
- * exchange of tokens and can then seal messages: that goes through GSS-API,
- * with MIT's krb5 and the plugin gss-ntlmssp. Basic and client certificates
- * are a header of each request.
+ * NTLM (auth_ntlm.h) and Kerberos (GSS-API), both under HTTP's "Negotiate",
+ * sign in a connection by an exchange of tokens and can then seal messages.
+ * Basic and client certificates are a header of each request.
  *
  * `negotiate` takes Kerberos if there is a ticket of this account (or, without
  * a user name, any), else NTLM with the password. `kerberos` uses a ticket, or

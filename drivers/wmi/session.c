@@ -32,6 +32,8 @@ struct exchange {
     struct session_answer *out;
     int64_t deadline_ms;
     char challenge[8192]; /* of the last 401 */
+    bool midway;          /* tokens were exchanged on the connection that the next request has to use */
+    bool cut;             /* but it went over another one, which says nothing about the account */
     bool offers_other;    /* the 401 names schemes, but not ours */
 };
 
@@ -180,6 +182,7 @@ static int post(struct session *s, struct exchange *x, const char *type, const s
         (void)str_copy(s->peer_sha256, sizeof(s->peer_sha256), response->peer_sha256);
     if (rc == PV_OK)
         read_offers(response, x);
+    x->cut = rc == PV_OK && x->midway && response->connected && response->status == 401;
     return rc;
 }
 
@@ -190,6 +193,8 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
     const struct config *c = s->config;
     int rc;
 
+    if (x->cut)
+        return pv_fail(err, PV_EIO, "the connection ended in the middle of the sign-in");
     x->out->refused = true;
     if (x->offers_other) {
         rc = pv_fail(err, PV_EAUTH, "the host does not offer %s",
@@ -222,6 +227,7 @@ static int prove(struct session *s, struct exchange *x, struct buf *header, stru
 
     auth_reset(s->auth);
     s->signed_in = false;
+    x->midway = false;
     for (unsigned leg = 0;; leg++) {
         struct httpc_response response = { 0 };
 
@@ -243,6 +249,7 @@ static int prove(struct session *s, struct exchange *x, struct buf *header, stru
         httpc_response_free(&response);
         if (rc)
             return rc;
+        x->midway = true;
     }
 }
 
@@ -261,6 +268,7 @@ static int establish(struct session *s, struct exchange *x, struct buf *header, 
         rc = auth_finish(s->auth, x->challenge, err);
     httpc_response_free(&response);
     buf_reset(header);
+    x->midway = false;
     s->signed_in = rc == PV_OK;
     return rc;
 }
@@ -324,6 +332,7 @@ static int try_once(struct session *s, struct exchange *x, struct buf *header, b
     int rc = PV_OK;
 
     buf_init(&body, r->len + 65536);
+    x->midway = false;
     *again = false;
     if (r->anonymous) {
         crypt = false;
