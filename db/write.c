@@ -76,8 +76,8 @@ static bool fold_of(struct store_tx *tx, struct buf *scratch, const struct model
     return *out != NULL;
 }
 
-/* Key of what the record is about; of a device or snapshot that of its owner, so that one look tells
- * who may see it. A missing one is none. */
+/* Key of what the record is about; of a device or snapshot that of its owner, of a task that of its
+ * subject, so that one look tells who may see it. */
 static int subject_key(struct store_tx *tx, const struct model_row *row, struct model_value *out,
                        struct pv_err *err)
 {
@@ -86,14 +86,15 @@ static int subject_key(struct store_tx *tx, const struct model_row *row, struct 
     const struct model_kind *k;
     QUERY_AUTO struct query q = { 0 };
     PV_AUTO(stmt_done_p) struct stmt *st = NULL;
-    bool found = false;
+    bool owned, found = false;
     int rc;
 
     out->set = model_id_parse(text, strlen(text), &k, &out->id);
-    if (!out->set || k->owner == PV_KIND_NONE)
+    owned = out->set && k->owner != PV_KIND_NONE;
+    if (!out->set || (!owned && kind_fields(k)->subject == UINT16_MAX))
         return PV_OK;
     query_init(&q);
-    query_printf(&q, "SELECT \"owner\" FROM %s WHERE \"id\"=", k->table);
+    query_printf(&q, "SELECT \"%s\" FROM %s WHERE \"id\"=", owned ? "owner" : "subject", k->table);
     query_id(&q, &out->id);
     rc = query_stmt(&q, tx->conn, &st, err);
     if (rc == PV_OK)
@@ -121,16 +122,12 @@ static int bind_insert(struct store_tx *tx, struct stmt *st, const struct model_
         size_t len;
 
         if (i == kind_fields(k)->subject && !v->set) {
-            /* Bound by address, so it must live as long as the statement runs. */
-            struct model_value *subject = arena_alloc(tx_arena(tx), sizeof(*subject));
+            /* What is bound must last until the statement has run. */
+            struct model_value *subject = arena_alloc(tx->arena, sizeof(*subject));
 
-            if (!subject) {
-                rc = pv_fail(err, PV_ENOMEM, "no memory for a key");
-                break;
-            }
-            *subject = (struct model_value){ .set = false };
-            rc = subject_key(tx, row, subject, err);
-            v = subject;
+            rc = subject ? subject_key(tx, row, subject, err)
+                         : pv_fail(err, PV_ENOMEM, "no memory for a subject");
+            v = subject ? subject : v;
         }
         if (field_has_column(f)) {
             place++;
