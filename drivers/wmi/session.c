@@ -268,7 +268,7 @@ static int establish(struct session *s, struct exchange *x, struct buf *header, 
         rc = auth_finish(s->auth, x->challenge, err);
     httpc_response_free(&response);
     buf_reset(header);
-    x->midway = false;
+    x->midway = true;
     s->signed_in = rc == PV_OK;
     return rc;
 }
