@@ -193,8 +193,8 @@ static void beyond_sql(struct query *q, const struct keys *keys, const struct qu
 }
 
 /* WHERE by everything but the position. */
-static int where_sql(struct query *sql, const struct store_query *q,
-                     const struct filter_common *common, struct arena *a, struct pv_err *err)
+int list_where_sql(struct query *sql, const struct store_query *q,
+                   const struct filter_common *common, struct arena *a, struct pv_err *err)
 {
     const struct model_kind *k = q->shape->kind;
     const struct store_view *view = view_of(q->access, k);
@@ -262,7 +262,7 @@ static int run_stage(struct conn *c, const struct store_query *q, const struct k
         key_sql(&sql, &keys->key[i]);
     }
     query_printf(&sql, " FROM %s t", q->shape->kind->table);
-    rc = where_sql(&sql, q, &page->common, a, err);
+    rc = list_where_sql(&sql, q, &page->common, a, err);
     if (rc != PV_OK)
         return rc;
     if (values) {
@@ -375,7 +375,7 @@ static int given_page(struct conn *c, const struct store_query *q, struct arena 
         return pv_fail(err, PV_ENOMEM, "no memory for a list");
     query_init(&sql);
     query_printf(&sql, "SELECT t.\"id\" FROM %s t", q->shape->kind->table);
-    rc = where_sql(&sql, q, NULL, a, err);
+    rc = list_where_sql(&sql, q, NULL, a, err);
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {
@@ -472,7 +472,7 @@ int store_count(struct store *s, const struct store_query *q, uint64_t *out, str
     rc = store_reader(s, &c, err);
     query_printf(&sql, "SELECT count(*) FROM %s t", q->shape->kind->table);
     if (rc == PV_OK)
-        rc = where_sql(&sql, q, NULL, a, err);
+        rc = list_where_sql(&sql, q, NULL, a, err);
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);
     if (rc == PV_OK)
@@ -544,7 +544,7 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
     else
         query_printf(&sql, "t.\"%s\"", f->name);
     query_printf(&sql, " AS v,count(*) AS n FROM %s t", q->shape->kind->table);
-    rc = where_sql(&sql, q, NULL, a, err);
+    rc = list_where_sql(&sql, q, NULL, a, err);
     query_text(&sql, " GROUP BY 1) g WHERE v IS NOT NULL ORDER BY n DESC,v LIMIT 100");
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);

@@ -236,6 +236,19 @@ int store_tally(struct store *s, enum pv_kind kind, uint16_t field, const struct
 int store_sum(struct store *s, enum pv_kind kind, uint16_t field, const struct store_access *access, struct arena *a,
               struct store_tally **out, size_t *n, struct pv_err *err);
 
+/* Rows that agree in all of some fields (enum, bool, reference), counted, with sums of numbers: one pass over the rows
+ * the query selects. */
+#define STORE_GROUP_MAX 8
+struct store_group {
+    struct pv_id refs[STORE_GROUP_MAX];     /* by place in `by`; zero where empty */
+    int64_t numbers[STORE_GROUP_MAX];       /* enum, bool; 0 where empty */
+    uint64_t count;
+    uint64_t sums[STORE_GROUP_MAX];         /* by place in `sums` */
+};
+typedef int (*store_group_fn)(void *ctx, const struct store_group *g);
+int store_groups(struct store *s, const struct store_query *q, const uint16_t *by, size_t nby, const uint16_t *sums,
+                 size_t nsums, store_group_fn each, void *ctx, struct pv_err *err);
+
 int store_login_get(struct store *s, const uint8_t hash[32], struct store_login *out, struct pv_err *err);
 int store_logins_of(struct store *s, const struct pv_id *user, struct arena *a, struct store_login **out,
                     size_t *n, struct pv_err *err);

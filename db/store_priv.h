@@ -51,6 +51,10 @@ struct store_tx {
 
 /* This thread's connection; made on first use, closed with the thread or the store. */
 int store_reader(struct store *s, struct conn **out, struct pv_err *err);
+struct filter_common;
+/* WHERE by everything of the query but where it goes on; the table is called t. */
+int list_where_sql(struct query *sql, const struct store_query *q,
+                   const struct filter_common *common, struct arena *a, struct pv_err *err);
 /* db/queries/<name>.sql */
 int store_named(struct store *s, struct conn *c, const char *name, struct stmt **out,
                 struct pv_err *err);

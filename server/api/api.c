@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/internal.h"
+#include "server/api/overview.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -38,6 +39,10 @@ int api_start(const struct api_config *config, struct api **out, struct pv_err *
     if (rc == PV_OK)
         rc = tally_start(a, err);
     if (rc == PV_OK)
+        rc = overview_start(a, err);
+    if (rc == PV_OK)
+        rc = summary_start(a, err);
+    if (rc == PV_OK)
         rc = events_start(a, err);
     if (rc != PV_OK) {
         api_stop(a);
@@ -53,6 +58,8 @@ void api_stop(struct api *a)
         return;
     events_stop(a);
     tally_stop(a);
+    summary_stop(a);
+    overview_stop(a);
     workers_free(a->slow);
     buf_free(&a->openapi);
     arena_free(a->arena);

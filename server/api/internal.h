@@ -27,11 +27,20 @@ struct api {
     bool draining;
     struct event_hub *events;
     struct tally_cache *tallies;
+    struct overview_cache *overviews;
+    struct summary_cache *summaries;
 };
 
 static inline struct api *api_of(const struct req *r)
 {
     return r->app;
+}
+
+/* Whose eyes lists are read with; NULL: everything is seen. */
+static inline const struct store_access *access_of(const struct req *r)
+{
+    (void)r;
+    return NULL;
 }
 
 /* --- api.c */
@@ -48,6 +57,8 @@ extern const struct route event_routes[];
 extern const struct route own_routes[];
 extern const struct route view_routes[];
 extern const struct route complete_routes[];
+extern const struct route tree_routes[];
+extern const struct route summary_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */
@@ -102,8 +113,13 @@ int options_read(struct req *r, const struct model_kind *kind, struct core_optio
 bool list_stream_wanted(struct req *r);
 enum req_result list_stream(struct req *r, const struct list_query *l);
 
-/* --- tasks.c */
+/* --- operations.c */
 enum req_result operation_run(struct req *r);   /* route->operation */
+enum req_result task_undo(struct req *r);
+/* Replaces names of objects (name:web01, native:...) in parameters by ids, in place; every object named must be there. */
+int refs_resolve(struct req *r, const struct model_param *table, json_t *params, const char *prefix, struct pv_err *err);
+
+/* --- tasks.c */
 struct core_actor actor_of(struct req *r);
 /* Answers with the task: 202, or waits as Prefer says. */
 enum req_result task_reply(struct req *r, const struct pv_id *task);
@@ -120,6 +136,10 @@ void tally_stop(struct api *a);
 /* store_tally, or with `sum` store_sum, as of the kind's last change. */
 int tally_get(struct req *r, enum pv_kind kind, uint16_t field, bool sum, struct store_tally **out, size_t *n,
               struct pv_err *err);
+
+/* --- summary.c */
+int summary_start(struct api *a, struct pv_err *err);
+void summary_stop(struct api *a);
 
 /* --- events.c */
 int events_start(struct api *a, struct pv_err *err);

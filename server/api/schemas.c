@@ -13,6 +13,13 @@
 #define LIST_OF(item) OBJECT("\"items\"", "\"items\":{\"type\":\"array\",\"items\":" item "}")
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define COUNTS "{\"type\":\"object\",\"additionalProperties\":" COUNT "}"
+#define COUNT_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
+#define SUMMARY_REF "{\"anyOf\":[{\"$ref\":\"#/components/schemas/SummaryRef\"},{\"type\":\"null\"}]}"
+#define SPLIT "{\"type\":\"object\",\"required\":[\"total\"]}"
+#define TOP_LIST                                                                                                       \
+    "{\"type\":\"array\",\"items\":" OBJECT("\"id\",\"name\",\"value\"", "\"id\":" TEXT ",\"kind\":" TEXT ",\"name\":" TEXT_OR_NULL       \
+                                      ",\"provider\":" REF("ProviderRef") ",\"host\":{\"anyOf\":[" REF("Ref")                \
+                                      ",{\"type\":\"null\"}]},\"value\":" COUNT) "}"
 #define IDENTITY                                                                                                       \
     "\"user\":" OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT) ",\"token\":" TEXT_OR_NULL                 \
     ",\"role\":" TEXT ",\"permissions\":{\"type\":\"array\",\"items\":" TEXT "},\"csrf_token\":" TEXT_OR_NULL
@@ -33,6 +40,9 @@ const struct named_schema api_schemas[] = {
     { "Plan",
       OBJECT("\"ok\",\"changed\"", "\"ok\":" FLAG ",\"changed\":" FLAG
                                    ",\"findings\":{\"type\":\"array\"},\"plan\":{\"type\":\"array\"}") },
+    { "Console", OBJECT("\"protocol\"", "\"protocol\":" TEXT ",\"host\":" TEXT ",\"port\":" COUNT ",\"path\":" TEXT
+                        ",\"url\":" TEXT ",\"ticket\":" TEXT ",\"preconnection_blob\":" TEXT ",\"thumbprint\":" TEXT
+                        ",\"expires_at\":" TIME) },
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
                    IDENTITY ",\"full_name\":" TEXT ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
@@ -58,13 +68,40 @@ const struct named_schema api_schemas[] = {
              "\"from\":" COUNT ",\"to\":" COUNT ",\"items\":{\"type\":\"array\",\"items\":"
              OBJECT("\"text\",\"type\"", "\"text\":" TEXT ",\"type\":{\"enum\":[\"field\",\"operator\",\"value\",\"keyword\"]}"
                     ",\"doc\":" TEXT_OR_NULL ",\"name\":" TEXT_OR_NULL ",\"count\":{\"type\":[\"integer\",\"null\"]}") "}") },
-    { "Tree", LIST_OF(OBJECT("\"kind\",\"id\",\"name\",\"expands\"",
-                             "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL ",\"health\":" TEXT
-                             ",\"power_state\":" TEXT ",\"state\":" TEXT ",\"expands\":" FLAG ",\"vms\":" COUNT
-                             ",\"worst_health\":" TEXT)) },
-    { "Summary", OBJECT("\"vms\",\"providers\",\"event_seq\"",
-                        "\"providers\":{\"type\":\"object\"},\"vms\":{\"type\":\"object\"},\"vms_by_family\":" COUNTS
-                        ",\"capacity\":" COUNTS ",\"tasks\":" COUNTS ",\"as_of\":" TIME ",\"event_seq\":" COUNT) },
+    { "Tree",
+      OBJECT("\"items\",\"next\"",
+             "\"items\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"kind\",\"id\",\"name\",\"expands\"",
+                 "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL ",\"health\":" TEXT ",\"power_state\":" TEXT
+                 ",\"state\":" TEXT ",\"family\":" TEXT ",\"simulated\":" FLAG ",\"maintenance\":" FLAG ",\"template\":" FLAG
+                 ",\"expands\":" FLAG ",\"hosts\":" COUNT ",\"vms\":" COUNT ",\"running\":" COUNT ",\"worst_health\":" TEXT)
+             "},\"next\":" TEXT_OR_NULL ",\"event_seq\":" COUNT) },
+    { "SummaryRef", OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT_OR_NULL) },
+    { "Summary",
+      OBJECT("\"vms\",\"providers\",\"event_seq\"",
+             "\"providers\":" SPLIT ",\"vms\":" SPLIT ",\"vm_health\":" SPLIT ",\"hosts\":" SPLIT ",\"clusters\":" SPLIT
+             ",\"datastores\":" SPLIT ",\"networks\":" SPLIT ",\"vms_by_family\":" COUNTS ",\"capacity\":" COUNTS
+             ",\"provider_items\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"id\",\"name\",\"state\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"driver\":" TEXT ",\"family\":" TEXT
+                 ",\"simulated\":" FLAG ",\"state\":" TEXT ",\"reason\":" TEXT_OR_NULL ",\"confirmed_at\":" TIME ",\"hosts\":" COUNT
+                 ",\"vms\":" COUNT ",\"running\":" COUNT ",\"worst_health\":" TEXT)
+             "},\"cluster_items\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"provider\":" SUMMARY_REF ",\"worst_health\":" TEXT
+                 ",\"hosts\":" COUNT ",\"vms\":" COUNT ",\"running\":" COUNT ",\"cores\":" COUNT ",\"vm_cpus\":" COUNT
+                 ",\"cpu_mhz\":" COUNT ",\"cpu_used_mhz\":" COUNT_OR_NULL ",\"memory_bytes\":" COUNT
+                 ",\"memory_used_bytes\":" COUNT_OR_NULL ",\"vm_memory_bytes\":" COUNT)
+             "},\"host_items\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"id\",\"name\",\"state\",\"health\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"provider\":" SUMMARY_REF
+                 ",\"cluster\":" SUMMARY_REF ",\"state\":" TEXT ",\"maintenance\":" FLAG ",\"health\":" TEXT
+                 ",\"worst_health\":" TEXT ",\"memory_bytes\":" COUNT ",\"cpu_pct\":" COUNT_OR_NULL ",\"memory_pct\":" COUNT_OR_NULL
+                 ",\"vms\":" COUNT ",\"running\":" COUNT)
+             "},\"host_items_cut\":" FLAG ",\"tasks\":" COUNTS
+             ",\"recent_failures\":{\"type\":\"array\",\"items\":" REF("Task")
+             "},\"recent_changes\":{\"type\":\"array\",\"items\":" REF("Event")
+             "},\"top\":" OBJECT("", "\"cpu\":" TOP_LIST ",\"memory\":" TOP_LIST ",\"disk_latency\":" TOP_LIST ",\"network\":" TOP_LIST)
+             ",\"oldest_snapshots\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"
+             ",\"datastore_items\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"
+             ",\"as_of\":" TIME ",\"event_seq\":" COUNT) },
     { "Health", "{\"type\":\"object\"}" },
     { "Discovery", "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":" TEXT "}}" },
     { "Driver", OBJECT("\"name\",\"state\"", "\"name\":" TEXT ",\"version\":" TEXT ",\"state\":" TEXT

@@ -8,16 +8,7 @@
 #include <string.h>
 
 #include "drivers/sdk/check.h"
-
-#define METRICS_MAX 64u
-
-struct usage {
-    struct pv_id id;
-    enum pv_kind kind;
-    int64_t time_ms;
-    uint64_t have;              /* bit n: values[n] is known */
-    uint64_t values[];
-};
+#include "server/core/usage.h"
 
 static bool usage_equal(const void *item, const void *key)
 {

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage - the newest numbers of objects, for those parts of core that look at
+ * all of them.
+ *
+ * core.usage_lock guards the entries; series.c is told of each new one under it.
+ */
+#pragma once
+
+#include "server/core/internal.h"
+#include "server/core/metrics.h"
+
+#define METRICS_MAX 64u
+
+struct usage {
+    struct pv_id id;
+    enum pv_kind kind;
+    int64_t time_ms;
+    uint64_t have;              /* bit n: values[n] is known */
+    uint64_t values[];
+};
