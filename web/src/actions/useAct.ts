@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks for an action: at once where nothing is to be said about it, else by the dialog, whose address is ?do=...&on=...
+import { useCallback, useSyncExternalStore } from 'react';
+import { useSearchParams } from 'react-router';
+import i18next from 'i18next';
+import { queryClient } from '../api/query';
+import { isApiError } from '../api/problem';
+import { notify } from '../lib/notify';
+import { operationText, problemText } from '../i18n/words';
+import { kindOfId } from '../lib/links';
+import { operationOf } from '../api/model';
+import { isDangerous, run, type Target } from './registry';
+
+const MOST_IN_ADDRESS = 50;
+
+/** Targets of the open dialog that do not fit into the address. */
+let held: { name: string; target: Target } | null = null;
+const listeners = new Set<() => void>();
+const subscribe = (l: () => void) => {
+    listeners.add(l);
+    return () => listeners.delete(l);
+};
+
+export function report(error: unknown, name: string): void {
+    const problem = isApiError(error) ? error.problem : null;
+    notify({
+        variant: 'danger',
+        title: i18next.t('action.failed', { action: operationText(name) }),
+        body: problem
+            ? [problemText(problem.code, problem.title), problem.detail, problem.remedy]
+                  .filter(Boolean)
+                  .join('. ')
+            : String(error),
+    });
+}
+
+export function accepted(): void {
+    void queryClient.invalidateQueries({ queryKey: ['list', '/tasks'] });
+}
+
+function describe(target: Target): string {
+    if ('id' in target) return target.owner ? `${target.owner}/${target.id}` : target.id;
+    if (target.selection.by === 'filter')
+        return target.selection.except.size
+            ? 'held'
+            : `filter:${target.selection.count}:${target.selection.filter}`;
+    return target.selection.ids.size > MOST_IN_ADDRESS ? 'held' : [...target.selection.ids].join(',');
+}
+
+function parse(on: string, kind: string): Target | null {
+    if (on === 'held') return null;
+    const filter = /^filter:(\d+):([\s\S]*)$/.exec(on);
+    if (filter)
+        return {
+            kind,
+            selection: { by: 'filter', count: Number(filter[1]), filter: filter[2]!, except: new Set() },
+        };
+    const ids = on.split(',').filter(Boolean);
+    const first = ids[0];
+    if (!first) return null;
+    if (ids.length === 1) {
+        const [a, b] = first.split('/');
+        return b
+            ? { kind: kindOfId(b) ?? kind, id: b, owner: a }
+            : { kind: kindOfId(first) ?? kind, id: first };
+    }
+    return { kind: kindOfId(first) ?? kind, selection: { by: 'ids', ids: new Set(ids) } };
+}
+
+export function useAct(): (name: string, target: Target) => void {
+    const [, setParams] = useSearchParams();
+    return useCallback(
+        (name, target) => {
+            const bulk = 'selection' in target;
+            const operation = operationOf(name, target.kind);
+            if (!bulk && !isDangerous(name) && !operation?.asks) {
+                run(name, target, {}, crypto.randomUUID()).then(accepted, (error: unknown) =>
+                    report(error, name),
+                );
+                return;
+            }
+            held = { name, target };
+            for (const l of listeners) l();
+            setParams((old) => {
+                const next = new URLSearchParams(old);
+                next.set('do', name);
+                next.set('on', describe(target));
+                return next;
+            });
+        },
+        [setParams],
+    );
+}
+
+/** The dialog that the address asks for. */
+export function useOpenAction(): { name: string; target: Target } | null {
+    const [params] = useSearchParams();
+    const now = useSyncExternalStore(subscribe, () => held);
+    const name = params.get('do');
+    const on = params.get('on');
+    if (!name || !on) return null;
+    if (now && now.name === name && describe(now.target) === on) return now;
+    const target = parse(on, name.split('.')[0] ?? 'vm');
+    return target && { name, target };
+}
+
+export function useCloseAction(): () => void {
+    const [, setParams] = useSearchParams();
+    return useCallback(() => {
+        held = null;
+        setParams(
+            (old) => {
+                const next = new URLSearchParams(old);
+                next.delete('do');
+                next.delete('on');
+                return next;
+            },
+            { replace: true },
+        );
+    }, [setParams]);
+}

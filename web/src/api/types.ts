@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Short names of the generated types, and the few shapes that the description leaves open.
+import type { components } from './schema.gen';
+
+export type Schemas = components['schemas'];
+export type Vm = Schemas['Vm'];
+export type Host = Schemas['Host'];
+export type Cluster = Schemas['Cluster'];
+export type Datastore = Schemas['Datastore'];
+export type Network = Schemas['Network'];
+export type Provider = Schemas['Provider'];
+export type Snapshot = Schemas['Snapshot'];
+export type Disk = Schemas['Disk'];
+export type Nic = Schemas['Nic'];
+export type Ref = Schemas['Ref'];
+export type Summary = Schemas['Summary'];
+export type Me = Schemas['Me'];
+
+/** What all objects have in common, whatever their kind. */
+export interface Item {
+    id: string;
+    kind: string;
+    name?: string | null;
+    version?: number | null;
+    [field: string]: unknown;
+}
+
+export interface Page<T> {
+    items: T[];
+    next: string | null;
+    count?: number;
+    facets?: Record<string, Facet[]>;
+    as_of?: string;
+    event_seq?: number;
+}
+
+export interface Facet {
+    value: string | null;
+    name?: string | null;
+    count: number;
+}
+
+export interface ActionState {
+    name: string;
+    title?: string;
+    state: 'yes' | 'no' | 'limited';
+    reason?: string | null;
+    needs?: string[];
+    allowed_now?: boolean;
+    params?: JsonSchema;
+}
+
+export interface JsonSchema {
+    type?: string | string[];
+    title?: string;
+    description?: string;
+    properties?: Record<string, JsonSchema>;
+    required?: string[];
+    enum?: (string | number | null)[];
+    items?: JsonSchema;
+    default?: unknown;
+    minimum?: number;
+    maximum?: number;
+    minLength?: number;
+    maxLength?: number;
+    minItems?: number;
+    maxItems?: number;
+    format?: string;
+    writeOnly?: boolean;
+    additionalProperties?: boolean | JsonSchema;
+    'x-capability'?: string;
+    'x-unit'?: string;
+    'x-kind'?: string;
+    [key: string]: unknown;
+}
+
+export interface ChangedField {
+    field: string;
+    from?: unknown;
+    to?: unknown;
+    id?: string;
+}
+
+export interface LiveEvent {
+    id: string;
+    seq: number;
+    time: string;
+    type: string;
+    severity?: 'info' | 'warning' | 'error';
+    ref?: { kind: string; id: string; name?: string | null } | null;
+    provider?: { id: string; name?: string | null } | null;
+    object_version?: number | null;
+    changes?: ChangedField[] | null;
+    task?: { id: string } | null;
+    actor?: { type?: string; name?: string | null } | null;
+    message?: string | null;
+    native?: { type?: string | null } | null;
+}
+
+export interface Task extends Item {
+    action?: string | null;
+    state:
+        | 'queued'
+        | 'waiting'
+        | 'running'
+        | 'canceling'
+        | 'reattaching'
+        | 'succeeded'
+        | 'failed'
+        | 'canceled'
+        | 'lost';
+    wait_reason?: { code?: string; detail?: string } | null;
+    provider?: Ref | null;
+    subjects?: { kind: string; id: string; name?: string | null }[] | null;
+    params?: Record<string, unknown> | null;
+    progress?: number | null;
+    step?: { n?: number; of?: number; name?: string } | null;
+    bytes?: { done?: number; total?: number } | null;
+    parent?: Ref | null;
+    children?: {
+        total?: number;
+        queued?: number;
+        running?: number;
+        succeeded?: number;
+        failed?: number;
+        canceled?: number;
+    } | null;
+    actor?: { type?: string; id?: string; name?: string | null } | null;
+    created_at?: string;
+    started_at?: string | null;
+    finished_at?: string | null;
+    cancelable?: boolean | null;
+    changed?: boolean | null;
+    result?: Record<string, unknown> | null;
+    error?: (Partial<Schemas['Problem']> & { provider?: Record<string, unknown> }) | null;
+}
+
+export interface PlanEntry {
+    operation: string;
+    ref: { kind: string; id: string; name?: string | null };
+    before?: Record<string, unknown> | null;
+    after?: Record<string, unknown> | null;
+    native_calls?: unknown[];
+}
+
+export interface Finding {
+    level?: string;
+    severity?: string;
+    code?: string;
+    detail?: string;
+    remedy?: string;
+    ref?: { kind: string; id: string; name?: string | null };
+}
+
+export interface Plan {
+    ok: boolean;
+    changed: boolean;
+    count?: number;
+    findings?: Finding[];
+    plan?: PlanEntry[];
+}
+
+export const FINAL_STATES: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled', 'lost']);

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// The filter: text in the server's language, its terms as chips, suggestions under the caret, errors at their column. Chips and
+// text are two views of one thing.
+import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { columnOf, isApiError } from '../api/problem';
+import { number } from '../i18n/format';
+import { suggest, type Suggestion } from './suggest';
+import { tokenize, without } from './tokens';
+
+export interface FilterBoxProps {
+    kind: string;
+    value: string;
+    onChange: (value: string) => void;
+    /** What the server said to the filter that was sent last. */
+    error?: unknown;
+    label: string;
+    placeholder?: string;
+}
+
+const TYPING_MS = 150;
+
+export function FilterBox({ kind, value, onChange, error, label, placeholder }: FilterBoxProps) {
+    const { t } = useTranslation();
+    const base = useId();
+    const input = useRef<HTMLInputElement>(null);
+    const [text, setText] = useState(value);
+    const [shown, setShown] = useState(value);
+    const [open, setOpen] = useState(false);
+    const [items, setItems] = useState<Suggestion[]>([]);
+    const [active, setActive] = useState(-1);
+    const sent = useRef(value);
+
+    // The address bar changed: follow it, unless it is what we sent ourselves.
+    if (value !== shown) {
+        setShown(value);
+        if (value !== text.trim()) setText(value);
+    }
+
+    useEffect(() => {
+        if (text.trim() === sent.current) return;
+        const timer = setTimeout(() => {
+            sent.current = text.trim();
+            onChange(text.trim());
+        }, TYPING_MS);
+        return () => clearTimeout(timer);
+    }, [text, onChange]);
+    useEffect(() => {
+        sent.current = value;
+    }, [value]);
+
+    useEffect(() => {
+        if (!open) return;
+        const abort = new AbortController();
+        const pos = input.current?.selectionStart ?? text.length;
+        const timer = setTimeout(() => {
+            suggest(kind, text, pos, abort.signal)
+                .then((found) => {
+                    setItems(found);
+                    setActive(-1);
+                })
+                .catch(() => undefined);
+        }, TYPING_MS);
+        return () => {
+            clearTimeout(timer);
+            abort.abort();
+        };
+    }, [open, text, kind]);
+
+    const take = (item: Suggestion) => {
+        const next = text.slice(0, item.from) + item.text + text.slice(item.to);
+        const pos = item.from + item.text.length;
+        setText(next + (item.kind !== 'field' && pos === next.length ? ' ' : ''));
+        setItems([]);
+        requestAnimationFrame(() => {
+            input.current?.focus();
+            input.current?.setSelectionRange(
+                pos + (item.kind === 'field' ? 0 : 1),
+                pos + (item.kind === 'field' ? 0 : 1),
+            );
+        });
+    };
+
+    const onKey = (e: KeyboardEvent) => {
+        if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
+            if (!open) setOpen(true);
+            const by = e.key === 'ArrowDown' ? 1 : -1;
+            if (items.length)
+                setActive((a) => (a + by + items.length + (a < 0 && by < 0 ? 1 : 0)) % items.length);
+            e.preventDefault();
+        } else if ((e.key === 'Enter' || e.key === 'Tab') && open && active >= 0 && items[active]) {
+            take(items[active]);
+            e.preventDefault();
+        } else if (e.key === 'Enter') {
+            setOpen(false);
+            sent.current = text.trim();
+            onChange(text.trim());
+        } else if (e.key === 'Escape') {
+            if (open && items.length) setOpen(false);
+            else if (text) setText('');
+            else input.current?.blur();
+            e.preventDefault();
+        }
+    };
+
+    const tokens = tokenize(text);
+    const problem = isApiError(error) && error.code === 'invalid-filter' ? error.problem : null;
+    const column = problem ? columnOf(problem) : null;
+    const listId = `${base}-list`;
+    const expanded = open && items.length > 0;
+    return (
+        <div className="pv-filter">
+            <div className={`pv-filter__box${problem ? ' pv-filter__box--error' : ''}`}>
+                <svg className="pv-filter__icon" viewBox="0 0 16 16" aria-hidden="true">
+                    <path d="M2 3h12L9.5 8.5v4.2l-3 1.3V8.5z" />
+                </svg>
+                <input
+                    ref={input}
+                    className="pv-filter__input"
+                    type="text"
+                    role="combobox"
+                    data-filter=""
+                    aria-label={label}
+                    aria-expanded={expanded}
+                    aria-controls={listId}
+                    aria-autocomplete="list"
+                    aria-activedescendant={active >= 0 ? `${base}-${active}` : undefined}
+                    aria-invalid={!!problem}
+                    aria-describedby={problem ? `${base}-error` : undefined}
+                    autoComplete="off"
+                    autoCapitalize="off"
+                    spellCheck={false}
+                    placeholder={placeholder ?? t('filter.placeholder')}
+                    value={text}
+                    onChange={(e) => {
+                        setText(e.target.value);
+                        setOpen(true);
+                    }}
+                    onFocus={() => setOpen(true)}
+                    onBlur={() => setTimeout(() => setOpen(false), 120)}
+                    onKeyDown={onKey}
+                />
+                {text && (
+                    <button
+                        type="button"
+                        className="pv-iconbutton"
+                        aria-label={t('filter.clear')}
+                        onClick={() => setText('')}
+                    >
+                        <svg viewBox="0 0 16 16" aria-hidden="true">
+                            <path d="m4 4 8 8m0-8-8 8" />
+                        </svg>
+                    </button>
+                )}
+            </div>
+            {expanded && (
+                <ul className="pv-suggest" role="listbox" id={listId} aria-label={t('filter.suggestions')}>
+                    {items.map((item, i) => (
+                        // Keys are handled by the combobox, which keeps the focus.
+                        // eslint-disable-next-line jsx-a11y/click-events-have-key-events
+                        <li
+                            key={`${item.text}-${i}`}
+                            id={`${base}-${i}`}
+                            role="option"
+                            aria-selected={i === active}
+                            className="pv-suggest__item"
+                            onMouseDown={(e) => e.preventDefault()}
+                            onClick={() => take(item)}
+                        >
+                            <code>{item.label}</code>
+                            {item.detail && <span className="pv-subtle">{item.detail}</span>}
+                            {item.count !== undefined && (
+                                <span className="pv-suggest__count">{number(item.count)}</span>
+                            )}
+                        </li>
+                    ))}
+                </ul>
+            )}
+            {problem && (
+                <div className="pv-filter__error" id={`${base}-error`} role="alert">
+                    {column !== null && (
+                        <code className="pv-filter__where" aria-hidden="true">
+                            {text.slice(0, column - 1)}
+                            <mark>{text.slice(column - 1, column) || '\u00a0'}</mark>
+                            {text.slice(column)}
+                        </code>
+                    )}
+                    <span>{problem.detail}</span>
+                </div>
+            )}
+            {tokens.length > 0 && !problem && (
+                <ul className="pv-chips" aria-label={t('filter.terms')}>
+                    {tokens.map((token, i) =>
+                        token.kind === 'term' || token.kind === 'word' ? (
+                            <li key={i} className={`pv-chip${token.negated ? ' pv-chip--not' : ''}`}>
+                                {token.negated && <span className="pv-chip__not">{t('filter.not')}</span>}
+                                {token.kind === 'term' ? (
+                                    <>
+                                        <span className="pv-chip__field">{token.field}</span>
+                                        <span className="pv-chip__op">{token.op}</span>
+                                        <span>{token.value}</span>
+                                    </>
+                                ) : (
+                                    <span>{token.text.replace(/^-/, '')}</span>
+                                )}
+                                <button
+                                    type="button"
+                                    className="pv-iconbutton pv-iconbutton--small"
+                                    aria-label={t('filter.remove', { term: token.text })}
+                                    onClick={() => setText(without(text, token))}
+                                >
+                                    <svg viewBox="0 0 16 16" aria-hidden="true">
+                                        <path d="m4 4 8 8m0-8-8 8" />
+                                    </svg>
+                                </button>
+                            </li>
+                        ) : (
+                            <li key={i} className="pv-chips__word">
+                                {token.kind === 'or'
+                                    ? t('filter.or')
+                                    : token.kind === 'and'
+                                      ? ''
+                                      : token.text}
+                            </li>
+                        ),
+                    )}
+                </ul>
+            )}
+        </div>
+    );
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Words for what the model declares: fields, enum values, kinds, operations. A field without a word of its own is shown by its
+// path, so that a field that is new in the server is there at once.
+import i18next from 'i18next';
+
+function has(key: string): boolean {
+    return i18next.exists(key);
+}
+
+export function fieldLabel(kind: string, path: string): string {
+    const key = path.replaceAll('.', '_');
+    for (const candidate of [`field.${kind}.${key}`, `field.any.${key}`])
+        if (has(candidate)) return i18next.t(candidate);
+    const words = path.replaceAll('.', ' ').replaceAll('_', ' ');
+    return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function enumText(_kind: string, path: string, value: string): string {
+    const name = path.slice(path.lastIndexOf('.') + 1);
+    for (const key of [`enum.${name}.${value}`, `enum.any.${value}`]) if (has(key)) return i18next.t(key);
+    const words = value.replaceAll('_', ' ');
+    return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** One or many of a kind: "virtual machines". */
+export function kindText(kind: string, count = 1): string {
+    return has(`kind.${kind}_other`) ? i18next.t(`kind.${kind}`, { count }) : kind.replaceAll('_', ' ');
+}
+
+export function operationText(name: string, title?: string | null): string {
+    const key = `op.${name.replaceAll('.', '_')}`;
+    return has(key) ? i18next.t(key) : (title ?? name);
+}
+
+export function paramText(operation: string, name: string, title?: string): string {
+    for (const key of [`param.${operation.replaceAll('.', '_')}.${name}`, `param.any.${name}`])
+        if (has(key)) return i18next.t(key);
+    if (title) return title;
+    const words = name.replaceAll('_', ' ');
+    return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function permissionText(name: string): string {
+    const key = `permission.${name.replaceAll('.', '_')}`;
+    return has(key) ? i18next.t(key) : name;
+}
+
+/** A problem's title in the person's language; the server's own where there is no translation. */
+export function problemText(code: string, title: string): string {
+    return has(`problem.${code}`) ? i18next.t(`problem.${code}`) : title;
+}
+
+/** For words outside of components; components use useTranslation, which follows the language. */
+export function t(key: string, values?: Record<string, unknown>): string {
+    return i18next.t(key, values ?? {});
+}

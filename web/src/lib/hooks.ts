@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { look, type Look } from './look';
+
+export function useLook(): Look {
+    return useSyncExternalStore(look.subscribe, look.get);
+}
+
+/** A value that follows another after it has been still for a while. */
+export function useDebounced<T>(value: T, ms: number): T {
+    const [settled, setSettled] = useState(value);
+    useEffect(() => {
+        const timer = setTimeout(() => setSettled(value), ms);
+        return () => clearTimeout(timer);
+    }, [value, ms]);
+    return settled;
+}
+
+/** True on a narrow window. */
+export function useNarrow(width = 768): boolean {
+    const query = `(max-width: ${width - 1}px)`;
+    return useSyncExternalStore(
+        (listener) => {
+            const list = matchMedia(query);
+            list.addEventListener('change', listener);
+            return () => list.removeEventListener('change', listener);
+        },
+        () => matchMedia(query).matches,
+    );
+}
+
+/** The time, renewed every so often, for ages of data. */
+export function useNow(every = 10_000): number {
+    const [now, setNow] = useState(Date.now);
+    useEffect(() => {
+        const timer = setInterval(() => setNow(Date.now()), every);
+        return () => clearInterval(timer);
+    }, [every]);
+    return now;
+}
+
+export function useTitle(title: string): void {
+    useEffect(() => {
+        document.title = title ? `${title} · Polyvisor` : 'Polyvisor';
+    }, [title]);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where each kind's objects live in the address bar.
+const PLACES: Record<string, string> = {
+    vm: '/vms',
+    host: '/hosts',
+    cluster: '/clusters',
+    datastore: '/storage/datastores',
+    network: '/networks',
+    switch: '/switches',
+    datacenter: '/datacenters',
+    resource_pool: '/resource-pools',
+    provider: '/providers',
+    task: '/tasks',
+    event: '/events',
+    user: '/access/users',
+};
+
+/** The first part of an id tells its kind. */
+const PREFIX: Record<string, string> = {
+    vm: 'vm',
+    hst: 'host',
+    cl: 'cluster',
+    ds: 'datastore',
+    net: 'network',
+    sw: 'switch',
+    dc: 'datacenter',
+    rp: 'resource_pool',
+    prv: 'provider',
+    tsk: 'task',
+    usr: 'user',
+};
+
+export function kindOfId(id: string): string | undefined {
+    return PREFIX[id.slice(0, id.indexOf('_'))];
+}
+
+export function placeOf(kind: string): string | undefined {
+    return PLACES[kind];
+}
+
+export function linkTo(id: string, kind = kindOfId(id), tab?: string): string | null {
+    const place = kind && PLACES[kind];
+    return place ? `${place}/${id}${tab ? `/${tab}` : ''}` : null;
+}

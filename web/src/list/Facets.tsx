@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values with their counts, as the server counts them; a click puts the value into the filter or takes it out.
+import { useTranslation } from 'react-i18next';
+import type { Facet } from '../api/types';
+import { fieldOf } from '../api/model';
+import { hasTerm, toggleTerm } from '../filter/tokens';
+import { number } from '../i18n/format';
+import { enumText, fieldLabel } from '../i18n/words';
+import type { ListDeclaration } from './types';
+
+const MOST = 12;
+
+export function Facets(p: {
+    list: ListDeclaration;
+    facets: Record<string, Facet[]>;
+    filter: string;
+    onFilter: (filter: string) => void;
+}) {
+    const { t } = useTranslation();
+    return (
+        <aside className="pv-facets" aria-label={t('grid.facets')}>
+            {(p.list.facets ?? []).map((field) => {
+                const values = (p.facets[field] ?? []).filter((f) => f.value !== null && f.count > 0);
+                if (!values.length) return null;
+                const enumerated = fieldOf(p.list.kind, field)?.type === 'enum';
+                return (
+                    <fieldset key={field} className="pv-facet">
+                        <legend>{fieldLabel(p.list.kind, field)}</legend>
+                        {values.slice(0, MOST).map((f) => {
+                            const value = String(f.value);
+                            const text = enumerated ? enumText(p.list.kind, field, value) : (f.name ?? value);
+                            const id = `facet-${field}-${value}`;
+                            return (
+                                <label key={value} htmlFor={id} className="pv-facet__value">
+                                    <input
+                                        id={id}
+                                        type="checkbox"
+                                        checked={hasTerm(p.filter, field, value)}
+                                        onChange={() => p.onFilter(toggleTerm(p.filter, field, value))}
+                                    />
+                                    <span className="pv-facet__text">{text}</span>
+                                    <span className="pv-facet__count">{number(f.count)}</span>
+                                </label>
+                            );
+                        })}
+                        {values.length > MOST && (
+                            <p className="pv-subtle">
+                                {t('grid.more_values', { count: values.length - MOST })}
+                            </p>
+                        )}
+                    </fieldset>
+                );
+            })}
+        </aside>
+    );
+}

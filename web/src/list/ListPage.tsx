@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every list: title, count, filter, saved views, grid, bulk bar. What differs is in its declaration.
+import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useNavigate } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { isApiError } from '../api/problem';
+import type { Item } from '../api/types';
+import { allColumns } from '../grid/columns';
+import { Grid } from '../grid/Grid';
+import { NOTHING, type Selection } from '../grid/selection';
+import { ListStore } from '../grid/store';
+import { FilterBox } from '../filter/FilterBox';
+import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
+import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/states';
+import { useLook, useNarrow, useTitle } from '../lib/hooks';
+import { number } from '../i18n/format';
+import { linkTo } from '../lib/links';
+import { BulkBar } from './BulkBar';
+import { Facets } from './Facets';
+import { ListTools } from './ListTools';
+import { useListUrl } from './url';
+import type { ListDeclaration } from './types';
+
+export function ListPage({ list }: { list: ListDeclaration }) {
+    const { t } = useTranslation();
+    useTitle(t(list.title));
+    return (
+        <section className="pv-page pv-page--list" aria-labelledby="page-title">
+            <ListView list={list} heading />
+        </section>
+    );
+}
+
+/** The same inside a page, e.g. a host's VMs; `prefix` keeps its address apart. */
+export function ListView({
+    list,
+    prefix = '',
+    heading = false,
+}: {
+    list: ListDeclaration;
+    prefix?: string;
+    heading?: boolean;
+}) {
+    const { t } = useTranslation();
+    const navigate = useNavigate();
+    const look = useLook();
+    const narrow = useNarrow();
+    const [store] = useState(() => new ListStore());
+    const state = useSyncExternalStore(store.watch, store.get);
+    const url = useListUrl(list, prefix);
+    const [selection, setSelection] = useState<Selection>(NOTHING);
+    const [menu, setMenu] = useState<MenuPlace | null>(null);
+    const columns = useMemo(() => allColumns(list.kind, list.columns), [list]);
+    const layout = useMemo(
+        () => (narrow ? { columns: list.narrow, widths: {}, pinned: [] } : url.layout),
+        [narrow, list.narrow, url.layout],
+    );
+    const fields = useMemo(() => {
+        const wanted = new Set(['name', 'version', 'presence', 'stale']);
+        for (const id of layout.columns)
+            for (const field of columns.find((c) => c.id === id)?.fields ?? [id]) wanted.add(field);
+        return [...wanted].join(',');
+    }, [layout.columns, columns]);
+    const filter = list.scope
+        ? [list.scope, url.filter && `(${url.filter})`].filter(Boolean).join(' ')
+        : url.filter;
+
+    const { path, kind, params } = list;
+    const facets = url.facets ? list.facets?.join(',') : undefined;
+    useEffect(() => {
+        store.load({ path, kind, filter, sort: url.sort, fields, params, facets });
+    }, [store, path, kind, params, filter, url.sort, fields, facets]);
+    useEffect(() => () => store.stop(), [store]);
+    useEffect(() => setSelection(NOTHING), [filter]);
+
+    const open = useCallback(
+        (item: Item) => {
+            const to = list.linkOf ? list.linkOf(item) : linkTo(item.id, item.kind);
+            if (to) void navigate(to);
+        },
+        [navigate, list],
+    );
+    const openMenu = useCallback(
+        (item: Item, at: { x: number; y: number }) =>
+            setMenu({ kind: item.kind, id: item.id, name: item.name, ...at }),
+        [],
+    );
+    const closeMenu = useCallback(() => setMenu(null), []);
+    const { set } = url;
+    const setFilter = useCallback((value: string) => set({ filter: value, view: null }), [set]);
+
+    const filterError = isApiError(state.error) && state.error.code === 'invalid-filter';
+    const never = !state.query || (state.count === null && !state.error);
+    const title = t(list.title);
+    return (
+        <>
+            <header className="pv-listhead">
+                {heading && (
+                    <h1 className="pv-h1" id="page-title">
+                        {title}
+                        {state.count !== null && <span className="pv-count">{number(state.count)}</span>}
+                    </h1>
+                )}
+                <FilterBox
+                    kind={list.kind}
+                    value={url.filter}
+                    onChange={setFilter}
+                    error={state.error}
+                    label={t('filter.label', { what: title })}
+                />
+                <ListTools
+                    list={list}
+                    columns={columns}
+                    url={url}
+                    filter={filter}
+                    onReload={store.reload}
+                    narrow={narrow}
+                />
+            </header>
+            {state.outOfOrder > 0 && !narrow && (
+                <button type="button" className="pv-fresh" onClick={store.reload}>
+                    {t('grid.refresh_order', { count: state.outOfOrder, n: number(state.outOfOrder) })}
+                </button>
+            )}
+            {!!state.error && !filterError && state.count !== null && (
+                <FailureLine error={state.error} onRetry={store.reload} />
+            )}
+            <div className="pv-listbody">
+                {url.facets && list.facets && (
+                    <Facets list={list} facets={state.facets} filter={url.filter} onFilter={setFilter} />
+                )}
+                {never ? (
+                    <SkeletonLines lines={14} />
+                ) : state.count === null ? (
+                    filterError ? (
+                        <span />
+                    ) : (
+                        <Failure error={state.error} onRetry={store.reload} />
+                    )
+                ) : state.count === 0 && !state.loading ? (
+                    url.filter ? (
+                        <NoMatch filter={url.filter} onClear={() => setFilter('')} />
+                    ) : (
+                        <Empty
+                            title={t(`${list.empty}.title`)}
+                            body={t(`${list.empty}.body`)}
+                            action={list.EmptyAction && <list.EmptyAction />}
+                        />
+                    )
+                ) : (
+                    <Grid
+                        store={store}
+                        label={title}
+                        columns={columns}
+                        layout={layout}
+                        onLayout={narrow ? undefined : (layout) => set({ layout })}
+                        sort={url.sort}
+                        onSort={(sort) => set({ sort: sort || list.sort })}
+                        selection={selection}
+                        onSelection={setSelection}
+                        onOpen={open}
+                        onMenu={openMenu}
+                        density={look.density}
+                        plain={list.plain}
+                    />
+                )}
+            </div>
+            {state.count !== null &&
+                !state.indexed &&
+                state.count > state.reachable &&
+                state.count > 50_000 && (
+                    <p className="pv-note">
+                        {t('grid.growing', { shown: number(state.reachable), count: number(state.count) })}
+                    </p>
+                )}
+            {!list.plain && (
+                <BulkBar
+                    list={list}
+                    selection={selection}
+                    count={state.count ?? 0}
+                    filter={filter}
+                    onSelection={setSelection}
+                />
+            )}
+            {menu && <ActionMenu place={menu} onClose={closeMenu} />}
+        </>
+    );
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Columns, density, export, copying the list as a command, saved views, refresh.
+import { lazy, Suspense, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api } from '../api/client';
+import { pathOf } from '../api/model';
+import type { Column } from '../grid/columns';
+import { MenuButton } from '../actions/ActionMenu';
+import { notify } from '../lib/notify';
+import { look } from '../lib/look';
+import { useLook } from '../lib/hooks';
+import type { ListUrl } from './url';
+import type { ListDeclaration } from './types';
+import { Views } from './Views';
+
+const ColumnChooser = lazy(() => import('./ColumnChooser'));
+const Commands = lazy(() => import('./Commands'));
+
+function entry(name: string, label: string) {
+    return { name, label, danger: false, ready: true, reason: null };
+}
+
+export function ListTools(p: {
+    list: ListDeclaration;
+    columns: Column[];
+    url: ListUrl;
+    filter: string;
+    onReload: () => void;
+    narrow: boolean;
+}) {
+    const { t } = useTranslation();
+    const { density } = useLook();
+    const [dialog, setDialog] = useState<'columns' | 'commands' | null>(null);
+    const { list, url } = p;
+    const fields = url.layout.columns.flatMap((id) => p.columns.find((c) => c.id === id)?.fields ?? [id]);
+    const save = async (format: 'csv' | 'ndjson') => {
+        const path = list.path ?? pathOf(list.kind);
+        const query = { ...list.params, filter: p.filter, sort: url.sort, fields: fields.join(',') };
+        try {
+            let blob: Blob;
+            if (format === 'csv') {
+                blob = await api.csv(path, query);
+            } else {
+                const rows: string[] = [];
+                for await (const row of api.ndjson<object>(path, query)) rows.push(JSON.stringify(row));
+                blob = new Blob([rows.join('\n'), '\n'], { type: 'application/x-ndjson' });
+            }
+            const a = document.createElement('a');
+            a.href = URL.createObjectURL(blob);
+            a.download = `${list.name}.${format}`;
+            a.click();
+            setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
+        } catch (error) {
+            notify({ variant: 'danger', title: t('list.export_failed'), body: String(error) });
+        }
+    };
+    return (
+        <div className="pv-tools" role="toolbar" aria-label={t('list.tools')}>
+            <Views list={list} url={url} />
+            {list.facets && !p.narrow && (
+                <button
+                    type="button"
+                    className="pv-button"
+                    aria-pressed={url.facets}
+                    onClick={() => url.set({ facets: !url.facets })}
+                >
+                    {t('grid.facets')}
+                </button>
+            )}
+            <MenuButton
+                label={t('list.more')}
+                actions={[
+                    ...(p.narrow ? [] : [entry('columns', t('list.columns'))]),
+                    entry('density', t(density === 'compact' ? 'list.normal' : 'list.compact')),
+                    entry('csv', t('list.csv')),
+                    entry('ndjson', t('list.ndjson')),
+                    entry('commands', t('list.copy_as')),
+                    entry('reload', t('action.refresh')),
+                ]}
+                onPick={({ name }) => {
+                    if (name === 'columns' || name === 'commands') setDialog(name);
+                    else if (name === 'density')
+                        look.set({ density: density === 'compact' ? 'normal' : 'compact' });
+                    else if (name === 'csv' || name === 'ndjson') void save(name);
+                    else p.onReload();
+                }}
+            />
+            {list.Tools && <list.Tools />}
+            <Suspense fallback={null}>
+                {dialog === 'columns' && <ColumnChooser {...p} onClose={() => setDialog(null)} />}
+                {dialog === 'commands' && (
+                    <Commands list={list} filter={p.filter} sort={url.sort} onClose={() => setDialog(null)} />
+                )}
+            </Suspense>
+        </div>
+    );
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Saved views: a name for a filter, an order and columns. The address stays the truth of what is shown, so opening a view never
+// changes it.
+import { lazy, Suspense, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { MenuButton } from '../actions/ActionMenu';
+import { useMe } from '../api/query';
+import { notify } from '../lib/notify';
+import { readLayout, type ListUrl } from './url';
+import type { ListDeclaration } from './types';
+import { removeView, useViews } from './savedViews';
+
+const SaveView = lazy(() => import('./SaveView'));
+
+export function Views({ list, url }: { list: ListDeclaration; url: ListUrl }) {
+    const { t } = useTranslation();
+    const me = useMe();
+    const views = useViews(list.name);
+    const [naming, setNaming] = useState(false);
+    const current = views.find((v) => v.id === url.view);
+    const own = current && (!current.user || current.user.id === me?.user.id);
+    const entry = (id: string, label: string, danger = false) => ({
+        name: id,
+        label,
+        danger,
+        ready: true,
+        reason: null,
+    });
+    const open = (id: string) => {
+        const found = views.find((v) => v.id === id);
+        if (found)
+            url.set({
+                filter: found.filter ?? '',
+                sort: found.sort || list.sort,
+                layout: found.layout?.cols ? readLayout(found.layout.cols) : undefined,
+                view: found.id,
+            });
+    };
+    return (
+        <>
+            <MenuButton
+                label={current?.name ?? t('views.label')}
+                actions={[
+                    entry('all', t('views.all')),
+                    ...views.map((v) =>
+                        entry(`view:${v.id}`, v.shared ? t('views.shared_name', { name: v.name }) : v.name),
+                    ),
+                    entry('save', t('views.save')),
+                    ...(own ? [entry('delete', t('views.delete', { name: current.name }), true)] : []),
+                ]}
+                onPick={({ name }) => {
+                    if (name === 'all') url.set({ filter: '', sort: list.sort, view: null });
+                    else if (name === 'save') setNaming(true);
+                    else if (name === 'delete' && current)
+                        removeView(current.id).then(
+                            () => url.set({ view: null }),
+                            (error: unknown) =>
+                                notify({
+                                    variant: 'danger',
+                                    title: t('views.delete_failed'),
+                                    body: String(error),
+                                }),
+                        );
+                    else open(name.replace(/^view:/, ''));
+                }}
+            />
+            <Suspense fallback={null}>
+                {naming && <SaveView list={list} url={url} onClose={() => setNaming(false)} />}
+            </Suspense>
+        </>
+    );
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ComponentType } from 'react';
+import type { Query } from '../api/client';
+import type { Column } from '../grid/columns';
+
+/** A list page is one of these and nothing else. */
+export interface ListDeclaration {
+    kind: string;
+    /** Collection's path; the kind's own unless given. */
+    path?: string;
+    /** Name of the list for saved views and preferences. */
+    name: string;
+    /** Key of the page's title and of what its empty state says. */
+    title: string;
+    empty: string;
+    /** Columns in the order of the chooser; every other field of the kind follows by itself. */
+    columns: Column[];
+    /** Shown at first. */
+    shown: string[];
+    /** Shown on a phone. */
+    narrow: string[];
+    sort: string;
+    /** Fields counted beside the grid. */
+    facets?: string[];
+    /** Fixed parameters of the collection. */
+    params?: Query;
+    /** A filter that always holds, e.g. the VMs of one host. */
+    scope?: string;
+    /** Buttons of this list. */
+    Tools?: ComponentType;
+    /** The one thing to do on an empty page. */
+    EmptyAction?: ComponentType;
+    /** No selection and no bulk actions. */
+    plain?: boolean;
+    /** Opens something else than the object's page. */
+    linkOf?: (item: { id: string; [field: string]: unknown }) => string | null;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// First run: the code that the server printed, the administrator, then something to look at.
+import { useEffect, useState, type FormEvent } from 'react';
+import {
+    Button,
+    Form,
+    FormGroup,
+    FormHelperText,
+    HelperText,
+    HelperTextItem,
+    TextInput,
+} from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { api, setCsrf } from '../api/client';
+import { isApiError } from '../api/problem';
+import { listQuery, meQuery, queryClient, setupQuery } from '../api/query';
+import type { Me, Provider } from '../api/types';
+import { errorsOf } from '../actions/ParamForm';
+import { FailureLine } from '../states/states';
+import { notify } from '../lib/notify';
+import { Gate } from './SignIn';
+
+const LEAST = 12;
+
+/** 0 to 4: how long it would last, by length and variety. */
+export function strength(password: string): number {
+    if (password.length < LEAST) return password ? 1 : 0;
+    const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((k) => k.test(password)).length;
+    const distinct = new Set(password).size;
+    if (distinct < 6) return 1;
+    return Math.min(4, 1 + (password.length >= 16 ? 2 : 1) + (kinds >= 3 ? 1 : 0));
+}
+
+function Meter({ password }: { password: string }) {
+    const { t } = useTranslation();
+    const level = strength(password);
+    return (
+        <span
+            className="pv-meter"
+            role="meter"
+            aria-label={t('setup.strength')}
+            aria-valuemin={0}
+            aria-valuemax={4}
+            aria-valuenow={level}
+        >
+            <svg viewBox="0 0 104 4" preserveAspectRatio="none" aria-hidden="true">
+                {[0, 1, 2, 3].map((i) => (
+                    <rect
+                        key={i}
+                        x={i * 26}
+                        width="24"
+                        height="4"
+                        rx="2"
+                        className={i < level ? `pv-meter__on pv-meter__on--${level}` : 'pv-meter__off'}
+                    />
+                ))}
+            </svg>
+            <span>{t(`setup.strength_${level}`)}</span>
+        </span>
+    );
+}
+
+/** What the simulated estate is made of; the driver's schema tells the settings. */
+const ESTATE = [
+    {
+        name: 'vCenter Frankfurt',
+        endpoint: 'sim://vcenter-fra',
+        settings: { family: 'vmware', seed: 1, vms: 200, hosts: 12, clusters: 2, change_rate: 0.1 },
+    },
+    {
+        name: 'vCenter Singapore',
+        endpoint: 'sim://vcenter-sin',
+        settings: {
+            family: 'vmware',
+            seed: 2,
+            vms: 150,
+            hosts: 8,
+            clusters: 2,
+            datacenters: 2,
+            change_rate: 0.1,
+        },
+    },
+    ...['hv-ams-01', 'hv-ams-02', 'hv-ams-03', 'hv-osl-01', 'hv-osl-02', 'hv-osl-03'].map((name, i) => ({
+        name,
+        endpoint: `sim://${name}`,
+        settings: { family: 'hyperv', seed: 3 + i, vms: 25, hosts: 1, change_rate: 0.1 },
+    })),
+];
+
+export function Component() {
+    const { t } = useTranslation();
+    const navigate = useNavigate();
+    const setup = useQuery(setupQuery);
+    const [done, setDone] = useState(false);
+    const [code, setCode] = useState(
+        () => new URLSearchParams(window.location.hash.slice(1)).get('code') ?? '',
+    );
+    const [name, setName] = useState('admin');
+    const [password, setPassword] = useState('');
+    const [again, setAgain] = useState('');
+    const [error, setError] = useState<unknown>(null);
+    const [busy, setBusy] = useState(false);
+    useEffect(() => {
+        if (setup.data && !setup.data.needed && !done && !busy) void navigate('/login', { replace: true });
+    }, [setup.data, done, busy, navigate]);
+
+    const submit = async (e: FormEvent) => {
+        e.preventDefault();
+        setBusy(true);
+        setError(null);
+        try {
+            await api.post('/auth/setup', { setup_code: code.trim(), username: name, password });
+            const login = await api.post<Me>('/auth/login', { username: name, password });
+            setCsrf(login.data.csrf_token);
+            setDone(true);
+            await queryClient.invalidateQueries({ queryKey: meQuery.queryKey });
+        } catch (failure) {
+            setError(failure);
+        } finally {
+            setBusy(false);
+        }
+    };
+    if (done) return <Choice />;
+    const fields = isApiError(error) ? errorsOf(error.problem.errors) : {};
+    const help = (text: string | undefined) =>
+        text && (
+            <FormHelperText>
+                <HelperText>
+                    <HelperTextItem variant="error">{text}</HelperTextItem>
+                </HelperText>
+            </FormHelperText>
+        );
+    const differs = again.length > 0 && again !== password;
+    return (
+        <Gate title={t('setup.title')} intro={t('setup.intro')}>
+            <Form onSubmit={(e) => void submit(e)}>
+                {error !== null && <FailureLine error={error} />}
+                <FormGroup label={t('setup.code')} fieldId="setup-code" isRequired>
+                    <TextInput
+                        id="setup-code"
+                        className="pv-mono"
+                        autoComplete="off"
+                        autoFocus
+                        placeholder="XXXX-XXXX-XXXX"
+                        value={code}
+                        isRequired
+                        onChange={(_, v) => setCode(v)}
+                    />
+                    {help(fields['/setup_code'])}
+                    <FormHelperText>
+                        <HelperText>
+                            <HelperTextItem>{t('setup.code_help')}</HelperTextItem>
+                        </HelperText>
+                    </FormHelperText>
+                </FormGroup>
+                <FormGroup label={t('setup.user')} fieldId="setup-user" isRequired>
+                    <TextInput
+                        id="setup-user"
+                        autoComplete="username"
+                        value={name}
+                        isRequired
+                        onChange={(_, v) => setName(v)}
+                    />
+                    {help(fields['/username'])}
+                </FormGroup>
+                <FormGroup label={t('setup.password')} fieldId="setup-password" isRequired>
+                    <TextInput
+                        id="setup-password"
+                        type="password"
+                        autoComplete="new-password"
+                        value={password}
+                        isRequired
+                        onChange={(_, v) => setPassword(v)}
+                    />
+                    <Meter password={password} />
+                    {help(fields['/password'])}
+                </FormGroup>
+                <FormGroup label={t('setup.again')} fieldId="setup-again" isRequired>
+                    <TextInput
+                        id="setup-again"
+                        type="password"
+                        autoComplete="new-password"
+                        value={again}
+                        isRequired
+                        validated={differs ? 'error' : 'default'}
+                        onChange={(_, v) => setAgain(v)}
+                    />
+                    {help(differs ? t('setup.differs') : undefined)}
+                </FormGroup>
+                <Button
+                    type="submit"
+                    variant="primary"
+                    isBlock
+                    isLoading={busy}
+                    isDisabled={busy || !code || !name || password.length < LEAST || again !== password}
+                >
+                    {t('setup.submit')}
+                </Button>
+            </Form>
+        </Gate>
+    );
+}
+
+function Choice() {
+    const { t } = useTranslation();
+    const navigate = useNavigate();
+    const [busy, setBusy] = useState(false);
+    const { data } = useQuery(
+        listQuery<Provider & { id: string; kind: string }>('/providers', {
+            limit: 1,
+            count: 'exact',
+            fields: 'name',
+        }),
+    );
+    const leave = (to: string) => {
+        queryClient.setQueryData(setupQuery.queryKey, { needed: false });
+        void navigate(to);
+    };
+    const simulate = async () => {
+        setBusy(true);
+        try {
+            for (const provider of ESTATE) {
+                await api.post('/providers', { driver: 'sim', ...provider }).catch((error: unknown) => {
+                    if (!isApiError(error) || error.status !== 409) throw error;
+                });
+            }
+            leave('/?tour=1');
+        } catch (error) {
+            setBusy(false);
+            notify({ variant: 'danger', title: t('setup.simulate_failed'), body: String(error) });
+        }
+    };
+    const there = (data?.count ?? 0) > 0;
+    return (
+        <Gate title={t('setup.choice')} intro={there ? t('setup.choice_there') : t('setup.choice_intro')}>
+            <div className="pv-choice">
+                {there ? (
+                    <button type="button" className="pv-choice__card" onClick={() => leave('/?tour=1')}>
+                        <strong>{t('setup.look')}</strong>
+                        <span>{t('setup.look_body')}</span>
+                    </button>
+                ) : (
+                    <button
+                        type="button"
+                        className="pv-choice__card"
+                        disabled={busy}
+                        onClick={() => void simulate()}
+                    >
+                        <strong>{t('setup.simulate')}</strong>
+                        <span>{t('setup.simulate_body')}</span>
+                    </button>
+                )}
+                <button type="button" className="pv-choice__card" onClick={() => leave('/providers/new')}>
+                    <strong>{t('setup.real')}</strong>
+                    <span>{t('setup.real_body')}</span>
+                </button>
+            </div>
+        </Gate>
+    );
+}

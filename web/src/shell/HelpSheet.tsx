@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
+import { useTranslation } from 'react-i18next';
+import { Kbd } from '../lib/cells';
+import { SECTIONS } from './sections';
+
+export default function HelpSheet({ onClose }: { onClose: () => void }) {
+    const { t } = useTranslation();
+    const rows: [string, string][] = [
+        ['Ctrl K', t('keys.palette')],
+        ['/', t('keys.filter')],
+        ['t', t('keys.tray')],
+        ['r', t('keys.refresh')],
+        ['c', t('keys.console')],
+        ['?', t('keys.help')],
+    ];
+    const grid: [string, string][] = [
+        ['j', t('keys.down')],
+        ['k', t('keys.up')],
+        ['x', t('keys.select')],
+        ['Shift ↓', t('keys.extend')],
+        ['Ctrl A', t('keys.all')],
+        ['Enter', t('keys.open')],
+        ['.', t('keys.menu')],
+        ['Shift →', t('keys.wider')],
+        ['Alt →', t('keys.move_column')],
+    ];
+    const table = (title: string, list: [string, string][]) => (
+        <section>
+            <h3 className="pv-h3">{title}</h3>
+            <dl className="pv-keylist">
+                {list.map(([keys, text]) => (
+                    <div key={keys}>
+                        <dt>
+                            <Kbd keys={keys} />
+                        </dt>
+                        <dd>{text}</dd>
+                    </div>
+                ))}
+            </dl>
+        </section>
+    );
+    return (
+        <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="help-title">
+            <ModalHeader title={t('keys.title')} labelId="help-title" description={t('keys.intro')} />
+            <ModalBody>
+                <div className="pv-help">
+                    {table(t('keys.everywhere'), rows)}
+                    {table(t('keys.grid'), grid)}
+                    {table(
+                        t('keys.go'),
+                        SECTIONS.filter((s) => s.key).map((s) => [`g ${s.key}`, t(s.title)]),
+                    )}
+                </div>
+            </ModalBody>
+        </Modal>
+    );
+}

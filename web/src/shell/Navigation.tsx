@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import { lazy, Suspense } from 'react';
+import { NavLink } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { useMe } from '../api/query';
+import { look } from '../lib/look';
+import { useLook } from '../lib/hooks';
+import { GROUPS } from './sections';
+import { SkeletonLines } from '../states/states';
+
+const Tree = lazy(() => import('./Tree'));
+
+export function Navigation() {
+    const { t } = useTranslation();
+    const me = useMe();
+    const { navigationMode = 'sections' } = useLook();
+    const may = (permission?: string) => !permission || !!me?.permissions.includes(permission);
+    return (
+        <nav className="pv-nav" aria-label={t('shell.navigation')}>
+            <div className="pv-nav__modes" role="group" aria-label={t('shell.navigation_mode')}>
+                {(['sections', 'tree'] as const).map((mode) => (
+                    <button
+                        key={mode}
+                        type="button"
+                        aria-pressed={navigationMode === mode}
+                        onClick={() => look.set({ navigationMode: mode })}
+                    >
+                        {t(`shell.mode_${mode}`)}
+                    </button>
+                ))}
+            </div>
+            {navigationMode === 'tree' ? (
+                <Suspense fallback={<SkeletonLines lines={10} />}>
+                    <Tree />
+                </Suspense>
+            ) : (
+                GROUPS.map((group) => {
+                    const sections = group.sections.filter((s) => may(s.permission));
+                    if (!sections.length) return null;
+                    return (
+                        <div key={group.title} className="pv-nav__group">
+                            {group.title && <h2 className="pv-nav__title">{t(group.title)}</h2>}
+                            <ul>
+                                {sections.map((s) => (
+                                    <li key={s.path}>
+                                        <NavLink to={s.path} end={s.path === '/'} className="pv-nav__link">
+                                            <svg viewBox="0 0 16 16" aria-hidden="true">
+                                                <path d={s.icon} />
+                                            </svg>
+                                            {t(s.title)}
+                                        </NavLink>
+                                    </li>
+                                ))}
+                            </ul>
+                        </div>
+                    );
+                })
+            )}
+        </nav>
+    );
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useRef, useSyncExternalStore } from 'react';
+import { Link } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { ago } from '../i18n/format';
+import { notifications } from '../lib/notify';
+import { useNow } from '../lib/hooks';
+import { Notice } from '../states/states';
+
+export function Toasts() {
+    const notes = useSyncExternalStore(notifications.subscribe, notifications.get).filter((n) => n.toast);
+    if (!notes.length) return null;
+    return (
+        <div className="pv-toasts">
+            {notes.slice(0, 4).map((n) => (
+                <Notice
+                    key={n.id}
+                    variant={n.variant}
+                    title={n.title}
+                    onClose={() => notifications.hide(n.id)}
+                    links={n.link && <Link to={n.link.to}>{n.link.text}</Link>}
+                >
+                    {n.body}
+                </Notice>
+            ))}
+        </div>
+    );
+}
+
+export function NotificationDrawer({ onClose }: { onClose: () => void }) {
+    const { t } = useTranslation();
+    const notes = useSyncExternalStore(notifications.subscribe, notifications.get);
+    const box = useRef<HTMLDivElement>(null);
+    useNow();
+    useEffect(() => {
+        box.current?.focus();
+        const away = (e: PointerEvent) => {
+            if (!box.current?.contains(e.target as Node)) onClose();
+        };
+        const key = (e: KeyboardEvent) => e.key === 'Escape' && onClose();
+        setTimeout(() => document.addEventListener('pointerdown', away));
+        document.addEventListener('keydown', key);
+        return () => {
+            document.removeEventListener('pointerdown', away);
+            document.removeEventListener('keydown', key);
+        };
+    }, [onClose]);
+    return (
+        <div ref={box} className="pv-drawer" role="dialog" aria-label={t('notes.title')} tabIndex={-1}>
+            <div className="pv-drawer__head">
+                <h2 className="pv-h2">{t('notes.title')}</h2>
+                <button
+                    type="button"
+                    className="pv-button pv-button--link"
+                    onClick={() => notifications.clear()}
+                >
+                    {t('notes.clear')}
+                </button>
+            </div>
+            {notes.length === 0 && <p className="pv-subtle pv-pad">{t('notes.none')}</p>}
+            <ul className="pv-notes">
+                {notes.map((n) => (
+                    <li key={n.id} className={`pv-notes__item pv-notes__item--${n.variant}`}>
+                        <strong>{n.title}</strong>
+                        {n.body && <p>{n.body}</p>}
+                        <span className="pv-subtle">
+                            {ago(n.time)} {n.link && <Link to={n.link.to}>{n.link.text}</Link>}
+                        </span>
+                    </li>
+                ))}
+            </ul>
+        </div>
+    );
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The session is over: sign in again over the page, what was typed stays.
+import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
+import { useTranslation } from 'react-i18next';
+import { queryClient, useMe } from '../api/query';
+import { live } from '../live/live';
+import { SignInForm } from '../pages/SignIn';
+
+export default function SessionOver({ onDone }: { onDone: () => void }) {
+    const { t } = useTranslation();
+    const me = useMe();
+    return (
+        <Modal isOpen variant="small" aria-labelledby="session-title">
+            <ModalHeader
+                title={t('session.over')}
+                labelId="session-title"
+                description={t('session.over_body')}
+            />
+            <ModalBody>
+                <SignInForm
+                    username={me?.user.name}
+                    onDone={() => {
+                        onDone();
+                        live.stop();
+                        void queryClient.invalidateQueries();
+                    }}
+                />
+            </ModalBody>
+        </Modal>
+    );
+}

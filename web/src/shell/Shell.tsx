@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame: masthead, navigation, content, task tray.
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { Outlet, useLocation, useNavigate } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { useQuery } from '@tanstack/react-query';
+import { live } from '../live/live';
+import { keepFresh } from '../live/sync';
+import { meQuery, queryClient, summaryQuery } from '../api/query';
+import { OfflineBanner, SkeletonLines } from '../states/states';
+import { look } from '../lib/look';
+import { useLook, useNarrow } from '../lib/hooks';
+import { Masthead } from './Masthead';
+import { Navigation } from './Navigation';
+import { onSignedOut } from '../api/client';
+import { useShortcuts } from './shortcuts';
+import { TaskTray } from './TaskTray';
+import { Toasts } from './Notifications';
+import { SimulatedBanner } from './SimulatedBanner';
+import { useOpenAction } from '../actions/useAct';
+
+// Dialogs are loaded when they are first wanted.
+const ActionDialogs = lazy(() => import('../actions/ActionDialog'));
+const Palette = lazy(() => import('./Palette'));
+const HelpSheet = lazy(() => import('./HelpSheet'));
+const SessionOver = lazy(() => import('./SessionOver'));
+const Tour = lazy(() => import('./Tour'));
+
+export function Shell() {
+    const { t } = useTranslation();
+    const location = useLocation();
+    const navigate = useNavigate();
+    const { data: me, error } = useQuery(meQuery);
+    const narrow = useNarrow(1200);
+    const { navigation } = useLook();
+    const [overlay, setOverlay] = useState(false);
+    const [palette, setPalette] = useState(false);
+    const [help, setHelp] = useState(false);
+    const [tray, setTray] = useState(false);
+    const [over, setOver] = useState(false);
+    const acting = useOpenAction() !== null;
+    const tour = new URLSearchParams(location.search).get('tour') === '1';
+    const main = useRef<HTMLElement>(null);
+    const summary = useQuery({ ...summaryQuery, enabled: !!me });
+
+    useEffect(() => keepFresh(queryClient), []);
+    useEffect(() => onSignedOut(() => setOver(true)), []);
+    useEffect(() => live.watch(() => live.state === 'signed-out' && setOver(true)), []);
+    const seq = (summary.data as { event_seq?: number } | undefined)?.event_seq;
+    useEffect(() => {
+        if (me && seq) live.start(seq);
+    }, [me, seq]);
+    useEffect(() => setOverlay(false), [location.pathname]);
+    useEffect(() => {
+        if (error && !me && !over)
+            void navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, {
+                replace: true,
+            });
+    }, [error, me, navigate, location]);
+
+    const toggleTray = useCallback(() => setTray((o) => !o), []);
+    useShortcuts({ palette: () => setPalette(true), help: () => setHelp(true), tray: toggleTray });
+
+    if (!me && !over) return <SkeletonLines lines={10} />;
+    const open = narrow ? overlay : navigation !== 'closed';
+    const toggle = () => {
+        if (narrow) setOverlay((o) => !o);
+        else look.set({ navigation: open ? 'closed' : 'open' });
+    };
+    return (
+        <div className={`pv-shell${open ? ' pv-shell--nav' : ''}${narrow ? ' pv-shell--narrow' : ''}`}>
+            <a className="pv-skip" href="#content">
+                {t('shell.skip')}
+            </a>
+            <Masthead
+                onNavigation={toggle}
+                navigationOpen={open}
+                onPalette={() => setPalette(true)}
+                onHelp={() => setHelp(true)}
+                onTray={toggleTray}
+            />
+            {open && <Navigation />}
+            {narrow && open && (
+                <div className="pv-scrim" onClick={() => setOverlay(false)} aria-hidden="true" />
+            )}
+            <main className="pv-main" id="content" ref={main} tabIndex={-1}>
+                <OfflineBanner />
+                <SimulatedBanner />
+                <Suspense fallback={<SkeletonLines lines={12} />}>
+                    <Outlet />
+                </Suspense>
+            </main>
+            <TaskTray open={tray} onToggle={toggleTray} />
+            <Toasts />
+            <Suspense fallback={null}>
+                {palette && <Palette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} />}
+                {help && <HelpSheet onClose={() => setHelp(false)} />}
+                {acting && <ActionDialogs />}
+                {over && <SessionOver onDone={() => setOver(false)} />}
+                {tour && <Tour />}
+            </Suspense>
+        </div>
+    );
+}

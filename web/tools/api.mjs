@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks the server program for the description of its API and writes what the page needs of it:
+//   src/api/schema.gen.d.ts  types of every request and answer
+//   src/api/model.gen.json   fields of each kind and the operations (names, types, units)
+//   src/api/params.gen.json  parameters of the operations, loaded with the dialogs
+//   src/api/docs.gen.json    one line about each field, loaded when somebody asks for it
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import openapiTS, { astToString } from 'openapi-typescript';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+function description() {
+    const given = process.env.POLYVISORD;
+    const places = given
+        ? [given]
+        : ['release', 'dev'].map((kind) => here(`../../build/${kind}/bin/polyvisord`));
+    const program = places.find((place) => existsSync(place));
+    if (!program) {
+        console.error(`No polyvisord at ${places.join(' or ')}. Build it first, or name it in POLYVISORD.`);
+        process.exit(1);
+    }
+    return JSON.parse(execFileSync(program, ['--print-openapi'], { maxBuffer: 64 << 20, encoding: 'utf8' }));
+}
+
+function typeOf(schema) {
+    const types = [schema.type].flat().filter((t) => t && t !== 'null');
+    const any = (schema.anyOf ?? []).map((s) => s.$ref ?? s.type);
+    if (schema.enum) return { type: 'enum', values: schema.enum.filter((v) => v !== null) };
+    if (any.some((ref) => String(ref).endsWith('Ref'))) return { type: 'ref' };
+    if (types[0] === 'array') {
+        if (schema.items?.$ref?.endsWith('Ref')) return { type: 'refs' };
+        return { type: schema.items?.type === 'string' ? 'list' : 'json' };
+    }
+    if (types[0] === 'integer' || types[0] === 'number')
+        return { type: 'number', unit: schema['x-unit'] || 'count' };
+    if (types[0] === 'boolean') return { type: 'bool' };
+    if (types[0] === 'string') return { type: schema.format === 'date-time' ? 'time' : 'text' };
+    return { type: 'json' };
+}
+
+function fieldsOf(schema, prefix, fields, docs) {
+    for (const [name, s] of Object.entries(schema.properties ?? {})) {
+        const path = prefix + name;
+        if (s.properties && !s.description) {
+            fieldsOf(s, `${path}.`, fields, docs);
+        } else if (name !== 'kind' && path !== 'usage') {
+            const field = typeOf(s);
+            if (s['x-sortable']) field.sort = true;
+            if (s['x-filterable']) field.filter = true;
+            if (s['x-facet']) field.facet = true;
+            fields[path] = field;
+            if (s.description) docs[path] = s.description;
+        }
+    }
+}
+
+const doc = description();
+const kinds = {};
+const docs = {};
+for (const schema of Object.values(doc.components.schemas)) {
+    const kind = schema.properties?.kind?.const;
+    if (!kind) continue;
+    kinds[kind] = { fields: {} };
+    docs[kind] = {};
+    fieldsOf(schema, '', kinds[kind].fields, docs[kind]);
+}
+const operations = {};
+const params = {};
+for (const [path, methods] of Object.entries(doc.paths)) {
+    const rest = path.replace('/api/v1', '');
+    for (const [method, route] of Object.entries(methods)) {
+        const ref =
+            route.responses?.['200']?.content?.['application/json']?.schema?.properties?.items?.items?.$ref;
+        const kind = ref && doc.components.schemas[ref.split('/').pop()]?.properties?.kind?.const;
+        if (method === 'get' && kind && !rest.includes('{') && !kinds[kind].path) {
+            kinds[kind].path = rest;
+            kinds[kind].permission = route['x-permission'];
+        }
+        const name = route['x-operation'];
+        if (!name) continue;
+        const body = route.requestBody?.content?.['application/json']?.schema;
+        const entry = { method: method.toUpperCase(), path: rest, permission: route['x-permission'] };
+        if (route['x-title']) entry.title = route['x-title'];
+        if (route['x-danger']) entry.danger = true;
+        if (body && Object.keys(body.properties ?? {}).length) {
+            params[`${entry.method} ${rest}`] = body;
+            entry.asks = body.required ?? [];
+        }
+        (operations[name] ??= []).push(entry);
+    }
+}
+const types = await openapiTS(doc, { alphabetize: true });
+writeFileSync(here('../src/api/schema.gen.d.ts'), astToString(types));
+writeFileSync(here('../src/api/model.gen.json'), JSON.stringify({ kinds, operations }));
+writeFileSync(here('../src/api/params.gen.json'), JSON.stringify(params));
+writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify(docs));
+
+const before = JSON.parse(readFileSync(here('../package.json'), 'utf8')).version;
+if (doc.info.version && doc.info.version !== before && process.env.CI)
+    console.warn(`The page is version ${before}, the server ${doc.info.version}.`);
