@@ -15,19 +15,19 @@ static const char *const firmwares[] = { "bios", "uefi", NULL };
 /* ------------------------------------------------------------------ places */
 
 #define PLACE_HOST                                                                                 \
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host, .subject = true,                      \
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host, .subject = true,                      \
       .doc = "Host to use. Of host, cluster, resource_pool and provider at least one is needed." }
 #define PLACE_CLUSTER                                                                              \
-    { .name = "cluster", .type = PARAM_ID, .ref = PV_KIND_cluster, .subject = true,                \
+    { .name = "cluster", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_cluster, .subject = true,                \
       .doc = "Cluster to use; it chooses the host unless one is named." }
 #define PLACE_POOL                                                                                 \
-    { .name = "resource_pool", .type = PARAM_ID, .ref = PV_KIND_resource_pool, .subject = true,    \
+    { .name = "resource_pool", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_resource_pool, .subject = true,    \
       .doc = "Resource pool to draw from (vSphere)." }
 #define PLACE_PROVIDER                                                                             \
-    { .name = "provider", .type = PARAM_ID, .ref = PV_KIND_provider, .subject = true,              \
+    { .name = "provider", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_provider, .subject = true,              \
       .doc = "Provider, where it is a single host." }
 #define A_DATASTORE(text)                                                                          \
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .doc = text }
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = text }
 #define A_PATH(text)                                                                               \
     { .name = "path", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS, .doc = text }
 #define A_NAME(text)                                                                               \
@@ -50,14 +50,14 @@ static const struct model_param qos[] = {
 };
 
 static const struct model_param disk_file[] = {
-    { .name = "id", .type = PARAM_ID, .ref = PV_KIND_disk_image, .doc = "An existing disk image." },
+    { .name = "id", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk_image, .doc = "An existing disk image." },
     A_DATASTORE("Datastore of the file; unless given, the VM's own."),
     A_PATH("The file: with capacity_bytes the new one's (unless given, one named after the VM), else an existing one."),
     { .name = "format", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_format,
       .doc = "Format of a new file; unless given, the family's: vhdx or vmdk." },
     { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
       .doc = "How a new file takes space. dynamic and thin mean the same, and so do fixed and thick_eager." },
-    { .name = "parent", .type = PARAM_ID, .ref = PV_KIND_disk_image,
+    { .name = "parent", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk_image,
       .doc = "Image that a new differencing one builds on." },
     { 0 },
 };
@@ -122,7 +122,7 @@ static const struct model_param bandwidth[] = {
 };
 
 #define NIC_NETWORK                                                                                \
-    { .name = "network", .type = PARAM_ID, .ref = PV_KIND_network, .nullable = true,               \
+    { .name = "network", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_network, .nullable = true,               \
       .doc = "Network to attach to; null: none." }
 #define NIC_MAC                                                                                    \
     { .name = "mac", .type = PARAM_TEXT, .min = 12, .max = 17,                                     \
@@ -356,7 +356,7 @@ static const char *const switch_types[] = { "external", "internal", "private", "
 
 const struct model_param params_create_switch[] = {
     A_NAME("Name of the switch."),
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host, .subject = true,
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host, .subject = true,
       .doc = "Host it is made on. Of host and provider one is needed." },
     PLACE_PROVIDER,
     { .name = "switch_type", .type = PARAM_ENUM, .required = true, .choices = switch_types,
@@ -392,14 +392,14 @@ static const char *const compact_modes[] = { "quick", "full", NULL };
       .doc = "The file: a path in the datastore, or where there is none the host's own." }
 
 const struct model_param params_create_image[] = {
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .subject = true,
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .subject = true,
       .doc = "Datastore of the file. Of datastore, host and provider at least one is needed." },
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host, .subject = true, .doc = "Host that makes it." },
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host, .subject = true, .doc = "Host that makes it." },
     PLACE_PROVIDER,
     IMAGE_PATH,
     { .name = "capacity_bytes", .type = PARAM_INT, .min = DISK_MIN, .max = DISK_MAX,
       .doc = "Size; a differencing image takes its parent's." },
-    { .name = "parent", .type = PARAM_ID, .ref = PV_KIND_disk_image, .doc = "Image a differencing one builds on." },
+    { .name = "parent", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk_image, .doc = "Image a differencing one builds on." },
     IMAGE_LAYOUT,
     { 0 },
 };
@@ -424,7 +424,7 @@ const struct model_param params_convert_image[] = {
 };
 
 const struct model_param params_merge_image[] = {
-    { .name = "into", .type = PARAM_ID, .ref = PV_KIND_disk_image,
+    { .name = "into", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk_image,
       .doc = "Image of its chain to merge into; unless given, its parent." },
     { 0 },
 };

@@ -55,14 +55,14 @@ const struct model_param params_delete_snapshot[] = {
 static const struct model_param network_map[] = {
     { .name = "nic", .type = PARAM_TEXT, .required = true, .min = 1, .max = 128,
       .doc = "Label of the adapter, or * for every adapter that is not named." },
-    { .name = "network", .type = PARAM_ID, .ref = PV_KIND_network, .required = true, .nullable = true,
+    { .name = "network", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_network, .required = true, .nullable = true,
       .doc = "Network it is to attach to; null: none." },
     { 0 },
 };
 
 static const struct model_param disk_map[] = {
-    { .name = "disk", .type = PARAM_ID, .ref = PV_KIND_disk, .required = true, .doc = "One of the VM's disks." },
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .required = true, .doc = "Where it goes." },
+    { .name = "disk", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk, .required = true, .doc = "One of the VM's disks." },
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .required = true, .doc = "Where it goes." },
     { 0 },
 };
 
@@ -72,17 +72,17 @@ static const struct model_param disk_map[] = {
 
 const struct model_param params_clone_vm[] = {
     { .name = "name", .type = PARAM_TEXT, .required = true, .min = 1, .max = 80, .doc = "Name of the new VM." },
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host, .doc = "Host of the new VM; unless given, the same." },
-    { .name = "cluster", .type = PARAM_ID, .ref = PV_KIND_cluster, .doc = "Cluster of the new VM." },
-    { .name = "resource_pool", .type = PARAM_ID, .ref = PV_KIND_resource_pool,
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host, .doc = "Host of the new VM; unless given, the same." },
+    { .name = "cluster", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_cluster, .doc = "Cluster of the new VM." },
+    { .name = "resource_pool", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_resource_pool,
       .doc = "Resource pool of the new VM (vSphere); needed to deploy from a template." },
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore,
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore,
       .doc = "Where its files go; unless given, beside the source's." },
     { .name = "native_folder", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "Place in the hypervisor's own tree (vSphere: path of a VM folder)." },
     { .name = "linked", .type = PARAM_BOOL, .needs = "vm.clone_linked",
       .doc = "Share the disks of the source's snapshot and keep only differences." },
-    { .name = "snapshot", .type = PARAM_ID, .ref = PV_KIND_snapshot,
+    { .name = "snapshot", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_snapshot,
       .doc = "State to copy; unless given, the present one." },
     { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
       .doc = "How its disks take space; unless given, as the source's." },
@@ -94,13 +94,13 @@ const struct model_param params_clone_vm[] = {
 };
 
 const struct model_param params_move_vm[] = {
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host,
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host,
       .doc = "Host to go to; of another provider of the family, too. Without it the VM stays on its host." },
-    { .name = "cluster", .type = PARAM_ID, .ref = PV_KIND_cluster, .doc = "Cluster to go to; it chooses the host." },
-    { .name = "resource_pool", .type = PARAM_ID, .ref = PV_KIND_resource_pool, .doc = "Resource pool to go to (vSphere)." },
-    { .name = "provider", .type = PARAM_ID, .ref = PV_KIND_provider,
+    { .name = "cluster", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_cluster, .doc = "Cluster to go to; it chooses the host." },
+    { .name = "resource_pool", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_resource_pool, .doc = "Resource pool to go to (vSphere)." },
+    { .name = "provider", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_provider,
       .doc = "Provider to go to, where it is a single host; of the same family." },
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .needs = "vm.move.storage",
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .needs = "vm.move.storage",
       .doc = "Datastore for all its files; without it they stay where they are." },
     { .name = "path", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS, .needs = "vm.move.storage",
       .doc = "Folder for its files there (Hyper-V)." },
@@ -115,7 +115,7 @@ const struct model_param params_move_vm[] = {
 };
 
 const struct model_param params_export_vm[] = {
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .doc = "Datastore to write to." },
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Datastore to write to." },
     { .name = "path", .type = PARAM_TEXT, .required = true, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "Folder to write to: in the datastore, or where there is none the host's own or a share." },
     { .name = "format", .type = PARAM_ENUM, .choices = export_formats, .preset = "\"native\"",
@@ -127,27 +127,27 @@ const struct model_param params_export_vm[] = {
 };
 
 const struct model_param params_export_snapshot[] = {
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .doc = "Datastore to write to." },
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Datastore to write to." },
     { .name = "path", .type = PARAM_TEXT, .required = true, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "Folder to write to: in the datastore, or where there is none the host's own or a share." },
     { 0 },
 };
 
 const struct model_param params_import_vm[] = {
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host, .subject = true,
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host, .subject = true,
       .doc = "Host to use. Of host, cluster, resource_pool and provider at least one is needed." },
-    { .name = "cluster", .type = PARAM_ID, .ref = PV_KIND_cluster, .subject = true, .doc = "Cluster to use." },
-    { .name = "resource_pool", .type = PARAM_ID, .ref = PV_KIND_resource_pool, .subject = true,
+    { .name = "cluster", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_cluster, .subject = true, .doc = "Cluster to use." },
+    { .name = "resource_pool", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_resource_pool, .subject = true,
       .doc = "Resource pool to draw from (vSphere)." },
-    { .name = "provider", .type = PARAM_ID, .ref = PV_KIND_provider, .subject = true,
+    { .name = "provider", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_provider, .subject = true,
       .doc = "Provider, where it is a single host." },
     { .name = "source", .type = PARAM_TEXT, .required = true, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "Description to import: path of a .vmcx, .xml, .vmx or .ovf file, in source_datastore or on the host." },
-    { .name = "source_datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .doc = "Datastore of the description." },
+    { .name = "source_datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Datastore of the description." },
     { .name = "mode", .type = PARAM_ENUM, .choices = import_modes, .preset = "\"register\"",
       .doc = "register: use the files where they are. restore: copy them, same identity. copy: copy them, new identity." },
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 80, .doc = "Name of the VM; unless given, as exported." },
-    { .name = "datastore", .type = PARAM_ID, .ref = PV_KIND_datastore, .doc = "Where copied files go." },
+    { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Where copied files go." },
     { .name = "path", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS, .doc = "Folder for copied files." },
     { .name = "native_folder", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "Place in the hypervisor's own tree (vSphere: path of a VM folder)." },
@@ -158,9 +158,9 @@ const struct model_param params_import_vm[] = {
 
 const struct model_param params_template_vm[] = {
     { .name = "template", .type = PARAM_BOOL, .required = true, .doc = "true: make a template of it; false: a VM again." },
-    { .name = "resource_pool", .type = PARAM_ID, .ref = PV_KIND_resource_pool,
+    { .name = "resource_pool", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_resource_pool,
       .doc = "Resource pool of the VM when it ceases to be a template." },
-    { .name = "host", .type = PARAM_ID, .ref = PV_KIND_host, .doc = "Host of the VM then." },
+    { .name = "host", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_host, .doc = "Host of the VM then." },
     { 0 },
 };
 

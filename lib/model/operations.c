@@ -177,7 +177,8 @@ const struct model_operation model_operations[] = {
       .doc = "Type text or press keys on its keyboard: text first, then keys, then Ctrl-Alt-Del." },
     { .name = "vm.console", .title = "Console", .kind = PV_KIND_vm, .permission = PERM_VM_CONSOLE,
       .from = FROM_RUNNING | FROM_PAUSED | FROM_OFF, .live = true, .params = params_console,
-      .path = "/vms/{id}/console", .doc = "What a console program needs to connect to its screen." },
+      .path = "/vms/{id}/console", .result_schema = "Console",
+      .doc = "What a console program needs to connect to its screen." },
 
     { .name = "switch.create", .title = "Create switch", .kind = PV_KIND_switch,
       .permission = PERM_NETWORK_MANAGE, .place = true, .params = params_create_switch,

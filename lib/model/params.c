@@ -124,6 +124,7 @@ static int check_list(const struct model_param *p, const json_t *v, const char *
 static int check_id(const struct model_param *p, const json_t *v, const char *prefix,
                     struct pv_err *err)
 {
+    const struct model_param name = { .name = p->name, .type = PARAM_TEXT, .min = 6, .max = 1024 };
     const char *text = json_string_value(v);
     const struct model_kind *kind;
     struct pv_id id;
@@ -131,6 +132,8 @@ static int check_id(const struct model_param *p, const json_t *v, const char *pr
 
     if (!text)
         return refuse(err, prefix, p->name, "invalid-request", "must be an id");
+    if (p->by_name && (strncmp(text, "name:", 5) == 0 || strncmp(text, "native:", 7) == 0))
+        return check_text(&name, v, prefix, err);
     if (!model_id_parse(text, strlen(text), &kind, &id))
         return refuse(err, prefix, p->name, "validation-failed", "is not an id of this server");
     if (p->ref != PV_KIND_NONE && kind->number != p->ref) {
@@ -311,7 +314,10 @@ static void write_object(struct jsonw *w, const struct model_param *table)
             break;
         case PARAM_ID:
             write_type(w, p, "string");
-            if (p->ref != PV_KIND_NONE)
+            if (p->ref != PV_KIND_NONE && p->by_name)
+                jsonw_strf(w, "pattern", "^(%s_[0-9a-z]{26}|name:.+|native:.+)$",
+                           model_kind(p->ref)->prefix);
+            else if (p->ref != PV_KIND_NONE)
                 jsonw_strf(w, "pattern", "^%s_[0-9a-z]{26}$", model_kind(p->ref)->prefix);
             else
                 jsonw_str(w, "pattern", "^[a-z]{2,4}_[0-9a-z]{26}$");

@@ -461,8 +461,25 @@ static enum req_result patch_plan(struct req *r, const struct model_kind *kind, 
     return reply_send(r);
 }
 
+/* A patch is about our own fields, or an operation that changes the object where it is; not both, because one is done
+ * at once and the other is a task. */
+static int patch_is_operation(struct req *r, bool *out, struct pv_err *err)
+{
+    static const char *const own[] = { "tags", "attributes", "notes", "folder" };
+    size_t ours = 0;
+
+    for (size_t i = 0; i < PV_COUNT(own); i++)
+        ours += json_object_get(r->json, own[i]) != NULL;
+    *out = r->route->operation && json_object_size(r->json) > ours;
+    if (*out && ours > 0)
+        return pv_fail_as(err, "invalid-request", "change our own fields (tags, attributes, notes, folder) and the "
+                          "%s itself in two requests: the second is a task", r->route->kind->name);
+    return PV_OK;
+}
+
 enum req_result object_patch(struct req *r)
 {
+    bool is_operation = false;
     const struct model_kind *kind = r->route->kind;
     struct core_actor by = actor_of(r);
     struct core_options o;
@@ -470,6 +487,10 @@ enum req_result object_patch(struct req *r)
     struct pv_id id;
     bool changed = false;
 
+    if (patch_is_operation(r, &is_operation, &err) != PV_OK)
+        return reply_problem(r, &err);
+    if (is_operation)
+        return operation_run(r);
     if (object_resolve(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
         options_read(r, kind, &o, &err) != PV_OK ||
         core_object_patch(api_of(r)->core, &by, kind->number, &id, r->json, &o, &changed, &err) != PV_OK)

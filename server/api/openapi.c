@@ -299,6 +299,8 @@ static void write_query_table(struct jsonw *w, const struct model_param *table)
                 jsonw_str(w, NULL, p->choices[i]);
             jsonw_end(w);
         }
+        if (p->preset)
+            jsonw_raw(w, "default", p->preset, strlen(p->preset));
         jsonw_end(w);
         jsonw_str(w, "description", p->doc);
         jsonw_end(w);
@@ -322,7 +324,7 @@ static void write_parameters(struct jsonw *w, const struct route *r)
         write_parameter(w, &if_match);
     if (r->flags & ROUTE_IDEMPOTENT)
         write_parameter(w, &key);
-    if (r->answer == ANSWER_TASK)
+    if (r->answer == ANSWER_TASK || (r->operation && r->answer == ANSWER_OBJECT))
         write_parameter(w, &prefer);
     jsonw_end(w);
 }
@@ -456,6 +458,24 @@ static bool is_health(const struct route *r)
     return r->answer == ANSWER_JSON && strcmp(r->schema, "Health") == 0;
 }
 
+/* The object, what would be done, or where a patch may be a task that, finished. */
+static void patched(struct jsonw *w, const struct route *r, const char *status, const char *schema)
+{
+    response_open(w, status, r->operation ? "The object, the finished task (Prefer: wait), or what would be done (dry_run)."
+                                          : "The object, or what would be done (dry_run).", "application/json");
+    jsonw_object(w, "schema");
+    jsonw_array(w, "anyOf");
+    ref(w, NULL, schema);
+    ref(w, NULL, "Plan");
+    if (r->operation)
+        ref(w, NULL, "Task");
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
 static void write_good_answer(struct jsonw *w, const struct route *r)
 {
     const char *ok = r->flags & ROUTE_CREATES ? "201" : "200";
@@ -468,11 +488,13 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_OBJECT:
         if ((r->flags & ROUTE_DRY_RUN) && !(r->flags & ROUTE_CREATES))
-            either(w, ok, "The object, or what would be done (dry_run).", schema_name(r->kind, name), "Plan");
+            patched(w, r, ok, schema_name(r->kind, name));
         else
             response(w, ok, "The object.", "application/json", schema_name(r->kind, name));
         if (r->flags & ROUTE_ETAG)
             response(w, "304", "Nothing has changed.", NULL, NULL);
+        if (r->operation)
+            response(w, "202", "The task, which goes on.", "application/json", "Task");
         if ((r->flags & ROUTE_CREATES) && (r->flags & ROUTE_DRY_RUN))
             response(w, "200", "What would be done.", "application/json", "Plan");
         break;
@@ -488,6 +510,9 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_STREAM:
         response(w, "200", "Events.", "text/event-stream", "Anything");
+        break;
+    case ANSWER_IMAGE:
+        response(w, "200", "The image.", "image/png", "Anything");
         break;
     case ANSWER_JSON:
         if (is_health(r))

@@ -134,6 +134,51 @@ static enum req_result child_list(struct req *r)
 
 /* ------------------------------------------------------------------ routes of the model */
 
+/* The operation that a PATCH of such an object may be; NULL: there is none. */
+static const struct model_operation *patch_operation(const struct model_kind *k)
+{
+    for (const struct model_operation *op = model_operations; op->name; op++)
+        if (op->patch && op->kind == k->number)
+            return op;
+    return NULL;
+}
+
+/* Our own fields, and the members of that operation. */
+static const struct model_param *patch_body(struct api *a, const struct model_operation *op)
+{
+    struct model_param *all;
+    size_t n = 0;
+
+    for (const struct model_param *p = op ? op->params : NULL; p && p->name; p++)
+        n++;
+    if (n == 0)
+        return own_fields;
+    all = arena_alloc(a->arena, (n + PV_COUNT(own_fields)) * sizeof(*all));
+    if (!all)
+        return NULL;
+    memcpy(all, op->params, n * sizeof(*all));
+    memcpy(all + n, own_fields, sizeof(own_fields));
+    return all;
+}
+
+static int add_patch(struct api *a, const struct model_kind *k, const char *pattern, struct pv_err *err)
+{
+    const struct model_operation *op = patch_operation(k);
+    struct route r = { .method = "PATCH", .pattern = pattern, .permission = PERM_TAG_WRITE, .handler = object_patch,
+                       .answer = ANSWER_OBJECT, .kind = k, .operation = op, .body = patch_body(a, op),
+                       .flags = ROUTE_IF_MATCH | ROUTE_DRY_RUN | ROUTE_MERGE_PATCH, .statuses = "404 409 412",
+                       .doc = "Change our own fields of it." };
+
+    if (!r.body)
+        return pv_fail(err, PV_ENOMEM, "no memory for the routes");
+    if (op) {
+        r.permission = k->permission;
+        r.statuses = "403 404 409 412 507";
+        r.doc = "Change our own fields of it at once, or the object itself by a task.";
+    }
+    return add(a, &r, err);
+}
+
 static int add_kind(struct api *a, const struct model_kind *k, struct pv_err *err)
 {
     struct arena *m = a->arena;
@@ -152,11 +197,7 @@ static int add_kind(struct api *a, const struct model_kind *k, struct pv_err *er
     if (rc != PV_OK || k->owner != PV_KIND_NONE || !(k->flags & MODEL_SYNCED))
         return rc;
 
-    rc = add(a, &(struct route){ .method = "PATCH", .pattern = one, .permission = PERM_TAG_WRITE,
-                                 .handler = object_patch, .answer = ANSWER_OBJECT, .kind = k, .body = own_fields,
-                                 .flags = ROUTE_IF_MATCH | ROUTE_DRY_RUN | ROUTE_MERGE_PATCH,
-                                 .statuses = "404 409 412", .doc = "Change our own fields of it." },
-             err);
+    rc = add_patch(a, k, one, err);
     if (rc == PV_OK)
         rc = add(a, &(struct route){ .method = "GET", .pattern = arena_printf(m, "%s/events", one),
                                      .permission = PERM_EVENT_READ, .handler = events_about, .answer = ANSWER_LIST,
@@ -194,13 +235,23 @@ static int add_operation(struct api *a, const struct model_operation *op, const 
     struct route r = { .method = op->method ? op->method : "POST",
                        .permission = op->kind == PV_KIND_NONE ? k->permission : op->permission,
                        .handler = operation_run, .answer = ANSWER_TASK, .kind = k, .operation = op,
-                       .flags = ROUTE_IDEMPOTENT | ROUTE_IF_MATCH | ROUTE_DRY_RUN, .statuses = "403 404 409 412",
+                       .flags = ROUTE_IDEMPOTENT | ROUTE_IF_MATCH | ROUTE_DRY_RUN, .statuses = "403 404 409 412 507",
                        .doc = op->doc };
 
-    if (strcmp(r.method, "DELETE") == 0)
+    if (strcmp(r.method, "DELETE") == 0 || strcmp(r.method, "GET") == 0)
         r.query = op->params;
     else
         r.body = op->params ? op->params : nothing;
+    if (strcmp(r.method, "PATCH") == 0)
+        r.flags |= ROUTE_MERGE_PATCH;
+    if (op->place)
+        r.flags &= ~(uint32_t)ROUTE_IF_MATCH;
+    if (op->live) {
+        r.flags = ROUTE_LIVE;
+        r.answer = strcmp(r.method, "GET") == 0 ? ANSWER_IMAGE : ANSWER_JSON;
+        r.schema = op->result_schema ? op->result_schema : "Anything";
+        r.statuses = "403 404 409 412 502 504";
+    }
     if (op->kind == PV_KIND_NONE)
         r.pattern = arena_printf(a->arena, API_BASE "/%s/{id}/actions/%s", k->plural, model_operation_verb(op));
     else if (op->path)
@@ -218,14 +269,17 @@ static int add_operations(struct api *a, const struct model_kind *k, struct pv_e
     for (const struct model_operation *op = model_operations; op->name && rc == PV_OK; op++) {
         bool everywhere = op->kind == PV_KIND_NONE && k->owner == PV_KIND_NONE && (k->flags & MODEL_SYNCED);
 
-        if ((op->kind != k->number && !everywhere) || op->place || op->live)
+        if ((op->kind != k->number && !everywhere))
             continue;
         any = true;
         rc = add_operation(a, op, k, err);
     }
-    if (rc == PV_OK && any && k->owner == PV_KIND_NONE)
+    if (rc == PV_OK && any)
         rc = add(a, &(struct route){ .method = "GET",
-                                     .pattern = arena_printf(a->arena, API_BASE "/%s/{id}/actions", k->plural),
+                                     .pattern = k->owner == PV_KIND_NONE
+                                         ? arena_printf(a->arena, API_BASE "/%s/{id}/actions", k->plural)
+                                         : arena_printf(a->arena, API_BASE "/%s/{owner}/%s/{id}/actions",
+                                                        model_kind(k->owner)->plural, k->plural),
                                      .permission = k->permission, .handler = actions_of, .answer = ANSWER_JSON,
                                      .schema = "Actions", .kind = k, .statuses = "404 409",
                                      .doc = "Every action: is it allowed now, and why not." },

@@ -106,100 +106,6 @@ void live_done(void *ctx, int rc, const char *json, const struct pv_err *err)
     req_finish(r);
 }
 
-/* ------------------------------------------------------------------ operations */
-
-/* DELETE has no body: its parameters stand in the query. */
-static int params_from_query(struct req *r, const struct model_param *table, json_t **out, struct pv_err *err)
-{
-    json_t *params = json_object();
-
-    if (!params)
-        return pv_fail(err, PV_ENOMEM, "no memory");
-    for (const struct model_param *p = table; p && p->name; p++) {
-        const char *text = req_query(r, p->name);
-        bool flag = false;
-        uint64_t number = 0;
-        int rc = PV_OK;
-
-        if (!text)
-            continue;
-        if (p->type == PARAM_BOOL) {
-            rc = query_bool(r, p->name, &flag, err);
-            json_object_set_new(params, p->name, json_boolean(flag));
-        } else if (p->type == PARAM_INT) {
-            rc = query_u64(r, p->name, 0, UINT64_C(1) << 53, &number, err);
-            json_object_set_new(params, p->name, json_integer((json_int_t)number));
-        } else {
-            json_object_set_new(params, p->name, json_string(text));
-        }
-        if (rc != PV_OK) {
-            json_decref(params);
-            return rc;
-        }
-    }
-    *out = params;
-    return PV_OK;
-}
-
-static void json_drop(json_t **j)
-{
-    json_decref(*j);
-}
-
-/* {owner} of a child's path must be the child's owner. */
-static int check_owner(struct req *r, const struct model_kind *kind, const struct pv_id *id, struct pv_err *err)
-{
-    const struct model_kind *owner_kind = model_kind(kind->owner);
-    const struct model_field *owner = model_field_by_name(kind, "owner");
-    const struct model_shape *shape;
-    struct model_row *row;
-    struct pv_id wanted;
-    int rc = object_resolve(r, owner_kind, req_param(r, "owner"), &wanted, err);
-
-    if (rc == PV_OK)
-        rc = model_shape_make(kind, owner->path, MODEL_VIEW_SUMMARY, r->arena, &shape, err);
-    if (rc == PV_OK)
-        rc = store_row_get(api_of(r)->store, shape, id, r->arena, &row, err);
-    if (rc == PV_OK && !id_eq(&row->values[owner->index].id, &wanted))
-        rc = pv_fail(err, PV_ENOENT, "this %s has no such %s", owner_kind->name, kind->name);
-    return rc;
-}
-
-enum req_result operation_run(struct req *r)
-{
-    const struct model_operation *op = r->route->operation;
-    const struct model_kind *kind = r->route->kind;
-    struct core_actor by = actor_of(r);
-    struct core_task_request t = { .operation = op, .kind = kind->number };
-    struct core_options o;
-    struct pv_err err = { 0 };
-    struct pv_id task;
-    PV_AUTO(json_drop) json_t *params = NULL;
-    int rc;
-
-    rc = object_resolve(r, kind, req_param(r, "id"), &t.subject, &err);
-    if (rc == PV_OK && op->path && strstr(op->path, "{owner}"))
-        rc = check_owner(r, kind, &t.subject, &err);
-    if (rc == PV_OK)
-        rc = options_read(r, kind, &o, &err);
-    if (rc == PV_OK && strcmp(r->method, "DELETE") == 0)
-        rc = params_from_query(r, op->params, &params, &err);
-    else if (rc == PV_OK)
-        params = r->json ? json_incref(r->json) : json_object();
-    if (rc == PV_OK)
-        rc = model_params_check(op->params, params, "", &err);
-    if (rc != PV_OK)
-        return reply_problem(r, &err);
-    if (idempotency_replayed(r, &o))
-        return REQ_DONE;
-
-    t.params = params;
-    rc = core_task_submit(api_of(r)->core, &by, &t, &o, &task, live_done, r, &err);
-    if (rc != PV_OK)
-        return reply_problem(r, &err);
-    return o.dry_run ? REQ_LATER : task_reply(r, &task);
-}
-
 static enum req_result task_cancel(struct req *r)
 {
     struct core_actor by = actor_of(r);
@@ -302,6 +208,8 @@ static int bulk_read(struct req *r, struct core_bulk_request *b, struct pv_err *
     b->max_parallel = (unsigned)json_integer_value(json_object_get(options, "max_parallel"));
     b->per_provider = (unsigned)json_integer_value(json_object_get(options, "per_provider"));
     b->stop_on_error = stop && strcmp(stop, "stop") == 0;
+    if (b->params && refs_resolve(r, b->operation->params, (json_t *)(uintptr_t)b->params, "/params", err) != PV_OK)
+        return err->rc;
     if (b->params && model_params_check(b->operation->params, b->params, "/params", err) != PV_OK)
         return err->rc;
     if (json_is_array(targets) == (selector != NULL)) {
@@ -335,6 +243,9 @@ const struct route task_routes[] = {
     { .method = "POST", .pattern = API_BASE "/tasks/{id}/actions/cancel", .permission = PERM_TASK_CANCEL,
       .handler = task_cancel, .answer = ANSWER_TASK, .statuses = "404 409",
       .doc = "Ask for the end of a task; what is half done is undone." },
+    { .method = "POST", .pattern = API_BASE "/tasks/{id}/actions/undo", .permission = PERM_NONE,
+      .handler = task_undo, .answer = ANSWER_TASK, .flags = ROUTE_IDEMPOTENT | ROUTE_DRY_RUN,
+      .statuses = "403 404 409 412 422", .doc = "Take back what a task did, where that is possible; needs the right to do so." },
     { .method = "GET", .pattern = API_BASE "/tasks/{id}/children", .permission = PERM_TASK_READ,
       .handler = task_children, .answer = ANSWER_LIST, .statuses = "404",
       .doc = "The parts of a bulk task, each with its own outcome." },

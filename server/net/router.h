@@ -44,6 +44,7 @@ enum answer {
     ANSWER_NONE,        /* 204 */
     ANSWER_TEXT,        /* text/plain */
     ANSWER_STREAM,      /* text/event-stream */
+    ANSWER_IMAGE,       /* image/png */
 };
 
 enum route_flag {

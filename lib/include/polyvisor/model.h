@@ -271,6 +271,7 @@ struct model_param {
     bool subject;                   /* ID: the first of these that is given is the operation's subject */
     bool device_ids;                /* LIST of texts: ids of devices among them become native ids */
     bool one_way;                   /* a change of this cannot be taken back */
+    bool by_name;                   /* ID: name:<name> and native:<provider>:<id> will do, the API resolves them */
     const char *doc;
 };
 
@@ -301,6 +302,7 @@ struct model_operation {
     const char *undo;               /* what takes it back, done to the object it made */
     const char *undo_params;        /* ... with these, as JSON text */
     bool live;                      /* no task: the driver answers within ten seconds, or 504 */
+    const char *result_schema;      /* live: name of the answer's schema in the API's description */
     const char *path;               /* NULL: /<plural>/{id}/actions/<verb> */
     const char *method;             /* NULL: POST */
     enum pv_kind result;            /* kind of object it makes */
