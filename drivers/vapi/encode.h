@@ -22,7 +22,7 @@ struct buf;
 struct pv_err;
 struct enc_object;
 
-#define ENC_FIELDS_MAX 12
+#define ENC_FIELDS_MAX 16
 
 struct enc_field {
     const char *name; /* NULL ends the list */

@@ -16,6 +16,7 @@
 #include "drivers/vapi/collect.h"
 #include "drivers/vapi/encode.h"
 #include "drivers/vapi/map.h"
+#include "drivers/vapi/op.h"
 #include "drivers/vapi/tasks.h"
 #include "drivers/vapi/vapi.h"
 
@@ -24,28 +25,6 @@
 #define SHUTDOWN_S 300
 #define SHUTDOWN_POLL_MS 2000
 #define SHUTDOWN_REF "shutdown:"
-
-struct operation {
-    struct vapi *v;
-    struct call c;
-    const struct method *method;
-    const json_t *args;     /* borrowed */
-    const char *native_ref; /* NULL: begin it */
-    bool dry_run;
-    struct moref vm, snapshot; /* snapshot id "" : the subject is the VM */
-    const char *name;          /* of the subject, for messages */
-    enum pv_power_state state; /* of the VM, as it was read */
-    struct moref made;         /* the task's result */
-    bool changed;
-};
-
-struct method {
-    const char *operation;
-    const char *native; /* method of vSphere */
-    int (*run)(struct operation *o, struct pv_err *err);
-    enum pv_power_state target; /* UNKNOWN: it is not about power */
-    const char *verb;           /* for messages: "starting" */
-};
 
 /* ------------------------------------------------------------------ looking at the VM */
 
@@ -147,6 +126,10 @@ static int decide_without_task(struct operation *o, struct pv_err *err)
     else
         now.want_id = o->snapshot.id[0] ? o->snapshot.id : NULL;
     rc = look(o, &now, err);
+    if (rc == PV_ENOENT && o->method->removes) {
+        o->changed = true;
+        return PV_OK;
+    }
     if (rc)
         return rc;
     o->changed = true;
@@ -183,16 +166,42 @@ static int follow(struct operation *o, const char *task, struct pv_err *err)
     return judge_fault(o, &info.fault, fault_fail(&info.fault, what, err));
 }
 
-static int run_task(struct operation *o, struct enc *e, struct pv_err *err)
+int op_run_task(struct operation *o, struct enc *e, struct pv_err *err)
 {
     struct moref task = { 0 };
     struct fault fault = { 0 };
-    int rc = send_request(o, e, &task, &fault, err);
+    int rc;
 
+    if (o->dry_run) {
+        enc_free(e);
+        return PV_OK;
+    }
+    rc = send_request(o, e, &task, &fault, err);
     enc_free(e);
     if (rc)
         return judge_fault(o, &fault, rc);
     return follow(o, task.id, err);
+}
+
+int op_ask(struct operation *o, struct enc *e, struct pv_err *err)
+{
+    struct fault fault = { 0 };
+    int rc;
+
+    if (o->dry_run) {
+        enc_free(e);
+        return PV_OK;
+    }
+    rc = send_request(o, e, NULL, &fault, err);
+    enc_free(e);
+    if (rc == PV_OK)
+        o->changed = true;
+    return judge_fault(o, &fault, rc);
+}
+
+int op_no_such(const struct operation *o, const char *member, const char *why, struct pv_err *err)
+{
+    return pv_fail(err, PV_ENOTSUP, "%s %s: %s: %s", o->method->verb, o->name, member, why);
 }
 
 /* ------------------------------------------------------------------ the operations */
@@ -217,20 +226,13 @@ static int run_power(struct operation *o, struct pv_err *err)
         return wrong_state(o, err, "it is suspended, and its saved state would be lost; use force");
     if (strcmp(o->method->operation, "vm.suspend") == 0 && o->state == PV_POWER_STATE_OFF)
         return wrong_state(o, err, "it is off");
-    return run_task(o, enc_new(o->method->native, o->vm.type, o->vm.id), err);
+    return op_run_task(o, enc_new(o->method->native, o->vm.type, o->vm.id), err);
 }
 
-/* Methods without a task: the guest is asked, and answers nothing. */
+/* The guest is asked, and answers nothing. */
 static int ask_guest(struct operation *o, struct pv_err *err)
 {
-    struct enc *e = enc_new(o->method->native, o->vm.type, o->vm.id);
-    struct fault fault = { 0 };
-    int rc = send_request(o, e, NULL, &fault, err);
-
-    enc_free(e);
-    if (rc == PV_OK)
-        o->changed = true;
-    return judge_fault(o, &fault, rc);
+    return op_ask(o, enc_new(o->method->native, o->vm.type, o->vm.id), err);
 }
 
 static int run_reboot(struct operation *o, struct pv_err *err)
@@ -259,7 +261,7 @@ static void tell_shutdown(const struct operation *o, int64_t until_ms)
 
 static int cut_power(struct operation *o, struct pv_err *err)
 {
-    return run_task(o, enc_new("PowerOffVM_Task", o->vm.type, o->vm.id), err);
+    return op_run_task(o, enc_new("PowerOffVM_Task", o->vm.type, o->vm.id), err);
 }
 
 static int wait_for_off(struct operation *o, int64_t until_ms, struct pv_err *err)
@@ -322,12 +324,12 @@ static int run_snapshot_create(struct operation *o, struct pv_err *err)
         enc_bool(enc_root(e), "memory", json_is_true(json_object_get(o->args, "memory")));
         enc_bool(enc_root(e), "quiesce", json_is_true(json_object_get(o->args, "quiesce")));
     }
-    return run_task(o, e, err);
+    return op_run_task(o, e, err);
 }
 
 static int run_snapshot_revert(struct operation *o, struct pv_err *err)
 {
-    return run_task(o, enc_new("RevertToSnapshot_Task", o->snapshot.type, o->snapshot.id), err);
+    return op_run_task(o, enc_new("RevertToSnapshot_Task", o->snapshot.type, o->snapshot.id), err);
 }
 
 static int run_snapshot_delete(struct operation *o, struct pv_err *err)
@@ -338,28 +340,51 @@ static int run_snapshot_delete(struct operation *o, struct pv_err *err)
         enc_bool(enc_root(e), "removeChildren", json_is_true(json_object_get(o->args, "children")));
         enc_bool(enc_root(e), "consolidate", true);
     }
-    return run_task(o, e, err);
+    return op_run_task(o, e, err);
 }
 
+#define POWER(op, native, run, state, verb)                                                        \
+    {                                                                                              \
+        op, native, run, PV_POWER_STATE_##state, verb, OP_VM, PV_KIND_NONE, false                  \
+    }
+#define OTHER(op, native, run, about, verb)                                                        \
+    {                                                                                              \
+        op, native, run, PV_POWER_STATE_UNKNOWN, verb, about, PV_KIND_NONE, false                  \
+    }
+#define MAKES(op, native, run, kind, verb)                                                         \
+    {                                                                                              \
+        op, native, run, PV_POWER_STATE_UNKNOWN, verb, OP_VM, PV_KIND_##kind, false                \
+    }
+
 static const struct method methods[] = {
-    { "vm.start", "PowerOnVM_Task", run_power, PV_POWER_STATE_RUNNING, "starting" },
-    { "vm.stop", "PowerOffVM_Task", run_power, PV_POWER_STATE_OFF, "turning off" },
-    { "vm.suspend", "SuspendVM_Task", run_power, PV_POWER_STATE_SUSPENDED, "suspending" },
-    { "vm.resume", "PowerOnVM_Task", run_power, PV_POWER_STATE_RUNNING, "resuming" },
-    { "vm.reset", "ResetVM_Task", run_power, PV_POWER_STATE_UNKNOWN, "resetting" },
-    { "vm.shutdown", "ShutdownGuest", run_shutdown, PV_POWER_STATE_OFF, "shutting down" },
-    { "vm.reboot", "RebootGuest", run_reboot, PV_POWER_STATE_UNKNOWN, "restarting the guest of" },
-    { "vm.snapshot.create", "CreateSnapshot_Task", run_snapshot_create, PV_POWER_STATE_UNKNOWN,
-      "taking a snapshot of" },
-    { "vm.snapshot.revert", "RevertToSnapshot_Task", run_snapshot_revert, PV_POWER_STATE_UNKNOWN,
-      "reverting to snapshot" },
-    { "vm.snapshot.delete", "RemoveSnapshot_Task", run_snapshot_delete, PV_POWER_STATE_UNKNOWN,
-      "deleting snapshot" },
+    POWER("vm.start", "PowerOnVM_Task", run_power, RUNNING, "starting"),
+    POWER("vm.stop", "PowerOffVM_Task", run_power, OFF, "turning off"),
+    POWER("vm.suspend", "SuspendVM_Task", run_power, SUSPENDED, "suspending"),
+    POWER("vm.resume", "PowerOnVM_Task", run_power, RUNNING, "resuming"),
+    POWER("vm.reset", "ResetVM_Task", run_power, UNKNOWN, "resetting"),
+    POWER("vm.shutdown", "ShutdownGuest", run_shutdown, OFF, "shutting down"),
+    POWER("vm.reboot", "RebootGuest", run_reboot, UNKNOWN, "restarting the guest of"),
+    MAKES("vm.snapshot.create", "CreateSnapshot_Task", run_snapshot_create, snapshot,
+          "taking a snapshot of"),
+    OTHER("vm.snapshot.update", "RenameSnapshot", op_rename_snapshot, OP_SNAPSHOT,
+          "renaming snapshot"),
+    OTHER("vm.snapshot.revert", "RevertToSnapshot_Task", run_snapshot_revert, OP_SNAPSHOT,
+          "reverting to snapshot"),
+    OTHER("vm.snapshot.delete", "RemoveSnapshot_Task", run_snapshot_delete, OP_SNAPSHOT,
+          "deleting snapshot"),
+    OTHER("vm.reconfigure", "ReconfigVM_Task", op_reconfigure, OP_VM, "changing"),
+    OTHER("vm.rename", "Rename_Task", op_rename, OP_VM, "renaming"),
+    { "vm.delete", "Destroy_Task", op_delete, PV_POWER_STATE_UNKNOWN, "deleting", OP_VM,
+      PV_KIND_NONE, true },
+    MAKES("vm.clone", "CloneVM_Task", op_clone, vm, "cloning"),
+    OTHER("vm.template", "MarkAsTemplate", op_template, OP_VM, "turning the use of"),
 };
 
 const char operations_list[] =
     "[\"vm.start\",\"vm.stop\",\"vm.shutdown\",\"vm.reboot\",\"vm.reset\",\"vm.suspend\","
-    "\"vm.resume\",\"vm.snapshot.create\",\"vm.snapshot.revert\",\"vm.snapshot.delete\"]";
+    "\"vm.resume\",\"vm.snapshot.create\",\"vm.snapshot.update\",\"vm.snapshot.revert\","
+    "\"vm.snapshot.delete\",\"vm.reconfigure\",\"vm.rename\",\"vm.delete\",\"vm.clone\",\"vm."
+    "template\"]";
 
 /* ------------------------------------------------------------------ from and to the host */
 
@@ -375,8 +400,7 @@ static int read_subject(struct operation *o, const json_t *subject, struct pv_er
     const char *id = json_string_value(json_object_get(subject, "native_id"));
     const char *owner = owner_id(subject),
                *name = json_string_value(json_object_get(subject, "name"));
-    bool about_snapshot = strcmp(o->method->operation, "vm.snapshot.revert") == 0 ||
-                          strcmp(o->method->operation, "vm.snapshot.delete") == 0;
+    bool about_snapshot = o->method->about == OP_SNAPSHOT;
     const char *vm = about_snapshot ? owner : id;
 
     o->name = name ? name : id ? id : "it";
@@ -392,21 +416,7 @@ static int read_subject(struct operation *o, const json_t *subject, struct pv_er
     return PV_OK;
 }
 
-static void put_state(struct jsonw *w, const char *key, const char *state)
-{
-    jsonw_object(w, key);
-    jsonw_str(w, "power_state", state);
-    jsonw_end(w);
-}
-
-static const char *state_text(enum pv_power_state state)
-{
-    static const char *const texts[] = { "unknown", "off", "running", "paused", "suspended" };
-
-    return (size_t)state < sizeof(texts) / sizeof(texts[0]) ? texts[state] : texts[0];
-}
-
-/* The native calls, and what becomes of the VM. */
+/* The native calls; what becomes of the VM is the server's to say. */
 static void put_plan(struct jsonw *w, const struct operation *o)
 {
     const struct moref *on = o->snapshot.id[0] ? &o->snapshot : &o->vm;
@@ -414,17 +424,14 @@ static void put_plan(struct jsonw *w, const struct operation *o)
 
     jsonw_bool(w, "changed", !nothing);
     jsonw_array(w, "plan");
-    jsonw_object(w, NULL);
-    jsonw_str(w, "operation", o->method->operation);
-    jsonw_array(w, "native_calls");
-    if (!nothing)
-        jsonw_strf(w, NULL, "%s %s %s", on->type, on->id, o->method->native);
-    jsonw_end(w);
-    if (o->method->target != PV_POWER_STATE_UNKNOWN) {
-        put_state(w, "before", state_text(o->state));
-        put_state(w, "after", state_text(o->method->target));
+    if (!nothing) {
+        jsonw_object(w, NULL);
+        jsonw_str(w, "operation", o->method->native);
+        jsonw_object(w, "args");
+        jsonw_strf(w, "_this", "%s:%s", on->type, on->id);
+        jsonw_end(w);
+        jsonw_end(w);
     }
-    jsonw_end(w);
     jsonw_end(w);
 }
 
@@ -440,18 +447,16 @@ static int put_result(const struct operation *o, char **result, struct pv_err *e
         put_plan(&w, o);
     } else {
         jsonw_bool(&w, "changed", o->changed);
-        jsonw_array(&w, "objects");
-        jsonw_object(&w, NULL);
-        jsonw_str(&w, "kind", "vm");
-        jsonw_str(&w, "native_id", o->vm.id);
-        jsonw_end(&w);
-        if (o->made.id[0] && strcmp(o->method->operation, "vm.snapshot.create") == 0) {
-            jsonw_object(&w, NULL);
-            jsonw_str(&w, "kind", "snapshot");
+        if (o->made.id[0] && o->method->makes != PV_KIND_NONE) {
+            bool child = o->method->makes == PV_KIND_snapshot;
+
+            jsonw_object(&w, "object");
+            jsonw_str(&w, "kind", child ? "snapshot" : "vm");
             jsonw_str(&w, "native_id", o->made.id);
+            if (child)
+                jsonw_str(&w, "owner", o->vm.id);
             jsonw_end(&w);
         }
-        jsonw_end(&w);
     }
     jsonw_end(&w);
     *result = buf_take(&text);
@@ -475,7 +480,7 @@ static int run(struct operation *o, struct pv_err *err)
         return pv_fail(err, PV_ENOENT, "%s %s: the VM has no such snapshot", o->method->verb,
                        o->name);
     }
-    return o->dry_run ? PV_OK : o->method->run(o, err);
+    return o->method->run(o, err);
 }
 
 int operations_call(struct vapi *v, uint64_t call, const char *operation, const char *subject,

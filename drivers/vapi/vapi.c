@@ -72,6 +72,8 @@ struct capability {
 };
 
 #define NOT_YET "this driver does not do it"
+#define NEEDS_KEYS "a virtual TPM is added where the key provider is known, in the vSphere Client"
+#define AT_HOST "the order of starting is a setting of the ESXi host, not of the VM"
 #define NEEDS_VCENTER "a single ESXi host cannot do it; it needs a vCenter"
 
 static const struct capability capabilities[] = {
@@ -91,10 +93,25 @@ static const struct capability capabilities[] = {
     { "vm.snapshot.memory", NULL, NULL },
     { "vm.snapshot.quiesce", NULL, NULL },
     { "vm.snapshot.revert", NULL, NULL },
+    { "vm.snapshot.update", NULL, NULL },
     { "vm.snapshot.delete", NULL, NULL },
+    { "vm.reconfigure", NULL, NULL },
+    { "vm.reconfigure.cpu", NULL, NULL },
+    { "vm.reconfigure.memory", NULL, NULL },
+    { "vm.reconfigure.firmware", NULL, NULL },
+    { "vm.hotadd.cpu", NULL, NULL },
+    { "vm.hotadd.memory", NULL, NULL },
+    { "vm.secure_boot", NULL, NULL },
+    { "vm.boot_order", NULL, NULL },
+    { "vm.tpm", NEEDS_KEYS, NEEDS_KEYS },
+    { "vm.autostart", AT_HOST, AT_HOST },
+    { "vm.rename", NULL, NULL },
+    { "vm.delete", NULL, NULL },
+    { "vm.clone", NULL, NEEDS_VCENTER },
+    { "vm.clone_linked", NULL, NEEDS_VCENTER },
+    { "vm.template", NULL, NEEDS_VCENTER },
     { "vm.guest.info", NULL, NULL },
     { "vm.move.live", NOT_YET, NEEDS_VCENTER },
-    { "vm.clone", NOT_YET, NEEDS_VCENTER },
     { "tags.read", NULL, "tags belong to a vCenter" },
     { "tags.write", NOT_YET, "tags belong to a vCenter" },
 };

@@ -377,13 +377,26 @@ Test(vapi_operations, says_what_it_would_do_and_does_not)
 
     fake_start(slow_start);
     cr_expect_eq(run("vm.start", VM, "{}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
-    cr_expect_not_null(strstr(result, "\"native_calls\":[\"VirtualMachine vm-1 PowerOnVM_Task\"]"));
-    cr_expect_not_null(strstr(result, "\"before\":{\"power_state\":\"off\"}"));
-    expect_result("\"operation\":\"vm.start\"");
+    expect_result("{\"operation\":\"PowerOnVM_Task\",\"args\":{\"_this\":\"VirtualMachine:vm-1\"}}");
     cr_expect_eq(run("vm.snapshot.create", VM, "{\"name\":\"s\"}", NULL, PV_CALL_DRY_RUN, &err),
                  PV_OK);
     expect_result("CreateSnapshot_Task");
     cr_expect_eq(fake_count("PowerOnVM_Task") + fake_count("CreateSnapshot_Task"), 0);
+    fake_stop();
+}
+
+Test(vapi_operations, refuses_in_a_dry_run_what_only_the_other_family_has)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(slow_start);
+    cr_expect_eq(run("vm.reconfigure", VM, "{\"memory\":{\"dynamic\":true}}", NULL, PV_CALL_DRY_RUN,
+                     &err),
+                 PV_ENOTSUP);
+    cr_expect_not_null(strstr(err.message, "memory.dynamic"), "%s", err.message);
+    cr_expect_eq(run("vm.reconfigure", VM, "{\"memory\":{\"bytes\":1048577}}", NULL, 0, &err),
+                 PV_EINVAL);
+    cr_expect_eq(fake_count("ReconfigVM_Task"), 0);
     fake_stop();
 }
 
