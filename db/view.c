@@ -5,6 +5,7 @@
 
 #include <polyvisor/arena.h>
 #include <polyvisor/err.h>
+#include <polyvisor/str.h>
 
 #include "db/filter_sql.h"
 #include "db/kinds.h"
@@ -97,41 +98,125 @@ int view_sql(struct query *q, const struct model_kind *kind, const struct store_
     if (view->actor && model_field_by_name(kind, "actor_id")) {
         query_text(q, " OR t.\"actor_id\"=");
         query_str(q, view->actor);
+    } else if (view->actor && model_field_by_name(kind, "task")) {
+        query_text(q, " OR t.\"task\" IN (SELECT a.\"id\" FROM k_task a WHERE a.\"actor_id\"=");
+        query_str(q, view->actor);
+        query_text(q, ")");
     }
     query_text(q, ")");
     return rc;
+}
+
+/* SELECT 1 FROM table WHERE id = and the part's filter. */
+static int within(struct conn *c, const struct store_part *part, const struct pv_id *id,
+                  struct arena *a, bool *out, struct pv_err *err)
+{
+    QUERY_AUTO struct query q = { 0 };
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    const struct model_kind *k = model_kind(part->kind);
+    int rc;
+
+    query_init(&q);
+    query_printf(&q, "SELECT 1 FROM %s t WHERE t.\"id\"=", k->table);
+    query_id(&q, id);
+    query_text(&q, " AND ");
+    rc = filter_sql(&q, k, part->filter, NULL, a, err);
+    if (rc == PV_OK)
+        rc = query_stmt(&q, c, &st, err);
+    return rc == PV_OK ? stmt_step(st, out, err) : rc;
+}
+
+/* What decides about a row: itself, its owner, or its subject. */
+struct decider {
+    enum pv_kind kind; /* NONE: of the subject, any that a part names */
+    struct pv_id id;
+    char subject[PV_ID_TEXT], actor[PV_ID_TEXT];
+    bool there;
+};
+
+static int decide_by(struct conn *c, const struct model_kind *k, const struct pv_id *id,
+                     struct decider *d, struct pv_err *err)
+{
+    bool subject = kind_fields(k)->subject != UINT16_MAX;
+    /* Who asked for it, or for the task that caused it. */
+    const char *actor = model_field_by_name(k, "actor_id") ? "\"actor_id\""
+                        : model_field_by_name(k, "task")
+                            ? "(SELECT a.\"actor_id\" FROM k_task a WHERE a.\"id\"=\"task\")"
+                            : "NULL";
+    QUERY_AUTO struct query q = { 0 };
+    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
+    int rc;
+
+    *d = (struct decider){ .kind = k->number, .id = *id };
+    query_init(&q);
+    if (subject)
+        query_printf(&q, "SELECT \"subject\",\"subject_id\",%s FROM %s WHERE \"id\"=",
+                     actor, k->table);
+    else
+        query_printf(&q, "SELECT \"%s\" FROM %s WHERE \"id\"=",
+                     k->owner != PV_KIND_NONE ? "owner" : "id", k->table);
+    query_id(&q, id);
+    rc = query_stmt(&q, c, &st, err);
+    if (rc == PV_OK)
+        rc = stmt_step(st, &d->there, err);
+    if (rc != PV_OK || !d->there)
+        return rc;
+    memset(&d->id, 0, sizeof(d->id));
+    col_id(st, 0, &d->id);
+    if (k->owner != PV_KIND_NONE)
+        d->kind = k->owner;
+    if (!subject)
+        return PV_OK;
+    d->kind = PV_KIND_NONE;
+    str_copy(d->subject, sizeof(d->subject), col_null(st, 1) ? "" : col_text(st, 1, NULL));
+    str_copy(d->actor, sizeof(d->actor), col_null(st, 2) ? "" : col_text(st, 2, NULL));
+    return PV_OK;
+}
+
+/* The subject is of the kind, or of one that belongs to it. */
+static bool subject_is_of(const struct decider *d, enum pv_kind kind)
+{
+    const struct model_kind *k;
+    struct pv_id id;
+
+    return model_id_parse(d->subject, strlen(d->subject), &k, &id) &&
+           (k->number == kind || k->owner == kind);
 }
 
 int store_visible(struct store *s, const struct store_view *view, enum pv_kind kind,
                   const struct pv_id *id, bool *out, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = NULL;
-    QUERY_AUTO struct query q = { 0 };
-    PV_AUTO(stmt_done_p) struct stmt *st = NULL;
     const struct model_kind *k = model_kind(kind);
+    struct decider d;
     struct conn *c;
-    bool row = false;
+    bool seen = false;
     int rc;
 
-    if (!view || !k || !kind_stored(k)) {
-        *out = !view;
+    if (!k || !kind_stored(k)) {
+        *out = false;
         return PV_OK;
     }
-    query_init(&q);
     a = arena_new(ARENA_FIRST, ARENA_LIMIT);
     if (!a)
         return pv_fail(err, PV_ENOMEM, "no memory to look at rights");
-    query_printf(&q, "SELECT 1 FROM %s t WHERE t.\"id\"=", k->table);
-    query_id(&q, id);
-    query_text(&q, " AND ");
-    rc = view_sql(&q, k, view, NULL, a, err);
+    rc = store_reader(s, &c, err);
     if (rc == PV_OK)
-        rc = store_reader(s, &c, err);
+        rc = decide_by(c, k, id, &d, err);
+    if (rc != PV_OK)
+        return rc;
+    seen = d.there && (!view || (view->actor && strcmp(view->actor, d.actor) == 0));
+    for (size_t i = 0; view && d.there && i < view->n && !seen && rc == PV_OK; i++) {
+        const struct store_part *part = &view->parts[i];
+
+        if (d.kind != PV_KIND_NONE && d.kind != part->kind)
+            continue;
+        if (part->filter)
+            rc = within(c, part, &d.id, a, &seen, err);
+        else
+            seen = d.kind != PV_KIND_NONE || subject_is_of(&d, part->kind);
+    }
     if (rc == PV_OK)
-        rc = query_stmt(&q, c, &st, err);
-    if (rc == PV_OK)
-        rc = stmt_step(st, &row, err);
-    if (rc == PV_OK)
-        *out = row;
+        *out = seen;
     return rc;
 }

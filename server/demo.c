@@ -24,8 +24,7 @@ static const struct {
 
 int demo_add(struct core *core, struct pv_err *err)
 {
-    const struct core_actor by = { .type = PV_ACTOR_TYPE_SYSTEM, .name = "demo", .address = "", .request_id = "",
-                                   .role = PV_ROLE_ADMIN };
+    const struct core_actor by = { .type = PV_ACTOR_TYPE_SYSTEM, .name = "demo", .address = "", .request_id = "" };
     const struct core_options options = { 0 };
 
     for (size_t i = 0; i < PV_COUNT(estate); i++) {

@@ -292,6 +292,7 @@ static int start_net(struct server *s, struct pv_err *err)
         .app = s->api,
         .authorise = api_authorise,
         .finished = api_finished,
+        .ended = api_ended,
         .web = web_folder(c),
         .trusted_proxy = c->trusted_proxy[0] ? c->trusted_proxy : NULL,
     };

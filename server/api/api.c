@@ -156,7 +156,7 @@ static void fill_caller(struct req *r, const struct auth_identity *who)
     r->caller.type = who->type;
     r->caller.id = who->id;
     r->caller.user = who->user;
-    r->caller.role = who->role;
+    r->caller.limited = who->limited;
     r->caller.by_cookie = who->by_cookie;
     memcpy(r->caller.login_hash, who->login_hash, sizeof(who->login_hash));
     str_copy(r->caller.name, sizeof(r->caller.name), who->name);
@@ -171,11 +171,15 @@ int api_authorise(struct req *r, struct pv_err *err)
 
     if (r->route->permission == PERM_PUBLIC)
         return PV_OK;
-    rc = auth_identify(a->auth, req_header(r, "Authorization"), req_cookie(r, "__Host-polyvisor"), &who, err);
+    rc = auth_identify(a->auth, req_header(r, "Authorization"), req_cookie(r, "__Host-polyvisor"), r->address, &who, err);
+    if (rc == PV_OK || who.type == PV_ACTOR_TYPE_TOKEN)
+        fill_caller(r, &who);
+    if (rc == PV_OK)
+        rc = access_get(a->auth, &who, &r->caller.access, err);
     if (rc != PV_OK)
         return rc;
-    fill_caller(r, &who);
-    rc = auth_rate(a->auth, &who, &remaining, &retry_s, err);
+    rc = auth_rate(a->auth, &who, access_permissions(r->caller.access) == UINT64_C(1) << PERM_MONITOR_READ, &remaining,
+                   &retry_s, err);
     if (rc != PV_OK) {
         reply_headerf(r, "Retry-After", "%u", retry_s);
         reply_headerf(r, "RateLimit", "\"caller\";r=%u;t=%u", remaining, retry_s);
@@ -186,15 +190,13 @@ int api_authorise(struct req *r, struct pv_err *err)
         if (rc != PV_OK)
             return rc;
     }
-    if (!model_role_may(who.role, r->route->permission)) {
-        const char *needed = model_permission_text(r->route->permission);
+    return need_anywhere(r, r->route->permission, err);
+}
 
-        pv_fail_as(err, "forbidden", "this needs the permission %s, which the role %s does not have", needed,
-                   model_enum_text(PV_ENUM_role, who.role));
-        pv_err_needs(err, needed);
-        return err->rc;
-    }
-    return PV_OK;
+void api_ended(struct req *r)
+{
+    access_put(r->caller.access);
+    r->caller.access = NULL;
 }
 
 /* Writes that core or auth record in their own transaction are not recorded again; refusals are. */
@@ -211,7 +213,7 @@ static void audit(struct req *r, int status)
         .subject = r->path,
         .request_id = r->request_id,
         .outcome = status < 400 ? PV_OUTCOME_ALLOWED
-                   : status == 401 || status == 403 ? PV_OUTCOME_DENIED : PV_OUTCOME_FAILED,
+                   : status == 401 || status == 403 || r->caller.denied ? PV_OUTCOME_DENIED : PV_OUTCOME_FAILED,
         .detail_json = r->made ? arena_printf(r->arena, "{\"status\":%d,\"made\":\"%s\"}", status, r->made)
                                : arena_printf(r->arena, "{\"status\":%d}", status),
     };
@@ -225,11 +227,11 @@ static void audit(struct req *r, int status)
 void api_finished(struct req *r, int status, int64_t took_us)
 {
     (void)took_us;
-    if (!r->route)
+    if (!r->route || r->recorded)
         return;
     /* Strangers without credentials cannot fill the database: only sign-ins and callers we know are recorded. */
     if (status == 401 && r->route->permission != PERM_PUBLIC)
         return;
-    if ((!is_safe(r->method) && !(r->route->flags & ROUTE_NO_AUDIT)) || status == 403)
+    if ((!is_safe(r->method) && !(r->route->flags & ROUTE_NO_AUDIT)) || status == 403 || r->caller.denied)
         audit(r, status);
 }

@@ -40,6 +40,7 @@ int api_describe(struct buf *out, struct pv_err *err);
 const struct route *api_routes(const struct api *a);
 int api_authorise(struct req *r, struct pv_err *err);
 void api_finished(struct req *r, int status, int64_t took_us);
+void api_ended(struct req *r);
 /* After net_start: where its numbers come from. */
 void api_set_net(struct api *a, struct net *net);
 /* 503 at /readyz from now on. */

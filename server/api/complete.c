@@ -268,7 +268,7 @@ static const struct filter *narrowed(struct complete *c, const struct model_fiel
 
 static int counted(struct complete *c, const struct model_field *f, struct pv_err *err)
 {
-    struct store_query q = { .limit = 1 };
+    struct store_query q = { .limit = 1, .access = access_of(c->r) };
     int rc = model_shape_make(c->kind, "name", MODEL_VIEW_SUMMARY, c->r->arena, &q.shape, err);
 
     if (rc != PV_OK)
@@ -293,7 +293,7 @@ static int tag_found(void *ctx, const struct model_row *row, struct pv_err *err)
 static int tags(struct complete *c, struct pv_err *err)
 {
     struct store_sort by_name = { .field = F(tag, name) };
-    struct store_query q = { .limit = 1000, .sort = &by_name, .nsort = 1 };
+    struct store_query q = { .limit = 1000, .sort = &by_name, .nsort = 1, .access = access_of(c->r) };
     int rc = model_shape_make(model_kind(PV_KIND_tag), "name", MODEL_VIEW_SUMMARY, c->r->arena, &q.shape, err);
 
     return rc == PV_OK ? store_list(api_of(c->r)->store, &q, tag_found, c, NULL, err) : rc;
@@ -381,9 +381,8 @@ static int prepare(struct req *r, struct complete *c, struct pv_err *err)
         pv_err_pointer(err, "kind");
         return PV_EINVAL;
     }
-    if (!model_role_may(r->caller.role, c->kind->permission))
-        return pv_fail_as(err, "forbidden", "this needs the permission %s",
-                          model_permission_text(c->kind->permission));
+    if (need_anywhere(r, c->kind->permission, err) != PV_OK)
+        return err->rc;
     if (strlen(text) > TEXT_MAX)
         return pv_fail_as(err, "invalid-request", "text: up to %d bytes", TEXT_MAX);
     if (query_u64(r, "pos", 0, strlen(text), &pos, err) != PV_OK)

@@ -29,6 +29,9 @@ struct stream {
     uint64_t seen;                  /* guarded by lock; events up to here were looked at */
     bool live;                      /* guarded by lock */
     bool with_object;               /* each event carries the object; such a stream always reads from the database */
+    struct auth_identity who;       /* whose stream it is */
+    struct access *access;          /* guarded by lock; what that one may see */
+    uint64_t generation;            /* guarded by lock; of sign-ins, when it was looked whether this one lasts */
     struct arena *arena;            /* filter and types */
     const struct filter *filter;
     const char *types[MAX_TYPES];
@@ -41,6 +44,49 @@ struct event_hub {
     pthread_mutex_t lock;           /* taken before any stream's */
     struct stream *streams;
 };
+
+/* Some see not everything: their streams always read from the database, where each event is looked at. */
+static bool is_scoped(const struct stream *s)
+{
+    return access_view(s->access, PERM_EVENT_READ) != NULL;
+}
+
+/* With the stream's lock held. Nothing changed about the rights and the sign-in. */
+static bool is_current(const struct stream *s)
+{
+    const struct api *a = s->hub->api;
+
+    return auth_generation(a->auth) == s->generation && access_is_current(a->auth, s->access);
+}
+
+/* The same. false: the stream's owner may not listen any more. */
+static bool bring_up_to_date(struct stream *s)
+{
+    struct auth *auth = s->hub->api->auth;
+    uint64_t generation = auth_generation(auth);
+    struct access *access;
+
+    if (is_current(s))
+        return true;
+    if (!auth_lasts(auth, &s->who) || access_get(auth, &s->who, &access, NULL) != PV_OK)
+        return false;
+    access_put(s->access);
+    s->access = access;
+    s->generation = generation;
+    return access_anywhere(access, PERM_EVENT_READ);
+}
+
+/* What of an object's references is not to be seen has no name. */
+static bool write_unseen(void *ctx, struct buf *out, const struct model_field *f, const struct pv_id *id)
+{
+    char text[PV_ID_TEXT];
+
+    if (f->ref == PV_KIND_provider || access_sees(ctx, f->ref, id))
+        return false;
+    model_id_text(f->ref, id, text);
+    buf_printf(out, "{\"id\":\"%s\",\"name\":null}", text);
+    return true;
+}
 
 static bool wanted(const struct stream *s, const struct model_row *row, const char *type)
 {
@@ -69,7 +115,8 @@ static bool send_event(struct stream *s, uint64_t seq, const char *type, const c
 static void offer(struct stream *s, const struct core_event *e)
 {
     pthread_mutex_lock(&s->lock);
-    if (s->sse && s->with_object) {
+    if (s->sse && (s->with_object || is_scoped(s) || !is_current(s))) {
+        s->live = false;
         sse_wake(s->sse);
     } else if (s->sse && s->live && e->seq > s->seen) {
         if (!wanted(s, e->row, e->type) || send_event(s, e->seq, e->type, e->json, e->json_len)) {
@@ -106,17 +153,25 @@ static void add_object(struct stream *s, const struct model_row *event, struct b
     struct arena *scratch = arena_new(16u << 10, 4u << 20);
     const struct model_kind *kind;
     const struct model_shape *shape;
+    struct model_shape *guarded;
     struct model_row *row;
     struct pv_id id;
     struct jsonw w;
 
     if (scratch && json->len > 0 && model_id_parse(subject, strlen(subject), &kind, &id) &&
+        access_sees(s->access, kind->number, &id) &&
         model_shape_make(kind, NULL, MODEL_VIEW_FULL, scratch, &shape, NULL) == PV_OK &&
-        store_row_get(s->hub->api->store, shape, &id, scratch, &row, NULL) == PV_OK) {
+        store_row_get(s->hub->api->store, shape, &id, scratch, &row, NULL) == PV_OK &&
+        (guarded = arena_copy(scratch, shape, sizeof(*shape)))) {
+        if (is_scoped(s)) {
+            guarded->write_ref = write_unseen;
+            guarded->write_ref_ctx = s->access;
+            guarded->children = NULL;
+        }
         json->len--;
         buf_text(json, ",\"object\":");
         jsonw_init(&w, json);
-        model_write_json(&w, NULL, shape, row);
+        model_write_json(&w, NULL, guarded, row);
         buf_char(json, '}');
     }
     arena_free(scratch);
@@ -129,7 +184,8 @@ static int replay_one(void *ctx, const struct model_row *row, struct pv_err *err
     const char *type = model_text(row, F(event, type));
     struct jsonw w;
 
-    if (wanted(p->s, row, type)) {
+    if (wanted(p->s, row, type) &&
+        (!is_scoped(p->s) || access_may(p->s->access, PERM_EVENT_READ, PV_KIND_event, &row->id))) {
         buf_reset(p->json);
         jsonw_init(&w, p->json);
         model_write_json(&w, NULL, p->shape, row);
@@ -156,12 +212,16 @@ static void catch_up(struct stream *s)
 
     buf_init(&json, 1u << 20);
     p.json = &json;
+    if (!bring_up_to_date(s)) {
+        sse_end(s->sse);
+        goto out;
+    }
     if (!scratch || model_shape_make(model_kind(PV_KIND_event), NULL, MODEL_VIEW_FULL, scratch, &p.shape, &err) != PV_OK)
         goto out;
     do {
         before = s->seen;
         if (core_event_seq(a->core) <= s->seen) {
-            s->live = !s->with_object;
+            s->live = !s->with_object && !is_scoped(s);
             break;
         }
         if (store_events_since(a->store, s->seen, REPLAY_BLOCK, p.shape, replay_one, &p, &err) != PV_OK && !p.full)
@@ -187,6 +247,7 @@ static void wants_more(void *ctx, struct sse_stream *sse)
 static void stream_free(struct stream *s)
 {
     pthread_mutex_destroy(&s->lock);
+    access_put(s->access);
     arena_free(s->arena);
     free(s);
 }
@@ -263,6 +324,14 @@ static enum req_result event_stream(struct req *r)
     if (rc == PV_OK) {
         pthread_mutex_init(&s->lock, NULL);
         s->hub = hub;
+        s->access = access_hold(r->caller.access);
+        s->generation = auth_generation(api_of(r)->auth);
+        s->who = (struct auth_identity){ .type = r->caller.type,
+                                         .id = r->caller.id,
+                                         .user = r->caller.user,
+                                         .limited = r->caller.limited,
+                                         .by_cookie = r->caller.by_cookie };
+        memcpy(s->who.login_hash, r->caller.login_hash, sizeof(s->who.login_hash));
         s->arena = arena_new(4096, 256u << 10);
         if (!s->arena)
             rc = pv_fail(&err, PV_ENOMEM, "no memory for the stream");

@@ -70,6 +70,17 @@ struct overview {
     struct core_stats core;
 };
 
+/* Keeps the providers that the caller may see. */
+static size_t drop_unseen(struct req *r, struct core_provider_health *list, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (access_may(r->caller.access, PERM_MONITOR_READ, PV_KIND_provider, &list[i].id))
+            list[kept++] = list[i];
+    return kept;
+}
+
 static int look(struct req *r, struct overview *o, struct pv_err *err)
 {
     int rc = count_by(r, PV_KIND_vm, F(vm, power_state), &o->vm_power, err);
@@ -84,7 +95,9 @@ static int look(struct req *r, struct overview *o, struct pv_err *err)
         rc = core_providers_health(api_of(r)->core, r->arena, &o->providers, &o->nproviders, err);
     if (rc != PV_OK)
         return rc;
-    core_get_stats(api_of(r)->core, &o->core);
+    o->nproviders = drop_unseen(r, o->providers, o->nproviders);
+    if (access_everywhere(r->caller.access, PERM_MONITOR_READ))
+        core_get_stats(api_of(r)->core, &o->core);
     o->down = o->degraded = 0;
     for (size_t i = 0; i < o->nproviders; i++) {
         if (o->providers[i].state == PV_PROVIDER_STATE_DEGRADED)
@@ -217,7 +230,7 @@ static int each_row(struct req *r, const struct model_shape *shape, const struct
                     void *ctx, struct pv_err *err)
 {
     struct store_position at = { .len = 0 }, last;
-    struct store_query q = { .limit = 1000, .shape = shape, .filter = filter };
+    struct store_query q = { .limit = 1000, .shape = shape, .filter = filter, .access = access_of(r) };
     int rc;
 
     do {
@@ -254,7 +267,7 @@ static enum req_result zabbix(struct req *r)
 
 static enum req_result health(struct req *r)
 {
-    struct overview o;
+    struct overview o = { .nproviders = 0 };
     struct pv_err err = { 0 };
     const char *format;
     char line[512];
@@ -479,7 +492,7 @@ static void write_providers(struct buf *out, const struct overview *o)
 static enum req_result metrics(struct req *r)
 {
     struct net_stats net = { 0 };
-    struct overview o;
+    struct overview o = { .nproviders = 0 };
     struct pv_err err = { 0 };
     struct buf *out;
 
@@ -495,6 +508,9 @@ static enum req_result metrics(struct req *r)
     by_value(out, "polyvisor_hosts_by_health", "Hosts by health.", "health", &o.host_health, PV_ENUM_health);
     by_value(out, "polyvisor_datastores_by_health", "Datastores by health.", "health", &o.datastore_health, PV_ENUM_health);
     write_providers(out, &o);
+    /* What follows is about the whole server. */
+    if (!access_everywhere(r->caller.access, PERM_MONITOR_READ))
+        return reply_send(r);
     single(out, "polyvisor_tasks_waiting", "gauge", "Tasks that wait.", o.core.tasks_waiting);
     single(out, "polyvisor_tasks_running", "gauge", "Tasks that run.", o.core.tasks_running);
     single(out, "polyvisor_tasks_done_total", "counter", "Tasks that ended since the start.", o.core.tasks_done);

@@ -8,6 +8,7 @@
 #include <polyvisor/filter.h>
 
 #include "server/api/api.h"
+#include "server/auth/access.h"
 
 #define API_BASE "/api/v1"
 
@@ -36,19 +37,33 @@ static inline struct api *api_of(const struct req *r)
     return r->app;
 }
 
-/* Whose eyes lists are read with; NULL: everything is seen. */
-static inline const struct store_access *access_of(const struct req *r)
-{
-    (void)r;
-    return NULL;
-}
-
 /* --- api.c */
 /* Does the work, which fills in the answer, on a thread that may take its time; the handler returns what this does. */
 enum req_result req_run_slow(struct req *r, void (*work)(struct req *r));
 
+/* --- rights.c: what the caller may */
+/* PV_OK, or forbidden with the missing permission named. */
+int need_anywhere(struct req *r, int permission, struct pv_err *err);
+int need_everywhere(struct req *r, int permission, struct pv_err *err);
+/* On one object, which the caller may see. */
+int need_on(struct req *r, int permission, enum pv_kind kind, const struct pv_id *id, struct pv_err *err);
+/* What it reads storage with: for every struct store_query. NULL: everything may be seen. */
+const struct store_access *access_of(const struct req *r);
+/* PV_ENOENT: not there for this caller. */
+int need_sight(struct req *r, const struct model_kind *kind, const struct pv_id *id, struct pv_err *err);
+/* References to what the caller may not see lose their names. */
+int shape_guard(struct req *r, const struct model_shape **shape, struct pv_err *err);
+bool ref_is_hidden(struct req *r, const struct model_field *f, const struct pv_id *id);
+/* Permissions as a list of texts. */
+void write_permissions(struct jsonw *w, const char *key, uint64_t permissions);
+
 /* --- routes.c: hand-written routes of each file, ended by pattern == NULL */
-extern const struct route access_routes[];
+extern const struct route login_routes[];
+extern const struct route me_routes[];
+extern const struct route user_routes[];
+extern const struct route rights_routes[];
+extern const struct route token_routes[];
+extern const struct route audit_routes[];
 extern const struct route health_routes[];
 extern const struct route system_routes[];
 extern const struct route provider_routes[];

@@ -69,13 +69,13 @@ static void csv_value(struct req *r, struct buf *out, const struct model_field *
             csv_text(out, joined, v->len - 2);
         return;
     case MODEL_REF:
-        if (v->text)
-            csv_text(out, v->text, v->len);
+        if (v->text && !ref_is_hidden(r, f, &v->id))
+            csv_text(out, v->text, v->len ? v->len : strlen(v->text));
         return;
     case MODEL_REFS:
         buf_char(out, '"');
         for (size_t i = 0; i < v->len; i++)
-            buf_printf(out, "%s%s", i ? ";" : "", v->refs[i].name ? v->refs[i].name : "");
+            buf_printf(out, "%s%s", i ? ";" : "", v->refs[i].name && !ref_is_hidden(r, f, &v->refs[i].id) ? v->refs[i].name : "");
         buf_char(out, '"');
         return;
     case MODEL_ENUM:

@@ -40,7 +40,7 @@ static int find_where(struct req *r, const struct model_kind *kind, const char *
                       const char *value, const struct pv_id *provider, struct candidates *c,
                       struct pv_err *err)
 {
-    struct store_query q = { .limit = PV_COUNT(c->ids) };
+    struct store_query q = { .limit = PV_COUNT(c->ids), .access = kind->number == PV_KIND_provider ? NULL : access_of(r) };
     const struct filter *also = NULL;
     char id[PV_ID_TEXT];
     int rc = model_shape_make(kind, model_field_by_name(kind, "provider") ? "provider" : "id",
@@ -127,13 +127,13 @@ static int resolve_native(struct req *r, const struct model_kind *kind, const ch
     if (rc != PV_OK)
         return rc;
     if (providers.n == 0)
-        return not_found(model_kind(PV_KIND_provider), name, err);
+        return not_found(kind, text, err);
     rc = find_where(r, kind, "native.id", colon + 1, &providers.ids[0], &found, err);
-    return rc == PV_OK ? the_only_one(r, kind, colon + 1, &found, out, err) : rc;
+    return rc == PV_OK ? the_only_one(r, kind, text, &found, out, err) : rc;
 }
 
-int object_resolve(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out,
-                   struct pv_err *err)
+static int find_object(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out,
+                       struct pv_err *err)
 {
     struct candidates found = { 0 };
     int rc;
@@ -150,6 +150,21 @@ int object_resolve(struct req *r, const struct model_kind *kind, const char *tex
         return rc == PV_OK ? the_only_one(r, kind, text, &found, out, err) : rc;
     }
     return not_found(kind, text, err);
+}
+
+int object_resolve(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out,
+                   struct pv_err *err)
+{
+    int needed = r->route->permission;
+    int rc = find_object(r, kind, text, out, err);
+
+    if (rc == PV_OK)
+        rc = need_sight(r, kind, out, err);
+    /* What the route asks for is asked of the object it is about. */
+    if (rc == PV_OK && kind == r->route->kind && needed != kind->permission && needed != PERM_EVENT_READ &&
+        needed != PERM_MONITOR_READ)
+        rc = need_on(r, needed, kind->number, out, err);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ writing an object */
@@ -228,8 +243,8 @@ static const char *list_etag(struct req *r, const struct list_query *l)
         for (size_t i = 0; model_kind_at(i); i++)
             if (model_kind_at(i)->flags & MODEL_SYNCED || model_kind_at(i)->number == PV_KIND_provider)
                 changes += store_kind_changes(a->store, model_kind_at(i)->number);
-    return arena_printf(r->arena, "W/\"%s-%s-%" PRIu64 "-%s%s\"", l->q.shape->kind->plural, a->nonce,
-                        changes, l->hash, l->has_after ? req_query(r, "cursor") : "");
+    return arena_printf(r->arena, "W/\"%s-%s-%" PRIu64 "-%s%s%s\"", l->q.shape->kind->plural, a->nonce,
+                        changes, access_tag(r->caller.access), l->hash, l->has_after ? req_query(r, "cursor") : "");
 }
 
 static bool same_etag(struct req *r, const char *etag)
@@ -371,6 +386,7 @@ enum req_result object_reply(struct req *r, int status, enum pv_kind kind, const
     char text[PV_ID_TEXT];
 
     if (model_shape_make(model_kind(kind), NULL, MODEL_VIEW_FULL, r->arena, &l.q.shape, &err) != PV_OK ||
+        shape_guard(r, &l.q.shape, &err) != PV_OK ||
         store_row_get(api_of(r)->store, l.q.shape, id, r->arena, &row, &err) != PV_OK)
         return reply_problem(r, &err);
     if (status == 201) {

@@ -166,13 +166,9 @@ static int find_place(const struct model_operation *op, const json_t *params, st
 }
 
 /* May the caller do this? The route itself asks for less where it does several things. */
-static int check_right(struct req *r, const struct model_operation *op, struct pv_err *err)
+static int check_right(struct req *r, const struct core_task_request *t, struct pv_err *err)
 {
-    if (model_role_may(r->caller.role, op->permission))
-        return PV_OK;
-    pv_fail_as(err, "forbidden", "%s needs the permission %s", op->name, model_permission_text(op->permission));
-    pv_err_needs(err, model_permission_text(op->permission));
-    return err->rc;
+    return t->operation->kind != PV_KIND_NONE ? need_on(r, t->operation->permission, t->kind, &t->subject, err) : PV_OK;
 }
 
 /* ------------------------------------------------------------------ live ones */
@@ -261,7 +257,7 @@ enum req_result operation_run(struct req *r)
     int rc = options_read(r, kind, &o, &err);
 
     if (rc == PV_OK && op->kind != PV_KIND_NONE)
-        rc = check_right(r, op, &err);
+        rc = need_anywhere(r, op->permission, &err);
     if (rc != PV_OK)
         return reply_problem(r, &err);
     if (!op->live && idempotency_replayed(r, &o))
@@ -269,6 +265,8 @@ enum req_result operation_run(struct req *r)
     rc = read_params(r, op, &params, &err);
     if (rc == PV_OK)
         rc = find_subject(r, op, params, &t, &err);
+    if (rc == PV_OK)
+        rc = check_right(r, &t, &err);
     t.params = params;
     if (rc == PV_OK && op->live)
         rc = core_live(api_of(r)->core, &t, live_answer, r, &err);
@@ -308,7 +306,7 @@ static int read_undo(struct req *r, struct core_task_request *t, json_t **undo, 
         return pv_fail_as(err, "conflict", "this version of the server cannot take back %s", name);
     t->kind = kind->number;
     t->params = json_object_get(*undo, "params");
-    return check_right(r, t->operation, err);
+    return check_right(r, t, err);
 }
 
 enum req_result task_undo(struct req *r)

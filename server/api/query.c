@@ -164,7 +164,7 @@ static bool write_expanded(void *ctx, struct buf *out, const struct model_field 
 
     for (size_t i = 0; i < e->n; i++)
         named = named || e->fields[i] == f;
-    scratch = named ? arena_new(16u << 10, 4u << 20) : NULL;
+    scratch = named && !ref_is_hidden(e->r, f, id) ? arena_new(16u << 10, 4u << 20) : NULL;
     if (scratch && model_shape_make(model_kind(f->ref), NULL, MODEL_VIEW_SUMMARY, scratch, &shape, NULL) == PV_OK &&
         store_row_get(api_of(e->r)->store, shape, id, scratch, &row, NULL) == PV_OK) {
         jsonw_init(&w, out);
@@ -212,7 +212,9 @@ int query_shape(struct req *r, const struct model_kind *kind, enum model_view vi
     if (parse_fields(kind, "expand", req_query(r, "expand"), can_expand, "expanded", out->expand,
                      PV_COUNT(out->expand), &out->nexpand, err) != PV_OK)
         return err->rc;
-    return out->nexpand > 0 ? expand(r, out, err) : PV_OK;
+    if (out->nexpand > 0 && expand(r, out, err) != PV_OK)
+        return err->rc;
+    return shape_guard(r, &out->q.shape, err);
 }
 
 /* Everything that decides which rows come in which order, for cursors and ETags. */
@@ -399,6 +401,7 @@ int query_parse(struct req *r, const struct model_kind *kind, const char *const 
         return rc;
 
     out->q.sort = out->sort;
+    out->q.access = access_of(r);
     out->q.limit = (unsigned)limit;
     if (count && (strcmp(count, "exact") == 0 || strcmp(count, "estimate") == 0)) {
         out->count = COUNT_EXACT;

@@ -14,7 +14,7 @@
 #define MAX_ROUTES 512
 
 static const struct route *const written[] = {
-    access_routes, health_routes, system_routes, provider_routes,
+    login_routes, me_routes, user_routes, rights_routes, token_routes, audit_routes, health_routes, system_routes, provider_routes,
     task_routes,   event_routes,  own_routes,
     view_routes,   complete_routes, tree_routes,  summary_routes,
 };
@@ -111,7 +111,8 @@ static enum req_result actions_of(struct req *r)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
     jsonw_object(w, NULL);
-    if (core_actions_json(api_of(r)->core, row, r->caller.role, w, &err) != PV_OK)
+    if (core_actions_json(api_of(r)->core, row, access_permissions_on(r->caller.access, row->kind->number, &id), w,
+                          &err) != PV_OK)
         return reply_problem(r, &err);
     jsonw_end(w);
     return reply_send(r);

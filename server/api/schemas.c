@@ -22,7 +22,9 @@
                                       ",{\"type\":\"null\"}]},\"value\":" COUNT) "}"
 #define IDENTITY                                                                                                       \
     "\"user\":" OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT) ",\"token\":" TEXT_OR_NULL                 \
-    ",\"role\":" TEXT ",\"permissions\":{\"type\":\"array\",\"items\":" TEXT "},\"csrf_token\":" TEXT_OR_NULL
+    ",\"role\":" TEXT ",\"permissions\":{\"type\":\"array\",\"items\":" TEXT "},\"csrf_token\":" TEXT_OR_NULL                 \
+    ",\"permissions_everywhere\":{\"type\":\"array\",\"items\":" TEXT "},\"grants\":{\"type\":\"array\",\"items\":"             \
+    REF("GrantInForce") "}"
 
 const struct named_schema api_schemas[] = {
     { "Anything", "{}" },
@@ -50,8 +52,17 @@ const struct named_schema api_schemas[] = {
     { "Logins", LIST_OF(OBJECT("\"id\"", "\"id\":" TEXT ",\"created_at\":" TIME ",\"last_used_at\":" TIME
                                          ",\"expires_at\":" TIME ",\"address\":" TEXT ",\"agent\":" TEXT
                                          ",\"current\":" FLAG)) },
-    { "Roles", LIST_OF(OBJECT("\"name\",\"permissions\"", "\"name\":" TEXT
-                                                          ",\"permissions\":{\"type\":\"array\",\"items\":" TEXT "}")) },
+    { "GrantInForce",
+      OBJECT("\"id\",\"role\",\"scope\",\"permissions\"",
+             "\"id\":" TEXT ",\"role\":{\"type\":[\"object\",\"null\"]},\"group\":{\"type\":[\"object\",\"null\"]}"
+             ",\"scope\":" OBJECT("\"type\"", "\"type\":" TEXT ",\"folder\":" TEXT ",\"provider\":" TEXT ",\"selector\":" TEXT
+                                               ",\"object\":" TEXT)
+             ",\"expires_at\":" TIME ",\"permissions\":{\"type\":\"array\",\"items\":" TEXT "}") },
+    { "Explanation",
+      OBJECT("\"allowed\",\"permission\",\"why\"",
+             "\"allowed\":" FLAG ",\"permission\":" TEXT ",\"why\":" TEXT
+             ",\"grants\":{\"type\":\"array\",\"items\":" REF("GrantInForce") "}"
+             ",\"missing\":{\"type\":\"array\",\"items\":" TEXT "}") },
     { "NewToken", OBJECT("\"id\",\"token\"", "\"id\":" TEXT ",\"kind\":" TEXT ",\"name\":" TEXT ",\"token\":" TEXT) },
     { "AuditCheck", OBJECT("\"ok\",\"checked\"", "\"ok\":" FLAG ",\"checked\":" COUNT
                                                  ",\"first_broken\":{\"type\":[\"integer\",\"null\"]}") },

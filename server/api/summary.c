@@ -315,6 +315,8 @@ static int write_list(struct req *r, struct jsonw *w, const char *key, enum pv_k
     int rc = model_shape_make(model_kind(kind), fields, MODEL_VIEW_SUMMARY, r->arena, &q.shape, err);
 
     if (rc == PV_OK)
+        rc = shape_guard(r, &q.shape, err);
+    if (rc == PV_OK)
         rc = filter_parse(model_kind(kind), filter, clock_wall_ms(), r->arena, &q.filter, err);
     if (rc != PV_OK)
         return rc;
@@ -376,6 +378,8 @@ static int write_top(struct req *r, struct jsonw *w, const char *key, const char
 
     if (rc == PV_OK)
         rc = model_shape_make(model_kind(PV_KIND_vm), "id,name,provider,host", MODEL_VIEW_SUMMARY, r->arena, &q.shape, err);
+    if (rc == PV_OK)
+        rc = shape_guard(r, &q.shape, err);
     if (rc != PV_OK)
         return rc;
     t.top = top;

@@ -107,11 +107,11 @@ static enum req_result search(struct req *r)
         return reply_problem(r, &err);
     /* Only kinds the caller may read; there is nothing to find in the others. */
     for (size_t i = 0; model_kind_at(i); i++)
-        if (model_role_may(r->caller.role, model_kind_at(i)->permission) &&
+        if (access_anywhere(r->caller.access, model_kind_at(i)->permission) &&
             ((model_kind_at(i)->flags & MODEL_SYNCED) || model_kind_at(i)->number == PV_KIND_provider ||
              model_kind_at(i)->number == PV_KIND_folder))
             kinds[nkinds++] = model_kind_at(i)->number;
-    if (store_search(api_of(r)->store, q, kinds, nkinds, NULL, (size_t)limit, r->arena, &hits, &n, &err) != PV_OK)
+    if (store_search(api_of(r)->store, q, kinds, nkinds, access_of(r), (size_t)limit, r->arena, &hits, &n, &err) != PV_OK)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
     jsonw_object(w, NULL);

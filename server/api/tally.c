@@ -80,9 +80,13 @@ int tally_get(struct req *r, enum pv_kind kind, uint16_t field, bool sum, struct
 {
     struct tally_cache *c = api_of(r)->tallies;
     uint64_t changes = store_kind_changes(api_of(r)->store, kind);
+    const struct store_access *eyes = access_of(r);
     struct kept *k;
     int rc;
 
+    if (eyes)
+        return sum ? store_sum(api_of(r)->store, kind, field, eyes, r->arena, out, n, err)
+                   : store_tally(api_of(r)->store, kind, field, eyes, r->arena, out, n, err);
     pthread_mutex_lock(&c->lock);
     k = find(c, kind, field, sum);
     if (k && k->changes == changes) {

@@ -14,6 +14,11 @@
 
 #define MAX_WAIT_S 60
 
+static bool caller_may(void *ctx, int permission, enum pv_kind kind, const struct pv_id *id)
+{
+    return access_may(ctx, permission, kind, id);
+}
+
 struct core_actor actor_of(struct req *r)
 {
     return (struct core_actor){
@@ -23,7 +28,7 @@ struct core_actor actor_of(struct req *r)
         .address = r->address,
         .request_id = r->request_id,
         .source = r->caller.by_cookie ? PV_SOURCE_UI : PV_SOURCE_API,
-        .role = r->caller.role,
+        .rights = { .may = caller_may, .ctx = r->caller.access, .eyes = access_of(r) },
     };
 }
 
@@ -37,6 +42,7 @@ static enum req_result write_task(struct req *r, const struct pv_id *task, bool 
     char id[PV_ID_TEXT];
 
     if (model_shape_make(model_kind(PV_KIND_task), NULL, MODEL_VIEW_FULL, r->arena, &l.q.shape, &err) != PV_OK ||
+        shape_guard(r, &l.q.shape, &err) != PV_OK ||
         store_row_get(api_of(r)->store, l.q.shape, task, r->arena, &row, &err) != PV_OK)
         return reply_problem(r, &err);
     model_id_text(PV_KIND_task, task, id);
@@ -196,12 +202,8 @@ static int bulk_read(struct req *r, struct core_bulk_request *b, struct pv_err *
         return PV_EINVAL;
     }
     kind = model_kind(b->operation->kind);
-    if (!model_role_may(r->caller.role, b->operation->permission)) {
-        pv_fail_as(err, "forbidden", "%s needs the permission %s", b->operation->name,
-                   model_permission_text(b->operation->permission));
-        pv_err_needs(err, model_permission_text(b->operation->permission));
+    if (need_anywhere(r, b->operation->permission, err) != PV_OK)
         return err->rc;
-    }
     b->params = json_object_get(r->json, "params");
     b->expected_count = expected ? json_integer_value(expected) : -1;
     b->confirm = json_is_true(json_object_get(r->json, "confirm"));

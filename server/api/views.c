@@ -34,7 +34,7 @@ static const struct model_param change_body[] = { NAME(false), REST };
 
 static struct core_view_user user_of(const struct req *r)
 {
-    return (struct core_view_user){ .user = r->caller.user, .administrator = r->caller.role == PV_ROLE_ADMIN };
+    return (struct core_view_user){ .user = r->caller.user, .administrator = access_everywhere(r->caller.access, PERM_ACCESS_MANAGE) };
 }
 
 /* Own ones and shared ones. */

@@ -8,6 +8,7 @@
 #include <polyvisor/buf.h>
 #include <polyvisor/clock.h>
 #include <polyvisor/err.h>
+#include <polyvisor/jsonw.h>
 #include <polyvisor/str.h>
 
 #include "server/auth/inside.h"
@@ -217,6 +218,50 @@ int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *pref
     n->entry.request_id = n->request_id;
     n->entry.subject = n->subject;
     return audit_write(tx, &n->entry, err);
+}
+
+/* Members that differ, of one of the two. */
+static void write_side(struct jsonw *w, const char *key, const struct model_row *row,
+                       const struct model_row *other)
+{
+    jsonw_object(w, key);
+    for (size_t i = 0; i < row->kind->nfields; i++) {
+        const struct model_field *f = &row->kind->fields[i];
+        const struct model_value *v = &row->values[i];
+
+        if ((f->flags & (MODEL_SECRET | MODEL_COMPUTED)) || str_eq(f->name, "version") ||
+            str_eq(f->name, "created_at") || str_eq(f->name, "updated_at") ||
+            str_eq(f->name, "access_version") || str_eq(f->name, "preferences"))
+            continue;
+        if (other ? !model_value_equal(f, v, &other->values[i]) : v->set)
+            model_write_value(w, f->path, f, v);
+    }
+    jsonw_end(w);
+}
+
+int audit_note_rows(struct store_tx *tx, struct audit_note *n, const struct model_row *before,
+                    const struct model_row *after, struct pv_err *err)
+{
+    const struct model_row *row = after ? after : before;
+    struct jsonw w;
+    struct buf text;
+    int rc;
+
+    if (!n->wanted)
+        return PV_OK;
+    buf_init(&text, 64 * 1024);
+    jsonw_init(&w, &text);
+    jsonw_object(&w, NULL);
+    if (before)
+        write_side(&w, "before", before, after);
+    if (after)
+        write_side(&w, "after", after, before);
+    jsonw_end(&w);
+    n->entry.detail_json = buf_ok(&text) ? arena_text(tx_arena(tx), text.data, text.len) : NULL;
+    buf_free(&text);
+    rc = audit_note_write(tx, n, row->kind->prefix, &row->id, err);
+    n->entry.detail_json = NULL;
+    return rc;
 }
 
 struct walk {

@@ -25,6 +25,7 @@ static struct auth *auth_new(const struct auth_config *config)
     pthread_mutex_init(&a->setup_lock, NULL);
     for (size_t i = 0; i < PV_COUNT(a->rate_lock); i++)
         pthread_mutex_init(&a->rate_lock[i], NULL);
+    pthread_mutex_init(&a->kept_lock, NULL);
     cache_init(a);
     return a;
 }
@@ -37,6 +38,8 @@ int auth_start(const struct auth_config *config, struct auth **out, struct pv_er
     if (!a)
         return pv_fail(err, PV_ENOMEM, "no memory");
     rc = keys_open(a, err);
+    if (rc == PV_OK)
+        rc = roles_open(a, err);
     if (rc == PV_OK)
         rc = setup_open(a, err);
     if (rc != PV_OK) {
@@ -53,6 +56,8 @@ void auth_stop(struct auth *a)
         return;
     EVP_MD_free(a->sha256);
     cache_free(a);
+    access_cache_free(a);
+    pthread_mutex_destroy(&a->kept_lock);
     for (size_t i = 0; i < PV_COUNT(a->rate_lock); i++)
         pthread_mutex_destroy(&a->rate_lock[i]);
     pthread_mutex_destroy(&a->setup_lock);

@@ -46,7 +46,7 @@ struct auth_identity {
     enum pv_actor_type type;    /* USER or TOKEN */
     struct pv_id id, user;
     char name[129];
-    enum pv_role role;
+    bool limited;               /* a token with grants of its own */
     bool by_cookie;
     uint8_t login_hash[32];
     char csrf[44];              /* by_cookie */
@@ -57,28 +57,58 @@ struct auth_identity {
 int auth_login(struct auth *a, const char *username, const char *password, const char *address,
                const char *agent, char cookie[44], struct auth_identity *out, struct pv_err *err);
 int auth_logout(struct auth *a, const uint8_t login_hash[32], struct pv_err *err);
-/* From the Authorization header's value, else the cookie's value (either may be NULL). unauthenticated otherwise. */
-int auth_identify(struct auth *a, const char *authorization, const char *cookie, struct auth_identity *out,
-                  struct pv_err *err);
-/* Token bucket; *retry_s when PV rate-limited. */
-int auth_rate(struct auth *a, const struct auth_identity *who, unsigned *remaining, unsigned *retry_s,
+/* From the Authorization header's value, else the cookie's value (either may be NULL). unauthenticated otherwise.
+ * forbidden: the token may not be used from this address. What the caller may: access_get. */
+int auth_identify(struct auth *a, const char *authorization, const char *cookie, const char *address,
+                  struct auth_identity *out, struct pv_err *err);
+/* Grows whenever a user, login or token of this server changes; whoever lets somebody in for long then asks whether
+ * that sign-in lasts. */
+uint64_t auth_generation(struct auth *a);
+bool auth_lasts(struct auth *a, const struct auth_identity *who);
+/* Token bucket; *retry_s when PV rate-limited. monitor: whoever may do nothing but look at health may ask more often. */
+int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, unsigned *remaining, unsigned *retry_s,
               struct pv_err *err);
 
-/* Users and tokens; each writes rows of the model's kinds `user` and `token`. Rules: names 1-128 without control bytes,
+/* Users, groups, roles, grants, tokens: rows of the model's kinds. A user's role is short for a grant of that built-in
+ * role on everything; NONE: the user has no such grant, and may nothing until granted something. Rules: names 1-128 without control bytes,
  * passwords 12-128 characters and not among the most common ones; the last administrator cannot be deleted, disabled
  * or made less. slow where a password is hashed. */
 int auth_user_create(struct auth *a, const char *name, const char *full_name, const char *password,
                      enum pv_role role, struct pv_id *out, struct pv_err *err);
-/* NULL leaves as it is. role NONE, enabled -1: as it is. A new password or role ends the user's logins. */
+/* NULL leaves as it is. role, enabled -1: as it is; a role takes the place of all direct grants on everything. A new
+ * password or role ends the user's logins. */
 int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_name, const char *password,
-                     enum pv_role role, int enabled, struct pv_err *err);
+                     int role, int enabled, struct pv_err *err);
 int auth_user_delete(struct auth *a, const struct pv_id *user, struct pv_err *err);
 /* Checks the present password first. slow. */
 int auth_password_change(struct auth *a, const struct pv_id *user, const char *old_password,
                          const char *new_password, struct pv_err *err);
-/* "pv_<id>_<secret>", shown once. expires_ms 0: in 90 days. role NONE: the owner's own. */
-int auth_token_create(struct auth *a, const struct pv_id *user, const char *name, enum pv_role role,
-                      int64_t expires_ms, struct pv_id *id, char token[96], struct pv_err *err);
+/* Bodies as the API takes them (checked against its tables). Problems: name-taken, validation-failed, conflict (a
+ * built-in role; one that is granted), limit-exceeded. Members of groups by id or name. */
+int auth_group_create(struct auth *a, const json_t *body, struct pv_id *out, struct pv_err *err);
+int auth_group_change(struct auth *a, const struct pv_id *group, const json_t *patch, struct pv_err *err);
+int auth_group_delete(struct auth *a, const struct pv_id *group, struct pv_err *err);
+int auth_role_create(struct auth *a, const json_t *body, struct pv_id *out, struct pv_err *err);
+int auth_role_change(struct auth *a, const struct pv_id *role, const json_t *patch, struct pv_err *err);
+int auth_role_delete(struct auth *a, const struct pv_id *role, struct pv_err *err);
+int auth_grant_create(struct auth *a, const json_t *body, struct pv_id *out, struct pv_err *err);
+int auth_grant_change(struct auth *a, const struct pv_id *grant, const json_t *patch, struct pv_err *err);
+int auth_grant_delete(struct auth *a, const struct pv_id *grant, struct pv_err *err);
+/* {type, folder, provider, selector, object} into a row of grants. */
+struct model_row;
+int auth_scope_take(struct auth *a, struct model_row *row, const json_t *scope, struct pv_err *err);
+
+struct auth_token_wish {
+    struct pv_id user;          /* its owner */
+    const char *name;
+    const char *role;           /* id or name; NULL with a scope: all that the owner may, there */
+    const json_t *scope;        /* NULL: everywhere */
+    const json_t *networks;     /* texts; NULL: from anywhere */
+    int64_t expires_ms;         /* 0: in 90 days */
+};
+/* "pv_<id>_<secret>", shown once. A role or a scope narrows it: a grant of its own. */
+int auth_token_create(struct auth *a, const struct auth_token_wish *want, struct pv_id *id, char token[96],
+                      struct pv_err *err);
 int auth_token_delete(struct auth *a, const struct pv_id *token, struct pv_err *err);
 
 /* Secrets at rest: AES-256-GCM, bound to kind, row and field; text form "v1:...". Owned results; wipe with

@@ -65,7 +65,7 @@ static bool alive(const struct cache_entry *e, int64_t now)
 /* One that is fresh enough to count without asking storage. *write: its use is to be noted there.
  */
 static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now,
-                      struct auth_identity *out, bool *write)
+                      const char *address, struct auth_identity *out, bool *write, bool *allowed)
 {
     pthread_mutex_t *lock = lock_of(a, set_of(key));
     struct cache_entry *e;
@@ -82,6 +82,7 @@ static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now,
         if (*write)
             e->written_ms = now;
         *out = e->who;
+        *allowed = network_allowed(e->networks, address);
     }
     pthread_mutex_unlock(lock);
     return found;
@@ -129,8 +130,14 @@ static int unauthenticated(struct pv_err *err, const char *why)
     return pv_fail_as(err, "unauthenticated", "%s", why);
 }
 
+static int wrong_network(const char *address, struct pv_err *err)
+{
+    return pv_fail_as(err, "forbidden", "the token may not be used from %s", address);
+}
+
 struct used {
     bool is_login;
+    char from[65];
     uint8_t hash[AUTH_HASH];
     struct pv_id token;
     int64_t now_ms;
@@ -139,7 +146,7 @@ struct used {
 static int note_use(struct store_tx *tx, void *arg, struct pv_err *err)
 {
     struct used *u = arg;
-    uint16_t field = F(token, last_used_at);
+    static const uint16_t fields[] = { F(token, last_used_at), F(token, last_used_from) };
     struct model_row *row;
 
     if (u->is_login)
@@ -148,8 +155,9 @@ static int note_use(struct store_tx *tx, void *arg, struct pv_err *err)
     if (!row)
         return pv_fail(err, PV_ENOMEM, "no memory");
     row->id = u->token;
-    model_set_number(row, field, u->now_ms);
-    return tx_row_update(tx, row, &field, 1, err);
+    model_set_number(row, F(token, last_used_at), u->now_ms);
+    model_set_text(row, F(token, last_used_from), u->from);
+    return tx_row_update(tx, row, fields, PV_COUNT(fields), err);
 }
 
 static void free_used(void *arg, int rc, const struct pv_err *err)
@@ -159,7 +167,8 @@ static void free_used(void *arg, int rc, const struct pv_err *err)
     free(arg);
 }
 
-static void write_use(struct auth *a, const struct auth_identity *who, int64_t now)
+static void write_use(struct auth *a, const struct auth_identity *who, const char *address,
+                      int64_t now)
 {
     struct used *u = calloc(1, sizeof(*u));
 
@@ -168,26 +177,10 @@ static void write_use(struct auth *a, const struct auth_identity *who, int64_t n
     u->is_login = who->by_cookie;
     u->now_ms = now;
     u->token = who->id;
+    str_copy(u->from, sizeof(u->from), address);
     memcpy(u->hash, who->login_hash, AUTH_HASH);
     if (store_write_later(a->store, note_use, u, free_used, NULL) != PV_OK)
         free(u);
-}
-
-/* A token can only take away from what its owner may. */
-static enum pv_role narrower(enum pv_role owner, enum pv_role token)
-{
-    if (token == PV_ROLE_NONE || owner == token || owner == PV_ROLE_MONITOR)
-        return owner;
-    if (owner == PV_ROLE_ADMIN || token == PV_ROLE_MONITOR)
-        return token;
-    return PV_ROLE_VIEWER; /* of viewer and operator, or of either and admin */
-}
-
-static enum pv_role token_role(enum pv_role owner, enum pv_role token)
-{
-    if (token == PV_ROLE_ADMIN)
-        return owner;
-    return narrower(owner, token);
 }
 
 static int read_owner(struct auth *a, const struct pv_id *user, struct user *out,
@@ -248,7 +241,9 @@ static int read_token(struct auth *a, const char *text, int64_t now, struct cach
     e->who.type = PV_ACTOR_TYPE_TOKEN;
     e->who.id = id;
     e->who.user = owner.id;
-    e->who.role = token_role(owner.role, (enum pv_role)model_number(row, F(token, role)));
+    e->who.limited = model_number(row, F(token, limited)) != 0;
+    if (!str_copy(e->networks, sizeof(e->networks), model_text(row, F(token, networks))))
+        return unauthenticated(err, "the token's networks cannot be read");
     str_copy(e->who.name, sizeof(e->who.name), model_text(row, F(token, name)));
     id_text("tok", &id, e->who.rate_key);
     e->written_ms = model_number(row, F(token, last_used_at));
@@ -276,7 +271,6 @@ static int read_login(struct auth *a, int64_t now, struct cache_entry *e, struct
         return unauthenticated(err, "the sign-in has ended");
     e->who.type = PV_ACTOR_TYPE_USER;
     e->who.id = e->who.user = user.id;
-    e->who.role = user.role;
     str_copy(e->who.name, sizeof(e->who.name), user.name);
     memcpy(e->who.login_hash, e->key, AUTH_HASH);
     str_copy(e->who.csrf, sizeof(e->who.csrf), login.csrf);
@@ -298,12 +292,12 @@ static const char *token_of(const char *authorization)
 }
 
 int auth_identify(struct auth *a, const char *authorization, const char *cookie,
-                  struct auth_identity *out, struct pv_err *err)
+                  const char *address, struct auth_identity *out, struct pv_err *err)
 {
     struct cache_entry e = { .generation = atomic_load(&a->generation) };
     const char *token = NULL;
     int64_t now = a->now_ms();
-    bool write;
+    bool write, allowed;
     int rc;
 
     if (authorization) {
@@ -316,22 +310,46 @@ int auth_identify(struct auth *a, const char *authorization, const char *cookie,
             return unauthenticated(err, "sign in first");
         keys_hash(a, cookie, AUTH_SECRET_TEXT, e.key);
     }
-    if (cache_get(a, e.key, now, out, &write)) {
+    if (cache_get(a, e.key, now, address, out, &write, &allowed)) {
+        if (!allowed)
+            return wrong_network(address, err);
         if (write)
-            write_use(a, out, now);
+            write_use(a, out, address, now);
         return PV_OK;
     }
     rc = token ? read_token(a, token, now, &e, err) : read_login(a, now, &e, err);
     if (rc != PV_OK)
         return rc;
+    *out = e.who;
+    if (!network_allowed(e.networks, address))
+        return wrong_network(address, err);
     newest_use(a, &e);
     e.read_ms = e.used_ms = now;
     write = now - e.written_ms >= USED_EVERY_MS;
     if (write)
         e.written_ms = now;
     cache_put(a, &e);
-    *out = e.who;
     if (write)
-        write_use(a, out, now);
+        write_use(a, out, address, now);
     return PV_OK;
+}
+
+uint64_t auth_generation(struct auth *a)
+{
+    return atomic_load(&a->generation);
+}
+
+bool auth_lasts(struct auth *a, const struct auth_identity *who)
+{
+    struct store_login login;
+    struct token_facts token;
+    struct user owner;
+
+    if (read_owner(a, &who->user, &owner, NULL) != PV_OK)
+        return false;
+    if (who->type == PV_ACTOR_TYPE_TOKEN)
+        return token_facts(a, &who->id, &token, NULL) == PV_OK &&
+               (!token.expires_ms || a->now_ms() < token.expires_ms);
+    return store_login_get(a->store, who->login_hash, &login, NULL) == PV_OK &&
+           a->now_ms() < login.expires_ms;
 }

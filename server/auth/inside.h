@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "db/store.h"
+#include "server/auth/access.h"
 #include "server/auth/auth.h"
 
 #define AUTH_HASH 32
@@ -29,14 +30,22 @@
 #define CACHE_WAYS 4
 #define RATE_SETS 512
 #define RATE_WAYS 4
+#define ACCESS_SETS 64
+#define ACCESS_WAYS 4
 
 struct cache_entry {
     uint8_t key[AUTH_HASH]; /* SHA-256 of what was sent; all zero: free */
     struct auth_identity who;
+    char networks[768]; /* that it may be used from, as a list of the model */
     uint64_t generation;
     int64_t read_ms;             /* when storage was asked */
     int64_t until_ms;            /* end of a token or login, absolute */
     int64_t used_ms, written_ms; /* last use, and what storage knows of it */
+};
+
+struct kept_access {
+    struct access *access;
+    int64_t used_ms;
 };
 
 struct bucket {
@@ -67,6 +76,9 @@ struct auth {
     atomic_uint_fast64_t generation;
     pthread_mutex_t cache_lock[16]; /* by set */
     struct cache_entry cache[CACHE_SETS][CACHE_WAYS];
+
+    pthread_mutex_t kept_lock;
+    struct kept_access kept[ACCESS_SETS][ACCESS_WAYS]; /* guarded by kept_lock */
 
     pthread_mutex_t rate_lock[16];
     struct bucket rates[RATE_SETS][RATE_WAYS];
@@ -104,6 +116,8 @@ void cache_init(struct auth *a);
 void cache_free(struct auth *a);
 void cache_changed(struct auth *a);
 
+struct audit_note;
+
 /* users.c */
 struct user {
     struct pv_id id;
@@ -113,13 +127,67 @@ struct user {
 };
 int user_get(struct auth *a, const struct pv_id *id, struct user *out, struct pv_err *err);
 int user_find(struct auth *a, const char *name, struct user *out, struct pv_err *err);
-/* Inside a transaction: name free, then inserted. */
+/* Inside a transaction: name free, then inserted, with its role as a grant. */
 int user_insert(struct store_tx *tx, const struct user *u, const char *full_name,
-                const char *password_hash, int64_t now_ms, struct pv_err *err);
-/* Enabled administrators, not counting `except` (may be NULL). */
+                const char *password_hash, int64_t now_ms, struct audit_note *note,
+                struct pv_err *err);
+/* Enabled administrators (granted on everything, for good), not counting `except` (may be NULL). */
 int user_count_admins(struct store_tx *tx, const struct pv_id *except, size_t *out,
                       struct pv_err *err);
 int user_check_name(const char *name, struct pv_err *err);
+
+/* What the role of a user or token says in short, after its grants have changed; PV_ESTATE when no
+ * administrator would be left. */
+int user_role_refresh(struct store_tx *tx, const struct pv_id *user, struct pv_err *err);
+/* The direct grants on everything become this one; NONE: none. */
+int user_role_grant(struct store_tx *tx, const struct pv_id *user, enum pv_role role,
+                    int64_t now_ms, struct pv_err *err);
+
+/* token.c */
+struct token_facts {
+    struct pv_id user;
+    bool limited;
+    int64_t expires_ms;
+};
+int token_facts(struct auth *a, const struct pv_id *token, struct token_facts *out,
+                struct pv_err *err);
+
+/* networks.c */
+bool network_valid(const char *text);
+/* An empty list allows every address. */
+bool network_allowed(const char *list, const char *address);
+
+/* roles.c */
+/* The built-in role's id is the same everywhere. */
+void role_id(enum pv_role role, struct pv_id *out);
+/* The other way round; NONE: of somebody's making. */
+enum pv_role role_of_id(const struct pv_id *id);
+/* Built-in roles as rows; grants for users and tokens of a time before there were grants. */
+int roles_open(struct auth *a, struct pv_err *err);
+
+/* grants.c */
+int grant_insert(struct store_tx *tx, struct model_row *row, int64_t now_ms, struct pv_err *err);
+/* All of a user, group or token; field: F(grant, user) ... */
+int grants_delete_of(struct store_tx *tx, unsigned field, const struct pv_id *principal,
+                     struct pv_err *err);
+
+/* access_cache.c */
+void access_cache_free(struct auth *a);
+
+/* rows.c: rows of access, with their audit records */
+struct audit_note;
+int row_load(struct store_tx *tx, enum pv_kind kind, const struct pv_id *id, struct model_row **row,
+             struct model_row **before, struct pv_err *err);
+int row_insert(struct store_tx *tx, struct model_row *row, int64_t now_ms, struct audit_note *note,
+               struct pv_err *err);
+/* Writes what differs from `before`, and secrets that are set. */
+int row_update(struct store_tx *tx, struct model_row *row, const struct model_row *before,
+               int64_t now_ms, struct audit_note *note, struct pv_err *err);
+int row_delete(struct store_tx *tx, const struct model_row *row, struct audit_note *note,
+               struct pv_err *err);
+/* By "usr_..." or by name. *id is set on success; PV_ENOENT with err->pointer. */
+int row_find(struct store *s, enum pv_kind kind, const char *text, const char *pointer,
+             struct pv_id *id, struct pv_err *err);
 
 /* setup.c */
 int setup_open(struct auth *a, struct pv_err *err);
@@ -134,6 +202,9 @@ struct audit_note {
 void audit_note_take(struct audit_note *n, const char *action);
 int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *prefix,
                      const struct pv_id *subject, struct pv_err *err);
+/* The same with what the row said before and says now (either may be NULL), secrets left out. */
+int audit_note_rows(struct store_tx *tx, struct audit_note *n, const struct model_row *before,
+                    const struct model_row *after, struct pv_err *err);
 /* Text that the record's hash is over. Arena memory. */
 struct model_row;
 int audit_hash(const struct model_row *row, const char *prev, char out[65], struct pv_err *err);

@@ -108,7 +108,6 @@ static int make_login(struct auth *a, struct sign_in *s, const char *address, co
     *out = (struct auth_identity){ .type = PV_ACTOR_TYPE_USER,
                                    .id = s->user.id,
                                    .user = s->user.id,
-                                   .role = s->user.role,
                                    .by_cookie = true };
     str_copy(out->name, sizeof(out->name), s->user.name);
     memcpy(out->login_hash, s->login.hash, AUTH_HASH);

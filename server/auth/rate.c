@@ -37,7 +37,7 @@ static struct bucket *find(struct bucket set[RATE_WAYS], const char *key, double
     return oldest;
 }
 
-int auth_rate(struct auth *a, const struct auth_identity *who, unsigned *remaining,
+int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, unsigned *remaining,
               unsigned *retry_s, struct pv_err *err)
 {
     double per_s = a->config.rate_per_s, burst = a->config.rate_burst;
@@ -52,7 +52,7 @@ int auth_rate(struct auth *a, const struct auth_identity *who, unsigned *remaini
     *remaining = a->config.rate_burst > 0 ? (unsigned)a->config.rate_burst : 0;
     if (per_s <= 0)
         return PV_OK;
-    if (who->role == PV_ROLE_MONITOR && per_s < MONITOR_PER_S) {
+    if (monitor && per_s < MONITOR_PER_S) {
         burst *= MONITOR_PER_S / per_s;
         per_s = MONITOR_PER_S;
     }

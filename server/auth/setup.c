@@ -92,7 +92,7 @@ static int insert(struct store_tx *tx, void *arg, struct pv_err *err)
     if (rc == PV_OK && admins > 0)
         return pv_fail_as(err, "setup-done", "there is an administrator already");
     if (rc == PV_OK)
-        rc = user_insert(tx, &f->user, "", f->password_hash, f->now_ms, err);
+        rc = user_insert(tx, &f->user, "", f->password_hash, f->now_ms, NULL, err);
     return rc == PV_OK ? audit_write(tx, &f->audit, err) : rc;
 }
 

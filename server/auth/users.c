@@ -5,6 +5,7 @@
 
 #include <polyvisor/arena.h>
 #include <polyvisor/cleanup.h>
+#include <polyvisor/clock.h>
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
@@ -111,7 +112,8 @@ static int name_free(struct store_tx *tx, const char *name, struct pv_err *err)
 }
 
 int user_insert(struct store_tx *tx, const struct user *u, const char *full_name,
-                const char *password_hash, int64_t now_ms, struct pv_err *err)
+                const char *password_hash, int64_t now_ms, struct audit_note *note,
+                struct pv_err *err)
 {
     struct model_row *row = model_row_new(tx_arena(tx), PV_KIND_user);
     int rc;
@@ -124,24 +126,124 @@ int user_insert(struct store_tx *tx, const struct user *u, const char *full_name
     row->id = u->id;
     model_set_text(row, F(user, name), u->name);
     model_set_text(row, F(user, full_name), full_name ? full_name : "");
-    model_set_number(row, F(user, role), u->role);
+    model_set_number(row, F(user, role), PV_ROLE_NONE);
     model_set_number(row, F(user, enabled), u->enabled);
     model_set_text(row, F(user, password), password_hash);
     model_set_text(row, F(user, preferences), "{}");
     model_set_number(row, F(user, access_version), 1);
-    model_set_number(row, F(user, created_at), now_ms);
-    model_set_number(row, F(user, updated_at), now_ms);
-    model_set_number(row, F(user, version), 1);
-    return tx_row_insert(tx, row, err);
+    rc = row_insert(tx, row, now_ms, note, err);
+    return rc == PV_OK && u->role != PV_ROLE_NONE
+               ? user_role_grant(tx, &u->id, u->role, now_ms, err)
+               : rc;
+}
+
+/* Of the direct grants on everything, for good: `admin` if it is among them. */
+static int role_in_short(struct store_tx *tx, const struct pv_id *user, enum pv_role *out,
+                         struct pv_err *err)
+{
+    struct model_value value = { .set = true, .id = *user };
+    struct model_row **rows;
+    struct pv_id *ids;
+    size_t n = 0;
+    int rc = tx_find(tx, PV_KIND_grant, F(grant, user), &value, 512, tx_arena(tx), &ids, &n, err);
+
+    *out = PV_ROLE_NONE;
+    if (rc != PV_OK || n == 0)
+        return rc;
+    rows = arena_alloc(tx_arena(tx), n * sizeof(*rows));
+    if (!rows)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = tx_rows_get(tx, PV_KIND_grant, ids, n, false, tx_arena(tx), rows, err);
+    for (size_t i = 0; i < n && rc == PV_OK; i++) {
+        enum pv_role role;
+
+        if (!rows[i] || model_number(rows[i], F(grant, scope_type)) != PV_ACCESS_SCOPE_EVERYTHING ||
+            model_get(rows[i], F(grant, expires_at))->set)
+            continue;
+        role = role_of_id(&model_get(rows[i], F(grant, role))->id);
+        if (role != PV_ROLE_NONE && *out != PV_ROLE_ADMIN)
+            *out = role;
+    }
+    return rc;
+}
+
+/* There must be somebody left who can let others in. */
+static int keep_an_admin(struct store_tx *tx, const struct model_row *row, bool will_be,
+                         struct pv_err *err)
+{
+    size_t others = 0;
+    int rc;
+
+    if (will_be || model_number(row, F(user, role)) != PV_ROLE_ADMIN ||
+        !model_number(row, F(user, enabled)))
+        return PV_OK;
+    rc = user_count_admins(tx, &row->id, &others, err);
+    if (rc == PV_OK && others == 0)
+        return pv_fail(err, PV_ESTATE, "%s is the last administrator",
+                       model_text(row, F(user, name)));
+    return rc;
+}
+
+int user_role_refresh(struct store_tx *tx, const struct pv_id *user, struct pv_err *err)
+{
+    struct model_row *row, *before;
+    enum pv_role role;
+    int rc = row_load(tx, PV_KIND_user, user, &row, &before, err);
+
+    if (rc == PV_OK)
+        rc = role_in_short(tx, user, &role, err);
+    if (rc == PV_OK)
+        rc = keep_an_admin(tx, row, role == PV_ROLE_ADMIN, err);
+    if (rc != PV_OK || model_number(row, F(user, role)) == role)
+        return rc;
+    model_set_number(row, F(user, role), role);
+    model_set_number(row, F(user, access_version), model_number(row, F(user, access_version)) + 1);
+    return row_update(tx, row, before, clock_wall_ms(), NULL, err);
+}
+
+static int role_grants_delete(struct store_tx *tx, const struct pv_id *user, struct pv_err *err)
+{
+    struct model_value value = { .set = true, .id = *user };
+    struct pv_id *ids;
+    size_t n = 0;
+    int rc = tx_find(tx, PV_KIND_grant, F(grant, user), &value, 512, tx_arena(tx), &ids, &n, err);
+
+    for (size_t i = 0; i < n && rc == PV_OK; i++) {
+        struct model_row *row, *before;
+
+        rc = row_load(tx, PV_KIND_grant, &ids[i], &row, &before, err);
+        if (rc == PV_OK && model_number(row, F(grant, scope_type)) == PV_ACCESS_SCOPE_EVERYTHING)
+            rc = tx_row_delete(tx, PV_KIND_grant, &ids[i], err);
+    }
+    return rc;
+}
+
+int user_role_grant(struct store_tx *tx, const struct pv_id *user, enum pv_role role,
+                    int64_t now_ms, struct pv_err *err)
+{
+    int rc = role_grants_delete(tx, user, err);
+
+    if (rc == PV_OK && role != PV_ROLE_NONE) {
+        struct model_row *row = model_row_new(tx_arena(tx), PV_KIND_grant);
+        struct pv_id id;
+
+        if (!row)
+            return pv_fail(err, PV_ENOMEM, "no memory for a grant");
+        role_id(role, &id);
+        model_set_ref(row, F(grant, user), user);
+        model_set_ref(row, F(grant, role), &id);
+        model_set_number(row, F(grant, scope_type), PV_ACCESS_SCOPE_EVERYTHING);
+        rc = grant_insert(tx, row, now_ms, err);
+    }
+    return rc == PV_OK ? user_role_refresh(tx, user, err) : rc;
 }
 
 struct change {
     struct auth *a;
     struct user user; /* create: all; else id */
     const char *full_name, *password_hash;
-    enum pv_role role; /* NONE: as it is */
+    int role;          /* -1: as it is */
     int enabled;       /* -1: as it is */
-    bool remove;
     int64_t now_ms;
     struct audit_note note;
 };
@@ -149,9 +251,8 @@ struct change {
 static int create(struct store_tx *tx, void *arg, struct pv_err *err)
 {
     struct change *c = arg;
-    int rc = user_insert(tx, &c->user, c->full_name, c->password_hash, c->now_ms, err);
 
-    return rc == PV_OK ? audit_note_write(tx, &c->note, "usr", &c->user.id, err) : rc;
+    return user_insert(tx, &c->user, c->full_name, c->password_hash, c->now_ms, &c->note, err);
 }
 
 int auth_user_create(struct auth *a, const char *name, const char *full_name, const char *password,
@@ -165,8 +266,6 @@ int auth_user_create(struct auth *a, const char *name, const char *full_name, co
     rc = user_check_name(name, err);
     if (rc == PV_OK)
         rc = password_acceptable(password, err);
-    if (rc == PV_OK && role == PV_ROLE_NONE)
-        rc = pv_fail(err, PV_EINVAL, "a user needs a role");
     if (rc == PV_OK)
         rc = password_hash(a, password, hash, err);
     if (rc != PV_OK)
@@ -183,78 +282,34 @@ int auth_user_create(struct auth *a, const char *name, const char *full_name, co
     return rc;
 }
 
-/* There must be somebody left who can let others in. */
-static int keep_an_admin(struct store_tx *tx, const struct change *c, const struct model_row *row,
-                         struct pv_err *err)
-{
-    bool was =
-        model_number(row, F(user, role)) == PV_ROLE_ADMIN && model_number(row, F(user, enabled));
-    bool is =
-        !c->remove && (c->role == PV_ROLE_NONE || c->role == PV_ROLE_ADMIN) && c->enabled != 0;
-    size_t others = 0;
-    int rc;
-
-    if (!was || is)
-        return PV_OK;
-    rc = user_count_admins(tx, &row->id, &others, err);
-    if (rc == PV_OK && others == 0)
-        return pv_fail(err, PV_ESTATE, "%s is the last administrator",
-                       model_text(row, F(user, name)));
-    return rc;
-}
-
-static int get_row(struct store_tx *tx, const struct pv_id *id, struct model_row **row,
-                   struct pv_err *err)
-{
-    int rc = tx_rows_get(tx, PV_KIND_user, id, 1, false, tx_arena(tx), row, err);
-
-    if (rc == PV_OK && !*row)
-        return pv_fail(err, PV_ENOENT, "there is no such user");
-    return rc;
-}
-
 static int update(struct store_tx *tx, void *arg, struct pv_err *err)
 {
     struct change *c = arg;
-    uint16_t fields[8];
-    struct model_row *row;
-    size_t n = 0;
-    bool rights = c->password_hash || c->role != PV_ROLE_NONE || c->enabled >= 0;
-    int rc = get_row(tx, &c->user.id, &row, err);
+    struct model_row *row, *before;
+    bool rights = c->password_hash || c->role >= 0 || c->enabled >= 0;
+    int rc = row_load(tx, PV_KIND_user, &c->user.id, &row, &before, err);
 
-    if (rc == PV_OK)
-        rc = keep_an_admin(tx, c, row, err);
+    if (rc == PV_OK && c->enabled == 0)
+        rc = keep_an_admin(tx, row, false, err);
     if (rc != PV_OK)
         return rc;
-    if (c->full_name) {
+    if (c->full_name)
         model_set_text(row, F(user, full_name), c->full_name);
-        fields[n++] = F(user, full_name);
-    }
-    if (c->role != PV_ROLE_NONE) {
-        model_set_number(row, F(user, role), c->role);
-        fields[n++] = F(user, role);
-    }
-    if (c->enabled >= 0) {
+    if (c->enabled >= 0)
         model_set_number(row, F(user, enabled), c->enabled);
-        fields[n++] = F(user, enabled);
-    }
-    if (c->password_hash) {
+    if (c->password_hash)
         model_set_text(row, F(user, password), c->password_hash);
-        fields[n++] = F(user, password);
-    }
     if (rights) {
         model_set_number(row, F(user, access_version),
                          model_number(row, F(user, access_version)) + 1);
-        fields[n++] = F(user, access_version);
         rc = tx_logins_delete_of(tx, &row->id, err);
     }
-    model_set_number(row, F(user, updated_at), c->now_ms);
-    fields[n++] = F(user, updated_at);
-    model_set_number(row, F(user, version), model_number(row, F(user, version)) + 1);
-    fields[n++] = F(user, version);
-    if (rc == PV_OK)
-        rc = tx_row_update(tx, row, fields, n, err);
-    return rc == PV_OK ? audit_note_write(tx, &c->note, "usr", &row->id, err) : rc;
+    if (rc == PV_OK && c->role >= 0) {
+        rc = user_role_grant(tx, &row->id, (enum pv_role)c->role, c->now_ms, err);
+        /* It is written already; said here for the record of what changed. */
+        model_set_number(row, F(user, role), c->role);
+    }
+    return rc == PV_OK ? row_update(tx, row, before, c->now_ms, &c->note, err) : rc;
 }
 
 static int change_user(struct auth *a, struct change *c, const char *password, struct pv_err *err)
@@ -275,7 +330,7 @@ static int change_user(struct auth *a, struct change *c, const char *password, s
 }
 
 int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_name,
-                     const char *password, enum pv_role role, int enabled, struct pv_err *err)
+                     const char *password, int role, int enabled, struct pv_err *err)
 {
     struct change c = {
         .a = a, .user = { .id = *user }, .full_name = full_name, .role = role, .enabled = enabled
@@ -289,7 +344,7 @@ int auth_password_change(struct auth *a, const struct pv_id *user, const char *o
                          const char *new_password, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *m = scratch();
-    struct change c = { .a = a, .user = { .id = *user }, .enabled = -1 };
+    struct change c = { .a = a, .user = { .id = *user }, .role = -1, .enabled = -1 };
     bool right = false, weak;
     const char *stored;
     int rc;
@@ -320,8 +375,11 @@ static int delete_tokens(struct store_tx *tx, const struct pv_id *user, struct p
 
     do {
         rc = tx_find(tx, PV_KIND_token, F(token, user), &owner, 500, tx_arena(tx), &ids, &n, err);
-        for (size_t i = 0; rc == PV_OK && i < n; i++)
-            rc = tx_row_delete(tx, PV_KIND_token, &ids[i], err);
+        for (size_t i = 0; rc == PV_OK && i < n; i++) {
+            rc = grants_delete_of(tx, F(grant, token), &ids[i], err);
+            if (rc == PV_OK)
+                rc = tx_row_delete(tx, PV_KIND_token, &ids[i], err);
+        }
     } while (rc == PV_OK && n == 500);
     return rc;
 }
@@ -329,23 +387,23 @@ static int delete_tokens(struct store_tx *tx, const struct pv_id *user, struct p
 static int delete (struct store_tx *tx, void *arg, struct pv_err *err)
 {
     struct change *c = arg;
-    struct model_row *row;
-    int rc = get_row(tx, &c->user.id, &row, err);
+    struct model_row *row, *before;
+    int rc = row_load(tx, PV_KIND_user, &c->user.id, &row, &before, err);
 
     if (rc == PV_OK)
-        rc = keep_an_admin(tx, c, row, err);
+        rc = keep_an_admin(tx, row, false, err);
     if (rc == PV_OK)
         rc = delete_tokens(tx, &c->user.id, err);
     if (rc == PV_OK)
-        rc = tx_logins_delete_of(tx, &c->user.id, err);
+        rc = grants_delete_of(tx, F(grant, user), &c->user.id, err);
     if (rc == PV_OK)
-        rc = tx_row_delete(tx, PV_KIND_user, &c->user.id, err);
-    return rc == PV_OK ? audit_note_write(tx, &c->note, "usr", &c->user.id, err) : rc;
+        rc = tx_logins_delete_of(tx, &c->user.id, err);
+    return rc == PV_OK ? row_delete(tx, row, &c->note, err) : rc;
 }
 
 int auth_user_delete(struct auth *a, const struct pv_id *user, struct pv_err *err)
 {
-    struct change c = { .a = a, .user = { .id = *user }, .remove = true, .enabled = -1 };
+    struct change c = { .a = a, .user = { .id = *user }, .role = -1, .enabled = -1 };
     int rc;
 
     audit_note_take(&c.note, "user.delete");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What can be done with an object now, and why the rest cannot: the driver,
- * the provider, the object's state and the caller's role have a say.
+ * the provider, the object's state and the caller's rights have a say.
  */
 #include "server/core/args.h"
 
@@ -69,7 +69,7 @@ static void judge_state(const struct model_operation *op, const struct subject *
 }
 
 static void judge(struct core *c, const struct model_operation *op, const struct subject *s,
-                  enum pv_role role, struct judgement *j, struct arena *a)
+                  uint64_t permissions, struct judgement *j, struct arena *a)
 {
     const struct model_row *row = s->row;
     struct provider *p = s->provider;
@@ -89,7 +89,7 @@ static void judge(struct core *c, const struct model_operation *op, const struct
         j->allowed = false;
         j->reason = "it is gone";
     }
-    if (!model_role_may(role, permission)) {
+    if (!(permissions >> permission & 1)) {
         j->allowed = false;
         j->needs = model_permission_text(permission);
         j->reason = arena_printf(a, "this needs the permission %s", j->needs);
@@ -151,7 +151,7 @@ static void load(struct core *c, const struct model_row *row, struct arena *a, s
         s->power = (enum pv_power_state)model_number(s->vm, F(vm, power_state));
 }
 
-int core_actions_json(struct core *c, const struct model_row *row, enum pv_role role,
+int core_actions_json(struct core *c, const struct model_row *row, uint64_t permissions,
                       struct jsonw *w, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(8192, 1u << 20);
@@ -166,7 +166,7 @@ int core_actions_json(struct core *c, const struct model_row *row, enum pv_role 
 
         if (!applies(op, row->kind))
             continue;
-        judge(c, op, &s, role, &j, a);
+        judge(c, op, &s, permissions, &j, a);
         write_action(w, op, &s, &j, a);
     }
     jsonw_end(w);

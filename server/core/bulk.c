@@ -225,11 +225,13 @@ static int select_one(void *ctx, const struct model_row *row, struct pv_err *err
     return PV_OK;
 }
 
-static int select_targets(struct core *c, const struct core_bulk_request *q, struct selected *out,
-                          struct arena *a, struct pv_err *err)
+static int select_targets(struct core *c, const struct core_actor *by,
+                          const struct core_bulk_request *q, struct selected *out, struct arena *a,
+                          struct pv_err *err)
 {
     const struct kind_info *k = &c->kinds[q->operation->kind];
-    struct store_query sq = { .shape = k->shape, .filter = q->selector, .limit = 1000 };
+    struct store_query sq = { .shape = k->shape, .filter = q->selector, .limit = 1000,
+                              .access = by ? by->rights.eyes : NULL };
     struct store_position at = { .len = 0 };
     int rc = PV_OK;
 
@@ -292,6 +294,25 @@ static void set_undo(struct child *out, const struct core_bulk_request *q, const
         model_set_text(out->row, F(task, undo), text);
 }
 
+/* What may not be seen is not there; not even its name gets into the task. */
+static int allowed(struct core *c, const struct core_actor *by, const struct model_operation *op,
+                   const struct pv_id *id, struct pv_err *why)
+{
+    const struct store_view *view = by && by->rights.eyes ? by->rights.eyes->read[op->kind] : NULL;
+    bool seen = true;
+    int rc = view ? store_visible(c->store, view, op->kind, id, &seen, why) : PV_OK;
+
+    if (rc == PV_OK && !seen)
+        rc = pv_fail(why, PV_ENOENT, "there is no such %s", model_kind(op->kind)->name);
+    if (rc == PV_OK && by && by->rights.may &&
+        !by->rights.may(by->rights.ctx, op->permission, op->kind, id)) {
+        rc = pv_fail_as(why, "forbidden", "this needs the permission %s",
+                        model_permission_text(op->permission));
+        pv_err_needs(why, model_permission_text(op->permission));
+    }
+    return rc;
+}
+
 /* One target as a child: born queued, or final with the reason. */
 static int make_child(struct bulk_submit *s, const struct core_actor *by,
                       const struct core_bulk_request *q, const struct pv_id *id, struct child *out,
@@ -302,12 +323,11 @@ static int make_child(struct bulk_submit *s, const struct core_actor *by,
     PV_AUTO(arena_free_p) struct arena *scratch = arena_new(8192, 4u << 20);
     enum pv_task_state state = PV_TASK_STATE_QUEUED;
     bool no_op = false, busy = object_is_busy(c, id);
-    int rc = scratch ? subject_load(c, q->operation, q->operation->kind, id, scratch, &subject, why)
+    int rc = scratch ? allowed(c, by, q->operation, id, why)
                      : pv_fail(why, PV_ENOMEM, "no memory for a bulk task");
 
-    if (rc == PV_OK && by && !model_role_may(by->role, q->operation->permission))
-        rc = pv_fail_as(why, "forbidden", "this needs the permission %s",
-                        model_permission_text(q->operation->permission));
+    if (rc == PV_OK)
+        rc = subject_load(c, q->operation, q->operation->kind, id, scratch, &subject, why);
     if (rc == PV_OK)
         rc = subject_check(c, q->operation, &subject, q->params, scratch, &no_op, why);
     if (rc == PV_OK && q->operation->params)
@@ -501,7 +521,7 @@ int core_bulk_submit(struct core *c, const struct core_actor *by, const struct c
         pv_err_pointer(err, "/action");
         return rc;
     }
-    rc = select_targets(c, q, &targets, a, err);
+    rc = select_targets(c, by, q, &targets, a, err);
     if (rc == PV_OK && q->operation->params) {
         PV_AUTO(json_decref_p) json_t *empty = json_object();
 

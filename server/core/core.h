@@ -28,6 +28,7 @@ struct drivers;
 struct filter;
 struct pv_err;
 struct store;
+struct store_access;
 struct store_tx;
 struct store_idempotency;
 
@@ -47,6 +48,13 @@ int core_start(const struct core_config *config, struct core **out, struct pv_er
 /* Cancels watches, lets running driver calls go on at the provider (they are re-attached at the next start). */
 void core_stop(struct core *c);
 
+/* What the asker may. may NULL: everything, for what the server does by itself. */
+struct core_rights {
+    bool (*may)(void *ctx, int permission, enum pv_kind kind, const struct pv_id *id);
+    void *ctx;
+    const struct store_access *eyes;    /* what storage is read with; NULL: sees everything */
+};
+
 /* Who asks, for tasks, events and audit. Texts are borrowed. */
 struct core_actor {
     enum pv_actor_type type;
@@ -54,7 +62,7 @@ struct core_actor {
     const char *name;
     const char *address, *request_id;
     enum pv_source source;
-    enum pv_role role;      /* bulk children are checked with it */
+    struct core_rights rights;  /* bulk children are checked with them */
 };
 
 /* What makes a write conditional, or a rehearsal. */
@@ -134,8 +142,8 @@ int core_task_cancel(struct core *c, const struct core_actor *by, const struct p
 int core_task_wait(struct core *c, const struct pv_id *task, int64_t timeout_ms, void (*done)(void *ctx, bool final),
                    void *ctx, struct pv_err *err);
 
-/* Every operation for this object, as member `items` of the open object: [{name, title, state: yes|no|limited, reason, needs[], allowed_now, params}]. */
-int core_actions_json(struct core *c, const struct model_row *row, enum pv_role role, struct jsonw *w,
+/* `permissions`: bit per permission that the asker has on the object. Every operation for this object, as member `items` of the open object: [{name, title, state: yes|no|limited, reason, needs[], allowed_now, params}]. */
+int core_actions_json(struct core *c, const struct model_row *row, uint64_t permissions, struct jsonw *w,
                       struct pv_err *err);
 /* Three levels of capabilities of a provider, as member `items` of the open object: [{name, state, reason, needs[]}]. */
 int core_capabilities_json(struct core *c, const struct pv_id *provider, struct jsonw *w, struct pv_err *err);

@@ -116,6 +116,8 @@ void request_give(struct request *r)
     struct net *n = r->net;
     bool kept;
 
+    if (n->config.ended)
+        n->config.ended(&r->pub);
     request_clear(r);
     pthread_mutex_lock(&n->lock);
     kept = n->pooled < NET_POOL_SIZE;

@@ -29,6 +29,7 @@
 #include <polyvisor/model.h>
 #include <polyvisor/problem.h>
 
+struct access;
 struct arena;
 struct req;
 struct sse_hub;
@@ -83,7 +84,9 @@ struct caller {
     struct pv_id id;                /* user's or token's */
     struct pv_id user;              /* the user, also behind a token */
     char name[129];
-    enum pv_role role;
+    struct access *access;          /* what the caller may; the application's */
+    bool denied;                    /* refused because of rights, whatever the status says */
+    bool limited;                   /* a token that may less than its owner */
     bool by_cookie;
     uint8_t login_hash[32];         /* by_cookie: which login */
 };
@@ -102,6 +105,7 @@ struct req {
     void *app;                      /* router_config.app */
     void *handler_data;             /* a REQ_LATER handler's own */
     const char *made;               /* path of the object that a handler made, for the audit; or NULL */
+    bool recorded;                  /* what it did is in the audit already */
     const char *problem_more;       /* JSON members ("a":1,"b":2) that a problem answer gets, or NULL */
 };
 
@@ -157,6 +161,8 @@ struct net_config {
     /* After the answer is made: for audit and metrics. r->route is NULL where none was found or the gate refused. */
     void (*finished)(struct req *r, int status, int64_t took_us);
     const char *web;                /* folder of the built browser page, read at start; NULL: there is none */
+    /* The last that is heard of a request, also of one that was cut off: for what authorise put into r->caller. */
+    void (*ended)(struct req *r);
     const char *trusted_proxy;      /* address whose X-Forwarded-For counts ("unix": of a Unix socket); NULL: none */
 };
 

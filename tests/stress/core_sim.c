@@ -29,7 +29,7 @@ struct stress {
     atomic_bool ending;
 };
 
-static const struct core_actor someone = { .type = PV_ACTOR_TYPE_USER, .name = "stress", .role = PV_ROLE_ADMIN };
+static const struct core_actor someone = { .type = PV_ACTOR_TYPE_USER, .name = "stress" };
 
 static void expect(struct stress *x, bool ok, const char *what)
 {

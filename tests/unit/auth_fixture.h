@@ -69,6 +69,28 @@ static inline void fixture_stop(void)
     rmdir(folder);
 }
 
+/* Permissions that a role has, and that a caller has somewhere. */
+static inline uint64_t role_bits(enum pv_role role)
+{
+    uint64_t bits = 0;
+
+    for (int p = PERM_NONE + 1; p < PERM_COUNT; p++)
+        if (model_role_may(role, p))
+            bits |= UINT64_C(1) << p;
+    return bits;
+}
+
+static inline uint64_t bits_of(const struct auth_identity *caller)
+{
+    struct access *access;
+    uint64_t bits;
+
+    cr_assert_eq(access_get(auth, caller, &access, &err), PV_OK, "%s", err.message);
+    bits = access_permissions(access);
+    access_put(access);
+    return bits;
+}
+
 static inline struct pv_id make_user(const char *name, enum pv_role role)
 {
     struct pv_id id;

@@ -21,8 +21,8 @@ Test(auth_login, a_right_password_gives_a_cookie_that_identifies)
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK, "%s", err.message);
     cr_assert_eq(strlen(cookie), 43);
     cr_assert_eq(strlen(who.csrf), 43);
-    cr_assert_eq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK, "%s", err.message);
-    cr_assert(id_eq(&seen.user, &id) && seen.by_cookie && seen.role == PV_ROLE_OPERATOR);
+    cr_assert_eq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK, "%s", err.message);
+    cr_assert(id_eq(&seen.user, &id) && seen.by_cookie);
     cr_assert_str_eq(seen.name, "ann");
     cr_assert_str_eq(seen.csrf, who.csrf);
 }
@@ -138,10 +138,10 @@ Test(auth_login, a_login_ends_after_30_idle_minutes)
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     for (int i = 0; i < 5; i++) {
         test_now += 29 * 60 * 1000;
-        cr_assert_eq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK, "use %d", i);
+        cr_assert_eq(auth_identify(auth, NULL, cookie, "::1", &who, &err), PV_OK, "use %d", i);
     }
     test_now += 30 * 60 * 1000;
-    cr_assert_neq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, cookie, "::1", &who, &err), PV_OK);
     cr_assert(problem_is("unauthenticated"));
 }
 
@@ -151,11 +151,11 @@ Test(auth_login, a_login_ends_after_12_hours_however_busy)
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     for (int i = 0; i < 12 * 4 - 1; i++) {
         test_now += 15 * 60 * 1000;
-        cr_assert_eq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK, "quarter %d: %s", i,
+        cr_assert_eq(auth_identify(auth, NULL, cookie, "::1", &who, &err), PV_OK, "quarter %d: %s", i,
                      err.message);
     }
     test_now += 15 * 60 * 1000;
-    cr_assert_neq(auth_identify(auth, NULL, cookie, &who, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, cookie, "::1", &who, &err), PV_OK);
 }
 
 Test(auth_login, signing_out_and_every_change_of_rights_end_a_login_at_once)
@@ -164,31 +164,31 @@ Test(auth_login, signing_out_and_every_change_of_rights_end_a_login_at_once)
     struct auth_identity seen;
 
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
-    cr_assert_eq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
+    cr_assert_eq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK);
     cr_assert_eq(auth_logout(auth, who.login_hash, &err), PV_OK);
-    cr_assert_neq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK);
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
-    cr_assert_eq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
+    cr_assert_eq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK);
     cr_assert_eq(auth_user_change(auth, &id, NULL, NULL, PV_ROLE_OPERATOR, -1, &err), PV_OK);
-    cr_assert_neq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK);
     cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     cr_assert_eq(auth_password_change(auth, &id, GOOD_PASSWORD, "quite another password", &err),
                  PV_OK);
-    cr_assert_neq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK);
     cr_assert_neq(login("ann", GOOD_PASSWORD, "10.0.0.1"), PV_OK);
     cr_assert_eq(login("ann", "quite another password", "10.0.0.1"), PV_OK);
     cr_assert_eq(auth_user_delete(auth, &id, &err), PV_OK, "%s", err.message);
-    cr_assert_neq(auth_identify(auth, NULL, cookie, &seen, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, cookie, "::1", &seen, &err), PV_OK);
 }
 
 Test(auth_login, a_cookie_of_another_form_is_refused_without_a_look)
 {
     struct auth_identity seen;
 
-    cr_assert_neq(auth_identify(auth, NULL, NULL, &seen, &err), PV_OK);
-    cr_assert_neq(auth_identify(auth, NULL, "", &seen, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, NULL, "::1", &seen, &err), PV_OK);
+    cr_assert_neq(auth_identify(auth, NULL, "", "::1", &seen, &err), PV_OK);
     cr_assert_neq(
-        auth_identify(auth, NULL, "0123456789012345678901234567890123456789012", &seen, &err),
+        auth_identify(auth, NULL, "0123456789012345678901234567890123456789012", "::1", &seen, &err),
         PV_OK);
     cr_assert(problem_is("unauthenticated"));
 }

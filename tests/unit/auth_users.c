@@ -54,12 +54,12 @@ Test(auth_users, the_last_administrator_stays)
 
     cr_assert_eq(auth_user_delete(auth, &first, &err), PV_ESTATE);
     cr_assert_eq(auth_user_change(auth, &first, NULL, NULL, PV_ROLE_VIEWER, -1, &err), PV_ESTATE);
-    cr_assert_eq(auth_user_change(auth, &first, NULL, NULL, PV_ROLE_NONE, 0, &err), PV_ESTATE);
+    cr_assert_eq(auth_user_change(auth, &first, NULL, NULL, -1, 0, &err), PV_ESTATE);
     cr_assert_eq(auth_user_change(auth, &first, "New Name", NULL, PV_ROLE_ADMIN, 1, &err), PV_OK);
     second = make_user("two", PV_ROLE_ADMIN);
-    cr_assert_eq(auth_user_change(auth, &second, NULL, NULL, PV_ROLE_NONE, 0, &err), PV_OK);
+    cr_assert_eq(auth_user_change(auth, &second, NULL, NULL, -1, 0, &err), PV_OK);
     cr_assert_eq(auth_user_delete(auth, &first, &err), PV_ESTATE, "a disabled one does not count");
-    cr_assert_eq(auth_user_change(auth, &second, NULL, NULL, PV_ROLE_NONE, 1, &err), PV_OK);
+    cr_assert_eq(auth_user_change(auth, &second, NULL, NULL, -1, 1, &err), PV_OK);
     cr_assert_eq(auth_user_delete(auth, &first, &err), PV_OK);
     cr_assert_eq(auth_user_delete(auth, &first, &err), PV_ENOENT);
 }
@@ -100,7 +100,7 @@ Test(auth_users, the_setup_code_makes_one_administrator)
     cr_assert(problem_is("setup-done"));
     cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err),
                  PV_OK);
-    cr_assert_eq(who.role, PV_ROLE_ADMIN);
+    cr_assert_eq(bits_of(&who), role_bits(PV_ROLE_ADMIN));
     auth_stop(auth);
     auth_open_again();
     cr_assert_null(auth_setup_code(auth), "also after a restart");

@@ -450,8 +450,7 @@ struct world {
     int64_t missing_grace_ms, gone_after_ms;
 };
 
-static const struct core_actor someone = { .type = PV_ACTOR_TYPE_USER, .name = "mueller",
-                                           .role = PV_ROLE_ADMIN };
+static const struct core_actor someone = { .type = PV_ACTOR_TYPE_USER, .name = "mueller" };
 
 static inline void world_event(void *ctx, const struct core_event *e)
 {
