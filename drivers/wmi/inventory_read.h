@@ -25,7 +25,8 @@ enum read_part {
     READ_HOST = 16,   /* the machine itself */
     READ_LOAD = 32,   /* volumes and memory, for usage */
     READ_EXTRA = 64,  /* integration services, metering: with full readings alone */
-    READ_ALL = 127
+    READ_ALL = 127,
+    READ_PORTS = 128 /* what switches lead to, without the rest of the configuration */
 };
 
 /* How many VMs' summaries fit into one answer: learnt per host. Zero: all. */

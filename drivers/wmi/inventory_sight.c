@@ -200,6 +200,27 @@ struct sight *sight_new(struct arena *a)
     return s && grow(s) ? s : NULL;
 }
 
+/* Devices of a checkpoint bear its GUID, not the VM's. */
+static int link_snapshots(struct sight *s, struct pv_err *err)
+{
+    for (size_t i = 0; i < s->lists[SIGHT_SETTINGS].count; i++) {
+        const struct cim_instance *o = s->lists[SIGHT_SETTINGS].items[i];
+        struct sight_owner *snapshot, *vm;
+        char own[SIGHT_GUID], of[SIGHT_GUID];
+
+        if (!sight_is_snapshot(o) || !sight_guid(sight_id(o), 0, own) ||
+            !owner_of(SIGHT_SETTINGS, o, of))
+            continue;
+        snapshot = make_owner(s, own);
+        vm = make_owner(s, of);
+        if (!snapshot || !vm)
+            return pv_fail(err, PV_ENOMEM, "no memory for the host's inventory");
+        if (snapshot != vm)
+            snapshot->vm = vm;
+    }
+    return PV_OK;
+}
+
 int sight_join(struct sight *s, struct pv_err *err)
 {
     for (unsigned list = 0; list < SIGHT_GROUPED; list++) {
@@ -219,7 +240,7 @@ int sight_join(struct sight *s, struct pv_err *err)
             owner->lists[list] = item;
         }
     }
-    return PV_OK;
+    return link_snapshots(s, err);
 }
 
 const struct sight_owner *sight_owner(const struct sight *s, const char *guid)

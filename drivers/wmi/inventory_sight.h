@@ -83,6 +83,7 @@ struct sight_item {
 struct sight_owner {
     char guid[SIGHT_GUID];
     const struct sight_item *lists[SIGHT_GROUPED];
+    const struct sight_owner *vm; /* of a checkpoint's GUID: whose it is; else NULL */
 };
 
 struct sight {

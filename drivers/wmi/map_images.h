@@ -24,6 +24,8 @@ struct image {
     int64_t looked_ms;     /* monotonic; 0: never */
     uint64_t seen;         /* number of the listing that named it */
     bool known;            /* the host told its data */
+    bool told;             /* its record has been sent with them */
+    const void *users;     /* a listing's own, until it ends */
     struct image *next;    /* in its bucket */
 };
 

@@ -111,7 +111,7 @@ static void mark_used(const struct map *m, struct used *used)
         unsigned vlan;
 
         /* Ports of checkpoints name VLANs that no adapter is in now. */
-        if (!o || !sight_vm_settings(o))
+        if (!o || (sight_has(m->s, SIGHT_SETTINGS) && !sight_vm_settings(o)))
             continue;
         vlan = vlan_of(map_below(o, SIGHT_VLAN, sight_id(port)));
         used[sw - m->w->switches].vlans[vlan / 64] |= UINT64_C(1) << vlan % 64;

@@ -123,6 +123,8 @@ static void read_host(struct world *w, const struct sight *s, const char *fallba
     w->memory_bytes = cim_uint(computer, P(Win32_ComputerSystem, TotalPhysicalMemory));
     w->sku = (uint32_t)cim_uint(os, P(Win32_OperatingSystem, OperatingSystemSKU));
     w->product_type = (uint32_t)cim_uint(os, P(Win32_OperatingSystem, ProductType));
+    if (cim_has(os, P(Win32_OperatingSystem, Caption)))
+        w->product = arena_strdup(w->a, cim_str(os, P(Win32_OperatingSystem, Caption)));
     read_version(w, cim_str(os, P(Win32_OperatingSystem, Version)));
 }
 

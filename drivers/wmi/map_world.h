@@ -43,6 +43,7 @@ struct world {
     const char *host_name;  /* computer name */
     const char *host_uuid;  /* SMBIOS UUID in lower case, or NULL */
     const char *cluster_id; /* NULL: no cluster */
+    const char *product;    /* of the operating system, as it names itself; or NULL */
     uint64_t mhz;           /* of one core; 0: not known */
     uint64_t threads;
     uint64_t memory_bytes;
