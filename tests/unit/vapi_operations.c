@@ -377,11 +377,46 @@ Test(vapi_operations, says_what_it_would_do_and_does_not)
 
     fake_start(slow_start);
     cr_expect_eq(run("vm.start", VM, "{}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
-    expect_result("{\"operation\":\"PowerOnVM_Task\",\"args\":{\"_this\":\"VirtualMachine:vm-1\"}}");
+    expect_result(
+        "{\"operation\":\"PowerOnVM_Task\",\"args\":{\"_this\":\"VirtualMachine:vm-1\"}}");
     cr_expect_eq(run("vm.snapshot.create", VM, "{\"name\":\"s\"}", NULL, PV_CALL_DRY_RUN, &err),
                  PV_OK);
     expect_result("CreateSnapshot_Task");
     cr_expect_eq(fake_count("PowerOnVM_Task") + fake_count("CreateSnapshot_Task"), 0);
+    fake_stop();
+}
+
+#define WITH_SNAPSHOT                                                                              \
+    FAKE_ANSWER(                                                                                   \
+        "RetrievePropertiesEx",                                                                    \
+        "<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj><propSet>"                     \
+        "<name>snapshot</name><val xsi:type=\"VirtualMachineSnapshotInfo\">"                       \
+        "<rootSnapshotList><snapshot type=\"VirtualMachineSnapshot\">snapshot-1</snapshot>"        \
+        "<name>s</name></rootSnapshotList></val></propSet></objects></returnval>")
+
+static struct fake_reply renames(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        return (struct fake_reply){ .body = WITH_SNAPSHOT };
+    if (strcmp(method, "RenameSnapshot") == 0) {
+        const char *name = strstr(body, "<name>second</name>");
+
+        /* An empty description takes the old one away; the schema wants it behind the name. */
+        cr_expect(name && strstr(name, "<description></description>"), "%s", body);
+        return (struct fake_reply){ .body = FAKE_ANSWER("RenameSnapshot", "") };
+    }
+    return slow_start(method, nth, body);
+}
+
+Test(vapi_operations, gives_a_snapshot_another_name_and_takes_its_description_away)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(renames);
+    cr_expect_eq(run("vm.snapshot.update", SNAPSHOT, "{\"name\":\"second\",\"description\":null}",
+                     NULL, 0, &err),
+                 PV_OK, "%s", err.message);
+    cr_expect_eq(fake_count("RenameSnapshot"), 1);
     fake_stop();
 }
 
@@ -390,9 +425,9 @@ Test(vapi_operations, refuses_in_a_dry_run_what_only_the_other_family_has)
     struct pv_err err = { 0 };
 
     fake_start(slow_start);
-    cr_expect_eq(run("vm.reconfigure", VM, "{\"memory\":{\"dynamic\":true}}", NULL, PV_CALL_DRY_RUN,
-                     &err),
-                 PV_ENOTSUP);
+    cr_expect_eq(
+        run("vm.reconfigure", VM, "{\"memory\":{\"dynamic\":true}}", NULL, PV_CALL_DRY_RUN, &err),
+        PV_ENOTSUP);
     cr_expect_not_null(strstr(err.message, "memory.dynamic"), "%s", err.message);
     cr_expect_eq(run("vm.reconfigure", VM, "{\"memory\":{\"bytes\":1048577}}", NULL, 0, &err),
                  PV_EINVAL);
