@@ -37,12 +37,21 @@ struct cim_ref *cim_ref_new(struct arena *a, const struct cim_class *cls)
     return r;
 }
 
+static const struct cim_key *key_named(const struct cim_ref *r, const char *name)
+{
+    for (unsigned i = 0; i < r->nkeys; i++)
+        if (strcasecmp(r->keys[i].name, name) == 0)
+            return &r->keys[i];
+    return NULL;
+}
+
+/* Two keys of one name, and nobody knows what is meant. */
 static void add_key(struct cim_ref *r, const char *name, const char *value,
                     const struct cim_ref *ref)
 {
     struct cim_key *key;
 
-    if (r->nkeys == CIM_KEYS_MAX || (!value && !ref)) {
+    if (r->nkeys == CIM_KEYS_MAX || (!value && !ref) || key_named(r, name)) {
         r->failed = true;
         return;
     }
@@ -86,14 +95,6 @@ const char *cim_ref_key(const struct cim_ref *r, const char *name)
     for (unsigned i = 0; r && i < r->nkeys; i++)
         if (strcasecmp(r->keys[i].name, name) == 0)
             return r->keys[i].value;
-    return NULL;
-}
-
-static const struct cim_key *key_named(const struct cim_ref *r, const char *name)
-{
-    for (unsigned i = 0; i < r->nkeys; i++)
-        if (strcasecmp(r->keys[i].name, name) == 0)
-            return &r->keys[i];
     return NULL;
 }
 
@@ -192,6 +193,15 @@ static bool is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
+/* Words between single slashes. */
+static bool is_namespace(const char *path)
+{
+    for (const char *p = path; *p; p++)
+        if (!is_word(*p) && (*p != '/' || p == path || p[-1] == '/' || !p[1]))
+            return false;
+    return *path != '\0';
+}
+
 /* "\\HOST\root\virtualization\v2:" in front of the class; any part may be missing. Answers what follows. */
 static const char *read_place(struct cim_ref *r, struct arena *a, const char *at, enum cim_ns ns)
 {
@@ -200,10 +210,11 @@ static const char *read_place(struct cim_ref *r, struct arena *a, const char *at
 
     r->ns = cim_ns_path(ns);
     if ((at[0] == '\\' && at[1] == '\\') || (at[0] == '/' && at[1] == '/')) {
-        len = strcspn(at + 2, "\\/");
+        len = strcspn(at + 2, "\\/:\"");
+        if (len == 0 || (at[2 + len] != '\\' && at[2 + len] != '/'))
+            return NULL;
         r->host = arena_text(a, at + 2, len);
-        at += 2 + len;
-        at += *at == '\\' || *at == '/';
+        at += 2 + len + 1;
     }
     len = strcspn(at, ":.=\"");
     if (at[len] != ':')
@@ -214,7 +225,7 @@ static const char *read_place(struct cim_ref *r, struct arena *a, const char *at
             *p = '/';
     if (path && *path)
         r->ns = path;
-    return at + len + 1;
+    return is_namespace(r->ns) ? at + len + 1 : NULL;
 }
 
 /* A quoted text with its escapes, or a bare word up to the next comma. */

@@ -287,7 +287,8 @@ Test(wmi_cim, paths_come_in_many_forms_and_some_are_none)
         "//./root/virtualization/v2:Msvm_ComputerSystem.Name=\"G\",CreationClassName=\"msvm_computersystem\"",
     };
     static const char *const bad[] = { "",       "x.",     "x.y",      "x.y=",      "x.y=\"z",
-                                       "a b.c=d", "x.y=\"z\"q", ":x.y=\"\\", "\\\\h\\n:" };
+                                       "a b.c=d", "x.y=\"z\"q", ":x.y=\"\\", "\\\\h\\n:",
+                                       "x.y=1,Y=2" };
     struct cim_ref *r = cim_ref_new(arena, CIM(Msvm_ComputerSystem));
     const struct cim_ref *nested;
 
