@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Associations: for each class the two roles and how to get from one end to the other."""
 
-from . import build, sources, store
+from . import build, moresources, sources, store
 from .inst import Inst, Ref
 from .model import VM, Snapshot, Switch
 from .schema import NAMESPACES, V2, cls
@@ -160,6 +160,84 @@ for _name, _left, _right, _function in (
         ("Msvm_ControlledBy", "Antecedent", "Dependent", controlled),
         ("Msvm_ProtocolControllerForUnit", "Antecedent", "Dependent", controlled),
         ("Msvm_MediaPresent", "Antecedent", "Dependent", media)):
+    Link(_name, _left, _right, *by_vm(_function))
+
+
+def vm_links(name):
+    """Associations between a VM and what a source makes of it."""
+    def function(vm):
+        system = sources.computer_system(vm)
+        for inst in sources.VM_SOURCES[name](vm):
+            yield system, inst
+    return function
+
+
+def metric_definitions(vm):
+    system = sources.computer_system(vm)
+    for row in moresources.METRICS:
+        yield system, moresources.metric_definition(row)
+
+
+def metric_instances(vm):
+    for value in sources.VM_SOURCES["Msvm_AggregationMetricValue"](vm):
+        row = next(r for r in moresources.METRICS if r["Id"] == value.get("MetricDefinitionId"))
+        yield moresources.metric_definition(row), value
+
+
+def boot_identities(vm):
+    for source in sources.VM_SOURCES["Msvm_BootSourceSettingData"](vm):
+        yield source.obj, source
+
+
+def boot_components(vm):
+    for source in sources.VM_SOURCES["Msvm_BootSourceSettingData"](vm):
+        yield vm.vssd, source
+
+
+def connections(vm):
+    for one, two, _, _ in moresources.endpoints(vm):
+        yield one, two
+
+
+def endpoint_devices(vm):
+    for one, two, nic, port in moresources.endpoints(vm):
+        for device in sources.devices(vm, nic):
+            yield device, one
+        yield port, two
+
+
+def collected(vm):
+    for made in vm.host.collections.values():
+        if vm.id in made.members:
+            yield moresources.collection(made), sources.computer_system(vm)
+
+
+def guest_services(vm):
+    for component in sources.VM_SOURCES["Msvm_GuestServiceInterfaceComponent"](vm):
+        for service in sources.VM_SOURCES["Msvm_GuestFileService"](vm):
+            yield component, service
+
+
+def video(vm):
+    for head in sources.VM_SOURCES["Msvm_VideoHead"](vm):
+        for setting in vm.of("display"):
+            for device in sources.devices(vm, setting):
+                yield device, head
+
+
+for _name, _left, _right, _function in (
+        ("Msvm_MetricForME", "Antecedent", "Dependent", vm_links("Msvm_AggregationMetricValue")),
+        ("Msvm_MetricDefForME", "Antecedent", "Dependent", metric_definitions),
+        ("Msvm_MetricInstance", "Antecedent", "Dependent", metric_instances),
+        ("Msvm_LogicalIdentity", "SystemElement", "SameElement", boot_identities),
+        ("Msvm_BootSourceComponent", "GroupComponent", "PartComponent", boot_components),
+        ("Msvm_ActiveConnection", "Antecedent", "Dependent", connections),
+        ("Msvm_EthernetDeviceSAPImplementation", "Antecedent", "Dependent", endpoint_devices),
+        ("Msvm_CollectedVirtualSystems", "Collection", "Member", collected),
+        ("Msvm_RegisteredGuestService", "Antecedent", "Dependent", guest_services),
+        ("Msvm_VideoHeadOnController", "Antecedent", "Dependent", video),
+        ("Msvm_SystemReplicationRelationship", "Antecedent", "Dependent", vm_links("Msvm_ReplicationRelationship")),
+        ("Msvm_ElementSettingData", "ManagedElement", "SettingData", vm_links("Msvm_ReplicationSettingData"))):
     Link(_name, _left, _right, *by_vm(_function))
 
 

@@ -183,3 +183,27 @@ def rename_ids(settings, old, new, owner):
             copy.over["Parent"] = parent.replace(old, new)
         copies.append(copy)
     return copies
+
+
+def bootable(vm):
+    """Settings that a generation 2 firmware can start from, in the order in which they were added."""
+    kinds = [RASD[k][1] for k in ("disk_drive", "dvd_drive", "physical_drive", "nic")]
+    return [r for r in vm.res if any(r.base is base for base in kinds)]
+
+
+def boot_path(vm, setting) -> str:
+    return Ref(cls("Msvm_BootSourceSettingData"), {"InstanceID": setting.over["InstanceID"] + "\\B"}).path(vm.host.name)
+
+
+def refresh_boot(vm):
+    """Keeps BootSourceOrder in step with the devices: gone ones leave it, new ones go to its end."""
+    if vm.generation != 2:
+        return
+    paths = [boot_path(vm, r) for r in bootable(vm)]
+    known = {p.split(":", 1)[1].lower(): p for p in paths}
+    kept = []
+    for path in vm.vssd.over.get("BootSourceOrder") or []:
+        found = known.pop(path.split(":", 1)[1].lower(), None)
+        if found:
+            kept.append(found)
+    vm.vssd.over["BootSourceOrder"] = kept + [p for p in paths if p in known.values()]

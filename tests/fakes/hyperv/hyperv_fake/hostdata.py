@@ -31,7 +31,7 @@ def make(namespace, name, values):
     found = cls(name, namespace)
     base = _bases.setdefault((namespace, name), {})
     known = found.by_lower
-    return Inst(found, base, {k: v for k, v in values.items() if k.lower() in known})
+    return Inst(found, base, {k: v for k, v in values.items() if k.lower() in known}, values.get("obj"))
 
 
 def memory_in_use(host) -> int:
@@ -243,7 +243,7 @@ def _files(host):
         folder, _, name = disk.path.rpartition("\\")
         stem, _, extension = name.rpartition(".")
         rows.append({
-            "Name": disk.path.lower(), "Caption": disk.path.lower(), "Description": disk.path.lower(),
+            "obj": disk, "Name": disk.path.lower(), "Caption": disk.path.lower(), "Description": disk.path.lower(),
             "CreationClassName": "CIM_LogicalFile", "CSCreationClassName": "Win32_ComputerSystem", "CSName": host.name,
             "Drive": disk.path[:2].lower(), "FileName": stem.lower(), "Extension": extension.lower(),
             "FileSize": disk.used, "FileType": f"{extension} File", "FSName": "NTFS",

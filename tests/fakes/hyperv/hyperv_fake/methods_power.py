@@ -2,9 +2,9 @@
 """Methods of VMs, guest components and jobs: state changes, shut-down, cancelling, errors of jobs."""
 
 from . import power
-from .cimxml import INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, JobError
+from .cimxml import INVALID_STATE, NOT_SUPPORTED, JobError
 from .invoke import Refused, method
-from .model import OFF, RUNNING, VM, STATE_CODES
+from .model import OFF, RUNNING, VM
 
 
 @method("Msvm_ComputerSystem", "RequestStateChange")
@@ -52,15 +52,10 @@ def initiate_shutdown(call):
             vm.started = None
         power.set_state(vm, wanted, call.cause)
 
-    vm.job = GuestAction()
+    vm.job = power.GUEST_BUSY
     power.set_state(vm, power.STOPPING, call.cause)
     vm.host.estate.later(before_kind[3] / vm.host.estate.speed, done)
     return 0
-
-
-class GuestAction:
-    """Stands in a VM's job while the guest shuts down; there is no job object of it on the host."""
-    running = True
 
 
 @method("Msvm_ConcreteJob Msvm_StorageJob Msvm_MigrationJob Msvm_CopyFileToGuestJob", "RequestStateChange")
@@ -98,5 +93,3 @@ def get_error(call):
     call.out["Error"] = found[0] if found else None
     return 0
 
-
-assert INVALID_PARAMETER and STATE_CODES

@@ -411,4 +411,6 @@ class Behaviour:
         self.shuffle = False
         self.summary_bad_text = False
         self.connection_limit_seconds = 120.0
-        self.max_thumbnail = 0
+        self.synchronous = False
+        self.switch_cut = False
+        self.flaky_modify = 0

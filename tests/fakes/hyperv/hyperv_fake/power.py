@@ -20,6 +20,14 @@ PLAN[32777] = {PAUSED: PLAN[2][PAUSED]}
 PLAN[4] = {RUNNING: (STOPPING, OFF, 104, 1.0)}  # shut down through the guest
 
 
+class Busy:
+    """Stands in a VM's job while something goes on that has no job object on the host."""
+    running = True
+
+
+GUEST_BUSY = Busy()
+
+
 def powered_on(vm, at=None):
     vm.started = cimtime.now() if at is None else at
     vm.uptime_before = 0
@@ -109,17 +117,24 @@ def start_trouble(vm):
         for path in setting.over.get("HostResource") or []:
             chain = vm.host.chain(path)
             if not chain:
-                return 32779, f"'{vm.name}' could not initialize. Attachment '{path}' was not found."
+                return 32768, f"'{vm.name}' could not initialize. Attachment '{path}' was not found."
             last = chain[-1]
             if last.kind == 4 and last.parent and vm.host.file(last.parent) is None:
-                return 32779, f"'{vm.name}' could not initialize. The chain of '{path}' is broken at '{last.parent}'."
-    used = sum(memory_mb(v) for v in vm.host.vms.values() if v.started is not None)
-    wanted = vm.of("memory")[0].get("VirtualQuantity", 0) if vm.of("memory") else 0
-    if (used + wanted) << 20 > vm.host.memory * vm.host.estate.memory_overcommit:
-        return 32778, f"Not enough memory in the system to start the virtual machine {vm.name}."
+                return 32768, f"'{vm.name}' could not initialize. The chain of '{path}' is broken at '{last.parent}'."
+    room = start_room(vm, memory_mb(vm))
+    if room:
+        return 32778, room
     return None
 
 
 def memory_mb(vm) -> int:
     settings = vm.of("memory")
     return settings[0].get("VirtualQuantity", 0) if settings else 0
+
+
+def start_room(vm, wanted):
+    """Why wanted MB do not fit beside what runs, or None."""
+    used = sum(memory_mb(v) for v in vm.host.vms.values() if v.started is not None and v is not vm)
+    if (used + wanted) << 20 > vm.host.memory * vm.host.estate.memory_overcommit:
+        return f"Not enough memory in the system to start the virtual machine {vm.name}."
+    return None

@@ -37,6 +37,16 @@ EMBEDDED_PARAMETERS = {
     ("FormatError", "Errors"): "Msvm_Error",
     ("DefineSystem", "ResourceSettings"): "CIM_ResourceAllocationSettingData",
     ("AddFeatureSettings", "FeatureSettings"): "Msvm_FeatureSettingData",
+    ("MigrateVirtualSystemToHost", "NewResourceSettingData"): "CIM_ResourceAllocationSettingData",
+    ("MigrateVirtualSystemToSystem", "NewResourceSettingData"): "CIM_ResourceAllocationSettingData",
+    ("CheckVirtualSystemIsMigratable", "NewResourceSettingData"): "CIM_ResourceAllocationSettingData",
+    ("CheckVirtualSystemIsMigratableToHost", "NewResourceSettingData"): "CIM_ResourceAllocationSettingData",
+    ("CheckVirtualSystemIsMigratableToSystem", "NewResourceSettingData"): "CIM_ResourceAllocationSettingData",
+    ("CreateReplicationRelationship", "ReplicationSettingData"): "Msvm_ReplicationSettingData",
+    ("ModifyReplicationSettings", "ReplicationSettingData"): "Msvm_ReplicationSettingData",
+    ("ReverseReplicationRelationship", "ReplicationSettingData"): "Msvm_ReplicationSettingData",
+    ("ModifyServiceSettings", "SettingData"): "CIM_SettingData",
+    ("ModifyServiceSettings", "ServiceSettingData"): "CIM_SettingData",
     ("ModifyFeatureSettings", "FeatureSettings"): "Msvm_FeatureSettingData",
 }
 
@@ -62,8 +72,8 @@ class Param:
         self.array = row[2].endswith("[]")
         self.type = row[2][:-2] if self.array else row[2]
         self.target = row[3]
-        if self.type == "embedded" and self.out and self.name == "Job":
-            self.type = "reference"  # The page says instance; every Job output is a reference.
+        if self.type == "embedded" and (self.out and self.name == "Job" or self.name == "ComputerSystem"):
+            self.type = "reference"  # The pages say instance here and reference everywhere else.
         self.embedded = None
         if self.type == "string":
             self.embedded = EMBEDDED_PARAMETERS.get((method, self.name)) or self.target or None

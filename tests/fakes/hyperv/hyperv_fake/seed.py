@@ -89,6 +89,7 @@ def vm(made: Host, number: int):
         vlan = VLANS[at % len(VLANS)]
         if vlan and position == 0:
             build.feature(one, port, "vlan", made, OperationMode=1, AccessVlanId=vlan)
+    build.refresh_boot(one)
     one.guest = {"os": os_name, "version": os_version, "fqdn": f"{one.name}.{made.domain}",
                  "address": f"10.{made.index & 0xFF}.{number >> 8}.{number & 0xFF}"}
     one.load = (at * 13) % 71

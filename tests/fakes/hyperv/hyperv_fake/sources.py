@@ -305,6 +305,7 @@ def devices(vm, setting):
         over["StatusDescriptions"] = ["OK" if status == 2 and enabled == 2 else "No Contact"]
         if kind == "kvp":
             over.update(kvp_values(vm, enabled == 2))
+        over = {k: v for k, v in over.items() if k.lower() in found.by_lower}
     return [Inst(found, base, over, vm)]
 
 
