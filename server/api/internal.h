@@ -74,6 +74,8 @@ extern const struct route view_routes[];
 extern const struct route complete_routes[];
 extern const struct route tree_routes[];
 extern const struct route summary_routes[];
+extern const struct route metric_routes[];
+extern const struct route history_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */

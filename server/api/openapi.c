@@ -419,6 +419,8 @@ static const struct model_kind *listed_kind(const struct route *r)
 
     if (k)
         return k;
+    if (str_ends(r->pattern, "/history"))
+        return model_kind(PV_KIND_event);
     return str_ends(r->pattern, "/children") ? model_kind(PV_KIND_task) : r->kind;
 }
 

@@ -79,6 +79,19 @@ const struct named_schema api_schemas[] = {
              "\"from\":" COUNT ",\"to\":" COUNT ",\"items\":{\"type\":\"array\",\"items\":"
              OBJECT("\"text\",\"type\"", "\"text\":" TEXT ",\"type\":{\"enum\":[\"field\",\"operator\",\"value\",\"keyword\"]}"
                     ",\"doc\":" TEXT_OR_NULL ",\"name\":" TEXT_OR_NULL ",\"count\":{\"type\":[\"integer\",\"null\"]}") "}") },
+    { "MetricNames", LIST_OF(OBJECT("\"name\",\"unit\"", "\"name\":" TEXT ",\"unit\":" TEXT ",\"doc\":" TEXT)) },
+    { "Series",
+      OBJECT("\"from\",\"to\",\"step_s\",\"series\"",
+             "\"from\":" TIME ",\"to\":" TIME ",\"step_s\":" COUNT ",\"series\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"ref\",\"name\",\"values\"", "\"ref\":" TEXT ",\"name\":" TEXT ",\"unit\":" TEXT
+                 ",\"values\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"null\"]}}") "}") },
+    { "TopList", LIST_OF(OBJECT("\"id\",\"name\",\"value\"", "\"id\":" TEXT ",\"kind\":" TEXT ",\"name\":" TEXT_OR_NULL
+                                                       ",\"value\":" COUNT ",\"time\":" TIME)) },
+    { "Diff",
+      OBJECT("\"ref\",\"fields\"",
+             "\"ref\":" OBJECT("\"kind\",\"id\"", "\"kind\":" TEXT ",\"id\":" TEXT) ",\"changes\":" COUNT ",\"complete\":" FLAG
+             ",\"from_version\":" COUNT ",\"to_version\":" COUNT ",\"fields\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"field\",\"from\",\"to\"", "\"field\":" TEXT ",\"from\":{},\"to\":{}") "}") },
     { "Tree",
       OBJECT("\"items\",\"next\"",
              "\"items\":{\"type\":\"array\",\"items\":" OBJECT(

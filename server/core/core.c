@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/core/internal.h"
+#include "server/core/series.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,7 @@ static int start(struct core *c, struct pv_err *err)
     providers_release(list, n);
     core_later(c, 1000, tick, c);
     core_later(c, MINUTE, core_retention, c);
+    series_start(c);
     tasks_go(c);
     return PV_OK;
 }
@@ -282,6 +284,7 @@ void core_stop(struct core *c)
     while (atomic_load(&c->endings) > 0)
         store_write(c->store, nothing, NULL, NULL);
     waiters_end(c);
+    series_stop(c);
     core_free(c);
 }
 

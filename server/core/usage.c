@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "drivers/sdk/check.h"
-#include "server/core/usage.h"
+#include "server/core/series.h"
 
 static bool usage_equal(const void *item, const void *key)
 {
@@ -74,8 +74,10 @@ void usage_apply(struct provider *p, const struct sdk_batch *b)
         if (!e || e->presence != PV_PRESENCE_PRESENT)
             continue;
         u = usage_at(c, e, n);
-        if (u)
+        if (u) {
             store_values(u, b, i, metrics, n);
+            series_note(c, u, n);
+        }
     }
     pthread_mutex_unlock(&c->usage_lock);
 }
@@ -88,6 +90,7 @@ void usage_forget(struct core *c, const struct pv_id *id)
     u = table_find(&c->usage, core_hash_id(id), usage_equal, id);
     if (u) {
         table_remove(&c->usage, core_hash_id(id), u);
+        series_free(u->series);
         free(u);
     }
     pthread_mutex_unlock(&c->usage_lock);
@@ -95,8 +98,13 @@ void usage_forget(struct core *c, const struct pv_id *id)
 
 void usage_free(struct core *c)
 {
-    for (size_t i = 0; i < c->usage.cap; i++)
-        free(c->usage.slots[i].item);
+    for (size_t i = 0; i < c->usage.cap; i++) {
+        struct usage *u = c->usage.slots[i].item;
+
+        if (u)
+            series_free(u->series);
+        free(u);
+    }
     table_free(&c->usage);
 }
 

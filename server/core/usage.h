@@ -3,7 +3,7 @@
  * usage - the newest numbers of objects, for those parts of core that look at
  * all of them.
  *
- * core.usage_lock guards the entries; series.c is told of each new one under it.
+ * core.usage_lock guards the entries.
  */
 #pragma once
 
@@ -12,10 +12,13 @@
 
 #define METRICS_MAX 64u
 
+struct series;
+
 struct usage {
     struct pv_id id;
     enum pv_kind kind;
     int64_t time_ms;
     uint64_t have;              /* bit n: values[n] is known */
+    struct series *series;      /* how they went; owned, NULL: nothing noted yet */
     uint64_t values[];
 };
