@@ -15,6 +15,11 @@ export default tseslint.config(
             'react-hooks/exhaustive-deps': 'error',
             '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
             'jsx-a11y/no-autofocus': 'off',
+            // A region that scrolls must be reachable by keyboard (WCAG 2.1.1).
+            'jsx-a11y/no-noninteractive-tabindex': [
+                'error',
+                { tags: [], roles: ['tabpanel', 'region', 'separator', 'figure'] },
+            ],
             'no-restricted-globals': [
                 'error',
                 { name: 'fetch', message: 'Requests go through api/client.' },

@@ -5,7 +5,7 @@
     var choice = {};
     try {
         choice = JSON.parse(localStorage.getItem('polyvisor.look') || '{}');
-    } catch (e) {
+    } catch {
         choice = {};
     }
     var dark =

@@ -171,6 +171,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
             variant="medium"
             aria-labelledby="action-title"
             aria-describedby="action-body"
+            elementToFocus=".pf-v6-c-modal-box__body :is(input, select, textarea), .pf-v6-c-modal-box__footer button"
         >
             <ModalHeader
                 title={title}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Menus of actions: at a row (right click, Shift+F10), behind "More" on an object's page, and on a tree's node. What cannot be
 // done is there too, with its reason.
-import { useEffect, useRef, useState, type RefObject } from 'react';
+import { useEffect, useId, useRef, useState, type RefObject } from 'react';
 import { createPortal } from 'react-dom';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
@@ -191,5 +191,38 @@ function Dropped(p: {
             />
         </div>,
         document.body,
+    );
+}
+
+/** An action as a button. What cannot be done stays reachable by keyboard and says why. */
+export function ActionButton(p: {
+    action: Action;
+    onPick: (action: Action) => void;
+    primary?: boolean;
+    small?: boolean;
+}) {
+    const { action } = p;
+    const id = useId();
+    const classes = ['pv-button'];
+    if (p.primary) classes.push('pv-button--primary');
+    if (p.small) classes.push('pv-button--small');
+    return (
+        <>
+            <button
+                type="button"
+                className={classes.join(' ')}
+                aria-disabled={!action.ready}
+                aria-describedby={action.ready ? undefined : id}
+                title={action.ready ? undefined : (action.reason ?? undefined)}
+                onClick={() => action.ready && p.onPick(action)}
+            >
+                {action.label}
+            </button>
+            {!action.ready && (
+                <span id={id} className="pv-sr">
+                    {action.reason}
+                </span>
+            )}
+        </>
     );
 }

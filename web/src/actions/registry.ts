@@ -19,6 +19,8 @@ export interface Action {
     /** Not now, not here, or not you: the reason is shown. */
     reason: string | null;
     ready: boolean;
+    /** It can be asked for, and there is nothing to do. */
+    idle?: boolean;
     params?: ActionState['params'];
 }
 
@@ -28,6 +30,11 @@ const DANGER =
 /** Asks for a confirmation that names what is lost. */
 export function isDangerous(name: string): boolean {
     return operationOf(name)?.danger ?? DANGER.test(name);
+}
+
+/** Asks before it is done, though nothing is lost for good. */
+export function asksFirst(name: string): boolean {
+    return isDangerous(name) || /^vm\.(shutdown|reboot|pause|suspend)$/.test(name);
 }
 
 /** Order of menus: what people do most comes first, deleting last. */
@@ -56,6 +63,7 @@ export function actionsOf(states: ActionState[]): Action[] {
             label: operationText(s.name, s.title),
             danger: isDangerous(s.name),
             ready: s.state !== 'no' && s.allowed_now !== false,
+            idle: s.state === 'yes' && s.allowed_now !== false && !!s.reason,
             reason: s.reason ?? (s.needs?.length ? s.needs.join(', ') : null),
             params: s.params && Object.keys(s.params.properties ?? {}).length ? s.params : undefined,
         }))

@@ -9,7 +9,7 @@ import { notify } from '../lib/notify';
 import { operationText, problemText } from '../i18n/words';
 import { kindOfId } from '../lib/links';
 import { operationOf } from '../api/model';
-import { isDangerous, run, type Target } from './registry';
+import { asksFirst, run, type Target } from './registry';
 
 const MOST_IN_ADDRESS = 50;
 
@@ -73,7 +73,7 @@ export function useAct(): (name: string, target: Target) => void {
         (name, target) => {
             const bulk = 'selection' in target;
             const operation = operationOf(name, target.kind);
-            if (!bulk && !isDangerous(name) && !operation?.asks) {
+            if (!bulk && !asksFirst(name) && !operation?.asks) {
                 run(name, target, {}, crypto.randomUUID()).then(accepted, (error: unknown) =>
                     report(error, name),
                 );

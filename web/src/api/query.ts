@@ -35,8 +35,14 @@ export function useMe(): Me | undefined {
 
 /** May the signed-in person do this? An empty permission needs none. */
 export function useCan(permission: string | undefined): boolean {
-    const me = useMe();
-    return !permission || permission === 'public' || !!me?.permissions.includes(permission);
+    return may(useMe(), permission);
+}
+
+export function may(me: Me | undefined, permission: string | undefined): boolean {
+    if (!permission || permission === 'public') return true;
+    // Events and the like are read by who may read anything.
+    if (permission === 'read') return !!me?.permissions.some((p) => p.endsWith('.read'));
+    return !!me?.permissions.includes(permission);
 }
 
 export const setupQuery = queryOptions({

@@ -27,6 +27,12 @@ export function kindText(kind: string, count = 1): string {
     return has(`kind.${kind}_other`) ? i18next.t(`kind.${kind}`, { count }) : kind.replaceAll('_', ' ');
 }
 
+/** For headings. */
+export function kindTitle(kind: string, count = 2): string {
+    const text = kindText(kind, count);
+    return text.charAt(0).toLocaleUpperCase(i18next.language || 'en') + text.slice(1);
+}
+
 export function operationText(name: string, title?: string | null): string {
     const key = `op.${name.replaceAll('.', '_')}`;
     return has(key) ? i18next.t(key) : (title ?? name);

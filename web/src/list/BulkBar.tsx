@@ -4,7 +4,7 @@ import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import { operations } from '../api/model';
-import { useMe } from '../api/query';
+import { may, useMe } from '../api/query';
 import { bulkOperations } from '../actions/registry';
 import { MenuButton } from '../actions/ActionMenu';
 import { useAct } from '../actions/useAct';
@@ -26,12 +26,7 @@ export function BulkBar(p: {
     const act = useAct();
     const { kind } = p.list;
     const actions = useMemo(
-        () =>
-            bulkOperations(
-                kind,
-                operations(),
-                (permission) => !permission || !!me?.permissions.includes(permission),
-            ),
+        () => bulkOperations(kind, operations(), (permission) => may(me, permission)),
         [kind, me],
     );
     const n = sizeOf(p.selection);

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import { fieldOf } from '../api/model';
 import { isApiError } from '../api/problem';
 import type { Item } from '../api/types';
 import { allColumns } from '../grid/columns';
@@ -56,11 +57,11 @@ export function ListView({
         [narrow, list.narrow, url.layout],
     );
     const fields = useMemo(() => {
-        const wanted = new Set(['name', 'version', 'presence', 'stale']);
+        const wanted = new Set(['name', 'version', 'presence', 'stale'].filter((f) => fieldOf(list.kind, f)));
         for (const id of layout.columns)
             for (const field of columns.find((c) => c.id === id)?.fields ?? [id]) wanted.add(field);
         return [...wanted].join(',');
-    }, [layout.columns, columns]);
+    }, [layout.columns, columns, list.kind]);
     const filter = list.scope
         ? [list.scope, url.filter && `(${url.filter})`].filter(Boolean).join(' ')
         : url.filter;

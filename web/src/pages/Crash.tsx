@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fault of the page itself: what it was, and a way on.
-import { Button } from '@patternfly/react-core';
 import { useRouteError } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { CopyButton, Empty } from '../states/states';
@@ -19,9 +18,13 @@ export function Crash() {
                 </>
             }
             action={
-                <Button variant="primary" onClick={() => window.location.reload()}>
+                <button
+                    type="button"
+                    className="pv-button pv-button--primary"
+                    onClick={() => window.location.reload()}
+                >
                     {t('state.reload')}
-                </Button>
+                </button>
             }
             more={<CopyButton text={text} label={t('action.copy_details')} />}
         />

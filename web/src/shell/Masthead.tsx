@@ -82,7 +82,13 @@ export function Masthead(p: {
                 </svg>
                 <span>Polyvisor</span>
             </Link>
-            <button type="button" className="pv-search" onClick={p.onPalette} aria-haspopup="dialog">
+            <button
+                type="button"
+                className="pv-search"
+
+                onClick={p.onPalette}
+                aria-haspopup="dialog"
+            >
                 <svg viewBox="0 0 16 16" aria-hidden="true">
                     <circle cx="7" cy="7" r="4.5" />
                     <path d="m10.5 10.5 3.5 3.5" />

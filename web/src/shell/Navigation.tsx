@@ -2,10 +2,10 @@
 import { lazy, Suspense } from 'react';
 import { NavLink } from 'react-router';
 import { useTranslation } from 'react-i18next';
-import { useMe } from '../api/query';
+import { may, useMe } from '../api/query';
 import { look } from '../lib/look';
 import { useLook } from '../lib/hooks';
-import { GROUPS } from './sections';
+import { GROUPS, permissionOf } from './sections';
 import { SkeletonLines } from '../states/states';
 
 const Tree = lazy(() => import('./Tree'));
@@ -14,7 +14,6 @@ export function Navigation() {
     const { t } = useTranslation();
     const me = useMe();
     const { navigationMode = 'sections' } = useLook();
-    const may = (permission?: string) => !permission || !!me?.permissions.includes(permission);
     return (
         <nav className="pv-nav" aria-label={t('shell.navigation')}>
             <div className="pv-nav__modes" role="group" aria-label={t('shell.navigation_mode')}>
@@ -35,7 +34,7 @@ export function Navigation() {
                 </Suspense>
             ) : (
                 GROUPS.map((group) => {
-                    const sections = group.sections.filter((s) => may(s.permission));
+                    const sections = group.sections.filter((s) => may(me, permissionOf(s)));
                     if (!sections.length) return null;
                     return (
                         <div key={group.title} className="pv-nav__group">

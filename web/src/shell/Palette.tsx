@@ -6,14 +6,14 @@ import { useQuery } from '@tanstack/react-query';
 import { useLocation, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
-import { actionsQuery, useMe } from '../api/query';
+import { actionsQuery, may, useMe } from '../api/query';
 import { actionsOf } from '../actions/registry';
 import { useAct } from '../actions/useAct';
 import { kindText } from '../i18n/words';
 import { useDebounced } from '../lib/hooks';
 import { kindOfId, linkTo, placeOf } from '../lib/links';
 import { useViews, viewAddress } from '../list/savedViews';
-import { SECTIONS } from './sections';
+import { permissionOf, SECTIONS } from './sections';
 import { Kbd } from '../lib/cells';
 
 interface Hit {
@@ -96,7 +96,7 @@ export default function Palette({ onClose, onHelp }: { onClose: () => void; onHe
                 });
             }
         for (const s of SECTIONS)
-            if (fits(t(s.title)) && (!s.permission || me?.permissions.includes(s.permission)))
+            if (fits(t(s.title)) && may(me, permissionOf(s)))
                 found.push({
                     id: s.path,
                     group: 'sections',

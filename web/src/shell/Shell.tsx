@@ -56,7 +56,7 @@ export function Shell() {
             void navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, {
                 replace: true,
             });
-    }, [error, me, navigate, location]);
+    }, [error, me, over, navigate, location]);
 
     const toggleTray = useCallback(() => setTray((o) => !o), []);
     useShortcuts({ palette: () => setPalette(true), help: () => setHelp(true), tray: toggleTray });

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The navigation: what there is, who may see it, and the key after g.
+import { kindOf } from '../api/model';
+
 export interface Section {
     path: string;
     /** Key of its name. */
     title: string;
+    /** Shown to who may read this kind. */
+    kind?: string;
     permission?: string;
     key?: string;
     icon: string;
@@ -32,42 +36,42 @@ export const GROUPS: Group[] = [
             {
                 path: '/vms',
                 title: 'nav.vms',
-                permission: 'vm.read',
+                kind: 'vm',
                 key: 'v',
                 icon: 'M2 3h12v8H2zM6 14h4M8 11v3',
             },
             {
                 path: '/hosts',
                 title: 'nav.hosts',
-                permission: 'host.read',
+                kind: 'host',
                 key: 'h',
                 icon: 'M2.5 2.5h11v4.5h-11zM2.5 9h11v4.5h-11zM5 4.8h.1M5 11.3h.1',
             },
             {
                 path: '/clusters',
                 title: 'nav.clusters',
-                permission: 'host.read',
+                kind: 'cluster',
                 key: 'l',
                 icon: 'M2 2h5v5H2zM9 2h5v5H9zM2 9h5v5H2zM9 9h5v5H9z',
             },
             {
                 path: '/networks',
                 title: 'nav.networks',
-                permission: 'network.read',
+                kind: 'network',
                 key: 'n',
                 icon: 'M6 2h4v3H6zM2 11h4v3H2zM10 11h4v3h-4zM8 5v3M4 11V8h8v3',
             },
             {
                 path: '/storage/datastores',
                 title: 'nav.datastores',
-                permission: 'datastore.read',
+                kind: 'datastore',
                 key: 'd',
                 icon: 'M2.5 4c0-1 2.5-1.8 5.5-1.8s5.5.8 5.5 1.8v8c0 1-2.5 1.8-5.5 1.8S2.5 13 2.5 12zM2.5 4c0 1 2.5 1.8 5.5 1.8s5.5-.8 5.5-1.8M2.5 8c0 1 2.5 1.8 5.5 1.8s5.5-.8 5.5-1.8',
             },
             {
                 path: '/providers',
                 title: 'nav.providers',
-                permission: 'provider.read',
+                kind: 'provider',
                 key: 'p',
                 icon: 'M5 2v4M11 2v4M3.5 6h9v2.5a4.5 4.5 0 0 1-9 0zM8 13v2',
             },
@@ -79,28 +83,28 @@ export const GROUPS: Group[] = [
             {
                 path: '/tasks',
                 title: 'nav.tasks',
-                permission: 'task.read',
+                kind: 'task',
                 key: 't',
                 icon: 'M6 3.5h8M6 8h8M6 12.5h8M2 3.5l1 1 1.5-2M2 8l1 1 1.5-2M2 12.5l1 1 1.5-2',
             },
             {
                 path: '/events',
                 title: 'nav.events',
-                permission: 'event.read',
+                kind: 'event',
                 key: 'e',
                 icon: 'M1.5 8h3l2-5 3 10 2-5h3',
             },
             {
                 path: '/alerts',
                 title: 'nav.alerts',
-                permission: 'event.read',
+                kind: 'event',
                 key: 'a',
                 icon: 'M8 2a4 4 0 0 1 4 4v3l1.5 2.5h-11L4 9V6a4 4 0 0 1 4-4zM6.5 13.5a1.5 1.5 0 0 0 3 0',
             },
             {
                 path: '/audit',
                 title: 'nav.audit',
-                permission: 'audit.read',
+                kind: 'audit',
                 key: 'u',
                 icon: 'M4 1.5h6l3 3v10H4zM6 7h5M6 9.5h5M6 12h3',
             },
@@ -127,3 +131,7 @@ export const GROUPS: Group[] = [
 ];
 
 export const SECTIONS: Section[] = GROUPS.flatMap((g) => g.sections);
+
+export function permissionOf(section: Section): string | undefined {
+    return section.permission ?? (section.kind ? kindOf(section.kind).permission : undefined);
+}

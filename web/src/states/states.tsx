@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The states every page must have (web-ui.md 4.2), once.
 import { useState, type ReactNode } from 'react';
-import {
-    Button,
-    EmptyState,
-    EmptyStateActions,
-    EmptyStateBody,
-    EmptyStateFooter,
-} from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { ApiError, isApiError } from '../api/problem';
 import { useLiveState } from '../live/live';
@@ -65,17 +58,24 @@ export function SkeletonLines({ lines = 6 }: { lines?: number }) {
 }
 
 /** Nothing there yet: what this is for, and the one thing to do. */
-export function Empty(p: { title: string; body?: ReactNode; action?: ReactNode; more?: ReactNode }) {
+export function Empty(p: {
+    title: string;
+    body?: ReactNode;
+    action?: ReactNode;
+    more?: ReactNode;
+    bad?: boolean;
+}) {
     return (
-        <EmptyState titleText={p.title} headingLevel="h2" variant="sm" className="pv-empty">
-            {p.body && <EmptyStateBody>{p.body}</EmptyStateBody>}
+        <div className={`pv-empty${p.bad ? ' pv-empty--bad' : ''}`}>
+            <h2 className="pv-h2">{p.title}</h2>
+            {p.body && <div className="pv-empty__body">{p.body}</div>}
             {(p.action || p.more) && (
-                <EmptyStateFooter>
-                    {p.action && <EmptyStateActions>{p.action}</EmptyStateActions>}
-                    {p.more && <EmptyStateActions>{p.more}</EmptyStateActions>}
-                </EmptyStateFooter>
+                <div className="pv-empty__actions">
+                    {p.action}
+                    {p.more}
+                </div>
             )}
-        </EmptyState>
+        </div>
     );
 }
 
@@ -86,9 +86,9 @@ export function NoMatch({ filter, onClear }: { filter: string; onClear: () => vo
             title={t('state.no_match')}
             body={<code className="pv-code">{filter}</code>}
             action={
-                <Button variant="link" onClick={onClear}>
+                <button type="button" className="pv-button pv-button--link" onClick={onClear}>
                     {t('filter.clear')}
-                </Button>
+                </button>
             }
         />
     );
@@ -118,9 +118,9 @@ export function CopyButton({ text, label }: { text: string; label?: string }) {
         });
     };
     return (
-        <Button variant="link" isInline onClick={copy}>
+        <button type="button" className="pv-button pv-button--link pv-button--small" onClick={copy}>
             {done ? t('action.copied') : (label ?? t('action.copy'))}
-        </Button>
+        </button>
     );
 }
 
@@ -136,31 +136,33 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => vo
           ? problemText(problem.code, problem.title)
           : t('state.error_title');
     return (
-        <EmptyState titleText={title} headingLevel="h2" variant="sm" status="danger" className="pv-empty">
-            <EmptyStateBody>
-                <p>{known?.offline ? t('state.offline_body') : (problem?.detail ?? String(error))}</p>
-                {problem?.remedy && <p>{problem.remedy}</p>}
-                {problem && problem.status > 0 && (
-                    <p className="pv-subtle">
-                        {t('state.error_ids', {
-                            status: problem.status,
-                            code: problem.code,
-                            request: problem.request_id ?? '–',
-                        })}
-                    </p>
-                )}
-            </EmptyStateBody>
-            <EmptyStateFooter>
-                <EmptyStateActions>
-                    {onRetry && (
-                        <Button variant="secondary" onClick={onRetry}>
-                            {t('action.retry')}
-                        </Button>
+        <Empty
+            bad
+            title={title}
+            body={
+                <>
+                    <p>{known?.offline ? t('state.offline_body') : (problem?.detail ?? String(error))}</p>
+                    {problem?.remedy && <p>{problem.remedy}</p>}
+                    {problem && problem.status > 0 && (
+                        <p className="pv-subtle">
+                            {t('state.error_ids', {
+                                status: problem.status,
+                                code: problem.code,
+                                request: problem.request_id ?? '–',
+                            })}
+                        </p>
                     )}
-                    {known && <CopyButton text={details(known)} label={t('action.copy_details')} />}
-                </EmptyStateActions>
-            </EmptyStateFooter>
-        </EmptyState>
+                </>
+            }
+            action={
+                onRetry && (
+                    <button type="button" className="pv-button" onClick={onRetry}>
+                        {t('action.retry')}
+                    </button>
+                )
+            }
+            more={known && <CopyButton text={details(known)} label={t('action.copy_details')} />}
+        />
     );
 }
 
@@ -191,9 +193,13 @@ export function FailureLine({
             links={
                 <>
                     {onRetry && (
-                        <Button variant="link" isInline onClick={onRetry}>
+                        <button
+                            type="button"
+                            className="pv-button pv-button--link pv-button--small"
+                            onClick={onRetry}
+                        >
                             {t('action.retry')}
-                        </Button>
+                        </button>
                     )}
                     {known && <CopyButton text={details(known)} label={t('action.copy_details')} />}
                 </>
@@ -212,16 +218,19 @@ export function Denied({ error, permission }: { error?: ApiError; permission?: s
     const { t } = useTranslation();
     const needed = permission ?? /\b([a-z]+\.[a-z_.]+)\b/.exec(error?.problem.detail ?? '')?.[1];
     return (
-        <EmptyState titleText={t('state.denied_title')} headingLevel="h2" variant="sm" className="pv-empty">
-            <EmptyStateBody>
-                <p>
-                    {needed
-                        ? t('state.denied_body', { permission: permissionText(needed), name: needed })
-                        : (error?.problem.detail ?? t('state.denied_any'))}
-                </p>
-                <p className="pv-subtle">{t('state.denied_who')}</p>
-            </EmptyStateBody>
-        </EmptyState>
+        <Empty
+            title={t('state.denied_title')}
+            body={
+                <>
+                    <p>
+                        {needed
+                            ? t('state.denied_body', { permission: permissionText(needed), name: needed })
+                            : (error?.problem.detail ?? t('state.denied_any'))}
+                    </p>
+                    <p className="pv-subtle">{t('state.denied_who')}</p>
+                </>
+            }
+        />
     );
 }
 
@@ -261,9 +270,13 @@ export function PartialLine({
             title={t('state.partial', { total })}
             links={
                 onRetry && (
-                    <Button variant="link" isInline onClick={onRetry}>
+                    <button
+                        type="button"
+                        className="pv-button pv-button--link pv-button--small"
+                        onClick={onRetry}
+                    >
                         {t('action.retry')}
-                    </Button>
+                    </button>
                 )
             }
         >
@@ -286,9 +299,13 @@ export function OfflineBanner() {
     return (
         <div className="pv-banner pv-banner--warning" role="status">
             <span>{t('state.stream_lost', { ago: ago(live.since, now) })}</span>
-            <Button variant="link" isInline onClick={() => live.retry()}>
+            <button
+                type="button"
+                className="pv-button pv-button--link pv-button--small"
+                onClick={() => live.retry()}
+            >
                 {t('action.retry')}
-            </Button>
+            </button>
         </div>
     );
 }

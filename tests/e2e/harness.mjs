@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts a server with a simulated estate and a browser, and fails what must never happen on any page: an error on the console, a
+// refused script or style, a request to another origin, an axe violation.
+//
+//   POLYVISOR_BIN   folder of polyvisord (build/release/bin, else build/dev/bin)
+//   CHROMIUM        the browser (/usr/bin/chromium)
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const top = fileURLToPath(new URL('../../', import.meta.url));
+export const PASSWORD = 'correct-horse-battery-9';
+const PATIENCE = 30_000;
+const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+function programs() {
+    const places = process.env.POLYVISOR_BIN ? [process.env.POLYVISOR_BIN] : ['build/release/bin', 'build/dev/bin'].map((p) => join(top, p));
+    const found = places.find((p) => existsSync(join(p, 'polyvisord')));
+    assert.ok(found, `no polyvisord in ${places.join(' or ')}: build it, or name its folder in POLYVISOR_BIN`);
+    return found;
+}
+
+/** A server of its own, with its data in a folder that goes away. */
+export class Server {
+    static async start({ demo = true, admin = true, settings = {} } = {}) {
+        const server = new Server();
+        server.folder = mkdtempSync(join(tmpdir(), 'polyvisor-e2e-'));
+        const args = ['--data', join(server.folder, 'data'), '--listen', '127.0.0.1:0', '--set', `web=${join(top, 'web/dist')}`, '--set', 'rate_per_s=0'];
+        if (demo) args.push('--demo');
+        for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
+        const env = { ...process.env };
+        if (admin) {
+            writeFileSync(join(server.folder, 'password'), PASSWORD);
+            env.POLYVISOR_ADMIN_PASSWORD_FILE = join(server.folder, 'password');
+        }
+        server.process = spawn(join(programs(), 'polyvisord'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+        server.log = '';
+        server.process.stderr.on('data', (piece) => (server.log += piece));
+        await new Promise((resolve, reject) => {
+            let text = '';
+            const timer = setTimeout(() => reject(new Error(`polyvisord did not get ready: ${server.log}`)), PATIENCE);
+            server.process.stdout.on('data', (piece) => {
+                text += piece;
+                server.url = /^ready (\S+)$/m.exec(text)?.[1];
+                server.setupCode = /^setup-code (\S+)$/m.exec(text)?.[1];
+                if (/^certificate-sha256 /m.test(text) || (server.url?.startsWith('http:') && (admin || server.setupCode))) {
+                    clearTimeout(timer);
+                    resolve();
+                }
+            });
+            server.process.once('exit', (code) => reject(new Error(`polyvisord ended with ${code}: ${server.log}`)));
+        });
+        return server;
+    }
+
+    async stop() {
+        const ended = new Promise((resolve) => this.process.once('exit', resolve));
+        this.process.kill('SIGTERM');
+        const timer = setTimeout(() => this.process.kill('SIGKILL'), 10_000);
+        await ended;
+        clearTimeout(timer);
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+}
+
+export class Browser {
+    static async start() {
+        const browser = new Browser();
+        browser.chromium = await chromium.launch({
+            executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+            args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--force-color-profile=srgb', '--ignore-certificate-errors'],
+        });
+        return browser;
+    }
+
+    /** A window with nothing stored; `look` is what the person chose before. */
+    async open(server, { width = 1600, height = 1000, look = {}, user = 'admin', password = PASSWORD, signIn = true, reducedMotion = 'reduce' } = {}) {
+        const context = await this.chromium.newContext({
+            viewport: { width, height },
+            ignoreHTTPSErrors: true,
+            reducedMotion,
+            locale: 'en-GB',
+            timezoneId: 'Europe/Berlin',
+            acceptDownloads: true,
+            permissions: ['clipboard-read', 'clipboard-write'],
+        });
+        await context.addInitScript((text) => {
+            if (!localStorage.getItem('polyvisor.look')) localStorage.setItem('polyvisor.look', text);
+        }, JSON.stringify({ language: 'en', ...look }));
+        const page = await context.newPage();
+        page.setDefaultTimeout(PATIENCE);
+        const view = new View(page, context, server);
+        if (signIn) await view.signIn(user, password);
+        return view;
+    }
+
+    async stop() {
+        await this.chromium.close();
+    }
+}
+
+/** One window, and everything that went wrong in it. */
+export class View {
+    constructor(page, context, server) {
+        this.page = page;
+        this.context = context;
+        this.server = server;
+        this.faults = [];
+        /** Problems that a test provokes: their requests may fail. */
+        this.expected = [];
+        page.on('console', (message) => {
+            if (message.type() !== 'error' && message.type() !== 'warning') return;
+            const text = `${message.text()} ${message.location().url ?? ''}`;
+            if (!this.expected.some((e) => e.test(text))) this.faults.push(`console ${message.type()}: ${text}`);
+        });
+        page.on('pageerror', (error) => this.faults.push(`page: ${error.stack ?? error}`));
+        page.on('request', (request) => {
+            const url = request.url();
+            if (!url.startsWith(server.url) && !/^(data|blob|about):/.test(url)) this.faults.push(`foreign request: ${url}`);
+        });
+    }
+
+    /** Signs in by the API, as fast as can be; a test of its own covers the form. */
+    async signIn(user, password) {
+        const answer = await this.context.request.post(`${this.server.url}/api/v1/auth/login`, {
+            data: { username: user, password },
+            ignoreHTTPSErrors: true,
+        });
+        assert.equal(answer.status(), 200, await answer.text());
+        this.csrf = (await answer.json()).csrf_token;
+    }
+
+    async api(method, path, body) {
+        const answer = await this.context.request.fetch(`${this.server.url}/api/v1${path}`, {
+            method,
+            data: body,
+            headers: { 'X-CSRF-Token': this.csrf ?? '', 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' },
+            ignoreHTTPSErrors: true,
+        });
+        const text = await answer.text();
+        assert.ok(answer.ok(), `${method} ${path}: ${answer.status()} ${text}`);
+        return text ? JSON.parse(text) : null;
+    }
+
+    async go(path, ready) {
+        await this.page.goto(this.server.url + path);
+        if (ready) await this.page.locator(ready).first().waitFor();
+    }
+
+    /** Until nothing is on its way and nothing moves. */
+    async settle() {
+        await this.page.waitForFunction(() => !document.querySelector('[aria-busy="true"], .pv-skeleton'), undefined, { timeout: PATIENCE });
+        await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    }
+
+    async screenshot(name) {
+        const folder = join(top, 'build/screenshots');
+        mkdirSync(folder, { recursive: true });
+        await this.page.screenshot({ path: join(folder, `${name}.png`) });
+    }
+
+    /** No violation of WCAG 2.2 A and AA on what is shown now. */
+    async axe(what) {
+        await this.page.evaluate(axeSource);
+        const found = await this.page.evaluate(
+            async (tags) =>
+                (await window.axe.run(document, { runOnly: { type: 'tag', values: tags } })).violations.map((v) => ({
+                    id: v.id,
+                    help: v.help,
+                    nodes: v.nodes.slice(0, 5).map((n) => `${n.target.join(' ')}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`),
+                })),
+            AXE_TAGS,
+        );
+        assert.deepEqual(found, [], `axe on ${what}`);
+    }
+
+    /** The page does not scroll sideways. */
+    async fits(what) {
+        const [wide, view] = await this.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+        assert.ok(wide <= view, `${what} is ${wide} px wide in a window of ${view}`);
+    }
+
+    async close() {
+        await this.context.close();
+        assert.deepEqual(this.faults, []);
+    }
+}

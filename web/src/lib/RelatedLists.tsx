@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tabs that every object has: its events and its tasks.
+import { column } from '../grid/columns';
+import { valueAt } from '../api/model';
+import { ListView } from '../list/ListPage';
+import type { ListDeclaration } from '../list/types';
+import { pathOf } from '../api/model';
+import type { Item } from '../api/types';
+import { useMemo } from 'react';
+import { TaskProgress } from '../shell/TaskTray';
+import type { Task } from '../api/types';
+import { operationText } from '../i18n/words';
+import type { TabProps } from './ObjectPage';
+import { dateTime } from '../i18n/format';
+
+export const eventColumns = [
+    column('event', 'time', {
+        width: 190,
+        cell: (item: Item) => dateTime(String(valueAt(item, 'time') ?? '')),
+    }),
+    column('event', 'severity', { width: 100 }),
+    column('event', 'type', { width: 170 }),
+    column('event', 'message', { width: 420 }),
+    column('event', 'actor.name', { width: 140 }),
+];
+
+export const taskColumns = [
+    column('task', 'action', { width: 190, cell: (item: Item) => operationText(String(item.action ?? '')) }),
+    {
+        id: 'state',
+        path: 'state',
+        label: column('task', 'state').label,
+        width: 300,
+        sort: true,
+        fields: ['state', 'progress', 'step', 'bytes', 'started_at', 'created_at', 'wait_reason', 'action'],
+        cell: (item: Item) => <TaskProgress task={item as Task} />,
+    },
+    column('task', 'created_at', {
+        width: 190,
+        cell: (item: Item) => dateTime(String(item.created_at ?? '')),
+    }),
+    column('task', 'actor.name', { width: 140 }),
+];
+
+export function EventsTab({ item }: TabProps) {
+    const list = useMemo<ListDeclaration>(
+        () => ({
+            kind: 'event',
+            path: `${pathOf(item.kind)}/${item.id}/events`,
+            name: 'object-events',
+            title: 'nav.events',
+            empty: 'object.no_events',
+            columns: eventColumns,
+            shown: ['time', 'severity', 'type', 'message', 'actor.name'],
+            narrow: ['time', 'message'],
+            sort: '-time',
+            plain: true,
+            linkOf: (e) => `/events/${e.id}`,
+        }),
+        [item.kind, item.id],
+    );
+    return (
+        <div className="pv-inlist">
+            <ListView list={list} prefix="e-" />
+        </div>
+    );
+}
+
+export function TasksTab({ item }: TabProps) {
+    const list = useMemo<ListDeclaration>(
+        () => ({
+            kind: 'task',
+            path: `${pathOf(item.kind)}/${item.id}/tasks`,
+            name: 'object-tasks',
+            title: 'nav.tasks',
+            empty: 'object.no_tasks',
+            columns: taskColumns,
+            shown: ['action', 'state', 'created_at', 'actor.name'],
+            narrow: ['action', 'state'],
+            sort: '-created_at',
+            plain: true,
+        }),
+        [item.kind, item.id],
+    );
+    return (
+        <div className="pv-inlist">
+            <ListView list={list} prefix="t-" />
+        </div>
+    );
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// What changed, when, by whom: the events of the machine with their changes. Two moments can be compared.
+import { useMemo } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import { useSearchParams } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { listQuery } from '../../api/query';
+import { fieldOf } from '../../api/model';
+import type { ChangedField, Item, LiveEvent } from '../../api/types';
+import { plain } from '../../grid/columns';
+import { dateTime } from '../../i18n/format';
+import { fieldLabel } from '../../i18n/words';
+import { RefLink } from '../../lib/cells';
+import type { TabProps } from '../../lib/ObjectPage';
+import { Empty, Failure, SkeletonLines } from '../../states/states';
+
+/** What differs between the state before one event and the state after another: the first `from` and the last `to` of a field. */
+export function differences(events: LiveEvent[]): ChangedField[] {
+    const found = new Map<string, ChangedField>();
+    for (const e of events)
+        for (const c of e.changes ?? []) {
+            const key = `${c.id ?? ''}.${c.field}`;
+            const old = found.get(key);
+            found.set(key, old ? { ...old, to: c.to } : { ...c });
+        }
+    return [...found.values()].filter((c) => JSON.stringify(c.from) !== JSON.stringify(c.to));
+}
+
+function Value({ change, value }: { change: ChangedField; value: unknown }) {
+    const [kind, path] = change.id
+        ? [
+              change.field.slice(0, change.field.indexOf('.') - 1),
+              change.field.slice(change.field.indexOf('.') + 1),
+          ]
+        : ['vm', change.field];
+    if (value === null || value === undefined || (Array.isArray(value) && !value.length))
+        return <span className="pv-subtle">–</span>;
+    if (typeof value === 'object' && !Array.isArray(value) && 'name' in value)
+        return <>{String((value as { name: unknown }).name)}</>;
+    return <>{plain(value, fieldOf(kind, path), kind, path)}</>;
+}
+
+function Changes({ changes }: { changes: ChangedField[] }) {
+    return (
+        <dl className="pv-changes">
+            {changes.map((c, i) => (
+                <div key={`${c.id ?? ''}${c.field}${i}`}>
+                    <dt title={c.field}>{fieldLabel('vm', c.field)}</dt>
+                    <dd>
+                        <del>
+                            <Value change={c} value={c.from} />
+                        </del>
+                        <span aria-hidden="true"> → </span>
+                        <ins>
+                            <Value change={c} value={c.to} />
+                        </ins>
+                    </dd>
+                </div>
+            ))}
+        </dl>
+    );
+}
+
+export default function History({ item }: TabProps) {
+    const { t } = useTranslation();
+    const [params, setParams] = useSearchParams();
+    const { data, error, refetch } = useQuery(
+        listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, { sort: '-seq', limit: 500, view: 'full' }),
+    );
+    const events = useMemo(
+        () =>
+            (data?.items ?? []).filter(
+                (e) => (e.changes?.length ?? 0) > 0 || /\.(created|moved|rebound|missing|gone)$/.test(e.type),
+            ),
+        [data],
+    );
+    const from = Number(params.get('from')) || null;
+    const to = Number(params.get('to')) || null;
+    const pick = (name: 'from' | 'to', seq: number) =>
+        setParams(
+            (old) => {
+                const next = new URLSearchParams(old);
+                next.set(name, String(seq));
+                return next;
+            },
+            { replace: true },
+        );
+    if (error) return <Failure error={error} onRetry={() => void refetch()} />;
+    if (!data) return <SkeletonLines lines={8} />;
+    if (!events.length) return <Empty title={t('vm.no_history.title')} body={t('vm.no_history.body')} />;
+    const between =
+        from !== null && to !== null
+            ? differences(
+                  events.filter((e) => e.seq >= Math.min(from, to) && e.seq <= Math.max(from, to)).reverse(),
+              )
+            : null;
+    return (
+        <div className="pv-stack">
+            {between && (
+                <section className="pv-card" aria-live="polite">
+                    <h2 className="pv-card__title">{t('vm.diff')}</h2>
+                    {between.length ? (
+                        <Changes changes={between} />
+                    ) : (
+                        <p className="pv-subtle pv-pad">{t('vm.no_diff')}</p>
+                    )}
+                </section>
+            )}
+            <section className="pv-card">
+                <div className="pv-scroll" role="region" aria-label={t('vm.tab.history')} tabIndex={0}>
+                    <table className="pv-table">
+                        <thead>
+                            <tr>
+                                <th scope="col">{t('vm.from')}</th>
+                                <th scope="col">{t('vm.to')}</th>
+                                <th scope="col">{t('field.any.time')}</th>
+                                <th scope="col">{t('vm.change')}</th>
+                                <th scope="col">{t('tray.who')}</th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            {events.map((e) => (
+                                <tr key={e.id}>
+                                    {(['from', 'to'] as const).map((name) => (
+                                        <td key={name}>
+                                            <input
+                                                type="radio"
+                                                name={name}
+                                                aria-label={`${t(`vm.${name}`)}: ${dateTime(e.time)}`}
+                                                checked={(name === 'from' ? from : to) === e.seq}
+                                                onChange={() => pick(name, e.seq)}
+                                            />
+                                        </td>
+                                    ))}
+                                    <td>
+                                        <time dateTime={e.time}>{dateTime(e.time)}</time>
+                                    </td>
+                                    <td>{e.changes?.length ? <Changes changes={e.changes} /> : e.message}</td>
+                                    <td>
+                                        {e.actor?.name ??
+                                            (e.actor?.type === 'external' ? t('vm.outside') : '')}{' '}
+                                        {e.task && (
+                                            <RefLink
+                                                value={{ id: e.task.id, name: t('task.open') }}
+                                                kind="task"
+                                            />
+                                        )}
+                                    </td>
+                                </tr>
+                            ))}
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+        </div>
+    );
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our own notes and tags of an object.
+import { lazy, Suspense, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useCan } from '../../api/query';
+import type { Item } from '../../api/types';
+import { TagList } from '../../lib/cells';
+import { SkeletonLines } from '../../states/states';
+
+const NotesForm = lazy(() => import('./NotesForm'));
+
+export function Notes({ item }: { item: Item }) {
+    const { t } = useTranslation();
+    const may = useCan('tag.write');
+    const [editing, setEditing] = useState<Item | null>(null);
+    const tags = (item.tags as string[] | null) ?? [];
+    const notes = (item.notes as string | null) ?? '';
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">
+                {t('vm.notes')}
+                {!editing && (
+                    <button
+                        type="button"
+                        className="pv-button pv-button--link pv-card__more"
+                        aria-disabled={!may}
+                        title={may ? undefined : t('state.needs', { permission: 'tag.write' })}
+                        onClick={() => may && setEditing(item)}
+                    >
+                        {t('action.edit')}
+                    </button>
+                )}
+            </h2>
+            {editing ? (
+                <Suspense fallback={<SkeletonLines lines={4} />}>
+                    <NotesForm base={editing} onClose={() => setEditing(null)} />
+                </Suspense>
+            ) : (
+                <div className="pv-pad">
+                    <TagList tags={tags} />
+                    {notes && <p className="pv-prewrap">{notes}</p>}
+                    {!tags.length && !notes && <span className="pv-subtle">{t('vm.no_notes')}</span>}
+                </div>
+            )}
+        </section>
+    );
+}
