@@ -156,8 +156,9 @@ static int host_cancelled(void *ctx, uint64_t call)
 {
     const struct session *s = ctx;
 
-    (void)call;     /* a thread of the host's works for one call only */
-    return to_stop(s);
+    if (call == 0)
+        return atomic_load(&s->stopping);
+    return to_stop(s);  /* a thread of the host's works for one call only */
 }
 
 static int host_secret(void *ctx, const char *name, char *buf, size_t cap)

@@ -128,7 +128,8 @@ struct pv_host {
      * yes|no|limited, reason, needs[]}], sync {mode: push|poll, interval_s, requests_last_full}. */
     int (*provider)(void *ctx, const char *json);
     int (*progress)(void *ctx, uint64_t call, const struct pv_progress *progress);
-    /* Nonzero: this call is to end soon with PV_ECANCELED. */
+    /* Nonzero: this call is to end soon with PV_ECANCELED. Asked about call 0: the session is being closed, and what is
+     * under way will be followed by a later one; it is not to be undone. */
     int (*cancelled)(void *ctx, uint64_t call);
     int64_t (*stream_read)(void *ctx, uint64_t stream, void *buf, size_t cap);
     int64_t (*stream_write)(void *ctx, uint64_t stream, const void *buf, size_t len);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of the host: is it there, away with it. */
+#include <string.h>
+
+#include <polyvisor/buf.h>
+#include <polyvisor/str.h>
+
+#include "drivers/wmi/op.h"
+
+static const struct cim_ref *file_ref(struct op *o, const char *path)
+{
+    struct cim_ref *r = cim_ref_new(o->a, CIM(CIM_DataFile));
+
+    cim_ref_add(r, P(CIM_DataFile, Name), path);
+    return r;
+}
+
+int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *err)
+{
+    struct cim_instance *found = NULL;
+    int rc = wsman_get(o->w->client, &o->c, file_ref(o, path), o->a, &found, err);
+
+    if (rc && rc != PV_ENOENT)
+        return rc;
+    *there = rc == PV_OK;
+    return PV_OK;
+}
+
+/* The method's own codes. */
+static int file_refused(struct op *o, const char *path, uint32_t value, struct pv_err *err)
+{
+    static const struct {
+        uint32_t value;
+        int rc;
+        const char *native, *words;
+    } meanings[] = {
+        { 2, PV_EPERM, "2 AccessDenied", "access is denied" },
+        { 8, PV_EIO, "8 UnknownFailure", "the host reports a failure" },
+        { 9, PV_EINVAL, "9 InvalidObject", "no such file name" },
+        { 15, PV_EBUSY, "15 SharingViolation", "the file is in use" },
+        { 21, PV_EINVAL, "21 InvalidParameter", "a value is not acceptable" },
+    };
+    int rc;
+
+    (void)o;
+    for (size_t i = 0; i < PV_COUNT(meanings); i++) {
+        if (meanings[i].value != value)
+            continue;
+        rc = pv_fail(err, meanings[i].rc, "deleting %s: %s", path, meanings[i].words);
+        pv_err_native(err, meanings[i].native);
+        return rc;
+    }
+    return pv_fail(err, PV_EIO, "deleting %s: the host refused (%u)", path, value);
+}
+
+static bool is_last_look(struct op *o, const char *path)
+{
+    bool there = true;
+
+    return op_file_exists(o, path, &there, NULL) == PV_OK && !there;
+}
+
+int op_file_delete(struct op *o, const char *path, struct pv_err *err)
+{
+    struct cim_instance *in = cim_call(o->a, M(CIM_DataFile, Delete)), *answer = NULL;
+    const struct cim_ref *ref = file_ref(o, path);
+    struct call whole = o->c;
+    uint32_t value = 0;
+    bool there = true;
+    int rc;
+
+    if (!ref || !in)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    if (o->dry_run) {
+        op_plan_call(o, ref, in);
+        return PV_OK;
+    }
+    if (op_is_remote(path))
+        return pv_fail(err, PV_ENOTSUP,
+                       "deleting %s: files on a share are out of the host's reach for WMI", path);
+    rc = op_file_exists(o, path, &there, err);
+    if (rc || !there)
+        return rc;
+    whole.must_finish = true;
+    rc = wsman_invoke(o->w->client, &whole, ref, in, o->a, &answer, err);
+    if (rc == PV_ENOENT || ((rc == PV_EUNKNOWN || rc == PV_ETIMEOUT) && is_last_look(o, path)))
+        return PV_OK;
+    if (rc)
+        return rc;
+    if (!cim_return_value(answer, &value) || value == 0) {
+        if (is_last_look(o, path))
+            return PV_OK;
+        return pv_fail(err, PV_EIO, "deleting %s: the host says it is done, but the file is there",
+                       path);
+    }
+    return file_refused(o, path, value, err);
+}
