@@ -258,7 +258,7 @@ def hosted_systems(host):
 
 def affected(host):
     for job in list(host.jobs.values()):
-        for ref in job.affected:
+        for ref in (*job.affected, *job.created):
             element = store.find(host, ref)
             if element is not None:
                 yield element, job.inst()
@@ -354,6 +354,15 @@ Link("Msvm_ElementCapabilities", "ManagedElement", "Capabilities", pool_capabili
 _EXTRA = {"Msvm_SettingsDefineCapabilities": lambda left, right: {
     "ValueRole": {"Default": 0, "Minimum": 3, "Maximum": 3, "Increment": 3}[right.id.rsplit("\\", 1)[1]],
     "ValueRange": {"Default": 0, "Minimum": 1, "Maximum": 2, "Increment": 3}[right.id.rsplit("\\", 1)[1]]}}
+
+
+def effects(element, job_inst):
+    """5 for what the job created, 0 for what it merely touched."""
+    ident = element.ref().ident()
+    return {"ElementEffects": [5 if any(r.ident() == ident for r in job_inst.obj.created) else 0]}
+
+
+_EXTRA["Msvm_AffectedJobElement"] = _EXTRA["Msvm_AffectedStorageJobElement"] = effects
 
 
 def made_of(link, left, right) -> Inst:

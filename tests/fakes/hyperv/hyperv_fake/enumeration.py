@@ -106,16 +106,15 @@ def schema_error(text):
 
 
 def item_xml(host, context, inst) -> str:
-    language = host.language
     if context.columns is not None:
         return (f'<w:XmlFragment xmlns:p="{inst.cls.uri}" xmlns:xsi="{wire.XSI}" xmlns:cim="{wire.CIM}">'
                 f"{properties_xml(inst, 'p', only=context.columns)}</w:XmlFragment>")
     if context.mode == "EnumerateObject":
-        return instance_xml(inst, language, context.view)
+        return instance_xml(inst, None, context.view)
     epr = f'<a:EndpointReference>{epr_inner(inst.ref(), host.behaviour.cim_namespace)}</a:EndpointReference>'
     if context.mode == "EnumerateEPR":
         return epr
-    return f"<w:Item>{instance_xml(inst, language, context.view)}{epr}</w:Item>"
+    return f"<w:Item>{instance_xml(inst, None, context.view)}{epr}</w:Item>"
 
 
 def _items(request, context, count):

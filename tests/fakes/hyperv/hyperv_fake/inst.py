@@ -108,14 +108,17 @@ def _one(prefix, name, kind, value) -> str:
     if kind == "datetime":
         return f"<{prefix}:{name}>{xml_datetime(value)}</{prefix}:{name}>"
     if isinstance(value, Ref):
-        return f"<{prefix}:{name}>{epr_inner(value)}</{prefix}:{name}>"
+        return (f'<{prefix}:{name} xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
+                f'xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd">{epr_inner(value)}</{prefix}:{name}>')
     if isinstance(value, Inst):
         return embedded_xml(prefix, name, value)
     return f"<{prefix}:{name}>{value_text(value)}</{prefix}:{name}>"
 
 
 def prop_xml(prefix, name, kind, array, value) -> str:
-    if value is None or (array and not value):
+    if array and not value:
+        return ""  # Hosts leave empty arrays and NULL ones out; only scalars are nil.
+    if value is None:
         return f'<{prefix}:{name} xsi:nil="true"/>'
     if array:
         return "".join(_one(prefix, name, kind, v) for v in value)
@@ -146,11 +149,12 @@ def properties_xml(inst, prefix="p", cls=None, only=None) -> str:
                     for n, fragment, p in fragments[1]])
 
 
-def instance_xml(inst, language, cls=None) -> str:
+def instance_xml(inst, language=None, cls=None) -> str:
     cls = cls or inst.cls
+    language = f' xml:lang="{language}"' if language else ""
     return (f'<p:{cls.name} xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:p="{cls.uri}" '
-            f'xmlns:cim="http://schemas.dmtf.org/wbem/wscim/1/common" xsi:type="p:{cls.name}_Type" '
-            f'xml:lang="{language}">{properties_xml(inst, "p", cls)}</p:{cls.name}>')
+            f'xmlns:cim="http://schemas.dmtf.org/wbem/wscim/1/common" xsi:type="p:{cls.name}_Type"'
+            f'{language}>{properties_xml(inst, "p", cls)}</p:{cls.name}>')
 
 
 _PATH = re.compile(r"^(?:\\\\(?P<host>[^\\/]+)\\)?(?:(?P<ns>root[\\/][^:]*):)?(?P<cls>[A-Za-z_]\w*)(?P<rest>[.=].*)$", re.S)

@@ -29,7 +29,7 @@ MESSAGES = {
 
 class Job:
     __slots__ = ("host", "id", "kind", "type", "begun", "seconds", "state", "code", "text", "done", "failed", "affected",
-                 "cancellable", "handle", "ended", "owner", "name", "paused_at", "extra", "errors", "percent_cap")
+                 "cancellable", "handle", "ended", "owner", "name", "extra", "errors", "percent_cap", "created")
 
     @property
     def running(self):
@@ -102,14 +102,14 @@ class Jobs:
         job.done = done
         job.failed = failed
         job.affected = list(affected)
+        job.extra = extra or {}
         job.cancellable = cancellable
         job.ended = None
         job.owner = owner
         job.name = name
-        job.extra = extra or {}
         job.percent_cap = 0
         job.handle = None
-        job.paused_at = None
+        job.created = []
         injected = self.estate.faults.job(host, name, kind)
         if host.behaviour.job_seconds is not None:
             seconds = host.behaviour.job_seconds

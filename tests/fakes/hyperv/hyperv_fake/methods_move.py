@@ -135,7 +135,7 @@ def import_definition(call):
         host.note("imported", ident, name=vm.name, source=path, cause=call.cause)
         call.out["ImportedSystem"] = vm.ref()
         if box:
-            box[0].affected.append(vm.ref())
+            box[0].created.append(vm.ref())
 
     result = call.job(51, 0.4, done)
     if result == 4096:
@@ -197,7 +197,7 @@ def import_snapshots(call):
             vm.vssd.over["Parent"] = build.setting_path(call.host, vm.snapshots[vm.applied].vssd)
         call.out["ImportedSnapshots"] = [s.vssd.ref() for s in vm.snapshots.values()]
         if box:
-            box[0].affected += call.out["ImportedSnapshots"]
+            box[0].created += call.out["ImportedSnapshots"]
 
     result = call.job(52, 0.2, done)
     if result == 4096:
@@ -256,7 +256,7 @@ def realize(call):
         host.estate.appeared(vm)
         call.out["ResultingSystem"] = vm.ref()
         if box:
-            box[0].affected.append(vm.ref())
+            box[0].created.append(vm.ref())
 
     result = call.job(54, 0.3, done)
     if result == 4096:
@@ -392,7 +392,7 @@ def migrate(call):
                 raise JobError(again[0], again[1])
             move(vm, target, kind, chosen, call.cause)
         if box:
-            box[0].affected.append(vm.ref())
+            box[0].created.append(vm.ref())
 
     def failed():
         vm.job = None

@@ -379,7 +379,7 @@ def add_resource_settings(call):
             vm.host.note("resource added", inst.id, vm=vm.id, kind=sources.kind_of(inst), cause=call.cause)
         call.out["ResultingResourceSettings"] = [m.ref() for m in made]
         if box:
-            box[0].affected += [m.ref() for m in made]
+            box[0].created += [m.ref() for m in made]
 
     result = call.job(3, 0.15, done, [vm.ref()])
     if result == 4096:

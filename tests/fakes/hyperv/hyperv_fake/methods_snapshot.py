@@ -43,7 +43,7 @@ def create_snapshot(call):
         vm.host.note("checkpoint", made.id, vm=vm.id, name=made.vssd.get("ElementName"), cause=call.cause)
         call.out["ResultingSnapshot"] = made.vssd.ref()
         if box:
-            box[0].affected.append(made.vssd.ref())
+            box[0].created.append(made.vssd.ref())
 
     def failed():
         vm.job = None

@@ -57,7 +57,7 @@ def define_switch(call):
         host.note("switch created", made.id, name=made.name, kind=made.kind, cause=call.cause)
         call.out["ResultingSystem"] = made.ref()
         if box:
-            box[0].affected.append(made.ref())
+            box[0].created.append(made.ref())
 
     result = call.job(20, 0.3, done)
     if result == 4096:

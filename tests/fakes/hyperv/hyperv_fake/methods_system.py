@@ -123,13 +123,13 @@ def define_system(call):
         host.estate.appeared(vm)
         call.out["ResultingSystem"] = vm.ref()
         if job_box:
-            job_box[0].affected.append(vm.ref())
+            job_box[0].created.append(vm.ref())
 
     result = call.job(1, 0.3, done)
     if result == 4096:
         job_box.append(host.jobs[call.out["Job"].keys["InstanceID"]])
         if job_box[0].state == 7:
-            job_box[0].affected.append(list(host.vms.values())[-1].ref())
+            job_box[0].created.append(list(host.vms.values())[-1].ref())
     return result
 
 

@@ -92,7 +92,8 @@ class Class:
         self.abstract = "a" in flags
         self.association = "s" in flags
         self.embedded_only = "e" in flags
-        self.props = [Prop(p) for p in row["p"]]
+        # Hosts answer properties in alphabetical order.
+        self.props = sorted((Prop(p) for p in row["p"]), key=lambda p: p.name.lower())
         self.by_lower = {p.name.lower(): p for p in self.props}
         self.methods = {}
         for method, params in row.get("m", {}).items():
@@ -128,10 +129,17 @@ class Namespace:
         return self.derived.get(name.lower(), [])
 
 
+# Properties that measured hosts show and the published pages do not have.
+MEASURED = {"Msvm_ComputerSystem": [["HwThreadsPerCoreRealized", "uint32"], ["ManagementVtlImageFileName", "string"],
+                                    ["ManagementVtlImageVersion", "string"]]}
+
+
 def _load():
     rows = json.loads(Path(__file__).with_name("schema.json").read_text())["namespaces"]
     for namespace, classes in EXTRA.items():
         rows.setdefault(namespace, {}).update(classes)
+    for name, more in MEASURED.items():
+        rows[V2][name]["p"] += more
     return {name: Namespace(name, classes) for name, classes in rows.items()}
 
 

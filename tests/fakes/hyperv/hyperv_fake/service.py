@@ -256,7 +256,7 @@ def success(request, body):
     host = request.host
     if int(host.build["number"]) >= 17763:
         from uuid import uuid4
-        extra = f'<p:ActivityId s:mustUnderstand="false">{str(uuid4()).upper()}</p:ActivityId>'
+        extra = f'<p:ActivityId>{str(uuid4()).upper()}</p:ActivityId>'
     return wire.envelope(action, request.message_id, body, host.language, extra)
 
 

@@ -42,16 +42,17 @@ def device_base(name, **own):
 
 # Computer systems
 
+NEVER = "16010101000000.000000-000"
 _VM_BASE = {
     "Caption": "Virtual Machine", "Description": "Microsoft Virtual Machine", "CreationClassName": "Msvm_ComputerSystem",
     "OperationalStatus": [2], "StatusDescriptions": ["Operating normally"], "HealthState": 5, "EnabledDefault": 3,
-    "RequestedState": 12, "AvailableRequestedStates": None, "ResetCapability": 1, "NumberOfNumaNodes": 1,
-    "ReplicationState": 0, "ReplicationHealth": 0, "ReplicationMode": 0, "FailedOverReplicationType": 0,
-    "LastReplicationType": 0, "EnhancedSessionModeState": 3, "Status": None,
+    "RequestedState": 5, "ResetCapability": 1, "NumberOfNumaNodes": 1, "ReplicationState": 0, "ReplicationHealth": 0,
+    "ReplicationMode": 0, "FailedOverReplicationType": 0, "LastReplicationType": 0, "EnhancedSessionModeState": 3,
+    "LastReplicationTime": NEVER, "LastApplicationConsistentReplicationTime": NEVER, "Status": "OK",
 }
 _HOST_BASE = {
     "Caption": "Hosting Computer System", "Description": "Microsoft Hosting Computer System",
-    "CreationClassName": "Msvm_ComputerSystem", "OperationalStatus": [2], "StatusDescriptions": ["Operating normally"],
+    "CreationClassName": "Msvm_ComputerSystem", "OperationalStatus": [2], "StatusDescriptions": ["OK"], "Status": "OK",
     "HealthState": 5, "EnabledState": 2, "EnabledDefault": 2, "RequestedState": 12, "ResetCapability": 1,
 }
 _PLANNED_BASE = {**{k: v for k, v in _VM_BASE.items() if PLANNED_CLASS.prop(k)}, "CreationClassName":
@@ -60,9 +61,7 @@ _PLANNED_BASE = {**{k: v for k, v in _VM_BASE.items() if PLANNED_CLASS.prop(k)},
 
 def host_system(host) -> Inst:
     return Inst(COMPUTER_CLASS, base_of(host.language, _HOST_BASE), {
-        "Name": host.name, "ElementName": host.name, "NumberOfNumaNodes": 2,
-        "TimeOfLastStateChange": cimtime.cim(host.booted), "TimeOfLastConfigurationChange": cimtime.cim(host.booted),
-        "OnTimeInMilliseconds": int((cimtime.now() - host.booted) * 1000)}, host)
+        "Name": host.name, "ElementName": host.name, "NumberOfNumaNodes": 2}, host)
 
 
 def status_of(vm):
@@ -83,6 +82,7 @@ def computer_system(vm) -> Inst:
     if vm.started is not None:
         over["OnTimeInMilliseconds"] = int(power.uptime(vm) * 1000)
         over["ProcessID"] = vm.pid
+        over["EnabledDefault"] = 2
     else:
         over["OnTimeInMilliseconds"] = 0 if vm.state == OFF else None
         over["EnhancedSessionModeState"] = 3
@@ -513,16 +513,17 @@ def _vm_ports(vm):
     return rows
 
 
-_EXTERNAL = device_base("Msvm_ExternalEthernetPort", EnabledState=5, LinkTechnology=2, FullDuplex=True,
-                        ActiveMaximumTransmissionUnit=1500)
+_EXTERNAL = device_base("Msvm_ExternalEthernetPort", EnabledState=5, LinkTechnology=2, FullDuplex=True, AutoSense=True,
+                        ActiveMaximumTransmissionUnit=1500, SupportedMaximumTransmissionUnit=1500, MaxDataSize=1500,
+                        PortNumber=0, PortType=53, UsageRestriction=4, Status="OK", AdditionalAvailability=None)
 _INTERNAL = device_base("Msvm_InternalEthernetPort", EnabledState=5, FullDuplex=True)
 
 
 def external_port(host, nic):
-    return Inst(_EXTERNAL[0], _EXTERNAL[1], {
+    return Inst(_EXTERNAL[0], base_of(host.language, _EXTERNAL[1]), {
         "SystemName": host.name, "DeviceID": f"Microsoft:{{{nic.guid}}}", "ElementName": nic.description,
         "Name": nic.description, "PermanentAddress": nic.mac, "NetworkAddresses": [nic.mac], "Speed": nic.speed,
-        "MaxSpeed": nic.speed, "IsBound": nic.bound, "EnabledState": 2 if nic.up else 3}, nic)
+        "MaxSpeed": nic.speed, "RequestedSpeed": nic.speed, "IsBound": nic.bound, "EnabledState": 2 if nic.up else 3}, nic)
 
 
 @host_source("Msvm_ExternalEthernetPort")
