@@ -177,8 +177,8 @@ static int send_places(struct listing *l, struct pv_err *err)
     map_cluster(&l->m);
     map_datastores(&l->m);
     map_switches(&l->m);
-    map_networks(&l->m);
     map_host(&l->m);
+    map_networks(&l->m);
     map_host_usage(&l->m);
     map_datastore_usage(&l->m);
     if (l->complete && inventory_complete(l->s)) {

@@ -405,6 +405,17 @@ bool inventory_complete(const struct sight *s)
     return s->lacking == 0 && inventory_vmms_runs(s);
 }
 
+/* Most hosts are in no cluster, and a host whose service stands still has nothing to tell of VMs. */
+static bool makes_sense(const struct sight *s, const struct question *q)
+{
+    if (q->cls->ns == CIM_NS_VIRTUALIZATION)
+        return inventory_vmms_runs(s);
+    if (q->cls->ns == CIM_NS_MSCLUSTER && q->list != SIGHT_CLUSTER &&
+        (s->asked >> SIGHT_CLUSTER & 1))
+        return s->lists[SIGHT_CLUSTER].count > 0;
+    return true;
+}
+
 int inventory_read(struct wsman *w, const struct call *c, unsigned parts, const char *vm,
                    struct read_limits *limits, struct sight *s, struct pv_err *why,
                    struct pv_err *err)
@@ -423,8 +434,7 @@ int inventory_read(struct wsman *w, const struct call *c, unsigned parts, const 
          * settings and no state, and is told next time. */
         if (i == 1 && (parts & READ_STATE) && inventory_vmms_runs(s))
             rc = read_state(&r, err);
-        if (rc == PV_OK && (q->part & parts) && (!vm || q->single) &&
-            (inventory_vmms_runs(s) || q->cls->ns != CIM_NS_VIRTUALIZATION))
+        if (rc == PV_OK && (q->part & parts) && (!vm || q->single) && makes_sense(s, q))
             rc = ask(&r, q, err);
     }
     return rc ? rc : sight_join(s, err);

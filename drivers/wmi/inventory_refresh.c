@@ -372,8 +372,8 @@ static int refresh_place(struct inventory *i, const struct call *c, uint32_t kin
         map_cluster(&m);
         map_datastores(&m);
         map_switches(&m);
-        map_networks(&m);
         map_host(&m);
+        map_networks(&m);
         if (!is_there(i->world, kind, id))
             rc = pv_fail(err, PV_ENOENT, "%s does not exist", id);
     }

@@ -78,6 +78,7 @@ void map_cluster(const struct map *m);
 void map_datastores(const struct map *m);
 void map_datastore_usage(const struct map *m);
 void map_switches(const struct map *m);
+/* After map_host: the host's record names them. */
 void map_networks(const struct map *m);
 /* The network of a port, made if need be; NULL: not connected. Emits it unless m->whole (then map_networks did). */
 const char *map_network_of(const struct map *m, const struct cim_instance *port,

@@ -150,10 +150,8 @@ static void put_places(const struct map *m)
 
     for (size_t i = 0; i < m->w->nswitches && n < LISTS_MOST; i++)
         items[n++] = m->w->switches[i].id;
-    if (sight_has(m->s, SIGHT_SWITCH)) {
+    if (sight_has(m->s, SIGHT_SWITCH))
         pv_host_switches(m->b, items, n);
-        pv_host_networks(m->b, items, n);
-    }
     n = 0;
     for (size_t i = 0; i < m->w->nplaces && n < LISTS_MOST; i++) {
         size_t k = 0;

@@ -13,7 +13,7 @@
 #define NETWORK_ID 64
 #define UPLINKS_MOST 64
 #define EXTENSIONS_MOST 32
-#define SWITCHES_MOST 256
+#define NETWORKS_MOST 1024
 #define NOTES_MOST 4096
 #define VLAN_MOST 4094u
 
@@ -121,16 +121,27 @@ static void mark_used(const struct map *m, struct used *used)
 void map_networks(const struct map *m)
 {
     struct used *used = arena_alloc(m->s->a, (m->w->nswitches + 1) * sizeof(*used));
+    const char *all[NETWORKS_MOST];
+    size_t n = 0;
 
     if (!used)
         return;
     mark_used(m, used);
     for (size_t i = 0; i < m->w->nswitches; i++) {
-        put_network(m, &m->w->switches[i], 0);
-        for (unsigned vlan = 1; vlan <= VLAN_MOST; vlan++)
-            if (used[i].vlans[vlan / 64] >> vlan % 64 & 1)
-                put_network(m, &m->w->switches[i], vlan);
+        used[i].vlans[0] |= 1;
+        for (unsigned vlan = 0; vlan <= VLAN_MOST; vlan++) {
+            char id[NETWORK_ID];
+
+            if (!(used[i].vlans[vlan / 64] >> vlan % 64 & 1))
+                continue;
+            put_network(m, &m->w->switches[i], vlan);
+            network_id(&m->w->switches[i], vlan, id);
+            if (n < NETWORKS_MOST)
+                all[n++] = arena_strdup(m->s->a, id);
+        }
     }
+    if (sight_has(m->s, SIGHT_SWITCH))
+        pv_host_networks(m->b, all, n);
 }
 
 /* ------------------------------------------------------------------ switches */
