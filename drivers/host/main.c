@@ -28,6 +28,7 @@
 static const char help[] =
     "Usage: polyvisor-driverhost --driver NAME --dir DIR --fd N [--parent PID] [--describe]\n"
     "       polyvisor-driverhost --probe NAME --config FILE [--secrets FILE] [--dir DIR]\n"
+    "                            [--report FILE [--mask] [--samples N]]\n"
     "       polyvisor-driverhost --conformance NAME [--config FILE] [--secrets FILE] [--dir DIR]\n"
     "\n"
     "Runs one Polyvisor driver in a process of its own. The server starts it with --driver;\n"
@@ -38,6 +39,10 @@ static const char help[] =
     "  --parent PID        end at once if this is not the parent process\n"
     "  --describe          only say what the driver is\n"
     "  --probe NAME        look whether this driver gets along with a provider\n"
+    "  --report FILE       with --probe: also write what the driver reads of the provider, as\n"
+    "                      JSON, for those who write drivers (only some drivers can)\n"
+    "  --mask              put pseudonyms for names and addresses into the report\n"
+    "  --samples N         objects of each class in the report (default 3)\n"
     "  --conformance NAME  check that a driver keeps the rules; prints TAP\n"
     "  --config FILE       the provider: JSON {name, endpoint, username, settings, tls}\n"
     "  --secrets FILE      its secrets: JSON {\"password\": \"...\"}\n"
@@ -46,9 +51,9 @@ static const char help[] =
     "  --help, --version\n";
 
 struct options {
-    const char *driver, *dir, *probe, *conformance, *config, *secrets;
-    int fd, parent;
-    bool describe;
+    const char *driver, *dir, *probe, *conformance, *config, *secrets, *report;
+    int fd, parent, samples;
+    bool describe, mask;
 };
 
 /* Secrets pass through the JSON parser: nothing it frees keeps its content. */
@@ -78,6 +83,8 @@ static int read_options(int argc, char **argv, struct options *o)
         { "describe", no_argument, NULL, 'i' },     { "probe", required_argument, NULL, 'p' },
         { "conformance", required_argument, NULL, 'c' },
         { "config", required_argument, NULL, 'C' }, { "secrets", required_argument, NULL, 's' },
+        { "report", required_argument, NULL, 'r' }, { "mask", no_argument, NULL, 'm' },
+        { "samples", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
         { NULL, 0, NULL, 0 },
     };
@@ -91,10 +98,13 @@ static int read_options(int argc, char **argv, struct options *o)
         case 'c': o->conformance = optarg; break;
         case 'C': o->config = optarg; break;
         case 's': o->secrets = optarg; break;
+        case 'r': o->report = optarg; break;
+        case 'm': o->mask = true; break;
         case 'i': o->describe = true; break;
         case 'f':
+        case 'n':
         case 'P':
-            if (!number(optarg, c == 'f' ? &o->fd : &o->parent)) {
+            if (!number(optarg, c == 'f' ? &o->fd : c == 'n' ? &o->samples : &o->parent)) {
                 fprintf(stderr, "polyvisor-driverhost: %s is not a number\n", optarg);
                 return 3;
             }
@@ -111,7 +121,8 @@ static int read_options(int argc, char **argv, struct options *o)
         }
     }
     if (optind < argc || !!o->driver + !!o->probe + !!o->conformance != 1 ||
-        (o->driver && (o->fd < 0 || !o->dir)) || (o->probe && !o->config)) {
+        (o->driver && (o->fd < 0 || !o->dir)) || (o->probe && !o->config) ||
+        (o->report && !o->probe) || ((o->mask || o->samples) && !o->report)) {
         fputs(help, stderr);
         return 3;
     }
@@ -180,7 +191,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "polyvisor-driverhost: %s\n", err.message);
         return 1;
     }
-    if (o.probe)
-        return tool_probe(o.dir, o.probe, o.config, o.secrets);
+    if (o.probe) {
+        const struct tool_report report = { o.report, o.mask, o.samples };
+
+        return tool_probe(o.dir, o.probe, o.config, o.secrets, o.report ? &report : NULL);
+    }
     return tool_conformance(o.dir, o.conformance, o.config, o.secrets);
 }

@@ -2,6 +2,8 @@
 /* --probe: a driver's own view of a provider, for people. */
 #include "drivers/host/tools.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,11 +67,43 @@ static int never_cancelled(void *ctx, uint64_t call)
     return 0;
 }
 
+/* The configuration with the wish for a report in it; owned. */
+static int add_wish(char **settings, const struct tool_report *wanted, struct pv_err *err)
+{
+    PV_AUTO(json_decref_p) json_t *config = json_loads(*settings, 0, NULL);
+    json_t *wish = config ? json_pack("{s:b, s:i}", "mask", wanted->mask, "samples", wanted->samples)
+                          : NULL;
+    char *text = NULL;
+
+    if (!json_is_object(config))
+        return pv_fail(err, PV_EINVAL, "The configuration is not a JSON object.");
+    if (json_object_set_new(config, "report", wish) == 0)
+        text = json_dumps(config, JSON_COMPACT);
+    if (!text)
+        return pv_fail(err, PV_ENOMEM, "There is no memory for the configuration.");
+    free(*settings);
+    *settings = text;
+    return PV_OK;
+}
+
+/* It tells a lot about somebody's machines: for its owner's eyes. */
+static int save_report(const json_t *data, const char *path, struct pv_err *err)
+{
+    PV_AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return pv_fail_os(err, errno, "Cannot write %s", path);
+    if (json_dumpfd(data, fd, JSON_INDENT(1)) != 0 || write(fd, "\n", 1) != 1)
+        return pv_fail(err, PV_EIO, "Cannot write all of %s.", path);
+    return PV_OK;
+}
+
 /* One line a finding. Yields how many were bad; -1: it is no report. */
-static int print_report(const char *text)
+static int print_report(const char *text, const struct tool_report *wanted)
 {
     PV_AUTO(json_decref_p) json_t *report = json_loads(text, 0, NULL);
     json_t *finding;
+    bool saved = false;
     size_t i;
     int bad = 0;
 
@@ -80,16 +114,32 @@ static int print_report(const char *text)
         const char *detail = json_string_value(json_object_get(finding, "detail"));
         const char *remedy = json_string_value(json_object_get(finding, "remedy"));
         bool ok = json_is_true(json_object_get(finding, "ok"));
+        const json_t *data = json_object_get(finding, "data");
+        const char *script = json_string_value(json_object_get(data, "script"));
 
+        if (wanted && step && strcmp(step, "report") == 0) {
+            struct pv_err err = { 0 };
+
+            saved = save_report(data, wanted->path, &err) == PV_OK;
+            if (!saved)
+                fprintf(stderr, "polyvisor-driverhost: %s\n", err.message);
+        }
         printf("%s  %s: %s\n", ok ? "ok    " : "FAILED", step ? step : "?", detail ? detail : "");
         if (!ok && remedy)
             printf("        %s\n", remedy);
+        if (!ok && script)
+            printf("\n%s\n", script);
         bad += !ok;
+    }
+    if (wanted && !saved) {
+        fprintf(stderr, "polyvisor-driverhost: no report was written\n");
+        bad++;
     }
     return bad;
 }
 
-int tool_probe(const char *dir, const char *name, const char *config, const char *secrets)
+int tool_probe(const char *dir, const char *name, const char *config, const char *secrets,
+               const struct tool_report *wanted)
 {
     struct look look = { 0 };
     struct pv_host host = { .size = sizeof(host), .ctx = &look, .log = print_line,
@@ -109,6 +159,8 @@ int tool_probe(const char *dir, const char *name, const char *config, const char
     rc = sdk_load(folder, name, &plugin, &err);
     if (rc == PV_OK)
         rc = str_read_file(config, FILE_MAX, &settings, &len, &err);
+    if (rc == PV_OK && wanted)
+        rc = add_wish(&settings, wanted, &err);
     if (rc == PV_OK && secrets) {
         rc = str_read_file(secrets, FILE_MAX, &secret_text, &len, &err);
         if (rc == PV_OK) {
@@ -130,7 +182,7 @@ int tool_probe(const char *dir, const char *name, const char *config, const char
         fprintf(stderr, "polyvisor-driverhost: %s\n%s\n", err.message, err.remedy);
         return 1;
     }
-    bad = report ? print_report(report) : -1;
+    bad = report ? print_report(report, wanted) : -1;
     if (report && plugin.driver.free_text)
         plugin.driver.free_text(report);
     if (bad < 0)

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include <polyvisor/arena.h>
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
@@ -17,9 +19,13 @@
 #include <polyvisor/str.h>
 
 #include "drivers/wmi/probe_scripts.h"
+#include "drivers/wmi/report.h"
 #include "drivers/wmi/wmi.h"
 
-#define REPORT_MOST 131072
+#define FINDINGS_MOST 131072
+#define REPORT_MOST (512u << 20)
+#define SAMPLES_USUAL 3
+#define SAMPLES_MOST 100000
 #define CONNECT_MS 10000
 #define CERTIFICATE_MS 10000
 #define ENVELOPE_LEAST_KB 150
@@ -33,6 +39,8 @@ struct probing {
     struct buf out;
     struct arena *arena;
     struct addrinfo *addresses; /* owned */
+    bool wants_report;
+    struct report_options report;
 };
 
 static void begin(struct probing *p, const char *step, bool ok, const char *detail)
@@ -384,9 +392,12 @@ static void check_quotas(struct probing *p)
     bool low;
 
     if (wsman_quotas(p->wmi->client, &p->c, &q, &err)) {
-        (void)snprintf(detail, sizeof(detail), "not readable with this account (%s); it must be an "
-                                               "administrator for that",
-                       err.native_code);
+        if (err.rc == PV_EPERM)
+            (void)snprintf(detail, sizeof(detail),
+                           "not readable with this account, which is no administrator; the usual "
+                           "ones are assumed");
+        else
+            (void)snprintf(detail, sizeof(detail), "not readable: %.160s", err.message);
         fine(p, "quotas", detail);
         return;
     }
@@ -445,6 +456,17 @@ static void check_version(struct probing *p)
     jsonw_end(&p->w);
 }
 
+/* Whoever asked for a report of the host gets it as the last finding's data. */
+static void make_report(struct probing *p)
+{
+    struct pv_err err = { 0 };
+
+    begin(p, "report", true, "everything this driver can read of the host");
+    if (report_write(p->wmi, &p->c, &p->report, &p->w, "data", &err))
+        jsonw_str(&p->w, "remedy", err.message);
+    jsonw_end(&p->w);
+}
+
 static void run(struct probing *p)
 {
     if (!check_name(p) || !check_port(p) || !check_certificate(p) || !check_product(p) ||
@@ -459,6 +481,21 @@ static void run(struct probing *p)
         return;
     check_quotas(p);
     check_version(p);
+    if (p->wants_report)
+        make_report(p);
+}
+
+/* "report": {"mask": true, "samples": 5} beside the settings. */
+static void read_wish(struct probing *p, const char *config)
+{
+    json_t *root = json_loads(config, 0, NULL);
+    const json_t *wish = json_object_get(root, "report");
+    json_int_t samples = json_integer_value(json_object_get(wish, "samples"));
+
+    p->wants_report = json_is_object(wish);
+    p->report.mask = json_is_true(json_object_get(wish, "mask"));
+    p->report.samples = samples > 0 && samples <= SAMPLES_MOST ? (unsigned)samples : SAMPLES_USUAL;
+    json_decref(root);
 }
 
 int probe_run(const struct pv_host *host, const char *config, uint64_t call, char **report,
@@ -470,7 +507,8 @@ int probe_run(const struct pv_host *host, const char *config, uint64_t call, cha
     if (rc)
         return rc;
     p.arena = arena_new(16384, 16u << 20);
-    buf_init(&p.out, REPORT_MOST);
+    read_wish(&p, config);
+    buf_init(&p.out, p.wants_report ? REPORT_MOST : FINDINGS_MOST);
     jsonw_init(&p.w, &p.out);
     jsonw_array(&p.w, NULL);
     if (p.arena)

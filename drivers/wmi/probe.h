@@ -5,7 +5,8 @@
  * Steps in order: name, port, certificate, winrm, sign_in, namespace, service,
  * quotas, version. The first that makes the next ones pointless ends the
  * series. Where the host only lacks a setting, the finding's data.script holds
- * PowerShell to paste on that host. Changes nothing.
+ * PowerShell to paste on that host. Changes nothing. With "report": {mask,
+ * samples} in the configuration a last finding holds a report (report.h).
  *
  * Threads: any.
  */

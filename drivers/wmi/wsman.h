@@ -109,6 +109,9 @@ struct wsman_query {
     const struct cim_ref *of;
     const struct cim_class *assoc; /* not NULL with `of` */
 
+    /* For reports: each item's element as it came; then `fn` is not called. */
+    int (*raw)(void *ctx, const xmlNode *object, struct pv_err *err);
+
     bool with_refs;        /* each instance comes with its EPR (o->ref) */
     unsigned max_elements; /* of one answer, 0: 200 */
     uint64_t most;         /* instances in all; more is PV_ELIMIT. 0: 1,000,000 */

@@ -61,6 +61,10 @@ static int on_item(struct walk *k, const xmlNode *item, struct pv_err *err)
     }
     if (!k->arena)
         arena_reset(k->scratch);
+    if (k->q->raw) {
+        k->seen++;
+        return k->q->raw(k->ctx, object, err);
+    }
     rc = cim_read(a, object, k->q->cls, (enum cim_ns)k->q->cls->ns, &o, err);
     if (rc)
         return pv_wrap(err, "%s", k->what);
