@@ -17,10 +17,10 @@ target_include_directories(pv_wmi PUBLIC ${wmi_out})
 add_custom_target(wmi_tables DEPENDS ${wmi_made})
 add_dependencies(pv_wmi wmi_tables)
 
-add_library(driver_wmi MODULE EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/drivers/wmi/driver.c)
+add_library(driver_wmi MODULE ${PROJECT_SOURCE_DIR}/drivers/wmi/driver.c)
 target_include_directories(driver_wmi PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(driver_wmi PRIVATE pv_wmi)
 set_target_properties(driver_wmi PROPERTIES PREFIX "" OUTPUT_NAME wmi
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/polyvisor/drivers)
 target_link_options(driver_wmi PRIVATE -Wl,--exclude-libs,ALL)
-
+install(TARGETS driver_wmi DESTINATION lib/polyvisor/drivers)
