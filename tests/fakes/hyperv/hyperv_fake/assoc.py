@@ -389,10 +389,30 @@ def _links(assoc_class):
     return found
 
 
+class _Plain:
+    """A link of another namespace, made from the references that its instances hold."""
+
+    def __init__(self, cls):
+        self.cls = cls
+        self.left, self.right = cls.keys
+        self.near = None
+
+    def pairs(self, host):
+        for inst in store.instances(host, self.cls, False):
+            left, right = store.find(host, inst.get(self.left)), store.find(host, inst.get(self.right))
+            if left is not None and right is not None:
+                yield left, right
+
+
 def near(host, source, assoc_class=None, result_class=None, role=None, result_role=None):
     """(link, other end, left, right) for everything that is associated with an instance."""
     ident = source.ref().ident()
-    for link in _links(assoc_class):
+    if source.cls.namespace != V2:
+        space = NAMESPACES[source.cls.namespace]
+        links = [_Plain(c) for c in space.classes.values() if c.association and (not assoc_class or c.isa(assoc_class))]
+    else:
+        links = _links(assoc_class)
+    for link in links:
         pairs = link.near(host, source) if link.near else link.pairs(host)
         for left, right in pairs:
             if left.ref().ident() == ident:

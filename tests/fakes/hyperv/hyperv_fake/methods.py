@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads all method handlers."""
 
-from . import (methods_guest, methods_image, methods_move, methods_others, methods_power, methods_resources,
+from . import (methods_cluster, methods_guest, methods_image, methods_move, methods_others, methods_power, methods_resources,
                methods_snapshot, methods_summary, methods_switch, methods_system)
 
-ALL = (methods_guest, methods_image, methods_move, methods_others, methods_power, methods_resources, methods_snapshot,
+ALL = (methods_cluster, methods_guest, methods_image, methods_move, methods_others, methods_power, methods_resources, methods_snapshot,
        methods_summary, methods_switch, methods_system)
