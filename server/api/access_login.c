@@ -10,26 +10,18 @@
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
-static void login_work(struct req *r)
+/* Signed in: the cookie, and who it is. */
+static void welcome(struct req *r, const struct auth_identity *who, const char *cookie)
 {
-    struct auth_identity who = { 0 };
     struct access *access = NULL;
     struct pv_err err = { 0 };
-    const char *agent = req_header(r, "User-Agent");
-    char cookie[44];
     struct jsonw *w;
 
-    if (auth_login(api_of(r)->auth, member(r, "username"), member(r, "password"), r->address, agent ? agent : "", cookie,
-                   &who, &err) != PV_OK) {
-        str_copy(r->caller.name, sizeof(r->caller.name), member(r, "username"));
-        reply_problem(r, &err);
-        return;
-    }
-    r->caller.type = who.type;
-    r->caller.id = who.id;
-    str_copy(r->caller.name, sizeof(r->caller.name), who.name);
+    r->caller.type = who->type;
+    r->caller.id = who->id;
+    str_copy(r->caller.name, sizeof(r->caller.name), who->name);
     r->recorded = true;
-    if (access_get(api_of(r)->auth, &who, &access, &err) != PV_OK) {
+    if (access_get(api_of(r)->auth, who, &access, &err) != PV_OK) {
         reply_problem(r, &err);
         return;
     }
@@ -37,9 +29,53 @@ static void login_work(struct req *r)
     r->caller.access = access;
     reply_headerf(r, "Set-Cookie", COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict", cookie);
     w = reply_json(r, 200);
-    write_identity(w, &who, access, who.name, role_in_short(r, &who));
+    write_identity(w, who, access, who->name, role_in_short(r, who));
     jsonw_end(w);
     reply_send(r);
+}
+
+static const char *agent_of(const struct req *r)
+{
+    const char *agent = req_header(r, "User-Agent");
+
+    return agent ? agent : "";
+}
+
+static void login_work(struct req *r)
+{
+    struct auth_identity who = { 0 };
+    struct pv_err err = { 0 };
+    char challenge[AUTH_CHALLENGE] = "", cookie[44];
+
+    if (auth_login(api_of(r)->auth, member(r, "username"), member(r, "password"), member(r, "code"), r->address,
+                   agent_of(r), challenge, cookie, &who, &err) == PV_OK) {
+        welcome(r, &who, cookie);
+        return;
+    }
+    str_copy(r->caller.name, sizeof(r->caller.name), member(r, "username"));
+    /* Half of it is done: no refusal. */
+    r->recorded = *challenge != '\0';
+    if (*challenge)
+        r->problem_more = arena_printf(r->arena, "\"mfa_token\":\"%s\",\"methods\":[\"totp\",\"recovery_code\"]", challenge);
+    reply_problem(r, &err);
+}
+
+static void second_work(struct req *r)
+{
+    struct auth_identity who = { 0 };
+    struct pv_err err = { 0 };
+    char cookie[44];
+
+    if (auth_login_second(api_of(r)->auth, member(r, "mfa_token"), member(r, "code"), r->address, agent_of(r), cookie,
+                          &who, &err) == PV_OK)
+        welcome(r, &who, cookie);
+    else
+        reply_problem(r, &err);
+}
+
+static enum req_result second(struct req *r)
+{
+    return req_run_slow(r, second_work);
 }
 
 static enum req_result login(struct req *r)
@@ -86,6 +122,12 @@ static enum req_result logout(struct req *r)
 static const struct model_param login_body[] = {
     { .name = "username", .type = PARAM_TEXT, .required = true, .min = 1, .max = 128, .doc = "Name of the user." },
     { .name = "password", .type = PARAM_SECRET, .required = true, .min = 1, .max = 128, .doc = "Password." },
+    { .name = "code", .type = PARAM_SECRET, .min = 6, .max = 16, .doc = "Code of the second factor, for who has one: six digits, or a recovery code." },
+    { 0 },
+};
+static const struct model_param second_body[] = {
+    { .name = "mfa_token", .type = PARAM_SECRET, .required = true, .min = 1, .max = 128, .doc = "What the problem mfa-required of /auth/login carried." },
+    { .name = "code", .type = PARAM_SECRET, .required = true, .min = 6, .max = 16, .doc = "Six digits of the authenticator app, or a recovery code." },
     { 0 },
 };
 static const struct model_param setup_body[] = {
@@ -103,7 +145,10 @@ const struct route login_routes[] = {
       .doc = "Make the first administrator with the code the server printed, and sign in." },
     { .method = "POST", .pattern = API_BASE "/auth/login", .permission = PERM_PUBLIC, .handler = login,
       .answer = ANSWER_JSON, .schema = "Identity", .body = login_body, .statuses = "401 429",
-      .doc = "Sign in; the answer sets a cookie and tells the CSRF token." },
+      .doc = "Sign in; the answer sets a cookie and tells the CSRF token. Problem mfa-required carries mfa_token for /auth/mfa." },
+    { .method = "POST", .pattern = API_BASE "/auth/mfa", .permission = PERM_PUBLIC, .handler = second,
+      .answer = ANSWER_JSON, .schema = "Identity", .body = second_body, .statuses = "401 429",
+      .doc = "Finish signing in with the code of the second factor." },
     { .method = "POST", .pattern = API_BASE "/auth/logout", .permission = PERM_NONE, .handler = logout,
       .answer = ANSWER_NONE, .doc = "Sign out." },
     { 0 },

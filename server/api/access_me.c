@@ -98,6 +98,17 @@ void write_identity(struct jsonw *w, const struct auth_identity *who, const stru
         jsonw_null(w, "csrf_token");
 }
 
+static void write_mfa(struct req *r, struct jsonw *w, const struct model_row *row)
+{
+    unsigned left = 0;
+
+    auth_totp_left(api_of(r)->auth, &row->id, &left, NULL);
+    jsonw_object(w, "mfa");
+    jsonw_bool(w, "enabled", model_number(row, F(user, mfa)) != 0);
+    jsonw_u64(w, "recovery_codes_left", left);
+    jsonw_end(w);
+}
+
 static enum req_result me(struct req *r)
 {
     struct auth_identity who = { 0 };
@@ -108,13 +119,14 @@ static enum req_result me(struct req *r)
 
     if (auth_identify(api_of(r)->auth, req_header(r, "Authorization"), req_cookie(r, COOKIE), r->address, &who, &err) !=
             PV_OK ||
-        model_shape_make(model_kind(PV_KIND_user), "name,full_name,preferences", MODEL_VIEW_FULL, r->arena, &shape, &err) !=
+        model_shape_make(model_kind(PV_KIND_user), "name,full_name,mfa,preferences", MODEL_VIEW_FULL, r->arena, &shape, &err) !=
             PV_OK ||
         store_row_get(api_of(r)->store, shape, &who.user, r->arena, &row, &err) != PV_OK)
         return reply_problem(r, &err);
     w = reply_json(r, 200);
     write_identity(w, &who, r->caller.access, model_text(row, F(user, name)), role_in_short(r, &who));
     jsonw_str(w, "full_name", model_text(row, F(user, full_name)));
+    write_mfa(r, w, row);
     model_write_value(w, "preferences", &row->kind->fields[F(user, preferences)],
                       model_get(row, F(user, preferences)));
     jsonw_end(w);
@@ -207,6 +219,15 @@ static enum req_result my_logins(struct req *r)
     return reply_send(r);
 }
 
+static enum req_result my_logins_end(struct req *r)
+{
+    struct pv_err err = { 0 };
+
+    if (auth_logout_all(api_of(r)->auth, &r->caller.user, r->caller.by_cookie ? r->caller.login_hash : NULL, &err) != PV_OK)
+        return reply_problem(r, &err);
+    return reply_empty(r, 204);
+}
+
 static enum req_result my_login_end(struct req *r)
 {
     const char *id = req_param(r, "id");
@@ -241,6 +262,8 @@ const struct route me_routes[] = {
       .doc = "Change one's own name, password, preferences." },
     { .method = "GET", .pattern = API_BASE "/me/logins", .permission = PERM_NONE, .handler = my_logins,
       .answer = ANSWER_JSON, .schema = "Logins", .doc = "Where am I signed in?" },
+    { .method = "DELETE", .pattern = API_BASE "/me/logins", .permission = PERM_NONE, .handler = my_logins_end,
+      .answer = ANSWER_NONE, .doc = "End all of one's logins but this one." },
     { .method = "DELETE", .pattern = API_BASE "/me/logins/{id}", .permission = PERM_NONE, .handler = my_login_end,
       .answer = ANSWER_NONE, .statuses = "404", .doc = "End one of one's logins." },
     { 0 },

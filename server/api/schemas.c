@@ -47,7 +47,9 @@ const struct named_schema api_schemas[] = {
                         ",\"expires_at\":" TIME) },
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
-                   IDENTITY ",\"full_name\":" TEXT ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
+                   IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
+    { "TotpKey", OBJECT("\"secret\",\"uri\"", "\"secret\":" TEXT ",\"uri\":" TEXT) },
+    { "RecoveryCodes", OBJECT("\"recovery_codes\"", "\"recovery_codes\":{\"type\":\"array\",\"items\":" TEXT "}") },
     { "SetupState", OBJECT("\"needed\"", "\"needed\":" FLAG) },
     { "Logins", LIST_OF(OBJECT("\"id\"", "\"id\":" TEXT ",\"created_at\":" TIME ",\"last_used_at\":" TIME
                                          ",\"expires_at\":" TIME ",\"address\":" TEXT ",\"agent\":" TEXT

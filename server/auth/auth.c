@@ -39,6 +39,8 @@ int auth_start(const struct auth_config *config, struct auth **out, struct pv_er
         return pv_fail(err, PV_ENOMEM, "no memory");
     rc = keys_open(a, err);
     if (rc == PV_OK)
+        rc = login_times_open(a, err);
+    if (rc == PV_OK)
         rc = roles_open(a, err);
     if (rc == PV_OK)
         rc = setup_open(a, err);

@@ -52,10 +52,38 @@ struct auth_identity {
     char csrf[44];              /* by_cookie */
     char rate_key[48];
 };
-/* Sign in by password. slow. *cookie: value for __Host-polyvisor (43 characters). Throttled per account and address:
- * rate-limited. Unknown users cost the same time. */
-int auth_login(struct auth *a, const char *username, const char *password, const char *address,
-               const char *agent, char cookie[44], struct auth_identity *out, struct pv_err *err);
+#define AUTH_CHALLENGE 80
+/* Sign in by password and, for who has one, the code of the second factor (may be NULL). slow. *cookie: value for
+ * __Host-polyvisor (43 characters). Throttled per account and address: rate-limited, err->retry_s says for how long.
+ * Unknown users cost the same time. mfa-required: the password was right and the code is missing; challenge says so to
+ * auth_login_second for five minutes. */
+int auth_login(struct auth *a, const char *username, const char *password, const char *code, const char *address,
+               const char *agent, char challenge[AUTH_CHALLENGE], char cookie[44], struct auth_identity *out,
+               struct pv_err *err);
+int auth_login_second(struct auth *a, const char *challenge, const char *code, const char *address, const char *agent,
+                      char cookie[44], struct auth_identity *out, struct pv_err *err);
+/* Ends all logins of a user but one (may be NULL). */
+int auth_logout_all(struct auth *a, const struct pv_id *user, const uint8_t *but, struct pv_err *err);
+/* How long a login may rest, and last, in ms; kept in storage. 0: as it is. */
+int auth_login_times(struct auth *a, int64_t idle_ms, int64_t most_ms, struct pv_err *err);
+void auth_login_times_get(struct auth *a, int64_t *idle_ms, int64_t *most_ms);
+
+/* The second factor: a key for an authenticator app, in use once its first code has come. slow where a password is
+ * checked; throttled like sign-ins. Every code counts once. */
+#define AUTH_TOTP_SECRET 33
+#define AUTH_RECOVERY_CODES 10
+#define AUTH_RECOVERY_TEXT 12   /* "ABCDE-FGHJK" */
+int auth_totp_start(struct auth *a, const struct pv_id *user, const char *password, const char *address,
+                    char secret[AUTH_TOTP_SECRET], struct pv_err *err);
+int auth_totp_confirm(struct auth *a, const struct pv_id *user, const char *code, const char *address,
+                      char codes[AUTH_RECOVERY_CODES][AUTH_RECOVERY_TEXT], struct pv_err *err);
+int auth_totp_codes(struct auth *a, const struct pv_id *user, const char *password, const char *code,
+                    const char *address, char codes[AUTH_RECOVERY_CODES][AUTH_RECOVERY_TEXT], struct pv_err *err);
+int auth_totp_remove(struct auth *a, const struct pv_id *user, const char *password, const char *code,
+                     const char *address, struct pv_err *err);
+/* For who manages access: the user lost the device. */
+int auth_totp_reset(struct auth *a, const struct pv_id *user, struct pv_err *err);
+int auth_totp_left(struct auth *a, const struct pv_id *user, unsigned *left, struct pv_err *err);
 int auth_logout(struct auth *a, const uint8_t login_hash[32], struct pv_err *err);
 /* From the Authorization header's value, else the cookie's value (either may be NULL). unauthenticated otherwise.
  * forbidden: the token may not be used from this address. What the caller may: access_get. */

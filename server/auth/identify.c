@@ -56,10 +56,10 @@ static struct cache_entry *lookup(struct auth *a, const uint8_t key[AUTH_HASH])
     return NULL;
 }
 
-static bool alive(const struct cache_entry *e, int64_t now)
+static bool alive(struct auth *a, const struct cache_entry *e, int64_t now)
 {
     return (e->until_ms == 0 || now < e->until_ms) &&
-           (!e->who.by_cookie || now - e->used_ms < LOGIN_IDLE_MS);
+           (!e->who.by_cookie || now - e->used_ms < atomic_load(&a->idle_ms));
 }
 
 /* One that is fresh enough to count without asking storage. *write: its use is to be noted there.
@@ -75,7 +75,7 @@ static bool cache_get(struct auth *a, const uint8_t key[AUTH_HASH], int64_t now,
     pthread_mutex_lock(lock);
     e = lookup(a, key);
     if (e && e->generation == atomic_load(&a->generation) && now - e->read_ms < CACHE_FRESH_MS &&
-        alive(e, now)) {
+        alive(a, e, now)) {
         found = true;
         e->used_ms = now;
         *write = now - e->written_ms >= USED_EVERY_MS;
@@ -267,7 +267,7 @@ static int read_login(struct auth *a, int64_t now, struct cache_entry *e, struct
     e->used_ms = e->written_ms = login.last_used_ms;
     newest_use(a, e);
     e->who.by_cookie = true;
-    if (!alive(e, now))
+    if (!alive(a, e, now))
         return unauthenticated(err, "the sign-in has ended");
     e->who.type = PV_ACTOR_TYPE_USER;
     e->who.id = e->who.user = user.id;

@@ -67,6 +67,7 @@ struct auth {
     unsigned scrypt_running, scrypt_waiting; /* guarded by scrypt_lock */
     atomic_uint scrypt_runs;                 /* ever, for tests */
 
+    atomic_int_fast64_t idle_ms, most_ms; /* of logins */
     pthread_mutex_t sign_in; /* orders reading and writing of failure counts */
 
     pthread_mutex_t setup_lock;
@@ -123,7 +124,8 @@ struct user {
     struct pv_id id;
     char name[129];
     enum pv_role role;
-    bool enabled;
+    bool enabled, mfa;
+    uint64_t access_version;
 };
 int user_get(struct auth *a, const struct pv_id *id, struct user *out, struct pv_err *err);
 int user_find(struct auth *a, const char *name, struct user *out, struct pv_err *err);
@@ -171,6 +173,9 @@ int grant_insert(struct store_tx *tx, struct model_row *row, int64_t now_ms, str
 int grants_delete_of(struct store_tx *tx, unsigned field, const struct pv_id *principal,
                      struct pv_err *err);
 
+/* login_times.c */
+int login_times_open(struct auth *a, struct pv_err *err);
+
 /* access_cache.c */
 void access_cache_free(struct auth *a);
 
@@ -188,6 +193,16 @@ int row_delete(struct store_tx *tx, const struct model_row *row, struct audit_no
 /* By "usr_..." or by name. *id is set on success; PV_ENOENT with err->pointer. */
 int row_find(struct store *s, enum pv_kind kind, const char *text, const char *pointer,
              struct pv_id *id, struct pv_err *err);
+
+/* mfa.c */
+/* Right code, used up; unauthenticated, rate-limited. */
+int mfa_check(struct auth *a, const struct user *user, const char *code, const char *address,
+              struct pv_err *err);
+void mfa_challenge(struct auth *a, const struct user *user, char out[AUTH_CHALLENGE]);
+int mfa_challenged(struct auth *a, const char *challenge, struct user *out, struct pv_err *err);
+/* users.c: the present password, throttled. slow. */
+int password_right(struct auth *a, const struct pv_id *user, const char *password,
+                   const char *address, struct pv_err *err);
 
 /* setup.c */
 int setup_open(struct auth *a, struct pv_err *err);

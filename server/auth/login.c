@@ -59,6 +59,24 @@ static int refused(struct auth *a, const char *username, const char *address, st
     return pv_fail_as(err, "unauthenticated", "user name or password is wrong");
 }
 
+/* The password was right: the record names the user. */
+static int second_refused(struct auth *a, const struct user *user, const char *address, int rc)
+{
+    char id[PV_ID_TEXT];
+    struct audit_entry e = { .actor_type = PV_ACTOR_TYPE_USER,
+                             .actor_id = id,
+                             .actor_name = user->name,
+                             .address = address,
+                             .action = "auth.mfa",
+                             .subject = id,
+                             .request_id = "",
+                             .outcome = PV_OUTCOME_DENIED };
+
+    id_text("usr", &user->id, id);
+    audit_write_later(a, &e, NULL);
+    return rc;
+}
+
 /* One scrypt, whoever is asked for. */
 static int check_password(struct auth *a, const char *username, const char *password,
                           struct user *user, bool *right, bool *weak, struct pv_err *err)
@@ -90,7 +108,7 @@ static int make_login(struct auth *a, struct sign_in *s, const char *address, co
     keys_secret(s->login.csrf);
     s->login.user = s->user.id;
     s->login.created_ms = s->login.last_used_ms = a->now_ms();
-    s->login.expires_ms = s->login.created_ms + LOGIN_MOST_MS;
+    s->login.expires_ms = s->login.created_ms + atomic_load(&a->most_ms);
     str_copy(s->login.address, sizeof(s->login.address), address);
     str_copy(s->login.agent, sizeof(s->login.agent), agent ? agent : "");
     id_text("usr", &s->user.id, s->id);
@@ -116,8 +134,9 @@ static int make_login(struct auth *a, struct sign_in *s, const char *address, co
     return PV_OK;
 }
 
-int auth_login(struct auth *a, const char *username, const char *password, const char *address,
-               const char *agent, char cookie[44], struct auth_identity *out, struct pv_err *err)
+int auth_login(struct auth *a, const char *username, const char *password, const char *code,
+               const char *address, const char *agent, char challenge[AUTH_CHALLENGE],
+               char cookie[44], struct auth_identity *out, struct pv_err *err)
 {
     struct sign_in s = { .new_hash = NULL };
     char hash[AUTH_PASSWORD_TEXT];
@@ -137,10 +156,67 @@ int auth_login(struct auth *a, const char *username, const char *password, const
     if (!right)
         return refused(a, username, address, err);
     throttle_succeeded(a, username, address);
+    if (s.user.mfa && (!code || !*code)) {
+        mfa_challenge(a, &s.user, challenge);
+        return pv_fail_as(err, "mfa-required", "%s signs in with a second factor", s.user.name);
+    }
+    if (s.user.mfa) {
+        rc = mfa_check(a, &s.user, code, address, err);
+        if (rc != PV_OK)
+            return second_refused(a, &s.user, address, rc);
+    }
     if (weak && password_hash(a, password, hash, NULL) == PV_OK)
         s.new_hash = hash;
     rc = make_login(a, &s, address, agent, cookie, out, err);
     OPENSSL_cleanse(hash, sizeof(hash));
+    return rc;
+}
+
+int auth_login_second(struct auth *a, const char *challenge, const char *code, const char *address,
+                      const char *agent, char cookie[44], struct auth_identity *out,
+                      struct pv_err *err)
+{
+    struct sign_in s = { .new_hash = NULL };
+    int rc = mfa_challenged(a, challenge, &s.user, err);
+
+    if (rc != PV_OK)
+        return rc;
+    rc = mfa_check(a, &s.user, code, address, err);
+    if (rc != PV_OK)
+        return second_refused(a, &s.user, address, rc);
+    return make_login(a, &s, address, agent, cookie, out, err);
+}
+
+struct ending {
+    struct pv_id user;
+    const uint8_t *but;
+    struct store_login *logins;
+    size_t n;
+};
+
+static int end_logins(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    const struct ending *e = arg;
+    int rc = PV_OK;
+
+    for (size_t i = 0; i < e->n && rc == PV_OK; i++)
+        if (!e->but || memcmp(e->logins[i].hash, e->but, AUTH_HASH) != 0)
+            rc = tx_login_delete(tx, e->logins[i].hash, err);
+    return rc;
+}
+
+int auth_logout_all(struct auth *a, const struct pv_id *user, const uint8_t *but, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = arena_new(8192, 16u << 20);
+    struct ending e = { .user = *user, .but = but };
+    int rc;
+
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = store_logins_of(a->store, user, m, &e.logins, &e.n, err);
+    if (rc == PV_OK)
+        rc = store_write(a->store, end_logins, &e, err);
+    cache_changed(a);
     return rc;
 }
 

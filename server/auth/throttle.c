@@ -57,6 +57,7 @@ static int check(struct auth *a, const char *user, const char *address, struct p
 {
     int64_t now = a->now_ms(), by_user = 0, by_address, wait;
     char key[KEY_MAX];
+    int rc;
 
     if (user) {
         user_key(user, key);
@@ -67,8 +68,11 @@ static int check(struct auth *a, const char *user, const char *address, struct p
     wait = by_user > by_address ? by_user : by_address;
     if (wait <= 0)
         return PV_OK;
-    return pv_fail_as(err, "rate-limited", "too many failed sign-ins; try again in %lld s",
-                      (long long)(wait + 999) / 1000);
+    rc = pv_fail_as(err, "rate-limited", "too many failed sign-ins; try again in %lld s",
+                    (long long)(wait + 999) / 1000);
+    if (err)
+        err->retry_s = (unsigned)((wait + 999) / 1000);
+    return rc;
 }
 
 struct counts {

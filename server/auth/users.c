@@ -22,7 +22,9 @@ static void from_row(const struct model_row *row, struct user *out)
 {
     *out = (struct user){ .id = row->id,
                           .role = (enum pv_role)model_number(row, F(user, role)),
-                          .enabled = model_number(row, F(user, enabled)) != 0 };
+                          .enabled = model_number(row, F(user, enabled)) != 0,
+                          .mfa = model_number(row, F(user, mfa)) != 0,
+                          .access_version = (uint64_t)model_number(row, F(user, access_version)) };
     str_copy(out->name, sizeof(out->name), model_text(row, F(user, name)));
 }
 
@@ -338,6 +340,38 @@ int auth_user_change(struct auth *a, const struct pv_id *user, const char *full_
 
     audit_note_take(&c.note, "user.update");
     return change_user(a, &c, password, err);
+}
+
+int password_right(struct auth *a, const struct pv_id *user, const char *password,
+                   const char *address, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *m = scratch();
+    bool right = false, weak;
+    const char *stored;
+    struct user u;
+    int rc;
+
+    if (!m)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    rc = user_get(a, user, &u, err);
+    if (rc == PV_OK)
+        rc = store_secret_get(a->store, PV_KIND_user, user, F(user, password), m, &stored, err);
+    if (rc == PV_OK)
+        rc = throttle_enter(a, u.name, address, err);
+    if (rc != PV_OK)
+        return rc;
+    rc = password_verify(a, stored, password, &right, &weak, err);
+    if (rc != PV_OK) {
+        throttle_take_back(a, u.name, address);
+        return rc;
+    }
+    if (!right) {
+        rc = pv_fail(err, PV_EINVAL, "the present password is another one");
+        pv_err_pointer(err, "/password");
+        return rc;
+    }
+    throttle_succeeded(a, u.name, address);
+    return PV_OK;
 }
 
 int auth_password_change(struct auth *a, const struct pv_id *user, const char *old_password,

@@ -152,7 +152,7 @@ struct jsonw *reply_problem_open(struct req *pub, const struct pv_err *err)
     if (status == 401 && !reply_has(r, "WWW-Authenticate"))
         reply_header(pub, "WWW-Authenticate", "Bearer realm=\"polyvisor\"");
     if ((status == 429 || status == 503) && !reply_has(r, "Retry-After"))
-        reply_header(pub, "Retry-After", status == 429 ? "1" : "5");
+        reply_headerf(pub, "Retry-After", "%u", err->retry_s ? err->retry_s : status == 429 ? 1u : 5u);
     jsonw_object(w, NULL);
     problem_members(w, err);
     if (pub->path && pub->path[0])

@@ -79,7 +79,7 @@ static void *sign_in(void *arg)
         struct auth_identity who, seen;
         char cookie[44];
 
-        must(auth_login(auth, "bob", PASSWORD, "10.0.0.1", "", cookie, &who, &err) == PV_OK,
+        must(auth_login(auth, "bob", PASSWORD, NULL, "10.0.0.1", "", NULL, cookie, &who, &err) == PV_OK,
              err.message);
         must(auth_identify(auth, NULL, cookie, "::1", &seen, &err) == PV_OK, err.message);
         must(auth_logout(auth, who.login_hash, &err) == PV_OK, err.message);

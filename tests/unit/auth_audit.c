@@ -236,8 +236,8 @@ Test(auth_audit, sign_ins_and_changes_are_recorded)
     audit_as(&by);
     id = make_user("ann", PV_ROLE_VIEWER);
     make_user("not recorded: the word of who it is holds for one call", PV_ROLE_VIEWER);
-    auth_login(auth, "ann", "wrong wrong wrong", "10.0.0.1", "", cookie, &who, &err);
-    auth_login(auth, "ann", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err);
+    auth_login(auth, "ann", "wrong wrong wrong", NULL, "10.0.0.1", "", NULL, cookie, &who, &err);
+    auth_login(auth, "ann", GOOD_PASSWORD, NULL, "10.0.0.1", "", NULL, cookie, &who, &err);
     cr_assert_eq(verify(NULL), 0);
     cr_assert_eq(
         model_shape_make(model_kind(PV_KIND_audit), NULL, MODEL_VIEW_FULL, a, &q.shape, &err),

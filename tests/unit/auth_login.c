@@ -10,7 +10,7 @@ static struct auth_identity who;
 
 static int login(const char *name, const char *password, const char *address)
 {
-    return auth_login(auth, name, password, address, "test", cookie, &who, &err);
+    return auth_login(auth, name, password, NULL, address, "test", NULL, cookie, &who, &err);
 }
 
 Test(auth_login, a_right_password_gives_a_cookie_that_identifies)
@@ -216,7 +216,7 @@ static void *one_login(void *arg)
     char address[16];
 
     snprintf(address, sizeof(address), "10.9.0.%d", *(int *)arg);
-    return (void *)(intptr_t)auth_login(auth, "ann", GOOD_PASSWORD, address, "", own, &mine, &e);
+    return (void *)(intptr_t)auth_login(auth, "ann", GOOD_PASSWORD, NULL, address, "", NULL, own, &mine, &e);
 }
 
 Test(auth_login, two_passwords_are_computed_at_a_time_and_too_many_waiting_are_refused)

@@ -63,7 +63,7 @@ Test(auth_token, a_bad_token_is_not_excused_by_a_good_cookie)
     char cookie[44];
 
     make_user("ann", PV_ROLE_VIEWER);
-    cr_assert_eq(auth_login(auth, "ann", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err), PV_OK);
+    cr_assert_eq(auth_login(auth, "ann", GOOD_PASSWORD, NULL, "10.0.0.1", "", NULL, cookie, &who, &err), PV_OK);
     cr_assert_neq(auth_identify(auth, "Bearer nonsense", cookie, "::1", &who, &err), PV_OK);
 }
 

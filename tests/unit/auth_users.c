@@ -98,7 +98,7 @@ Test(auth_users, the_setup_code_makes_one_administrator)
     cr_assert_null(auth_setup_code(auth));
     cr_assert_neq(auth_setup(auth, code, "10.0.0.1", "other", GOOD_PASSWORD, &err), PV_OK);
     cr_assert(problem_is("setup-done"));
-    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err),
+    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, NULL, "10.0.0.1", "", NULL, cookie, &who, &err),
                  PV_OK);
     cr_assert_eq(bits_of(&who), role_bits(PV_ROLE_ADMIN));
     auth_stop(auth);
@@ -125,6 +125,6 @@ Test(auth_users, unattended_setup_does_nothing_the_second_time)
 
     cr_assert_eq(auth_setup(auth, NULL, NULL, "admin", GOOD_PASSWORD, &err), PV_OK);
     cr_assert_eq(auth_setup(auth, NULL, NULL, "admin", "quite another password", &err), PV_OK);
-    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, "10.0.0.1", "", cookie, &who, &err),
+    cr_assert_eq(auth_login(auth, "admin", GOOD_PASSWORD, NULL, "10.0.0.1", "", NULL, cookie, &who, &err),
                  PV_OK);
 }

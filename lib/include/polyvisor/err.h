@@ -17,6 +17,7 @@
 
 struct pv_err {
     int rc;                 /* enum pv_rc; 0: nothing happened yet */
+    unsigned retry_s;       /* trying again makes sense after so long; 0: not said */
     const char *problem;    /* problem code if it is not the rc's usual one; a static string */
     char native_code[80];   /* the provider's own code, as it writes it; holds "sha256:" and 64 digits */
     char needs[128];        /* the missing privilege or feature, where that is the reason */
