@@ -595,7 +595,8 @@ static inline void answer(struct driver_session *s, uint64_t call, int code, con
 }
 
 /* The nth unanswered call of this kind ("": any operation), waited for. */
-static inline struct called wait_call(struct world *w, enum call_what what, const char *operation)
+/* An unanswered call; not the one with the number `except`, which may still be there. */
+static inline struct called wait_any_call(struct world *w, enum call_what what, const char *operation, uint64_t except)
 {
     struct drivers *f = &w->fake;
     int64_t deadline = clock_mono_ms() + 20000;
@@ -604,13 +605,23 @@ static inline struct called wait_call(struct world *w, enum call_what what, cons
     fake_lock(f);
     do {
         for (size_t i = 0; i < f->ncalls && !found.number; i++)
-            if (f->calls[i].what == what && !f->calls[i].answered &&
+            if (f->calls[i].what == what && !f->calls[i].answered && f->calls[i].number != except &&
                 (!operation[0] || strcmp(f->calls[i].operation, operation) == 0))
                 found = f->calls[i];
     } while (!found.number && fake_wait_until(f, deadline));
     fake_unlock(f);
     cr_assert(found.number, "no call of %s", operation);
     return found;
+}
+
+static inline struct called wait_call(struct world *w, enum call_what what, const char *operation)
+{
+    return wait_any_call(w, what, operation, 0);
+}
+
+static inline struct called wait_other_call(struct world *w, enum call_what what, uint64_t except)
+{
+    return wait_any_call(w, what, "", except);
 }
 
 static inline size_t count_calls(struct world *w, enum call_what what)

@@ -250,7 +250,7 @@ Test(builder, sends_children_alone_and_keeps_the_first_failure)
 
 /* ---------------------------------------------------------------- hostile batches, written by hand */
 
-#define STRIDE (PV_RECORD_HEAD + 8 * 72)
+#define STRIDE (PV_RECORD_HEAD + 8 * 128)
 
 struct raw {
     char records[2 * STRIDE];
@@ -343,7 +343,7 @@ Test(check, drops_bad_values_counts_them_and_keeps_the_rest)
     raw_slot(&r, 0, PV_SLOT(vm, native_extra), raw_ref(10, 8));         /* cut JSON */
     raw_slot(&r, 0, PV_SLOT(vm, question), raw_ref(10, 9));             /* whole JSON */
     raw_slot(&r, 0, PV_SLOT(vm, cpu_count), 1ull << 53);
-    raw_slot(&r, 0, 71, 5);                                             /* a slot we do not know */
+    raw_slot(&r, 0, 120, 5);                                            /* a slot we do not know */
     cr_assert_eq(check(&r, &faults, &out), PV_OK);
     cr_expect_eq(faults.values, 9, "%u", faults.values);
     cr_expect_eq(faults.by_slot[PV_SLOT(vm, name)], 1);
