@@ -5,7 +5,7 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(wmi_out ${PROJECT_BINARY_DIR}/wmi)
 set(wmi_schema ${PROJECT_SOURCE_DIR}/drivers/wmi/schema)
 file(GLOB wmi_inputs CONFIGURE_DEPENDS ${wmi_schema}/*.json)
-set(wmi_made ${wmi_out}/wmi_classes.h ${wmi_out}/wmi_classes.c ${wmi_out}/wmi_errors.c)
+set(wmi_made ${wmi_out}/wmi_classes.inc ${wmi_out}/wmi_classes.c ${wmi_out}/wmi_errors.c)
 add_custom_command(OUTPUT ${wmi_made}
     COMMAND ${Python3_EXECUTABLE} ${wmi_schema}/generate.py ${wmi_out}
     DEPENDS ${wmi_inputs} ${wmi_schema}/generate.py VERBATIM)

@@ -3,7 +3,7 @@
  * cim - objects of WMI: instances, references, method inputs and outputs.
  *
  * What classes, properties, methods and parameters there are comes from
- * schema/<namespace>.json; the build makes wmi_classes.h of it. A property is
+ * schema/<namespace>.json; the build makes wmi_classes.inc of it. A property is
  * named by P(Class, Property), a parameter by A(Class, Method, Parameter), a
  * class by CIM(Class), a method by M(Class, Method). Each P and A has the C
  * type of its CIM type (struct cim_p_str, cim_p_uint ...), so a wrong name or
@@ -284,4 +284,4 @@ bool cim_interval_parse(const char *text, int64_t *ms);
 void cim_time_print(int64_t ms, char out[26]);
 void cim_interval_print(int64_t ms, char out[26]);
 
-#include "wmi_classes.h"
+#include "wmi_classes.inc"

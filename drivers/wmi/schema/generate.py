@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes wmi_classes.h, wmi_classes.c and wmi_errors.c from the JSON files of this folder.
+"""Writes wmi_classes.inc, wmi_classes.c and wmi_errors.c from the JSON files of this folder.
 
 generate.py OUT_DIR. What a name in these files means is in ../cim.h.
 """
@@ -108,7 +108,7 @@ def write_classes(out):
         start = len(w.classes)
         w.read(ns, data["classes"])
         ranges.append((start, len(w.classes), data["namespace"]))
-    (out / "wmi_classes.h").write_text(
+    (out / "wmi_classes.inc").write_text(
         LICENCE + "#pragma once\n\n"
         "#define P(cls, prop) P_##cls##_##prop\n#define A(cls, method, param) "
         "A_##cls##_##method##_##param\n#define CIM(cls) CIM_##cls\n"
