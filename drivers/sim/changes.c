@@ -38,6 +38,9 @@ static const struct happening {
     [SIM_DID_LEASE] = { NULL, NULL, NULL, NULL, SIM_PART_GUEST },
     [SIM_DID_RENAME] = { "vm_renamed", "VmRenamedEvent", "18304", "has a new name", SIM_PART_NAME },
     [SIM_DID_CREATE] = { "vm_created", "VmCreatedEvent", "13002", "was created", SIM_PART_ALL },
+    [SIM_DID_RECONFIGURE] = { "vm_reconfigured", "VmReconfiguredEvent", "18310", "was reconfigured", SIM_PART_ALL },
+    [SIM_DID_NOTHING] = { NULL, NULL, NULL, NULL, SIM_PART_POWER },
+    [SIM_DID_PLACE] = { NULL, NULL, NULL, NULL, 0 },
     [SIM_DID_DELETE] = { "vm_removed", "VmRemovedEvent", "13003", "was deleted", 0 },
 };
 
@@ -66,12 +69,11 @@ void sim_change_note(struct sim_estate *e, struct pv_builder *b, const struct si
 {
     struct sim_vm_state *s = &e->vms[c->vm];
     struct sim_vm vm;
-    char id[SIM_ID_MAX], name[64];
+    char id[SIM_ID_MAX], name[129];
 
     pthread_mutex_lock(&e->lock);
     sim_vm_traits(e, c->vm, s->generation, &vm);
-    sim_vm_name(&vm, s->renames, name, sizeof(name));
-    sim_native_id(e, PV_KIND_vm, vm.number, id);
+    sim_vm_display(e, &vm, name, sizeof(name), id);
     if (c->what == SIM_DID_DELETE) {
         pv_builder_gone(b, PV_KIND_vm, id);
     } else {

@@ -100,9 +100,7 @@ const struct pv_driver *pv_driver_entry(uint16_t host_abi_major)
         .name = "sim",
         .version = PV_VERSION,
         .config_schema = sim_settings_schema,
-        .operations = "[\"vm.start\",\"vm.shutdown\",\"vm.stop\",\"vm.reboot\",\"vm.reset\","
-                      "\"vm.pause\",\"vm.resume\",\"vm.suspend\",\"vm.snapshot.create\","
-                      "\"vm.snapshot.revert\",\"vm.snapshot.delete\"]",
+        .operations = sim_operations,
         .probe = sim_probe,
         .open = sim_open,
         .close = close_session,

@@ -7,25 +7,42 @@
 
 #define TEXT_MAX 65536
 
+/* What both families have. Operations without a line here are yes, too: the driver does them. */
 static const char *const capabilities[] = {
-    "inventory.full",
-    "inventory.push",
-    "events.push",
-    "vm.guest.info",
-    "vm.start",
-    "vm.stop",
-    "vm.shutdown",
-    "vm.reboot",
-    "vm.reset",
-    "vm.suspend",
-    "vm.resume",
-    "vm.snapshot.create",
-    "vm.snapshot.memory",
-    "vm.snapshot.quiesce",
-    "vm.snapshot.revert",
-    "vm.snapshot.delete",
-    NULL,
+    "inventory.full", "inventory.push", "events.push", "vm.guest.info", "vm.snapshot.memory",
+    "vm.snapshot.quiesce", "vm.hotadd.disk", "vm.hotadd.nic", "vm.hotadd.memory", "vm.reconfigure.cpu",
+    "vm.reconfigure.memory", "vm.boot_order", "vm.secure_boot", "vm.tpm", "vm.autostart", "vm.disk.resize",
+    "vm.move.live", "vm.move.cold", "vm.move.storage", "vm.move.shared_nothing", "vm.clone_linked", NULL,
 };
+
+/* What one of them lacks. */
+static const struct lack {
+    bool vmware;
+    const char *name, *reason;
+} lacks[] = {
+    { true, "vm.pause", "vSphere has no pause; use suspend" },
+    { true, "vm.metrics.enable", "vSphere meters every VM by itself" },
+    { true, "vm.metrics.disable", "vSphere meters every VM by itself" },
+    { true, "vm.snapshot.export", "vSphere exports no snapshots; clone from the snapshot and export the clone" },
+    { true, "disk.merge", "vSphere merges disks by deleting their snapshots" },
+    { true, "disk.check", "vSphere checks disks when it opens them" },
+    { true, "tags.write", "The simulation has no tagging service" },
+    { false, "vm.template", "Hyper-V has no templates" },
+    { false, "vm.reconfigure.firmware", "The generation of a Hyper-V VM cannot be changed" },
+    { false, "vm.hotadd.cpu", "Hyper-V adds no processors to a running VM" },
+    { false, "vm.hotadd.cdrom", "Hyper-V adds no drives to a running VM" },
+    { false, "vm.hotadd.controller", "Hyper-V adds no controllers to a running VM" },
+    { false, "tags.read", "Hyper-V has no tags of its own" },
+    { false, NULL, NULL },
+};
+
+const char *sim_lacks(const struct sim_estate *e, const char *operation)
+{
+    for (const struct lack *l = lacks; l->name; l++)
+        if (l->vmware == sim_is_vmware(e) && strcmp(l->name, operation) == 0)
+            return l->reason;
+    return "this hypervisor has no such thing";
+}
 
 static void capability(struct jsonw *w, const char *name, const char *state, const char *reason)
 {
@@ -37,8 +54,20 @@ static void capability(struct jsonw *w, const char *name, const char *state, con
     jsonw_end(w);
 }
 
+static bool lacking(bool vmware, const char *name)
+{
+    for (const struct lack *l = lacks; l->name; l++)
+        if (l->vmware == vmware && strcmp(l->name, name) == 0)
+            return true;
+    return false;
+}
+
 char *sim_provider_json(const struct sim_estate *e)
 {
+    static const char *const operations[] = {
+        "vm.start", "vm.stop", "vm.shutdown", "vm.reboot", "vm.reset", "vm.pause", "vm.suspend", "vm.resume",
+        "vm.console.screenshot", "vm.console", "vm.keystrokes", NULL,
+    };
     bool vmware = sim_is_vmware(e);
     char uuid[37];
     struct buf out;
@@ -60,18 +89,24 @@ char *sim_provider_json(const struct sim_estate *e)
     jsonw_array(&w, "capabilities");
     for (const char *const *name = capabilities; *name; name++)
         capability(&w, *name, "yes", NULL);
-    if (vmware)
-        capability(&w, "vm.pause", "no", "vSphere has no pause; use suspend");
-    else
-        capability(&w, "vm.pause", "yes", NULL);
+    for (const struct lack *l = lacks; l->name; l++)
+        if (l->vmware == vmware)
+            capability(&w, l->name, "no", l->reason);
+    for (const char *const *name = operations; *name; name++)
+        if (!lacking(vmware, *name))
+            capability(&w, *name, "yes", NULL);
+    if (vmware) {
+        capability(&w, "vm.hotadd.cpu", "yes", NULL);
+        capability(&w, "vm.hotadd.cdrom", "yes", NULL);
+        capability(&w, "vm.hotadd.controller", "yes", NULL);
+        capability(&w, "vm.reconfigure.firmware", "yes", NULL);
+    }
     if (e->set.change_rate > 0)
         capability(&w, "metrics.realtime", "yes", NULL);
     else
         capability(&w, "metrics.realtime", "no", "The simulation stands still: change_rate is 0");
     if (vmware)
         capability(&w, "tags.read", "yes", NULL);
-    else
-        capability(&w, "tags.read", "no", "Hyper-V has no tags of its own");
     jsonw_end(&w);
     jsonw_object(&w, "sync");
     jsonw_str(&w, "mode", "push");

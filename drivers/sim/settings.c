@@ -187,6 +187,9 @@ int sim_settings_read(const char *config, struct sim_settings *out, struct pv_er
             return rc;
     }
     read_endpoint(json_string_value(json_object_get(root, "endpoint")), &s);
+    str_copy(s.name, sizeof(s.name), json_string_value(json_object_get(root, "name"))
+                                         ? json_string_value(json_object_get(root, "name"))
+                                         : "");
     rc = complete(settings, &s, err);
     if (rc != PV_OK)
         return rc;

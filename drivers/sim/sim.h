@@ -4,7 +4,8 @@
  *
  * One session plays one vCenter or one Hyper-V host (or failover cluster).
  * Everything that does not change is computed from (seed, index) when it is
- * asked for: names, ids, devices. Kept is only what can change, 32 bytes a VM.
+ * asked for: names, ids, devices. Kept is only what can change, 48 bytes a VM,
+ * and a document for each VM that people changed or made.
  * So the same settings give the same estate, at any size, and a new session
  * starts from the seed again: power states and snapshots changed in the last
  * one are forgotten.
@@ -21,6 +22,7 @@
 
 #include <polyvisor/driver.h>
 
+struct json_t;
 struct pv_builder;
 struct pv_err;
 
@@ -33,6 +35,7 @@ struct sim_settings {
     double speed;        /* durations are divided by it; 0: everything at once */
     bool churn;          /* VMs come and go */
     char label[40];      /* NAME of an endpoint sim://NAME, or "" */
+    char name[129];      /* of the provider */
 };
 
 /* JSON Schema of the settings. */
@@ -106,6 +109,7 @@ struct sim_snaps {
 /* What of a VM can change. */
 struct sim_vm_state {
     struct sim_snaps *snaps; /* owned; NULL: still those the seed gave it */
+    struct json_t *doc;      /* owned; what people changed (doc.h); NULL: nothing */
     int64_t boot_ms;         /* 0: as the seed says */
     uint32_t host;
     uint32_t generation; /* how often this place was filled anew */
@@ -147,6 +151,9 @@ enum sim_happening {
     SIM_DID_RENAME,
     SIM_DID_CREATE,
     SIM_DID_DELETE,
+    SIM_DID_RECONFIGURE,
+    SIM_DID_NOTHING, /* that inventory shows */
+    SIM_DID_PLACE,   /* a switch or a disk image: no VM */
 };
 
 struct sim_change {
@@ -155,6 +162,8 @@ struct sim_change {
     const char *actor; /* static: an account's name without its domain */
 };
 
+#define SIM_MADE_MAX 1024u /* VMs that people made */
+#define SIM_THINGS_MAX 512u /* switches and disk images that people made, of each kind */
 #define SIM_QUEUE_MAX 1024u
 #define SIM_TICK_MAX 1000u /* changes of one tick of the feed */
 #define SIM_FREE_MAX 64u
@@ -165,7 +174,11 @@ struct sim_estate {
     uint32_t stores_per_unit;
     uint32_t nonce[2]; /* of this session; cursors of another are worthless */
     pthread_mutex_t lock;
-    struct sim_vm_state *vms;          /* set.vms of them; guarded by lock */
+    struct sim_vm_state *vms;          /* set.vms of the seed, then those that people made; guarded by lock */
+    uint32_t made;                     /* of these; places are not used again; guarded by lock */
+    struct json_t *things;             /* {"switches": [...], "disk-images": [...], "gone": [...]}; guarded by lock */
+    bool things_changed;               /* and not yet in the feed; guarded by lock */
+    struct sim_estate *next;           /* of all in this process (estate.c) */
     uint64_t jobs;                     /* operations so far; guarded by lock */
     bool queue_lost;                   /* a change found no room in the queue; guarded by lock */
     uint32_t queue_first, queue_count; /* guarded by lock */
@@ -177,6 +190,24 @@ struct sim_estate {
     uint32_t touched[SIM_QUEUE_MAX + SIM_TICK_MAX]; /* VMs with something unsent */
     uint32_t free[SIM_FREE_MAX];                    /* places of deleted VMs */
 };
+
+/* VMs of the seed and those that people made. With the lock held. */
+static inline uint32_t sim_vm_count(const struct sim_estate *e)
+{
+    return e->set.vms + e->made;
+}
+
+static inline bool sim_vm_is_made(const struct sim_estate *e, uint32_t index)
+{
+    return index >= e->set.vms;
+}
+
+/* A place for a VM that people make; false: there are too many. With the lock held. */
+bool sim_vm_make(struct sim_estate *e, struct json_t *doc, uint32_t host, uint32_t store, enum pv_power_state power,
+                 uint32_t *index);
+/* The estate of another session in this process, by its provider's name, locked; NULL: there is none. */
+struct sim_estate *sim_estate_other(const struct sim_estate *self, const char *name);
+void sim_estate_leave(struct sim_estate *other);
 
 struct sim_estate *sim_estate_new(const struct sim_settings *set, const struct pv_host *host);
 void sim_estate_free(struct sim_estate *e);
@@ -214,6 +245,8 @@ static inline bool sim_chance(uint64_t roll, unsigned permille)
 #define SIM_ID_MAX 96
 enum sim_guid { SIM_GUID_VM = 1, SIM_GUID_SNAPSHOT, SIM_GUID_SWITCH, SIM_GUID_JOB, SIM_GUID_DISK };
 
+/* Numbers from here on are of VMs that people made; the seed's never get so far. */
+#define SIM_MADE_FIRST 0x40000000u
 /* Native id of the n-th object of a kind. VMs: number = index + generation * vms. */
 void sim_native_id(const struct sim_estate *e, enum pv_kind kind, uint64_t n, char out[SIM_ID_MAX]);
 /* The number of a native id; false if no object of this estate can have it. */
@@ -303,6 +336,9 @@ struct sim_vm {
 void sim_vm_traits(const struct sim_estate *e, uint32_t index, uint32_t generation,
                    struct sim_vm *out);
 void sim_vm_name(const struct sim_vm *vm, unsigned renames, char *out, size_t cap);
+/* As it is called now, and its native id. With the lock held. */
+void sim_vm_display(const struct sim_estate *e, const struct sim_vm *vm, char *name, size_t cap,
+                    char id[SIM_ID_MAX]);
 enum pv_power_state sim_vm_first_power(const struct sim_estate *e, const struct sim_vm *vm);
 uint64_t sim_disk_bytes(const struct sim_estate *e, const struct sim_vm *vm, uint32_t disk);
 /* Snapshots as the seed has them. */
@@ -310,6 +346,8 @@ void sim_vm_first_snaps(const struct sim_estate *e, const struct sim_vm *vm, str
 
 /* The place of a VM by its native id; false if there is no such VM (any more). Takes the lock. */
 bool sim_vm_find(struct sim_estate *e, const char *native_id, uint32_t *index);
+/* The native id of the VM with this number, made by people or not. Takes the lock. */
+void sim_vm_id_of(struct sim_estate *e, uint64_t number, char out[SIM_ID_MAX]);
 
 /* ------------------------------------------------------------------ snapshots (snaps.c) */
 
@@ -322,6 +360,9 @@ int sim_snaps_create(struct sim_estate *e, uint32_t vm, const char *name, const 
                      bool memory, bool quiesced, uint16_t *serial, struct pv_err *err);
 int sim_snaps_revert(struct sim_estate *e, uint32_t vm, uint16_t serial, struct pv_err *err);
 int sim_snaps_delete(struct sim_estate *e, uint32_t vm, uint16_t serial, bool children,
+                     struct pv_err *err);
+/* NULL: as it is. */
+int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name, const char *description,
                      struct pv_err *err);
 const struct sim_snap *sim_snaps_find(const struct sim_snaps *s, uint16_t serial);
 
@@ -347,7 +388,14 @@ extern const struct sim_place sim_places[];
 
 /* ------------------------------------------------------------------ the driver's calls */
 
+/* Switches and disk images that people made; `native_id`: only this one, NULL: all. Answers how many. Takes the lock. */
+unsigned sim_things_emit(struct sim_estate *e, struct pv_builder *b, enum pv_kind kind, const char *native_id);
+/* What came and went of them since the last time; false: nothing. Takes the lock. */
+bool sim_things_send(struct sim_estate *e, struct pv_builder *b);
+
 /* JSON about the provider for pv_host.provider (provider.c). Owned text; NULL: out of memory. */
+/* Why the family cannot do an operation, in words. */
+const char *sim_lacks(const struct sim_estate *e, const char *operation);
 char *sim_provider_json(const struct sim_estate *e);
 char *sim_probe_json(const struct sim_settings *set);
 
@@ -366,6 +414,8 @@ void sim_changes_send(struct sim_estate *e, struct pv_builder *b);
 /* Usage of the running VMs, and then hosts, number `from` up to `to`. Takes the lock (usage.c). */
 void sim_usage_send(struct sim_estate *e, struct pv_builder *b, uint32_t from, uint32_t to);
 
+/* JSON array of the operations. */
+extern const char sim_operations[];
 struct sim_call {
     uint64_t call;
     const char *operation, *subject, *args, *native_ref;

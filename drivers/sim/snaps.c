@@ -169,3 +169,30 @@ int sim_snaps_delete(struct sim_estate *e, uint32_t vm, uint16_t serial, bool ch
     *l = kept;
     return PV_OK;
 }
+
+int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name, const char *description,
+                     struct pv_err *err)
+{
+    struct sim_snaps *l = own(e, vm);
+    char *texts[2];
+
+    for (uint16_t i = 0; l && i < l->count; i++) {
+        struct sim_snap *s = &l->items[i];
+
+        if (s->serial != serial)
+            continue;
+        texts[0] = strdup(name ? name : s->name);
+        texts[1] = strdup(description ? description : s->description);
+        if (!texts[0] || !texts[1]) {
+            free(texts[0]);
+            free(texts[1]);
+            return pv_fail(err, PV_ENOMEM, "no memory for a snapshot");
+        }
+        snap_free(s);
+        s->name = texts[0];
+        s->description = texts[1];
+        s->owned = true;
+        return PV_OK;
+    }
+    return l ? not_found(e, err) : pv_fail(err, PV_ENOMEM, "no memory for a snapshot");
+}

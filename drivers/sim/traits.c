@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include <polyvisor/cleanup.h>
 
 #define GIB (1024ull * 1024 * 1024)
@@ -142,13 +144,33 @@ static void first_name(const struct sim_estate *e, struct sim_vm *vm)
             *c = (char)toupper((unsigned char)*c);
 }
 
+/* Little of what the seed says holds for it. */
+static void made_by_people(const struct sim_estate *e, struct sim_vm *vm)
+{
+    const struct sim_vm_state *s = &e->vms[vm->index];
+    const json_t *fields = json_object_get(s->doc, "fields");
+
+    vm->unit = sim_host_unit(e, s->host);
+    vm->store = (uint32_t)json_integer_value(json_object_get(s->doc, "store"));
+    vm->is_template = json_is_true(json_object_get(fields, "template"));
+    vm->tools_installed = json_is_true(json_object_get(s->doc, "tools"));
+    vm->question = false;
+    vm->disks = vm->nics = 0;
+    vm->memory_bytes = (uint64_t)json_integer_value(json_object_get(fields, "memory.bytes"));
+    snprintf(vm->name, sizeof(vm->name), "%.47s",
+             json_string_value(json_object_get(s->doc, "first_name"))
+                 ? json_string_value(json_object_get(s->doc, "first_name"))
+                 : "");
+}
+
 void sim_vm_traits(const struct sim_estate *e, uint32_t index, uint32_t generation,
                    struct sim_vm *out)
 {
     struct sim_vm vm = { .index = index };
     uint64_t roll, tools;
 
-    vm.number = index + (uint64_t)generation * e->set.vms;
+    vm.number = sim_vm_is_made(e, index) ? SIM_MADE_FIRST + (index - e->set.vms)
+                                         : index + (uint64_t)generation * e->set.vms;
     roll = sim_roll(e, SIM_ROLE, vm.number);
     vm.role = pick_role(roll >> 8);
     vm.os = &systems[vm.role->os[sim_roll(e, SIM_OS, vm.number) % PV_COUNT(vm.role->os)]];
@@ -169,6 +191,8 @@ void sim_vm_traits(const struct sim_estate *e, uint32_t index, uint32_t generati
     vm.tools_old = sim_chance(tools >> 5, 170);
     vm.question = sim_is_vmware(e) && sim_chance(tools >> 9, 2);
     first_name(e, &vm);
+    if (sim_vm_is_made(e, index))
+        made_by_people(e, &vm);
     *out = vm;
 }
 
@@ -217,6 +241,10 @@ void sim_vm_first_snaps(const struct sim_estate *e, const struct sim_vm *vm, str
     uint64_t roll = sim_roll(e, SIM_SNAPS, vm->number);
     uint16_t count = 0;
 
+    if (vm->number >= SIM_MADE_FIRST) {
+        out->count = out->last_serial = out->current = 0;
+        return;
+    }
     if (!vm->is_template && sim_chance(roll, 3))
         count = 8;
     else if (!vm->is_template && sim_chance(roll, 130))

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim.h"
 
+#include "drivers/sim/doc.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <polyvisor/cleanup.h>
+#include <polyvisor/model.h>
 #include <polyvisor/records.h>
 
 #define MIB (1024ull * 1024)
@@ -495,20 +498,89 @@ static void put_snapshots(const struct vm_view *v)
     }
 }
 
+/* Devices that people changed come from their document, the others from the seed. */
+static void put_devices(const struct vm_view *v, enum pv_kind kind, void (*seed)(const struct vm_view *v))
+{
+    if (!v->state->doc || !sim_doc_put_devices(v->b, model_kind(kind), v->state->doc))
+        seed(v);
+}
+
+static const char *doc_text(const struct sim_vm_state *s, const char *name)
+{
+    const char *text = json_string_value(json_object_get(s->doc, name));
+
+    return text ? text : "";
+}
+
+void sim_vm_display(const struct sim_estate *e, const struct sim_vm *vm, char *name, size_t cap,
+                    char id[SIM_ID_MAX])
+{
+    const struct sim_vm_state *s = &e->vms[vm->index];
+    const char *own = sim_doc_text(json_object_get(s->doc, "fields"), "name");
+
+    if (own[0])
+        snprintf(name, cap, "%s", own);
+    else
+        sim_vm_name(vm, s->renames, name, cap);
+    if (sim_vm_is_made(e, vm->index))
+        snprintf(id, SIM_ID_MAX, "%s", doc_text(s, "native_id"));
+    else
+        sim_native_id(e, PV_KIND_vm, vm->number, id);
+}
+
+/* A VM that people made: what is fixed stands in its document. */
+static void put_made(const struct vm_view *v)
+{
+    pv_vm_native_type(v->b, v->vmware ? "VirtualMachine" : "Msvm_ComputerSystem");
+    put_home(v);
+    pv_vm_health(v->b, PV_HEALTH_OK);
+    pv_vm_health_reasons(v->b, NULL, 0);
+}
+
+static void put_fixed(const struct vm_view *v, const char *uuid)
+{
+    put_identity(v, uuid);
+    put_home(v);
+    put_hardware(v);
+    put_software(v);
+    put_storage(v);
+    put_health(v);
+    if (v->vmware)
+        put_tags(v);
+}
+
+static void put_children(const struct vm_view *v, uint32_t parts)
+{
+    bool fixed = parts & SIM_PART_FIXED;
+
+    if (fixed)
+        put_devices(v, PV_KIND_controller, put_controllers);
+    if (parts & (SIM_PART_SNAPS | SIM_PART_FIXED))
+        put_devices(v, PV_KIND_disk, put_disks);
+    if (parts & (SIM_PART_GUEST | SIM_PART_PLACE | SIM_PART_FIXED))
+        put_devices(v, PV_KIND_nic, put_nics);
+    if (fixed)
+        put_devices(v, PV_KIND_cdrom, put_cdroms);
+    if (parts & (SIM_PART_SNAPS | SIM_PART_FIXED))
+        put_snapshots(v);
+}
+
 void sim_emit_vm(const struct sim_estate *e, struct pv_builder *b, uint32_t index, uint32_t parts)
 {
     struct vm_view v = { .e = e, .b = b, .state = &e->vms[index], .vmware = sim_is_vmware(e) };
-    bool fixed = parts & SIM_PART_FIXED;
-    char uuid[37];
+    bool made = sim_vm_is_made(e, index);
+    char uuid[37], name[129];
 
     v.running = v.state->power == PV_POWER_STATE_RUNNING;
     sim_vm_traits(e, index, v.state->generation, &v.vm);
     v.snaps = sim_snaps_get(e, index, &v.room);
-    sim_native_id(e, PV_KIND_vm, v.vm.number, v.id);
+    sim_vm_display(e, &v.vm, name, sizeof(name), v.id);
     sim_uuid(e, SIM_INSTANCE, v.vm.number, 0x50, uuid);
     if (!v.vmware)
         for (size_t i = 0; i < sizeof(uuid); i++) /* a Hyper-V VM's GUID is its native id */
             uuid[i] = (char)tolower((unsigned char)v.id[i]);
+    if (made)
+        snprintf(uuid, sizeof(uuid), "%.36s", doc_text(v.state, "identity"));
 
     pv_vm_begin(b, v.id, uuid);
     if (parts & SIM_PART_NAME)
@@ -521,23 +593,11 @@ void sim_emit_vm(const struct sim_estate *e, struct pv_builder *b, uint32_t inde
         put_guest(&v);
     if (parts & SIM_PART_SNAPS)
         put_snapshot_totals(&v);
-    if (fixed) {
-        put_identity(&v, uuid);
-        put_home(&v);
-        put_hardware(&v);
-        put_software(&v);
-        put_storage(&v);
-        put_health(&v);
-        if (v.vmware)
-            put_tags(&v);
-        put_controllers(&v);
-    }
-    if (parts & (SIM_PART_SNAPS | SIM_PART_FIXED))
-        put_disks(&v);
-    if (parts & (SIM_PART_GUEST | SIM_PART_PLACE | SIM_PART_FIXED))
-        put_nics(&v);
-    if (fixed)
-        put_cdroms(&v);
-    if (parts & (SIM_PART_SNAPS | SIM_PART_FIXED))
-        put_snapshots(&v);
+    if (made && (parts & SIM_PART_FIXED))
+        put_made(&v);
+    else if (parts & SIM_PART_FIXED)
+        put_fixed(&v, uuid);
+    if (v.state->doc)
+        sim_doc_put(b, model_kind(PV_KIND_vm), json_object_get(v.state->doc, "fields"));
+    put_children(&v, parts);
 }

@@ -67,6 +67,8 @@ static int list_places(struct sim_estate *e, struct pv_builder *b, uint64_t call
         if (rc != PV_OK)
             return rc;
     }
+    if (place->kind == PV_KIND_switch)
+        sim_things_emit(e, b, PV_KIND_switch, NULL);
     return pv_builder_send(b);
 }
 
@@ -74,11 +76,14 @@ static int list_vms(struct sim_estate *e, struct pv_builder *b, uint64_t call)
 {
     int rc;
 
-    for (uint32_t i = 0; i < e->set.vms; i++) {
+    bool more = true;
+
+    for (uint32_t i = 0; more; i++) {
         if (i % 64 == 0 && cancelled(e, call))
             return PV_ECANCELED;
         pthread_mutex_lock(&e->lock);
-        if (!e->vms[i].absent)
+        more = i < sim_vm_count(e);
+        if (more && !e->vms[i].absent)
             sim_emit_vm(e, b, i, SIM_PART_ALL);
         pthread_mutex_unlock(&e->lock);
         rc = pv_builder_room(b);
@@ -99,6 +104,10 @@ static int list(struct sim_estate *e, struct pv_builder *b, uint64_t call)
         rc = list_places(e, b, call, p);
     if (rc == PV_OK)
         rc = list_vms(e, b, call);
+    if (rc == PV_OK) {
+        sim_things_emit(e, b, PV_KIND_disk_image, NULL);
+        rc = pv_builder_send(b);
+    }
     if (rc == PV_OK)
         rc = mark(e, b, PV_MARK_FULL_END);
     return rc;
@@ -172,7 +181,8 @@ static int tick(struct sim_estate *e, struct pv_builder *b, uint64_t call, struc
     }
     events = e->events;
     live(e, b, p, now);
-    changed = e->touched_count > 0 || e->events != events;
+    changed = sim_things_send(e, b);
+    changed = changed || e->touched_count > 0 || e->events != events;
     sim_changes_send(e, b);
     if (measure(e, b, p, now)) {
         rc = pv_builder_send(b);
@@ -244,7 +254,7 @@ static int refresh_snapshot(struct sim_estate *e, struct pv_builder *b, const ch
 
     if (!sim_snapshot_number(e, native_id, &number, &serial))
         return PV_ENOENT;
-    sim_native_id(e, PV_KIND_vm, number, vm);
+    sim_vm_id_of(e, number, vm);
     if (!sim_vm_find(e, vm, &index))
         return PV_ENOENT;
     rc = refresh_vm(e, b, vm);
@@ -286,6 +296,8 @@ int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const ch
         rc = refresh_vm(e, b, native_id);
     else if (kind == PV_KIND_snapshot)
         rc = refresh_snapshot(e, b, native_id);
+    else if (kind == PV_KIND_disk_image || (kind == PV_KIND_switch && sim_things_emit(e, b, kind, native_id)))
+        rc = kind == PV_KIND_switch || sim_things_emit(e, b, kind, native_id) ? PV_OK : PV_ENOENT;
     else
         rc = refresh_place(e, b, kind, native_id);
     if (rc == PV_ENOTSUP)

@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing a VM: its own fields, and the devices on it. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <polyvisor/cleanup.h>
+
+#include "drivers/sim/doc.h"
+#include "drivers/sim/job.h"
+
+#define MIB (1024 * 1024)
+#define PATH_CAP 128
+#define DISKS_MAX 64
+#define NICS_MAX 10
+
+/* ------------------------------------------------------------------ what a family has no idea of */
+
+static const struct {
+    enum pv_kind kind;
+    bool vmware;        /* it is vSphere that lacks it */
+    const char *path, *why;
+} lacks[] = {
+    { PV_KIND_vm, true, "memory.dynamic", "vSphere has no dynamic memory; it balloons by itself" },
+    { PV_KIND_vm, true, "memory.min_bytes", "vSphere has no dynamic memory" },
+    { PV_KIND_vm, true, "memory.max_bytes", "vSphere has no dynamic memory" },
+    { PV_KIND_vm, true, "memory.buffer_pct", "vSphere has no dynamic memory" },
+    { PV_KIND_vm, true, "cpu.threads_per_core", "vSphere chooses the threads of a core by itself" },
+    { PV_KIND_vm, true, "secure_boot.template", "vSphere has one set of keys" },
+    { PV_KIND_vm, true, "snapshots.mode", "vSphere has no checkpoint types" },
+    { PV_KIND_vm, true, "snapshots.automatic", "vSphere takes no snapshots by itself" },
+    { PV_KIND_vm, false, "cpu.hot_add", "Hyper-V cannot add processors to a running VM" },
+    { PV_KIND_vm, false, "cpu.cores_per_socket", "Hyper-V derives sockets from the host's" },
+    { PV_KIND_vm, false, "memory.hot_add", "Hyper-V always lets memory be added" },
+    { PV_KIND_vm, false, "memory.reservation_bytes", "Hyper-V reserves memory by its least" },
+    { PV_KIND_vm, false, "memory.limit_bytes", "Hyper-V limits memory by its most" },
+    { PV_KIND_vm, false, "guest.os_id", "Hyper-V has no guest system identifiers" },
+    { PV_KIND_vm, false, "autostart.order", "Hyper-V orders automatic starts by their delay" },
+    { PV_KIND_nic, true, "label", "vSphere names adapters by itself" },
+    { PV_KIND_nic, true, "vlan.mode", "the VLAN belongs to the port group" },
+    { PV_KIND_nic, true, "vlan.id", "the VLAN belongs to the port group" },
+    { PV_KIND_nic, true, "vlan.allowed", "the VLAN belongs to the port group" },
+    { PV_KIND_nic, true, "security.dhcp_guard", "vSphere has no DHCP guard" },
+    { PV_KIND_nic, true, "security.router_guard", "vSphere has no router guard" },
+    { PV_KIND_disk, false, "mode", "Hyper-V has no independent disks" },
+};
+
+int sim_check_family(const struct job *j, const struct model_kind *kind, const json_t *args,
+                     const char *pointer, const char *path, struct pv_err *err)
+{
+    const char *name;
+    json_t *v;
+
+    json_object_foreach ((json_t *)(uintptr_t)args, name, v) {
+        char here[PATH_CAP], at[PATH_CAP];
+        int rc;
+
+        snprintf(here, sizeof(here), "%s%s%s", path, path[0] ? "." : "", name);
+        snprintf(at, sizeof(at), "%s/%s", pointer, name);
+        for (size_t i = 0; i < PV_COUNT(lacks); i++) {
+            if (lacks[i].kind != kind->number || lacks[i].vmware != sim_is_vmware(j->e) ||
+                strcmp(lacks[i].path, here) != 0 || json_is_false(v) || json_is_null(v))
+                continue;
+            rc = pv_fail(err, PV_ENOTSUP, "%s: %s", here, lacks[i].why);
+            pv_err_pointer(err, "%s", at);
+            return job_native(j, err, rc, "NotSupported", "32775");
+        }
+        if (json_is_object(v) && !json_object_get(v, "native_id")) {
+            rc = sim_check_family(j, kind, v, at, here, err);
+            if (rc != PV_OK)
+                return rc;
+        }
+    }
+    return PV_OK;
+}
+
+static int bad(const struct job *j, struct pv_err *err, const char *pointer, const char *why)
+{
+    int rc = pv_fail(err, PV_EINVAL, "%s: %s", pointer + 1, why);
+
+    pv_err_pointer(err, "%s", pointer);
+    return job_native(j, err, rc, "InvalidArgument", "32773");
+}
+
+static int not_while_running(const struct job *j, struct pv_err *err, const char *what)
+{
+    pv_fail_as(err, "vm-invalid-state", "%s is possible only while the VM is off", what);
+    return job_native(j, err, PV_ESTATE, "InvalidPowerState", "32775");
+}
+
+/* ------------------------------------------------------------------ the VM itself */
+
+int sim_check_reconfigure(struct job *j, struct pv_err *err)
+{
+    const json_t *memory = json_object_get(j->args, "memory"), *cpu = json_object_get(j->args, "cpu");
+    int64_t bytes = json_integer_value(json_object_get(memory, "bytes"));
+    int64_t count = json_integer_value(json_object_get(cpu, "count"));
+    int64_t cores = json_integer_value(json_object_get(cpu, "cores_per_socket"));
+    uint64_t host = j->e->set.hosts ? sim_host_memory(j->e, j->has_vm ? j->e->vms[j->index].host : j->place_host)
+                                    : UINT64_MAX;
+    int rc = sim_check_family(j, model_kind(PV_KIND_vm), j->args, "", "", err);
+
+    if (rc != PV_OK)
+        return rc;
+    if (bytes % (2 * MIB) != 0)
+        return bad(j, err, "/memory/bytes", "must be a multiple of 2 MiB");
+    if ((uint64_t)bytes > host) {
+        rc = pv_fail_as(err, "insufficient-resources", "the host has %llu GiB of memory",
+                        (unsigned long long)(host >> 30));
+        return job_native(j, err, rc, "InsufficientHostMemoryCapacityFault", "0x8007000E");
+    }
+    if (count > 0 && cores > 0 && count % cores != 0)
+        return bad(j, err, "/cpu/cores_per_socket", "must divide the number of processors");
+    if (j->has_vm && !sim_is_vmware(j->e) && json_object_get(j->args, "firmware"))
+        return pv_fail(err, PV_ENOTSUP, "firmware: Hyper-V cannot change the generation of a VM");
+    return PV_OK;
+}
+
+/* What follows from other fields. */
+static void derive(const struct sim_estate *e, json_t *fields)
+{
+    int64_t count = sim_doc_number(fields, "cpu.count"), cores = sim_doc_number(fields, "cpu.cores_per_socket");
+
+    if (count > 0 && (cores <= 0 || count % cores != 0)) {
+        cores = count;
+        json_object_set_new(fields, "cpu.cores_per_socket", json_integer(cores));
+    }
+    if (count > 0)
+        json_object_set_new(fields, "cpu.sockets", json_integer(count / cores));
+    if (json_object_get(fields, "autostart.start"))
+        json_object_set_new(fields, "autostart.on",
+                            json_boolean(strcmp(sim_doc_text(fields, "autostart.start"), "always") == 0 ||
+                                         strcmp(sim_doc_text(fields, "autostart.start"), "if_running") == 0));
+    if (!sim_is_vmware(e) && json_is_true(json_object_get(fields, "secure_boot.on")) &&
+        !json_object_get(fields, "secure_boot.template"))
+        json_object_set_new(fields, "secure_boot.template", json_string("MicrosoftWindows"));
+}
+
+int sim_apply_reconfigure(struct job *j, struct pv_err *err)
+{
+    json_t *doc = sim_doc_of(j->e, j->index);
+
+    if (!doc)
+        return pv_fail(err, PV_ENOMEM, "no memory to change the VM");
+    sim_doc_merge(j->e, model_kind(PV_KIND_vm), json_object_get(doc, "fields"), j->args);
+    derive(j->e, json_object_get(doc, "fields"));
+    return PV_OK;
+}
+
+/* ------------------------------------------------------------------ places on buses */
+
+static bool slot_taken(const json_t *list, const char *bus, int64_t number, int64_t unit)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one) {
+        const json_t *f = json_object_get(one, "fields");
+
+        if (strcmp(sim_doc_text(f, "controller.type"), bus) == 0 &&
+            sim_doc_number(f, "controller.bus") == number && sim_doc_number(f, "controller.unit") == unit)
+            return true;
+    }
+    return false;
+}
+
+static bool has_controller(const json_t *doc, const char *bus, int64_t number)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (json_object_get(doc, "controllers"), i, one) {
+        const json_t *f = json_object_get(one, "fields");
+
+        if (strcmp(sim_doc_text(f, "bus"), bus) == 0 && sim_doc_number(f, "number") == number)
+            return true;
+    }
+    return false;
+}
+
+static int units_of(const char *bus)
+{
+    return strcmp(bus, "ide") == 0 ? 2 : strcmp(bus, "sata") == 0 ? 30 : 64;
+}
+
+/* SCSI unit 7 is the controller's own in vSphere. */
+static bool unit_usable(const struct job *j, const char *bus, int64_t unit)
+{
+    return unit < units_of(bus) && !(sim_is_vmware(j->e) && strcmp(bus, "scsi") == 0 && unit == 7);
+}
+
+static bool slot_free(const struct job *j, const json_t *doc, const char *bus, int64_t number, int64_t unit)
+{
+    return unit_usable(j, bus, unit) && !slot_taken(json_object_get(doc, "disks"), bus, number, unit) &&
+           !slot_taken(json_object_get(doc, "cdroms"), bus, number, unit);
+}
+
+/* Where it goes: what was asked for, else the first place that is free. */
+static int find_slot(const struct job *j, const json_t *doc, const char *usual, json_t *fields, struct pv_err *err)
+{
+    const char *bus = sim_doc_text(fields, "controller.type");
+    bool has_bus = json_is_integer(json_object_get(fields, "controller.bus"));
+    bool has_unit = json_is_integer(json_object_get(fields, "controller.unit"));
+    int64_t number = sim_doc_number(fields, "controller.bus"), unit = sim_doc_number(fields, "controller.unit");
+    int rc;
+
+    if (!bus[0])
+        bus = usual;
+    for (; !has_bus && number < 4 && !has_controller(doc, bus, number); number++)
+        ;
+    if (!has_controller(doc, bus, number)) {
+        rc = pv_fail(err, PV_ENOENT, "the VM has no %s controller %d", bus, has_bus ? (int)number : 0);
+        pv_err_pointer(err, "/controller");
+        pv_err_remedy(err, "Add the controller first.");
+        return job_native(j, err, rc, "InvalidController", "0x80041002");
+    }
+    for (; !has_unit && unit < units_of(bus) && !slot_free(j, doc, bus, number, unit); unit++)
+        ;
+    if (!slot_free(j, doc, bus, number, unit)) {
+        rc = has_unit ? pv_fail_as(err, "conflict-exists", "%s %d:%d is taken", bus, (int)number, (int)unit)
+                      : pv_fail_as(err, "limit-exceeded", "there is no free place on the %s controller %d", bus,
+                                   (int)number);
+        pv_err_pointer(err, "/controller");
+        return job_native(j, err, rc, "InvalidDeviceSpec", "32773");
+    }
+    json_object_set_new(fields, "controller.type", json_string(bus));
+    json_object_set_new(fields, "controller.bus", json_integer(number));
+    json_object_set_new(fields, "controller.unit", json_integer(unit));
+    return PV_OK;
+}
+
+/* ------------------------------------------------------------------ new devices */
+
+static bool key_taken(const json_t *list, const char *key)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one)
+        if (strcmp(sim_doc_text(one, "key"), key) == 0)
+            return true;
+    return false;
+}
+
+static unsigned next_key(const struct job *j, const json_t *list, const char *word, unsigned first, char *key)
+{
+    unsigned n = 0;
+
+    do {
+        if (sim_is_vmware(j->e))
+            snprintf(key, SIM_ID_MAX, "%u", first + n);
+        else
+            snprintf(key, SIM_ID_MAX, "%s-%u", word, n);
+        n++;
+    } while (key_taken(list, key));
+    return n;
+}
+
+static bool uefi(const json_t *doc, const struct job *j)
+{
+    const char *firmware = sim_doc_text(json_object_get(doc, "fields"), "firmware");
+
+    return firmware[0] ? strcmp(firmware, "uefi") == 0 : j->has_vm && j->vm.firmware == PV_FIRMWARE_UEFI;
+}
+
+static void store_path(const struct job *j, const json_t *image, uint32_t store, const char *name, char *out, size_t cap)
+{
+    const char *path = json_string_value(json_object_get(image, "path"));
+    char root[128];
+
+    sim_store_root(j->e, store, root, sizeof(root));
+    if (!path)
+        snprintf(out, cap, sim_is_vmware(j->e) ? "%s%s/%s" : "%s%s\\%s", root, j->vm.name, name);
+    else if (strchr(path, '[') || strchr(path, ':'))
+        snprintf(out, cap, "%s", path);
+    else
+        snprintf(out, cap, "%s%s", root, path);
+    for (char *c = out; !sim_is_vmware(j->e) && *c; c++)
+        if (*c == '/')
+            *c = '\\';
+}
+
+/* Number of the datastore that was named, else the VM's own. */
+static int store_of(const struct job *j, const json_t *image, uint32_t *store, struct pv_err *err)
+{
+    const char *id = job_ref(image, "datastore");
+    uint64_t n = j->vm.store;
+    int rc;
+
+    if (id[0] && !sim_native_number(j->e, PV_KIND_datastore, id, &n)) {
+        rc = job_gone(j, err, "datastore");
+        pv_err_pointer(err, "/image/datastore");
+        return rc;
+    }
+    *store = (uint32_t)n;
+    return PV_OK;
+}
+
+static int add_disk(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n, struct pv_err *err)
+{
+    const json_t *image = json_object_get(args, "image");
+    const char *existing = sim_doc_text(json_object_get(image, "id"), "path");
+    bool fresh = json_object_get(args, "capacity_bytes") != NULL;
+    char path[512], name[128], id[SIM_ID_MAX];
+    uint32_t store;
+    int rc;
+
+    if (json_array_size(json_object_get(doc, "disks")) >= DISKS_MAX)
+        return pv_fail_as(err, "limit-exceeded", "a VM has at most %d disks", DISKS_MAX);
+    if (!fresh && !existing[0] && !json_object_get(image, "path"))
+        return bad(j, err, "/capacity_bytes", "is needed for a new disk, or image.path or image.id for an existing one");
+    rc = store_of(j, image, &store, err);
+    if (rc == PV_OK)
+        rc = find_slot(j, doc, !sim_is_vmware(j->e) && !uefi(doc, j) && n == 1 ? "ide" : "scsi", fields, err);
+    if (rc != PV_OK)
+        return rc;
+    if (j->has_vm && j->e->vms[j->index].power != PV_POWER_STATE_OFF &&
+        strcmp(sim_doc_text(fields, "controller.type"), "ide") == 0)
+        return not_while_running(j, err, "adding a disk to an IDE controller");
+    if (!fresh)
+        json_object_set_new(fields, "capacity_bytes", json_integer((json_int_t)40 << 30));
+    if (sim_is_vmware(j->e) && n > 1)
+        snprintf(name, sizeof(name), "%.40s_%u.vmdk", j->vm.name, n - 1);
+    else
+        snprintf(name, sizeof(name), sim_is_vmware(j->e) ? "%.40s%.0u.vmdk" : "%.40s-disk%u.vhdx", j->vm.name,
+                 sim_is_vmware(j->e) ? 0 : n);
+    store_path(j, image, store, name, path, sizeof(path));
+    sim_native_id(j->e, PV_KIND_datastore, store, id);
+    json_object_set_new(fields, "image.path", json_string(existing[0] ? existing : path));
+    json_object_set_new(fields, "image.datastore", json_string(id));
+    if (!json_object_get(fields, "image.format"))
+        json_object_set_new(fields, "image.format", json_string(sim_is_vmware(j->e) ? "vmdk" : "vhdx"));
+    if (!json_object_get(fields, "image.subformat"))
+        json_object_set_new(fields, "image.subformat", json_string(sim_is_vmware(j->e) ? "thin" : "dynamic"));
+    if (!json_object_get(fields, "mode"))
+        json_object_set_new(fields, "mode", json_string("dependent"));
+    if (!json_object_get(fields, "sharing"))
+        json_object_set_new(fields, "sharing", json_string("none"));
+    json_object_del(fields, "image.parent");
+    if (json_object_get(image, "parent"))
+        json_object_set_new(fields, "image.parent",
+                            json_string(sim_doc_text(json_object_get(image, "parent"), "path")));
+    json_object_set_new(fields, "boot", json_boolean(n == 1));
+    snprintf(name, sizeof(name), sim_is_vmware(j->e) ? "Hard disk %u" : "Hard Drive %u", n);
+    json_object_set_new(fields, "label", json_string(name));
+    return PV_OK;
+}
+
+/* "00155D0A0B0C" and the like in the form inventory has. */
+static bool set_mac(json_t *fields, const char *text)
+{
+    char clean[13], out[18];
+    size_t n = 0;
+
+    for (; *text && n < sizeof(clean); text++)
+        if (isxdigit((unsigned char)*text))
+            clean[n++] = (char)toupper((unsigned char)*text);
+        else if (!strchr(":-.", *text))
+            return false;
+    if (n != 12)
+        return false;
+    for (n = 0; n < 6; n++)
+        snprintf(out + n * 3, 4, "%c%c%s", clean[n * 2], clean[n * 2 + 1], n < 5 ? ":" : "");
+    json_object_set_new(fields, "mac", json_string(out));
+    json_object_set_new(fields, "mac_mode", json_string("static"));
+    return true;
+}
+
+static int add_nic(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n, struct pv_err *err)
+{
+    const char *mac = json_string_value(json_object_get(args, "mac"));
+    char text[64];
+
+    if (json_array_size(json_object_get(doc, "nics")) >= NICS_MAX)
+        return pv_fail_as(err, "limit-exceeded", "a VM has at most %d network adapters", NICS_MAX);
+    if (mac && !set_mac(fields, mac))
+        return bad(j, err, "/mac", "is no MAC address");
+    if (!mac) {
+        sim_mac(j->e, (j->vm.number + 7) * 16 + n, text);
+        json_object_set_new(fields, "mac", json_string(text));
+        json_object_set_new(fields, "mac_mode", json_string("auto"));
+    }
+    if (!json_object_get(fields, "adapter"))
+        json_object_set_new(fields, "adapter", json_string(sim_is_vmware(j->e) ? "vmxnet3" : "synthetic"));
+    if (!json_object_get(fields, "label")) {
+        snprintf(text, sizeof(text), sim_is_vmware(j->e) ? "Network adapter %u" : "Network Adapter %u", n);
+        json_object_set_new(fields, "label", json_string(text));
+    }
+    if (!json_object_get(fields, "connect_at_power_on"))
+        json_object_set_new(fields, "connect_at_power_on", json_true());
+    if (!json_object_get(fields, "connected"))
+        json_object_set_new(fields, "connected",
+                            json_boolean(j->has_vm && j->e->vms[j->index].power == PV_POWER_STATE_RUNNING));
+    if (!sim_is_vmware(j->e) && !json_object_get(fields, "vlan.mode"))
+        json_object_set_new(fields, "vlan.mode", json_string("untagged"));
+    json_object_set_new(fields, "ip_addresses", json_array());
+    return PV_OK;
+}
+
+static int add_cdrom(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n, struct pv_err *err)
+{
+    const json_t *image = json_object_get(args, "image");
+    char path[512], label[32];
+    uint32_t store;
+    int rc = store_of(j, image, &store, err);
+
+    if (rc == PV_OK)
+        rc = find_slot(j, doc, sim_is_vmware(j->e) ? "sata" : uefi(doc, j) ? "scsi" : "ide", fields, err);
+    if (rc != PV_OK)
+        return rc;
+    if (image) {
+        store_path(j, image, store, "", path, sizeof(path));
+        json_object_set_new(fields, "image.path", json_string(path));
+    } else {
+        json_object_set_new(fields, "image.path", json_null());
+    }
+    snprintf(label, sizeof(label), sim_is_vmware(j->e) ? "CD/DVD drive %u" : "DVD Drive %u", n);
+    json_object_set_new(fields, "label", json_string(label));
+    if (!json_object_get(fields, "connected"))
+        json_object_set_new(fields, "connected", json_boolean(image != NULL));
+    if (!json_object_get(fields, "connect_at_power_on"))
+        json_object_set_new(fields, "connect_at_power_on", json_boolean(image != NULL));
+    return PV_OK;
+}
+
+static int add_controller(struct job *j, json_t *doc, json_t *fields, const json_t *args, struct pv_err *err)
+{
+    const char *bus = sim_doc_text(fields, "bus"), *model = sim_doc_text(fields, "model");
+    int64_t number = sim_doc_number(fields, "number");
+    bool known = strcmp(bus, "scsi") == 0 || strcmp(bus, "ide") == 0 ||
+                 (sim_is_vmware(j->e) && (strcmp(bus, "sata") == 0 || strcmp(bus, "nvme") == 0));
+    char label[64];
+    int rc;
+
+    if (!known || (!sim_is_vmware(j->e) && strcmp(bus, "ide") == 0 && uefi(doc, j))) {
+        rc = pv_fail(err, PV_ENOTSUP, "bus: %s", sim_is_vmware(j->e)
+                                                     ? "vSphere has IDE, SATA, SCSI and NVMe controllers"
+                                                     : "this VM of Hyper-V has SCSI controllers alone");
+        pv_err_pointer(err, "/bus");
+        return job_native(j, err, rc, "NotSupported", "32775");
+    }
+    for (; !json_object_get(args, "number") && has_controller(doc, bus, number); number++)
+        ;
+    if (has_controller(doc, bus, number) || number > 3) {
+        rc = number > 3 ? pv_fail_as(err, "limit-exceeded", "a VM has at most 4 %s controllers", bus)
+                        : pv_fail_as(err, "conflict-exists", "there is a %s controller %d", bus, (int)number);
+        pv_err_pointer(err, "/number");
+        return job_native(j, err, rc, "InvalidDeviceSpec", "32773");
+    }
+    json_object_set_new(fields, "number", json_integer(number));
+    if (!model[0])
+        json_object_set_new(fields, "model",
+                            json_string(!sim_is_vmware(j->e)          ? strcmp(bus, "ide") == 0 ? "ide" : "synthetic-scsi"
+                                        : strcmp(bus, "scsi") == 0 ? "pvscsi"
+                                        : strcmp(bus, "sata") == 0 ? "ahci"
+                                                                   : bus));
+    if (!json_object_get(fields, "sharing"))
+        json_object_set_new(fields, "sharing", json_string("none"));
+    snprintf(label, sizeof(label), "%s controller %d", bus, (int)number);
+    for (char *c = label; *c && *c != ' '; c++)
+        *c = (char)toupper((unsigned char)*c);
+    json_object_set_new(fields, "label", json_string(label));
+    return PV_OK;
+}
+
+int sim_add_device(struct job *j, json_t *doc, const struct model_kind *kind, const json_t *args,
+                   char *key, struct pv_err *err)
+{
+    json_t *list = json_object_get(doc, kind->plural), *fields = json_object();
+    unsigned n;
+    int rc = sim_check_family(j, kind, args, "", "", err);
+
+    if (rc != PV_OK) {
+        json_decref(fields);
+        return rc;
+    }
+    sim_doc_merge(j->e, kind, fields, args);
+    switch (kind->number) {
+    case PV_KIND_disk:
+        n = next_key(j, list, "disk", 2000, key);
+        rc = add_disk(j, doc, fields, args, n, err);
+        break;
+    case PV_KIND_nic:
+        n = next_key(j, list, "nic", 4000, key);
+        rc = add_nic(j, doc, fields, args, n, err);
+        break;
+    case PV_KIND_cdrom:
+        n = next_key(j, list, "dvd", 16000, key);
+        rc = add_cdrom(j, doc, fields, args, n, err);
+        break;
+    default:
+        next_key(j, list, "ctl", 1000, key);
+        rc = add_controller(j, doc, fields, args, err);
+    }
+    if (rc == PV_OK)
+        json_array_append_new(list, json_pack("{s:s, s:O}", "key", key, "fields", fields));
+    json_decref(fields);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ changing and removing */
+
+static json_t *find_device(json_t *list, const char *key, size_t *at)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one) {
+        if (strcmp(sim_doc_text(one, "key"), key) == 0) {
+            *at = i;
+            return json_object_get(one, "fields");
+        }
+    }
+    return NULL;
+}
+
+static int update_disk(struct job *j, json_t *doc, json_t *fields, struct pv_err *err)
+{
+    int64_t wanted = json_integer_value(json_object_get(j->args, "capacity_bytes"));
+    json_t *moved = NULL;
+    struct sim_snaps room;
+    int rc;
+
+    if (wanted && wanted < sim_doc_number(fields, "capacity_bytes")) {
+        rc = pv_fail(err, PV_ENOTSUP, "capacity_bytes: a disk in use cannot be made smaller");
+        pv_err_pointer(err, "/capacity_bytes");
+        return job_native(j, err, rc, "InvalidDiskSize", "32773");
+    }
+    if (wanted && sim_snaps_get(j->e, j->index, &room)->count > 0) {
+        rc = pv_fail_as(err, "conflict", "the VM has snapshots, so its disks cannot change their size");
+        pv_err_remedy(err, "Delete the snapshots first.");
+        return job_native(j, err, rc, "InvalidDeviceOperation", "32775");
+    }
+    if (json_object_get(j->args, "controller")) {
+        moved = json_object();
+        sim_doc_merge(j->e, model_kind(PV_KIND_disk), moved, j->args);
+        rc = find_slot(j, doc, sim_doc_text(fields, "controller.type"), moved, err);
+        if (rc == PV_OK)
+            json_object_update(fields, moved);
+        json_decref(moved);
+        if (rc != PV_OK)
+            return rc;
+    }
+    sim_doc_merge(j->e, model_kind(PV_KIND_disk), fields, j->args);
+    return PV_OK;
+}
+
+static int update_nic(struct job *j, json_t *fields, struct pv_err *err)
+{
+    const char *mac = job_text(j, "mac");
+    char text[18];
+
+    sim_doc_merge(j->e, model_kind(PV_KIND_nic), fields, j->args);
+    if (mac[0] && !set_mac(fields, mac))
+        return bad(j, err, "/mac", "is no MAC address");
+    if (!mac[0] && strcmp(job_text(j, "mac_mode"), "auto") == 0) {
+        sim_mac(j->e, (j->vm.number + 11) * 16, text);
+        json_object_set_new(fields, "mac", json_string(text));
+    }
+    return PV_OK;
+}
+
+static int mount_iso(struct job *j, json_t *fields, bool eject, struct pv_err *err)
+{
+    const json_t *image = json_object_get(j->args, "image");
+    char path[512], id[SIM_ID_MAX];
+    uint32_t store;
+    int rc = store_of(j, image, &store, err);
+
+    if (rc != PV_OK)
+        return rc;
+    store_path(j, image, store, "", path, sizeof(path));
+    sim_native_id(j->e, PV_KIND_datastore, store, id);
+    json_object_set_new(fields, "image.path", eject ? json_null() : json_string(path));
+    json_object_set_new(fields, "image.datastore", eject ? json_null() : json_string(id));
+    json_object_set_new(fields, "connected",
+                        json_boolean(!eject && j->e->vms[j->index].power == PV_POWER_STATE_RUNNING));
+    json_object_set_new(fields, "connect_at_power_on", json_boolean(!eject));
+    return PV_OK;
+}
+
+/* Something hangs on it. */
+static bool controller_used(const json_t *doc, const json_t *fields)
+{
+    static const char *const lists[] = { "disks", "cdroms" };
+    const json_t *one;
+    size_t i;
+
+    for (size_t l = 0; l < PV_COUNT(lists); l++)
+        json_array_foreach (json_object_get(doc, lists[l]), i, one) {
+            const json_t *f = json_object_get(one, "fields");
+
+            if (strcmp(sim_doc_text(f, "controller.type"), sim_doc_text(fields, "bus")) == 0 &&
+                sim_doc_number(f, "controller.bus") == sim_doc_number(fields, "number"))
+                return true;
+        }
+    return false;
+}
+
+static int detach(struct job *j, json_t *doc, json_t *list, size_t at, json_t *fields, struct pv_err *err)
+{
+    if (j->op->kind == PV_KIND_controller && controller_used(doc, fields)) {
+        pv_fail_as(err, "conflict", "something hangs on %s", sim_doc_text(fields, "label"));
+        pv_err_remedy(err, "Remove or move its disks and drives first.");
+        return job_native(j, err, PV_ESTATE, "InvalidDeviceOperation", "32775");
+    }
+    if (j->e->vms[j->index].power != PV_POWER_STATE_OFF &&
+        strcmp(sim_doc_text(fields, "controller.type"), "ide") == 0)
+        return not_while_running(j, err, "removing a device from an IDE controller");
+    if (!j->trial && j->op->kind == PV_KIND_disk && strcmp(job_text(j, "file"), "keep") == 0)
+        sim_keep_file(j->e, fields);
+    json_array_remove(list, at);
+    return PV_OK;
+}
+
+void sim_doc_totals(const struct sim_estate *e, json_t *doc)
+{
+    json_t *fields = json_object_get(doc, "fields"), *one, *networks;
+    int64_t promised = 0;
+    size_t i;
+
+    (void)e;
+    if (json_object_get(doc, "disks")) {
+        json_array_foreach (json_object_get(doc, "disks"), i, one)
+            promised += sim_doc_number(json_object_get(one, "fields"), "capacity_bytes");
+        json_object_set_new(fields, "storage.provisioned_bytes", json_integer(promised));
+    }
+    if (!json_object_get(doc, "nics"))
+        return;
+    networks = json_array();
+    json_array_foreach (json_object_get(doc, "nics"), i, one) {
+        const char *id = sim_doc_text(json_object_get(one, "fields"), "network");
+
+        if (id[0])
+            json_array_append_new(networks, json_string(id));
+    }
+    json_object_set_new(fields, "networks", networks);
+}
+
+/* On a copy of the documents, or on them. */
+static int work(struct job *j, json_t *doc, struct pv_err *err)
+{
+    const char *verb = strrchr(j->op->name, '.') + 1;
+    enum pv_kind number = j->op->result != PV_KIND_NONE ? j->op->result : j->op->kind;
+    const struct model_kind *kind = model_kind(number);
+    json_t *list = json_object_get(doc, kind->plural), *fields;
+    char key[SIM_ID_MAX];
+    size_t at = 0;
+    int rc;
+
+    if (strcmp(verb, "attach") == 0) {
+        rc = sim_add_device(j, doc, kind, j->args, key, err);
+        if (rc == PV_OK && !j->trial)
+            job_made(j, kind->name, key, j->vm_id);
+        return rc;
+    }
+    fields = find_device(list, j->subject_id, &at);
+    if (!fields)
+        return job_gone(j, err, kind->name);
+    if (strcmp(verb, "detach") == 0)
+        return detach(j, doc, list, at, fields, err);
+    if (strcmp(verb, "mount") == 0 || strcmp(verb, "eject") == 0)
+        return mount_iso(j, fields, strcmp(verb, "eject") == 0, err);
+    rc = sim_check_family(j, kind, j->args, "", "", err);
+    if (rc != PV_OK)
+        return rc;
+    return number == PV_KIND_disk ? update_disk(j, doc, fields, err) : update_nic(j, fields, err);
+}
+
+static json_t *load_all(struct job *j)
+{
+    for (size_t i = 0; i < SIM_DEVICE_KINDS; i++)
+        if (!sim_doc_devices(j->e, j->index, model_kind(sim_device_kinds[i])))
+            return NULL;
+    return sim_doc_of(j->e, j->index);
+}
+
+/* Tried on a copy, so that nothing is begun that cannot end well. */
+int sim_check_device(struct job *j, struct pv_err *err)
+{
+    json_t *doc = sim_doc_capture(j->e, j->index);
+    struct job trial = *j;
+    int rc;
+
+    if (!doc)
+        return pv_fail(err, PV_ENOMEM, "no memory to change the VM");
+    trial.trial = true;
+    rc = work(&trial, doc, err);
+    json_decref(doc);
+    return rc;
+}
+
+int sim_apply_device(struct job *j, struct pv_err *err)
+{
+    json_t *doc = load_all(j);
+    int rc = doc ? work(j, doc, err) : pv_fail(err, PV_ENOMEM, "no memory to change the VM");
+
+    if (rc == PV_OK)
+        sim_doc_totals(j->e, doc);
+    return rc;
+}
