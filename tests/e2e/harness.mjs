@@ -22,9 +22,14 @@ const PATIENCE = 30_000;
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 function programs() {
-    const places = process.env.POLYVISOR_BIN ? [process.env.POLYVISOR_BIN] : ['build/release/bin', 'build/dev/bin'].map((p) => join(top, p));
+    const places = process.env.POLYVISOR_BIN
+        ? [process.env.POLYVISOR_BIN]
+        : ['build/release/bin', 'build/dev/bin'].map((p) => join(top, p));
     const found = places.find((p) => existsSync(join(p, 'polyvisord')));
-    assert.ok(found, `no polyvisord in ${places.join(' or ')}: build it, or name its folder in POLYVISOR_BIN`);
+    assert.ok(
+        found,
+        `no polyvisord in ${places.join(' or ')}: build it, or name its folder in POLYVISOR_BIN`,
+    );
     return found;
 }
 
@@ -33,7 +38,16 @@ export class Server {
     static async start({ demo = true, admin = true, settings = {} } = {}) {
         const server = new Server();
         server.folder = mkdtempSync(join(tmpdir(), 'polyvisor-e2e-'));
-        const args = ['--data', join(server.folder, 'data'), '--listen', '127.0.0.1:0', '--set', `web=${join(top, 'web/dist')}`, '--set', 'rate_per_s=0'];
+        const args = [
+            '--data',
+            join(server.folder, 'data'),
+            '--listen',
+            '127.0.0.1:0',
+            '--set',
+            `web=${join(top, 'web/dist')}`,
+            '--set',
+            'rate_per_s=0',
+        ];
         if (demo) args.push('--demo');
         for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
         const env = { ...process.env };
@@ -41,22 +55,33 @@ export class Server {
             writeFileSync(join(server.folder, 'password'), PASSWORD);
             env.POLYVISOR_ADMIN_PASSWORD_FILE = join(server.folder, 'password');
         }
-        server.process = spawn(join(programs(), 'polyvisord'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+        server.process = spawn(join(programs(), 'polyvisord'), args, {
+            env,
+            stdio: ['ignore', 'pipe', 'pipe'],
+        });
         server.log = '';
         server.process.stderr.on('data', (piece) => (server.log += piece));
         await new Promise((resolve, reject) => {
             let text = '';
-            const timer = setTimeout(() => reject(new Error(`polyvisord did not get ready: ${server.log}`)), PATIENCE);
+            const timer = setTimeout(
+                () => reject(new Error(`polyvisord did not get ready: ${server.log}`)),
+                PATIENCE,
+            );
             server.process.stdout.on('data', (piece) => {
                 text += piece;
                 server.url = /^ready (\S+)$/m.exec(text)?.[1];
                 server.setupCode = /^setup-code (\S+)$/m.exec(text)?.[1];
-                if (/^certificate-sha256 /m.test(text) || (server.url?.startsWith('http:') && (admin || server.setupCode))) {
+                if (
+                    /^certificate-sha256 /m.test(text) ||
+                    (server.url?.startsWith('http:') && (admin || server.setupCode))
+                ) {
                     clearTimeout(timer);
                     resolve();
                 }
             });
-            server.process.once('exit', (code) => reject(new Error(`polyvisord ended with ${code}: ${server.log}`)));
+            server.process.once('exit', (code) =>
+                reject(new Error(`polyvisord ended with ${code}: ${server.log}`)),
+            );
         });
         return server;
     }
@@ -76,13 +101,30 @@ export class Browser {
         const browser = new Browser();
         browser.chromium = await chromium.launch({
             executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-            args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--force-color-profile=srgb', '--ignore-certificate-errors'],
+            args: [
+                '--no-sandbox',
+                '--disable-dev-shm-usage',
+                '--disable-gpu',
+                '--force-color-profile=srgb',
+                '--ignore-certificate-errors',
+            ],
         });
         return browser;
     }
 
     /** A window with nothing stored; `look` is what the person chose before. */
-    async open(server, { width = 1600, height = 1000, look = {}, user = 'admin', password = PASSWORD, signIn = true, reducedMotion = 'reduce' } = {}) {
+    async open(
+        server,
+        {
+            width = 1600,
+            height = 1000,
+            look = {},
+            user = 'admin',
+            password = PASSWORD,
+            signIn = true,
+            reducedMotion = 'reduce',
+        } = {},
+    ) {
         const context = await this.chromium.newContext({
             viewport: { width, height },
             ignoreHTTPSErrors: true,
@@ -92,9 +134,12 @@ export class Browser {
             acceptDownloads: true,
             permissions: ['clipboard-read', 'clipboard-write'],
         });
-        await context.addInitScript((text) => {
-            if (!localStorage.getItem('polyvisor.look')) localStorage.setItem('polyvisor.look', text);
-        }, JSON.stringify({ language: 'en', ...look }));
+        await context.addInitScript(
+            (text) => {
+                if (!localStorage.getItem('polyvisor.look')) localStorage.setItem('polyvisor.look', text);
+            },
+            JSON.stringify({ language: 'en', ...look }),
+        );
         const page = await context.newPage();
         page.setDefaultTimeout(PATIENCE);
         const view = new View(page, context, server);
@@ -119,12 +164,14 @@ export class View {
         page.on('console', (message) => {
             if (message.type() !== 'error' && message.type() !== 'warning') return;
             const text = `${message.text()} ${message.location().url ?? ''}`;
-            if (!this.expected.some((e) => e.test(text))) this.faults.push(`console ${message.type()}: ${text}`);
+            if (!this.expected.some((e) => e.test(text)))
+                this.faults.push(`console ${message.type()}: ${text}`);
         });
         page.on('pageerror', (error) => this.faults.push(`page: ${error.stack ?? error}`));
         page.on('request', (request) => {
             const url = request.url();
-            if (!url.startsWith(server.url) && !/^(data|blob|about):/.test(url)) this.faults.push(`foreign request: ${url}`);
+            if (!url.startsWith(server.url) && !/^(data|blob|about):/.test(url))
+                this.faults.push(`foreign request: ${url}`);
         });
     }
 
@@ -142,7 +189,10 @@ export class View {
         const answer = await this.context.request.fetch(`${this.server.url}/api/v1${path}`, {
             method,
             data: body,
-            headers: { 'X-CSRF-Token': this.csrf ?? '', 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' },
+            headers: {
+                'X-CSRF-Token': this.csrf ?? '',
+                'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+            },
             ignoreHTTPSErrors: true,
         });
         const text = await answer.text();
@@ -157,8 +207,14 @@ export class View {
 
     /** Until nothing is on its way and nothing moves. */
     async settle() {
-        await this.page.waitForFunction(() => !document.querySelector('[aria-busy="true"], .pv-skeleton'), undefined, { timeout: PATIENCE });
-        await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+        await this.page.waitForFunction(
+            () => !document.querySelector('[aria-busy="true"], .pv-skeleton'),
+            undefined,
+            { timeout: PATIENCE },
+        );
+        await this.page.evaluate(
+            () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+        );
     }
 
     async screenshot(name) {
@@ -172,11 +228,18 @@ export class View {
         await this.page.evaluate(axeSource);
         const found = await this.page.evaluate(
             async (tags) =>
-                (await window.axe.run(document, { runOnly: { type: 'tag', values: tags } })).violations.map((v) => ({
-                    id: v.id,
-                    help: v.help,
-                    nodes: v.nodes.slice(0, 5).map((n) => `${n.target.join(' ')}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`),
-                })),
+                (await window.axe.run(document, { runOnly: { type: 'tag', values: tags } })).violations.map(
+                    (v) => ({
+                        id: v.id,
+                        help: v.help,
+                        nodes: v.nodes
+                            .slice(0, 5)
+                            .map(
+                                (n) =>
+                                    `${n.target.join(' ')}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`,
+                            ),
+                    }),
+                ),
             AXE_TAGS,
         );
         assert.deepEqual(found, [], `axe on ${what}`);
@@ -184,7 +247,10 @@ export class View {
 
     /** The page does not scroll sideways. */
     async fits(what) {
-        const [wide, view] = await this.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+        const [wide, view] = await this.page.evaluate(() => [
+            document.documentElement.scrollWidth,
+            innerWidth,
+        ]);
         assert.ok(wide <= view, `${what} is ${wide} px wide in a window of ${view}`);
     }
 

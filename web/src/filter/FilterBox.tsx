@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { columnOf, isApiError } from '../api/problem';
 import { number } from '../i18n/format';
 import { suggest, type Suggestion } from './suggest';
-import { tokenize, without } from './tokens';
+import { tokenize, unfinished, without } from './tokens';
 
 export interface FilterBoxProps {
     kind: string;
@@ -39,6 +39,8 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
 
     useEffect(() => {
         if (text.trim() === sent.current) return;
+        // A term that waits for its value is not sent yet.
+        if (unfinished(text)) return;
         const timer = setTimeout(() => {
             sent.current = text.trim();
             onChange(text.trim());

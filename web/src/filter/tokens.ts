@@ -132,3 +132,14 @@ export function hasTerm(text: string, field: string, value: string): boolean {
             setValues(t.value ?? '').some((v) => v.toLowerCase() === quote(value).toLowerCase()),
     );
 }
+
+/** Is something at the end still being typed: an operator without its value, an open quote, set or parenthesis? */
+export function unfinished(text: string): boolean {
+    const last = tokenize(text).at(-1);
+    if (!last) return text.trim() === '-';
+    if (last.kind === 'or' || last.kind === 'and' || last.kind === 'open') return true;
+    const quotes = last.text.replace(/\\./g, '').split('"').length - 1;
+    if (quotes % 2) return true;
+    if (last.kind === 'term') return !last.value || /^\{[^}]*$/.test(last.value) || last.value.endsWith('..');
+    return last.text === '-';
+}

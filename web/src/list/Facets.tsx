@@ -27,11 +27,12 @@ export function Facets(p: {
                     <fieldset key={field} className="pv-facet">
                         <legend>{fieldLabel(p.list.kind, field)}</legend>
                         {values.slice(0, MOST).map((f) => {
-                            const value = String(f.value);
+                            const twin = f.name && values.some((o) => o !== f && o.name === f.name);
+                            const value = f.name && !twin ? f.name : String(f.value);
                             const text = enumerated ? enumText(p.list.kind, field, value) : (f.name ?? value);
-                            const id = `facet-${field}-${value}`;
+                            const id = `facet-${field}-${f.value}`;
                             return (
-                                <label key={value} htmlFor={id} className="pv-facet__value">
+                                <label key={String(f.value)} htmlFor={id} className="pv-facet__value">
                                     <input
                                         id={id}
                                         type="checkbox"

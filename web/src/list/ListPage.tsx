@@ -22,6 +22,10 @@ import { ListTools } from './ListTools';
 import { useListUrl } from './url';
 import type { ListDeclaration } from './types';
 
+/** On a phone the first column takes what is left. */
+const narrowWidths = (columns: string[]) =>
+    Object.fromEntries(columns.map((id, i) => [id, i === 0 ? 130 : 104]));
+
 export function ListPage({ list }: { list: ListDeclaration }) {
     const { t } = useTranslation();
     useTitle(t(list.title));
@@ -53,7 +57,7 @@ export function ListView({
     const [menu, setMenu] = useState<MenuPlace | null>(null);
     const columns = useMemo(() => allColumns(list.kind, list.columns), [list]);
     const layout = useMemo(
-        () => (narrow ? { columns: list.narrow, widths: {}, pinned: [] } : url.layout),
+        () => (narrow ? { columns: list.narrow, widths: narrowWidths(list.narrow), pinned: [] } : url.layout),
         [narrow, list.narrow, url.layout],
     );
     const fields = useMemo(() => {

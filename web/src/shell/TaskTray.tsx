@@ -143,7 +143,7 @@ export function TaskTray({ open, onToggle }: { open: boolean; onToggle: () => vo
                     aria-valuenow={height}
                     aria-valuemin={96}
                     aria-valuemax={800}
-                     
+
                     tabIndex={0}
                     onKeyDown={(e) => {
                         if (e.key === 'ArrowUp') resize(32);

@@ -123,7 +123,7 @@ export function Chart(p: {
             className="pv-chart"
             role="figure"
             aria-label={p.label}
-             
+
             tabIndex={0}
             onKeyDown={(e) => zoom(e.key) && e.preventDefault()}
         />

@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
 import { listQuery } from '../../api/query';
 import { fieldOf } from '../../api/model';
 import type { ChangedField, Item, LiveEvent } from '../../api/types';
@@ -12,19 +13,7 @@ import { dateTime } from '../../i18n/format';
 import { fieldLabel } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
-import { Empty, Failure, SkeletonLines } from '../../states/states';
-
-/** What differs between the state before one event and the state after another: the first `from` and the last `to` of a field. */
-export function differences(events: LiveEvent[]): ChangedField[] {
-    const found = new Map<string, ChangedField>();
-    for (const e of events)
-        for (const c of e.changes ?? []) {
-            const key = `${c.id ?? ''}.${c.field}`;
-            const old = found.get(key);
-            found.set(key, old ? { ...old, to: c.to } : { ...c });
-        }
-    return [...found.values()].filter((c) => JSON.stringify(c.from) !== JSON.stringify(c.to));
-}
+import { Empty, Failure, FailureLine, SkeletonLines } from '../../states/states';
 
 function Value({ change, value }: { change: ChangedField; value: unknown }) {
     const [kind, path] = change.id
@@ -76,6 +65,20 @@ export default function History({ item }: TabProps) {
     );
     const from = Number(params.get('from')) || null;
     const to = Number(params.get('to')) || null;
+    const times = [from, to]
+        .map((seq) => events.find((e) => e.seq === seq)?.time)
+        .filter((x) => x !== undefined);
+    times.sort();
+    const diff = useQuery({
+        queryKey: ['diff', item.id, ...times],
+        queryFn: ({ signal }) =>
+            api.get<{ fields: ChangedField[] }>(
+                '/diff',
+                { ref: item.id, from: times[0], to: times[1] },
+                signal,
+            ),
+        enabled: times.length === 2,
+    });
     const pick = (name: 'from' | 'to', seq: number) =>
         setParams(
             (old) => {
@@ -88,19 +91,17 @@ export default function History({ item }: TabProps) {
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={8} />;
     if (!events.length) return <Empty title={t('vm.no_history.title')} body={t('vm.no_history.body')} />;
-    const between =
-        from !== null && to !== null
-            ? differences(
-                  events.filter((e) => e.seq >= Math.min(from, to) && e.seq <= Math.max(from, to)).reverse(),
-              )
-            : null;
     return (
         <div className="pv-stack">
-            {between && (
+            {times.length === 2 && (
                 <section className="pv-card" aria-live="polite">
                     <h2 className="pv-card__title">{t('vm.diff')}</h2>
-                    {between.length ? (
-                        <Changes changes={between} />
+                    {diff.error ? (
+                        <FailureLine error={diff.error} onRetry={() => void diff.refetch()} />
+                    ) : !diff.data ? (
+                        <SkeletonLines lines={3} />
+                    ) : diff.data.fields.length ? (
+                        <Changes changes={diff.data.fields} />
                     ) : (
                         <p className="pv-subtle pv-pad">{t('vm.no_diff')}</p>
                     )}

@@ -13,12 +13,12 @@ import { Empty, Failure, SkeletonLines } from '../../states/states';
 import { Chart, type Series } from './Chart';
 import { useUsage } from './usage';
 
-const RANGES: [string, number, number][] = [
-    ['15m', 900, 20],
-    ['1h', 3600, 20],
-    ['24h', 86_400, 300],
-    ['7d', 7 * 86_400, 3600],
-    ['30d', 30 * 86_400, 3600],
+const RANGES: [string, number][] = [
+    ['15m', 900],
+    ['1h', 3600],
+    ['24h', 86_400],
+    ['7d', 7 * 86_400],
+    ['30d', 30 * 86_400],
 ];
 
 interface Drawing {
@@ -37,44 +37,21 @@ const DRAWINGS: Drawing[] = [
 ];
 
 interface SeriesAnswer {
-    items?: {
-        ref?: string | { id: string };
-        name: string;
-        unit?: string;
-        points?: [string | number, number | null][];
-        values?: (number | null)[];
-        start?: string;
-        step?: number;
-    }[];
-    step?: number;
+    from: string;
+    to: string;
+    step_s: number;
+    series: { ref: string; name: string; unit?: string; values: (number | null)[] }[];
 }
 
-/** Points by name, times in seconds, whatever form the answer has. */
+/** Points by name, times in seconds. */
 export function seriesOf(answer: SeriesAnswer | undefined): Map<string, Series> {
     const found = new Map<string, Series>();
-    for (const s of answer?.items ?? []) {
-        const times: number[] = [];
-        const values: (number | null)[] = [];
-        if (s.points)
-            for (const [time, value] of s.points) {
-                times.push(
-                    typeof time === 'number'
-                        ? time > 1e11
-                            ? time / 1000
-                            : time
-                        : new Date(time).getTime() / 1000,
-                );
-                values.push(value);
-            }
-        else if (s.values && s.start) {
-            const start = new Date(s.start).getTime() / 1000;
-            const step = s.step ?? answer?.step ?? 20;
-            s.values.forEach((v, i) => {
-                times.push(start + i * step);
-                values.push(v);
-            });
-        }
-        found.set(s.name, { name: s.name, times, values });
+    if (!answer) return found;
+    const start = new Date(answer.from).getTime() / 1000;
+    for (const s of answer.series) {
+        if (!s.values.some((v) => v !== null)) continue;
+        const times = s.values.map((_, i) => start + i * answer.step_s);
+        found.set(s.name, { name: s.name, times, values: s.values });
     }
     return found;
 }
@@ -84,7 +61,7 @@ export default function Metrics({ item }: TabProps) {
     const [params, setParams] = useSearchParams();
     const chosen = RANGES.find(([id]) => id === params.get('range')) ?? RANGES[1]!;
     const table = params.get('as') === 'table';
-    const [range, seconds, step] = chosen;
+    const [range, seconds] = chosen;
     const names = DRAWINGS.flatMap((d) => d.names).join(',');
     const { data, error, refetch } = useQuery({
         queryKey: ['series', item.id, range],
@@ -93,7 +70,7 @@ export default function Metrics({ item }: TabProps) {
             const from = new Date(now - seconds * 1000).toISOString();
             return api.get<SeriesAnswer>(
                 '/metrics/series',
-                { refs: item.id, names, from, to: new Date(now).toISOString(), step },
+                { refs: item.id, names, from, to: new Date(now).toISOString() },
                 signal,
             );
         },
