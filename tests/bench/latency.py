@@ -33,8 +33,13 @@ class Watcher(threading.Thread):
     def run(self):
         version = ""
         while not self.ended:
-            update = self.client.content.propertyCollector.WaitForUpdatesEx(
-                version, vim.PropertyCollector.WaitOptions(maxWaitSeconds=5))
+            try:
+                update = self.client.content.propertyCollector.WaitForUpdatesEx(
+                    version, vim.PropertyCollector.WaitOptions(maxWaitSeconds=5))
+            except OSError:
+                if self.ended:
+                    return
+                raise
             now = time.monotonic()
             if update is None:
                 continue

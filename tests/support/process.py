@@ -109,9 +109,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int, what: str = "VmRSS") -> int:
+    """VmRSS: everything; RssAnon: without pages of files, such as the mapped database."""
     for row in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if row.startswith("VmRSS:"):
+        if row.startswith(what + ":"):
             return int(row.split()[1]) * 1024
     return 0
 
