@@ -273,7 +273,7 @@ static bool check_product(struct probing *p)
     char detail[320];
 
     /* A path of one's own, or a host that tells strangers nothing: the sign-in will show. */
-    if (rc && (err.rc != PV_EIO || !err.problem)) {
+    if (rc && rc != PV_EAUTH && (rc != PV_EIO || !err.problem)) {
         failed_err(p, "product", &err, NULL);
         return false;
     }

@@ -207,6 +207,9 @@ static int fail_status(const struct wsman *w, long status, struct pv_err *err)
     int rc;
 
     switch (status) {
+    case 401:
+        rc = pv_fail(err, PV_EAUTH, "%s answers nobody without a sign-in", w->config->host);
+        break;
     case 403:
         rc = pv_fail(err, PV_EPERM, "%s refuses the account access to WinRM", w->config->host);
         pv_err_remedy(err, "Add the account to Remote Management Users on the host.");
