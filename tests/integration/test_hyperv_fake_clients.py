@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Hyper-V fake against clients that other people wrote: pywinrm and pypsrp."""
+"""The Hyper-V fake against clients that other people wrote: pywinrm, pypsrp, and winrm in Go."""
 
-import base64
 import warnings
 from xml.etree import ElementTree
 
@@ -9,11 +8,11 @@ import pytest
 import winrm
 from pypsrp.exceptions import AuthenticationError, WSManFaultError
 from pypsrp.shell import Process, SignalCode, WinRS
-from pypsrp.wsman import WSMan, OptionSet, SelectorSet
+from pypsrp.wsman import SelectorSet, WSMan
 from winrm.exceptions import InvalidCredentialsError
 from winrm.protocol import Protocol
 
-from support.hyperv import HypervFake
+from support.hyperv import HypervFake, run_go_client
 from support.wsman import CIMV2, N, V2, W
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -201,4 +200,9 @@ def test_more_shells_than_the_quota_are_refused(fakes):
         host.settings(shells_per_user=30)
 
 
-assert base64 and OptionSet
+@pytest.mark.parametrize("auth", ["basic", "ntlm"])
+def test_the_go_client_runs_commands(fakes, auth):
+    host = fakes["https"].hosts[0]
+    assert run_go_client(host, "-auth", auth, "hostname") == {"stdout": host.name + "\r\n", "stderr": "", "code": 0}
+    assert run_go_client(host, "-auth", auth, "-powershell", "Write-Output 'go'")["stdout"] == "go\r\n"
+    assert "401" in run_go_client(host, "-auth", auth, "hostname", password="wrong")["error"]

@@ -7,8 +7,10 @@
         fake.hosts[0].vm("web-01-001").state == "running"
 """
 
+import fcntl
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -197,3 +199,28 @@ class HypervFake:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def go_client() -> Path:
+    """The client of tests/peers/winrm, built when its sources are newer."""
+    source, binary = paths.TESTS / "peers" / "winrm", paths.PEERS / "winrm"
+    newest = max(p.stat().st_mtime for p in source.iterdir())
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with open(binary.with_suffix(".lock"), "w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not binary.exists() or binary.stat().st_mtime < newest:
+            paths.tool("go", "install Go 1.26 or newer (https://go.dev/dl/); tests/run does it where it can")
+            done = subprocess.run([str(source / "build"), str(binary)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise paths.Missing(f"the WinRM client did not build:\n{done.stderr}")
+    return binary
+
+
+def run_go_client(host: Host, *arguments: str, password: str | None = None) -> dict:
+    """Runs a command line on a host by the Go client; stdout, stderr and code, or error."""
+    done = subprocess.run(
+        [str(go_client()), "-port", str(host.port), f"-https={str(host.url.startswith('https')).lower()}",
+         "-user", host.user, *arguments],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "WINRM_PASSWORD": password or host.password})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

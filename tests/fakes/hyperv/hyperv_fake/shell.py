@@ -128,6 +128,8 @@ def powershell(host, shell, rest):
             script = base64.b64decode(match.group(1), validate=True).decode("utf-16-le")
         except (binascii.Error, UnicodeDecodeError):
             return 1, "", "The encoded command is not valid.\r\n", 0
+    # Clients put settings of their own in front.
+    script = re.sub(r"^\s*\$ProgressPreference\s*=\s*['\"]?\w+['\"]?\s*[;\n]", "", script, flags=re.I)
     known = host.shell_commands.get(script.strip().lower())
     if known:
         return known
