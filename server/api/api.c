@@ -190,7 +190,12 @@ int api_authorise(struct req *r, struct pv_err *err)
         if (rc != PV_OK)
             return rc;
     }
-    return need_anywhere(r, r->route->permission, err);
+    rc = need_anywhere(r, r->route->permission, err);
+    /* What is made and belongs nowhere needs the right on everything; the rest is asked again about its object. */
+    if (rc == PV_OK && !is_safe(r->method) && !r->route->operation && !strchr(r->route->pattern, '{') &&
+        !(r->route->flags & ROUTE_PLACED))
+        rc = need_everywhere(r, r->route->permission, err);
+    return rc;
 }
 
 void api_ended(struct req *r)

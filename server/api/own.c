@@ -2,6 +2,8 @@
 /* What is ours alone: folders and tags. */
 #include "server/api/internal.h"
 
+#include <string.h>
+
 #include <polyvisor/err.h>
 
 static const struct model_param folder_create_body[] = {
@@ -77,13 +79,37 @@ static enum req_result delete_one(struct req *r, delete_fn fn)
     return reply_empty(r, 204);
 }
 
+/* The folder it goes into; the root is nobody's but who manages all folders. */
+static int need_parent(struct req *r, struct pv_err *err)
+{
+    const json_t *parent = json_object_get(r->json, "parent");
+    const char *text = json_string_value(parent);
+    struct pv_id id;
+    int rc;
+
+    if (!text)
+        return need_everywhere(r, PERM_FOLDER_MANAGE, err);
+    if (!id_parse("fld", text, strlen(text), &id))
+        return PV_OK; /* core says better what is wrong with it */
+    rc = need_sight(r, model_kind(PV_KIND_folder), &id, err);
+    return rc == PV_OK ? need_on(r, PERM_FOLDER_MANAGE, PV_KIND_folder, &id, err) : rc;
+}
+
 static enum req_result folder_create(struct req *r)
 {
+    struct pv_err err = { 0 };
+
+    if (need_parent(r, &err) != PV_OK)
+        return reply_problem(r, &err);
     return create_one(r, core_folder_create);
 }
 
 static enum req_result folder_change(struct req *r)
 {
+    struct pv_err err = { 0 };
+
+    if (json_object_get(r->json, "parent") && need_parent(r, &err) != PV_OK)
+        return reply_problem(r, &err);
     return change_one(r, core_folder_change);
 }
 
@@ -109,7 +135,7 @@ static enum req_result tag_delete(struct req *r)
 
 const struct route own_routes[] = {
     { .method = "POST", .pattern = API_BASE "/folders", .permission = PERM_FOLDER_MANAGE, .handler = folder_create,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT, .body = folder_create_body,
+      .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT | ROUTE_PLACED, .body = folder_create_body,
       .statuses = "404 409", .doc = "Make a folder." },
     { .method = "PATCH", .pattern = API_BASE "/folders/{id}", .permission = PERM_FOLDER_MANAGE,
       .handler = folder_change, .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH,

@@ -525,8 +525,11 @@ static int make_reads(struct compile *c, struct pv_err *err)
     for (size_t i = 0; model_kind_at(i); i++) {
         const struct model_kind *k = model_kind_at(i);
 
-        if (k->permission > PERM_NONE && k->permission < PERM_COUNT)
+        if (k->permission > PERM_NONE && k->permission < PERM_COUNT) {
             who->read.read[k->number] = who->views[k->permission];
+            who->reads = who->reads || (k->permission != PERM_MONITOR_READ && !model_permission_global(k->permission) &&
+                                        (who->anywhere & BIT(k->permission)));
+        }
     }
     /* Names of folders and tags tell about what is in them. */
     if (!(who->everywhere & scoped)) {

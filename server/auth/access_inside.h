@@ -35,6 +35,7 @@ struct access {
     const enum pv_kind *kinds; /* that grants on a part of the inventory can be about */
     size_t nkinds;
     uint64_t anywhere, everywhere;
+    bool reads; /* has the permission to read some kind */
     const struct store_view *views[PERM_COUNT]; /* NULL: everywhere */
     const struct store_view *nothing, *events;
     struct store_access read, watch;

@@ -57,6 +57,7 @@ enum route_flag {
     ROUTE_ETAG = 32,        /* answers ETag, takes If-None-Match */
     ROUTE_NO_AUDIT = 64,    /* an unsafe method that changes nothing */
     ROUTE_MERGE_PATCH = 128, /* takes application/merge-patch+json too */
+    ROUTE_PLACED = 512,     /* makes something in a place, and asks itself whether the caller may there */
     ROUTE_PAGE = 256,       /* no part of the API: not in its description */
 };
 
