@@ -131,8 +131,9 @@ static bool is_cancelled(void *ctx)
 }
 
 /* The value of the WWW-Authenticate line that speaks our scheme. */
-static void read_offers(const struct httpc_response *r, struct exchange *x)
+static void read_offers(const struct session *s, const struct httpc_response *r, struct exchange *x)
 {
+    const char *ours = s->config->auth == AUTH_BASIC ? "Basic" : "Negotiate";
     const char *at = r->headers.data;
     bool any = false;
 
@@ -146,13 +147,13 @@ static void read_offers(const struct httpc_response *r, struct exchange *x)
 
             value += strspn(value, " \t");
             any = true;
-            if (strncasecmp(value, "Negotiate", 9) == 0 && !x->challenge[0])
+            if (strncasecmp(value, ours, strlen(ours)) == 0 && !x->challenge[0])
                 (void)str_copy_n(x->challenge, sizeof(x->challenge), value,
                                  (size_t)(at + len - value));
         }
         at = eol ? eol + 1 : NULL;
     }
-    x->offers_other = any && !x->challenge[0];
+    x->offers_other = any && !x->challenge[0] && s->config->auth != AUTH_CERTIFICATE;
 }
 
 /* One HTTP exchange. `auth`: a header, or NULL. */
@@ -181,7 +182,7 @@ static int post(struct session *s, struct exchange *x, const char *type, const s
     if (response->connected)
         (void)str_copy(s->peer_sha256, sizeof(s->peer_sha256), response->peer_sha256);
     if (rc == PV_OK)
-        read_offers(response, x);
+        read_offers(s, response, x);
     x->cut = rc == PV_OK && x->midway && response->connected && response->status == 401;
     return rc;
 }
@@ -197,10 +198,13 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
         return pv_fail(err, PV_EIO, "the connection ended in the middle of the sign-in");
     x->out->refused = true;
     if (x->offers_other) {
-        rc = pv_fail(err, PV_EAUTH, "the host does not offer %s",
-                     c->auth == AUTH_BASIC ? "Basic" : "Negotiate");
-        pv_err_remedy(err, "On the host: winrm set winrm/config/service/auth "
-                           "@{Negotiate=\"true\"}; or choose another auth in the settings.");
+        const char *scheme = c->auth == AUTH_BASIC ? "Basic" : "Negotiate";
+
+        rc = pv_fail(err, PV_EAUTH, "the host does not offer %s", scheme);
+        pv_err_remedy(err,
+                      "On the host: Set-Item WSMan:\\localhost\\Service\\Auth\\%s $true; or choose "
+                      "another auth in the settings.",
+                      scheme);
     } else if (c->plain && !c->message_encryption) {
         rc = pv_fail(err, PV_EAUTH,
                      "the host refused the sign-in of %s, or refuses messages that are not encrypted",
