@@ -16,6 +16,7 @@ from . import tls
 from .control import Control
 from .estate import Estate
 from .httpd import Endpoint
+from .replay import Player, Recorder
 from .seed import BUILDS
 
 SHARED_FROM = 65  # from this number of hosts on, all show the same certificate
@@ -39,6 +40,8 @@ def arguments(argv):
     parser.add_argument("--prefix", default="HV", help="names of hosts: HV01, HV02, …")
     parser.add_argument("--locale", choices=("en-US", "de-DE", "ja-JP"), default="en-US")
     parser.add_argument("--speed", type=float, default=1.0, help="divides the durations of jobs")
+    parser.add_argument("--record", metavar="FILE", help="write every request and its answer to this transcript")
+    parser.add_argument("--replay", metavar="FILE", help="answer out of this transcript instead of the simulation")
     parser.add_argument("--name", action="append", default=[], help="names in the certificates beside the host's")
     return parser.parse_args(argv)
 
@@ -55,6 +58,10 @@ class Fake:
         self.options = options
         self.estate = Estate(options.seed, options.build, options.user, options.password, options.domain, options.prefix,
                              options.speed)
+        if options.record:
+            self.estate.recorder = Recorder(options.record)
+        if options.replay:
+            self.estate.player = Player(options.replay)
         self.folder = tls.folder()
         self.endpoints = []
         self.identities = {}

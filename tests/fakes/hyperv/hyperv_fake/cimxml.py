@@ -129,13 +129,16 @@ def _text(value) -> str:
     return escape(str(value), quote=False)
 
 
-def write(inst: Inst, host="", propagated=False) -> str:
-    """The instance as Windows prints it: every property, NULL ones without a VALUE."""
+_INHERITED = ("Caption", "Description", "ElementName", "InstanceID")
+
+
+def write(inst: Inst, host="") -> str:
+    """The instance as Windows prints it: every property, NULL ones without a VALUE, inherited ones marked."""
     rows = []
     for prop in inst.cls.props:
         value = inst.get(prop.name)
         kind = "string" if prop.type in ("embedded", "reference") else prop.type
-        extra = f' CLASSORIGIN="{inst.cls.ancestors[0]}" PROPAGATED="true"' if propagated and inst.cls.ancestors else ""
+        extra = ' CLASSORIGIN="CIM_ManagedElement" PROPAGATED="true"' if prop.name in _INHERITED and inst.cls.ancestors else ""
         if isinstance(value, Ref):
             value = value.path(host)
         if prop.array:
@@ -158,6 +161,7 @@ def kvp_item(name: str, data: str, source: int = 2) -> str:
     text = []
     for prop, value in rows:
         inner = "" if value is None else f"<VALUE>{escape(value, quote=False)}</VALUE>"
-        text.append(f'<PROPERTY NAME="{prop}" TYPE="string">{inner}</PROPERTY>')
+        mark = ' PROPAGATED="true"' if prop in _INHERITED else ""
+        text.append(f'<PROPERTY NAME="{prop}"{mark} TYPE="string">{inner}</PROPERTY>')
     return ('<INSTANCE CLASSNAME="Msvm_KvpExchangeDataItem">' + "".join(text) +
             f'<PROPERTY NAME="Source" TYPE="uint16"><VALUE>{source}</VALUE></PROPERTY></INSTANCE>')

@@ -28,6 +28,8 @@ class Estate:
         self.faults = Faults()
         self.jobs = Jobs(self)
         self.loop = None
+        self.recorder = None
+        self.player = None
         self.errors = []
 
     def broken(self, error):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What reaches into the guest: screen, keyboard, mouse, exchange items, addresses, files."""
 
-from . import sources
+from . import cimxml, sources
 from .cimxml import FAILED, INVALID_PARAMETER, INVALID_STATE, JobError
 from .invoke import Refused, method
 from .model import PAUSED, RUNNING, Snapshot, VM
@@ -117,6 +117,8 @@ def kvp_items(call):
                 vm.kvp_host.pop(item.get("Name"), None)
             else:
                 vm.kvp_host[item.get("Name")] = item.get("Data", "")
+        for setting in vm.of("kvp"):
+            setting.over["HostExchangeItems"] = [cimxml.kvp_item(n, v, 0) for n, v in vm.kvp_host.items()]
         vm.host.note("kvp", vm.id, items=dict(vm.kvp_host), cause=call.cause)
 
     return call.job(60, 0.1, done, [vm.ref()])

@@ -55,7 +55,15 @@ class Answer:
 
 
 async def handle(host, data: bytes, encoding, user) -> Answer:
-    """One message of an authenticated user."""
+    """One message of an authenticated user; recorded when the estate records."""
+    box = []
+    answer = await _handle(host, data, encoding, user, box)
+    if host.estate.recorder is not None and box and not box[0].identify and not answer.drop:
+        host.estate.recorder.add(host, box[0], answer)
+    return answer
+
+
+async def _handle(host, data, encoding, user, box) -> Answer:
     entry = {"action": "?", "class": None, "method": None, "selectors": {}, "bytes_in": len(data), "user": user,
              "status": None, "fault": None}
     request = None
@@ -64,6 +72,7 @@ async def handle(host, data: bytes, encoding, user) -> Answer:
             raise Fault("w:EncodingLimit", "ERROR_WSMAN_SERVER_ENVELOPE_LIMIT",
                         "The request exceeds the maximum envelope size of the service.", "MaxEnvelopeSize")
         request = Request(host, data, encoding)
+        box.append(request)
         if request.identify:
             entry["action"] = "Identify"
             rules = host.estate.faults.look(host, "Identify", None, None)
@@ -75,6 +84,9 @@ async def handle(host, data: bytes, encoding, user) -> Answer:
         host.estate.ledger.request(host, entry)
         body_text = data.decode("utf-8", "replace") if host.estate.faults.rules else ""
         rules = host.estate.faults.look(host, entry["action"], entry["class"], entry["method"], body_text)
+        if host.estate.player is not None:
+            status, text = host.estate.player.answer(request)
+            return Answer(status, text)
         if not rules:
             result = act(request)
             if asyncio.iscoroutine(result):
