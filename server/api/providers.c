@@ -21,7 +21,7 @@ static const struct model_param tls_members[] = {
     { .name = "driver", .type = PARAM_TEXT, .required = true, .min = 1, .max = 32, .doc = "Driver: vapi, sim ..." },   \
     { .name = "endpoint", .type = PARAM_TEXT, .max = 1024, .doc = "Address: https://vcenter.example.com/sdk" },        \
     { .name = "username", .type = PARAM_TEXT, .nullable = true, .max = 256, .doc = "Account to sign in with." },       \
-    { .name = "password", .type = PARAM_SECRET, .nullable = true, .max = 1024, .doc = "Its password; never read out." }, \
+    { .name = "password", .type = PARAM_SECRET, .nullable = true, .max = 2900, .doc = "Its password, or the private key (PEM) of a client certificate; never read out." }, \
     { .name = "settings", .type = PARAM_OBJECT, .doc = "Settings by the driver's schema." },                           \
     { .name = "tls", .type = PARAM_OBJECT, .members = tls_members, .doc = "How its certificate is checked." }
 
@@ -40,7 +40,7 @@ static const struct model_param change_body[] = {
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 256, .doc = "Name, unique." },
     { .name = "endpoint", .type = PARAM_TEXT, .max = 1024, .doc = "Address." },
     { .name = "username", .type = PARAM_TEXT, .nullable = true, .max = 256, .doc = "Account to sign in with." },
-    { .name = "password", .type = PARAM_SECRET, .nullable = true, .max = 1024, .doc = "Its password; never read out." },
+    { .name = "password", .type = PARAM_SECRET, .nullable = true, .max = 2900, .doc = "Its password, or the private key (PEM) of a client certificate; never read out." },
     { .name = "settings", .type = PARAM_OBJECT, .doc = "Settings, merged." },
     { .name = "tls", .type = PARAM_OBJECT, .members = tls_members, .doc = "How its certificate is checked." },
     { .name = "limits", .type = PARAM_OBJECT, .members = limit_members, .doc = "Limits of ours towards it." },

@@ -205,3 +205,19 @@ def test_a_masked_report_names_no_machine_and_keeps_its_relations(tmp_path, host
     owners = {i["properties"]["VirtualSystemIdentifier"] for i in virtual["Msvm_VirtualSystemSettingData"]["instances"]
               if i["properties"]["VirtualSystemType"] == "Microsoft:Hyper-V:System:Realized"}
     assert owners and owners <= systems, "the same thing has the same pseudonym everywhere"
+
+
+def test_the_api_probes_with_a_certificate_and_hands_on_scripts(tmp_path, servers, host):
+    api = servers().admin()
+    mine = Certificate(tmp_path, "mine")
+    host.certificate(keep=True, clients=[mine.cert_file.read_text()])
+    body = {"driver": "wmi", "endpoint": host.url, "username": "cert", "password": mine.key_file.read_text(),
+            "tls": {"mode": "pin", "pins": [host.cert_sha256]},
+            "settings": {"auth": "certificate", "client_certificate": mine.cert_file.read_text()}}
+    findings = api.post("/providers/probe", body).json()["findings"]
+    assert [f["step"] for f in findings if not f["ok"]] == [], findings
+    host.certificate(keep=True)
+    body["endpoint"] = "https://127.0.0.1:1"
+    findings = api.post("/providers/probe", body).json()["findings"]
+    assert findings[-1]["step"] == "port" and findings[-1]["code"] == "provider-offline"
+    assert "New-Item -Path WSMan:" in findings[-1]["data"]["script"]
