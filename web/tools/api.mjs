@@ -2,7 +2,7 @@
 // Asks the server program for the description of its API and writes what the page needs of it:
 //   src/api/schema.gen.d.ts  types of every request and answer
 //   src/api/model.gen.json   fields of each kind and the operations (names, types, units)
-//   src/api/params.gen.json  parameters of the operations, loaded with the dialogs
+//   src/api/params.gen.json  bodies of requests, parameters of the operations among them, loaded with the dialogs
 //   src/api/docs.gen.json    one line about each field, loaded when somebody asks for it
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -78,9 +78,14 @@ for (const [path, methods] of Object.entries(doc.paths)) {
             kinds[kind].path = rest;
             kinds[kind].permission = route['x-permission'];
         }
+        const body =
+            route.requestBody?.content?.['application/json']?.schema ??
+            route.requestBody?.content?.['application/merge-patch+json']?.schema;
         const name = route['x-operation'];
-        if (!name) continue;
-        const body = route.requestBody?.content?.['application/json']?.schema;
+        if (!name) {
+            if (body) params[`${method.toUpperCase()} ${rest}`] = body;
+            continue;
+        }
         const entry = { method: method.toUpperCase(), path: rest, permission: route['x-permission'] };
         if (route['x-title']) entry.title = route['x-title'];
         if (route['x-danger']) entry.danger = true;

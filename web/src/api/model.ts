@@ -104,8 +104,13 @@ export async function docsOf(kind: string): Promise<Record<string, string>> {
     return (await docs)[kind] ?? {};
 }
 
-/** Parameters of an operation; a chunk of its own, for dialogs. */
-export async function paramsOf(operation: Operation): Promise<JsonSchema | undefined> {
+/** The body of a request; a chunk of its own, for dialogs. */
+export async function formOf(method: string, path: string): Promise<JsonSchema | undefined> {
     const all = (await import('./params.gen.json')).default as unknown as Record<string, JsonSchema>;
-    return all[`${operation.method} ${operation.path}`];
+    return all[`${method} ${path}`];
+}
+
+/** Parameters of an operation. */
+export function paramsOf(operation: Operation): Promise<JsonSchema | undefined> {
+    return formOf(operation.method, operation.path);
 }

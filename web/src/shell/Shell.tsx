@@ -44,7 +44,8 @@ export function Shell() {
     const summary = useQuery({ ...summaryQuery, enabled: !!me });
 
     useEffect(() => keepFresh(queryClient), []);
-    useEffect(() => onSignedOut(() => setOver(true)), []);
+    // Before anybody was signed in, it is the sign-in page's turn.
+    useEffect(() => onSignedOut(() => queryClient.getQueryData(meQuery.queryKey) && setOver(true)), []);
     useEffect(() => live.watch(() => live.state === 'signed-out' && setOver(true)), []);
     const seq = (summary.data as { event_seq?: number } | undefined)?.event_seq;
     useEffect(() => {

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is done, what happened, who asked for it.
+import { useMutation } from '@tanstack/react-query';
+import { Button } from '@patternfly/react-core';
+import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
+import { valueAt } from '../../api/model';
+import type { Item } from '../../api/types';
+import { column } from '../../grid/columns';
+import { dateTime, number } from '../../i18n/format';
+import { operationText } from '../../i18n/words';
+import { RefLink } from '../../lib/cells';
+import { notify } from '../../lib/notify';
+import { eventColumns, taskColumns } from '../../lib/RelatedLists';
+import { ListPage } from '../../list/ListPage';
+import type { ListDeclaration } from '../../list/types';
+import { isApiError } from '../../api/problem';
+
+const subjects = {
+    id: 'subjects',
+    label: () => column('task', 'subjects').label!(),
+    width: 220,
+    fields: ['subjects'],
+    cell: (item: Item) => {
+        const all = (valueAt(item, 'subjects') ?? []) as { id: string; kind: string; name?: string }[];
+        const first = all[0];
+        return first ? (
+            <>
+                <RefLink value={first} kind={first.kind} />
+                {all.length > 1 && <span className="pv-subtle"> +{number(all.length - 1)}</span>}
+            </>
+        ) : null;
+    },
+};
+
+const taskList: ListDeclaration = {
+    kind: 'task',
+    name: 'tasks',
+    title: 'nav.tasks',
+    empty: 'object.no_tasks',
+    columns: [...taskColumns.slice(0, 1), subjects, ...taskColumns.slice(1), column('task', 'provider')],
+    shown: ['action', 'subjects', 'state', 'created_at', 'actor.name', 'provider'],
+    narrow: ['action', 'state'],
+    sort: '-created_at',
+    facets: ['state', 'action'],
+    plain: true,
+};
+
+const eventList: ListDeclaration = {
+    kind: 'event',
+    name: 'events',
+    title: 'nav.events',
+    empty: 'object.no_events',
+    columns: [
+        ...eventColumns,
+        column('event', 'ref', {
+            width: 200,
+            cell: (item: Item) => {
+                const ref = valueAt(item, 'ref') as { id: string; kind: string; name?: string } | null;
+                return ref && <RefLink value={ref} kind={ref.kind} />;
+            },
+        }),
+        column('event', 'provider'),
+    ],
+    shown: ['time', 'severity', 'type', 'ref', 'message', 'actor.name'],
+    narrow: ['time', 'message'],
+    sort: '-time',
+    facets: ['severity', 'type', 'provider'],
+    plain: true,
+    linkOf: (event) => `/events/${event.id}`,
+};
+
+function Verify() {
+    const { t } = useTranslation();
+    const check = useMutation({
+        mutationFn: () => api.get<{ ok: boolean; count?: number; checked?: number }>('/audit/verify'),
+        onSuccess: (answer) =>
+            notify(
+                answer.ok
+                    ? { variant: 'success', title: t('audit.whole') }
+                    : { variant: 'danger', title: t('audit.broken') },
+            ),
+        onError: (error) =>
+            notify({
+                variant: 'danger',
+                title: t('audit.unknown'),
+                body: isApiError(error) ? error.problem.detail : String(error),
+            }),
+    });
+    return (
+        <Button variant="secondary" isDisabled={check.isPending} onClick={() => check.mutate()}>
+            {t('audit.verify')}
+        </Button>
+    );
+}
+
+const auditList: ListDeclaration = {
+    kind: 'audit',
+    name: 'audit',
+    title: 'nav.audit',
+    empty: 'audit.none',
+    columns: [
+        column('audit', 'time', { width: 190, cell: (item) => dateTime(String(valueAt(item, 'time') ?? '')) }),
+        column('audit', 'actor.name', { width: 150 }),
+        column('audit', 'address', { width: 140 }),
+        column('audit', 'action', { width: 200, cell: (item) => operationText(String(item.action ?? '')) }),
+        column('audit', 'subject', { width: 220 }),
+        column('audit', 'outcome', { width: 110 }),
+        column('audit', 'detail', { width: 300 }),
+    ],
+    shown: ['time', 'actor.name', 'address', 'action', 'subject', 'outcome', 'detail'],
+    narrow: ['time', 'action', 'outcome'],
+    sort: '-seq',
+    facets: ['outcome', 'action'],
+    plain: true,
+    linkOf: () => null,
+    Tools: Verify,
+};
+
+export const Tasks = () => <ListPage list={taskList} />;
+export const Events = () => <ListPage list={eventList} />;
+export const Audit = () => <ListPage list={auditList} />;

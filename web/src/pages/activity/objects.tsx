@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// One task with its steps, outcome and children; one event with what it changed.
+import { useQuery } from '@tanstack/react-query';
+import { Button } from '@patternfly/react-core';
+import { Link, useParams } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
+import { listQuery, objectQuery, queryClient } from '../../api/query';
+import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
+import { report } from '../../actions/useAct';
+import { dateTime } from '../../i18n/format';
+import { fieldLabel, operationText, problemText } from '../../i18n/words';
+import { RefLink, State } from '../../lib/cells';
+import { useTitle } from '../../lib/hooks';
+import { TaskProgress } from '../../shell/TaskTray';
+import { Failure, Notice, SkeletonLines } from '../../states/states';
+
+function Line({ label, children }: { label: string; children: React.ReactNode }) {
+    return (
+        <div>
+            <dt>{label}</dt>
+            <dd>{children ?? '–'}</dd>
+        </div>
+    );
+}
+
+function Outcome({ task }: { task: Task }) {
+    const { t } = useTranslation();
+    if (!task.error) return null;
+    const provider = task.error.provider;
+    return (
+        <Notice variant="danger" title={problemText(task.error.code ?? '', task.error.title ?? '')}>
+            <p>{task.error.detail}</p>
+            {task.error.remedy && <p>{task.error.remedy}</p>}
+            {provider && (
+                <p className="pv-subtle">
+                    {t('activity.native')} <code className="pv-code">{JSON.stringify(provider)}</code>
+                </p>
+            )}
+        </Notice>
+    );
+}
+
+function Children({ id }: { id: string }) {
+    const { t } = useTranslation();
+    const { data } = useQuery(listQuery<Task>(`/tasks/${id}/children`, { limit: 200 }));
+    if (!data?.items.length) return null;
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">{t('activity.children')}</h2>
+            <div className="pv-scroll" role="region" aria-label={t('activity.children')} tabIndex={0}>
+                <table className="pv-table">
+                    <tbody>
+                        {data.items.map((child) => (
+                            <tr key={child.id}>
+                                <td>
+                                    <Link to={`/tasks/${child.id}`}>{operationText(child.action ?? '')}</Link>
+                                </td>
+                                <td>
+                                    {child.subjects?.[0] && (
+                                        <RefLink
+                                            value={{ id: child.subjects[0].id, name: child.subjects[0].name ?? '' }}
+                                            kind={child.subjects[0].kind}
+                                        />
+                                    )}
+                                </td>
+                                <td>
+                                    <TaskProgress task={child} />
+                                </td>
+                                <td className="pv-subtle">{child.error?.detail}</td>
+                            </tr>
+                        ))}
+                    </tbody>
+                </table>
+            </div>
+        </section>
+    );
+}
+
+export function TaskPage() {
+    const { t } = useTranslation();
+    const { id = '' } = useParams();
+    const { data, error, refetch } = useQuery({
+        ...objectQuery<Task>('task', id, { view: 'full' }),
+        refetchInterval: (query) => (FINAL_STATES.has(query.state.data?.item.state ?? '') ? false : 1000),
+    });
+    const task = data?.item;
+    useTitle(operationText(task?.action ?? ''));
+    if (!task) return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={8} />;
+    const done = FINAL_STATES.has(task.state);
+    const act = (verb: 'cancel' | 'undo') =>
+        api.post(`/tasks/${id}/actions/${verb}`).then(
+            () => queryClient.invalidateQueries(),
+            (failure: unknown) => report(failure, task.action ?? ''),
+        );
+    return (
+        <article className="pv-page pv-object" aria-labelledby="page-title">
+            <nav className="pv-crumbs" aria-label={t('object.where')}>
+                <Link to="/tasks">{t('nav.tasks')}</Link>
+            </nav>
+            <header className="pv-object__head">
+                <div className="pv-object__title">
+                    <h1 className="pv-h1" id="page-title">
+                        {operationText(task.action ?? '')}
+                    </h1>
+                    <span className="pv-object__facts">
+                        <State kind="task" path="state" value={task.state} />
+                    </span>
+                </div>
+                <div className="pv-object__actions">
+                    {!done && task.cancelable !== false && (
+                        <Button variant="secondary" onClick={() => void act('cancel')}>
+                            {t('action.cancel')}
+                        </Button>
+                    )}
+                    {done && !!task.undo && (
+                        <Button variant="secondary" onClick={() => void act('undo')}>
+                            {t('activity.undo')}
+                        </Button>
+                    )}
+                </div>
+            </header>
+            <Outcome task={task} />
+            <section className="pv-card">
+                <dl className="pv-fields">
+                    <Line label={t('tray.progress')}>
+                        <TaskProgress task={task} />
+                    </Line>
+                    <Line label={t('tray.object')}>
+                        {(task.subjects ?? []).slice(0, 20).map((s) => (
+                            <RefLink key={s.id} value={{ id: s.id, name: s.name ?? s.id }} kind={s.kind} />
+                        ))}
+                    </Line>
+                    <Line label={t('tray.who')}>{task.actor?.name ?? '–'}</Line>
+                    {(['created_at', 'started_at', 'finished_at'] as const).map((name) => (
+                        <Line key={name} label={fieldLabel('task', name)}>
+                            {task[name] ? dateTime(String(task[name])) : '–'}
+                        </Line>
+                    ))}
+                    <Line label={t('activity.params')}>
+                        <code className="pv-code">{JSON.stringify(task.params ?? {})}</code>
+                    </Line>
+                    {task.result && (
+                        <Line label={t('activity.result')}>
+                            <code className="pv-code">{JSON.stringify(task.result)}</code>
+                        </Line>
+                    )}
+                </dl>
+            </section>
+            <Children id={id} />
+        </article>
+    );
+}
+
+export function EventPage() {
+    const { t } = useTranslation();
+    const { id = '' } = useParams();
+    const { data, error, refetch } = useQuery(objectQuery<Item & LiveEvent>('event', id, { view: 'full' }));
+    const event = data?.item;
+    useTitle(event?.message ?? t('nav.events'));
+    if (!event) return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={6} />;
+    return (
+        <article className="pv-page pv-object" aria-labelledby="page-title">
+            <nav className="pv-crumbs" aria-label={t('object.where')}>
+                <Link to="/events">{t('nav.events')}</Link>
+            </nav>
+            <h1 className="pv-h1" id="page-title">
+                {event.message ?? event.type}
+            </h1>
+            <section className="pv-card">
+                <dl className="pv-fields">
+                    <Line label={fieldLabel('event', 'time')}>{dateTime(event.time)}</Line>
+                    <Line label={fieldLabel('event', 'type')}>
+                        <code className="pv-code">{event.type}</code>
+                    </Line>
+                    <Line label={t('tray.object')}>
+                        {event.ref && (
+                            <RefLink value={{ id: event.ref.id, name: event.ref.name ?? event.ref.id }} kind={event.ref.kind} />
+                        )}
+                    </Line>
+                    <Line label={t('tray.who')}>
+                        {event.actor?.name ?? (event.actor?.type === 'external' ? t('vm.outside') : '–')}
+                    </Line>
+                    {event.task && (
+                        <Line label={t('nav.tasks')}>
+                            <RefLink value={{ id: event.task.id, name: t('task.open') }} kind="task" />
+                        </Line>
+                    )}
+                    {(event.changes ?? []).map((c, i) => (
+                        <Line key={i} label={fieldLabel(event.ref?.kind ?? '', c.field)}>
+                            <del>{JSON.stringify(c.from ?? null)}</del> → <ins>{JSON.stringify(c.to ?? null)}</ins>
+                        </Line>
+                    ))}
+                </dl>
+            </section>
+        </article>
+    );
+}
