@@ -124,6 +124,7 @@ static void put_product(struct jsonw *w, const struct world *world)
 int inventory_tell(struct inventory *i, struct pv_err *err)
 {
     const struct pv_host *host = i->wmi->host;
+    bool open = i->wmi->config.allow_unencrypted;
     struct jsonw w;
     struct buf text;
     int rc;
@@ -133,9 +134,11 @@ int inventory_tell(struct inventory *i, struct pv_err *err)
     buf_init(&text, FACTS_MOST);
     jsonw_init(&w, &text);
     jsonw_object(&w, NULL);
-    jsonw_str(&w, "state", i->partial ? "degraded" : "connected");
+    jsonw_str(&w, "state", i->partial || open ? "degraded" : "connected");
     if (i->partial)
         jsonw_str(&w, "reason", i->reason[0] ? i->reason : "part of the host cannot be read");
+    else if (open)
+        jsonw_str(&w, "reason", "the connection is not encrypted (allow_unencrypted)");
     put_product(&w, i->world);
     if (i->world->host_uuid)
         jsonw_str(&w, "instance_uuid", i->world->host_uuid);
