@@ -9,13 +9,13 @@
 #include "server/cli/output.h"
 
 static const struct model_param user_flags[] = {
-    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "What the user may do." },
+    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "Short for a grant of this role on everything." },
     { .name = "full_name", .type = PARAM_TEXT, .max = 256, .doc = "Name for people." },
     { .name = "enabled", .type = PARAM_BOOL, .doc = "May sign in; --no-enabled: may not." },
     { 0 },
 };
 static const struct model_param user_all_flags[] = {
-    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "What the user may do." },
+    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "Short for a grant of this role on everything." },
     { .name = "full_name", .type = PARAM_TEXT, .max = 256, .doc = "Name for people." },
     { .name = "enabled", .type = PARAM_BOOL, .doc = "May sign in; --no-enabled: may not." },
     { .name = "password", .type = PARAM_BOOL, .doc = "Ask for a new password." },
@@ -28,9 +28,33 @@ static const struct model_param user_all_flags[] = {
 };
 static const struct model_param token_flags[] = {
     { .name = "role",
-      .type = PARAM_ENUM,
-      .enum_id = PV_ENUM_role,
-      .doc = "Narrows what it may do; your own rights unless given." },
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Narrows what it may do, by a role's name; your own rights unless given." },
+    { .name = "networks",
+      .type = PARAM_LIST,
+      .max = 16,
+      .doc = "Networks it may be used from: 192.0.2.0/24; any unless given." },
+    { .name = "expires_at",
+      .type = PARAM_TIME,
+      .nullable = true,
+      .doc = "When it ends: 30d, 2026-12-31; in 90 days unless given." },
+    { 0 },
+};
+
+static const struct model_param token_all_flags[] = {
+    { .name = "role",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Narrows what it may do, by a role's name; your own rights unless given." },
+    { .name = "on",
+      .type = PARAM_TEXT,
+      .max = 4200,
+      .doc = "Narrows on what: folder:ID, provider:NAME, object:ID, or a filter: tag:app=erp" },
+    { .name = "networks",
+      .type = PARAM_LIST,
+      .max = 16,
+      .doc = "Networks it may be used from: 192.0.2.0/24; any unless given." },
     { .name = "expires_at",
       .type = PARAM_TIME,
       .nullable = true,
@@ -67,9 +91,7 @@ static int tell(struct cli *c, json_t *user, const char *what, struct pv_err *er
 static int user_add(struct cli *c, struct pv_err *err)
 {
     json_t *body = NULL, *user = NULL;
-    int rc = cli_flag(c, "role")
-                 ? cli_body(c, user_flags, &body, err)
-                 : cli_usage(c, err, "--role is needed: viewer, operator, admin or monitor");
+    int rc = cli_body(c, user_flags, &body, err);
 
     if (rc == PV_OK && json_object_del(body, "enabled") == 0)
         rc = cli_usage(c, err, "a new user may sign in; user change --no-enabled stops that");
@@ -109,6 +131,8 @@ static int token_create(struct cli *c, struct pv_err *err)
 
     if (rc == PV_OK) {
         json_object_set_new(body, "name", json_string(c->args[0]));
+        if (cli_flag(c, "on"))
+            json_object_set_new(body, "scope", cli_scope(cli_flag(c, "on")));
         rc = client_call(c, "POST", API "/tokens", body, NULL, &made, err);
     }
     json_decref(body);
@@ -166,7 +190,7 @@ const struct command access_commands[] = {
     { .words = "token create",
       .args = "NAME",
       .doc = "Make a token for a program; it is shown this once.",
-      .flags = token_flags,
+      .flags = token_all_flags,
       .run = token_create,
       .least = 1,
       .most = 1,

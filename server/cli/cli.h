@@ -123,6 +123,8 @@ int cli_body(struct cli *c, const struct model_param *table, json_t **out, struc
 const char *cli_flag_text(struct arena *a, const char *name);
 /* The buffer's text in the arena; the buffer is empty after. NULL: it failed. */
 const char *cli_keep(struct cli *c, struct buf *b);
+/* access_rights.c: "everything", "folder:ID", "provider:NAME", "object:ID" or a filter, as a scope. */
+json_t *cli_scope(const char *on);
 /* "90", "5m", "2h", "7d" as milliseconds. */
 bool cli_duration(const char *text, int64_t *ms);
 
@@ -146,7 +148,7 @@ int failure_take(struct cli *c, json_t *problem, long status, struct pv_err *err
 /* ------------------------------------------------------------------ the groups of commands */
 
 extern const struct command login_commands[], context_commands[], own_commands[],
-    provider_commands[], access_commands[], task_commands[], event_commands[], system_commands[],
+    provider_commands[], access_commands[], rights_commands[], task_commands[], event_commands[], system_commands[],
     bulk_commands[];
 int object_list(struct cli *c, struct pv_err *err);
 int object_show(struct cli *c, struct pv_err *err);

@@ -12,7 +12,8 @@
 
 static const struct command *const written[] = {
     login_commands, context_commands, provider_commands, bulk_commands,   task_commands,
-    event_commands, own_commands,     access_commands,   system_commands,
+    event_commands, own_commands,     access_commands,   rights_commands,
+    system_commands,
 };
 
 static const char *const outputs[] = {

@@ -25,6 +25,10 @@ static const struct model_param login_flags[] = {
       .type = PARAM_TEXT,
       .max = 4096,
       .doc = "File with your password, - for standard input." },
+    { .name = "code_file",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "File with the code of your second factor; else POLYVISOR_CODE, else you are asked." },
     { .name = "name",
       .type = PARAM_TEXT,
       .max = 128,
@@ -220,6 +224,24 @@ static int keep(struct cli *c, const json_t *token, const char *user, struct pv_
     return rc;
 }
 
+/* The same again, with the code of the second factor. */
+static int second_factor(struct cli *c, json_t *body, const char *path, struct call *call, json_t **who,
+                         struct pv_err *err)
+{
+    char *code = NULL;
+    int rc;
+
+    json_decref(c->problem);
+    c->problem = NULL;
+    rc = secret_read(c, "code_file", "POLYVISOR_CODE", "Code of the second factor", &code, err);
+    if (rc != PV_OK)
+        return rc;
+    json_object_set_new(body, "code", json_string(code));
+    wipe(code);
+    *call = (struct call){ 0 };
+    return client_call(c, "POST", path, body, call, who, err);
+}
+
 /* Posts what signs in, makes the token, keeps it. Wipes the password. */
 static int sign_in(struct cli *c, const char *path, json_t *body, struct pv_err *err)
 {
@@ -230,6 +252,8 @@ static int sign_in(struct cli *c, const char *path, json_t *body, struct pv_err 
 
     c->token = NULL;
     rc = client_call(c, "POST", path, body, &call, &who, err);
+    if (rc != PV_OK && err->problem && strcmp(err->problem, "mfa-required") == 0)
+        rc = second_factor(c, body, path, &call, &who, err);
     json_decref(body);
     if (rc != PV_OK) {
         if (call.status == 401)

@@ -114,6 +114,30 @@ def test_users_and_tokens(cli, tmp_path):
     cli("vm", "list", expect=DENIED, POLYVISOR_TOKEN=token)
 
 
+def test_groups_roles_grants_and_why(cli, api, tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("correct horse battery\n")
+    vm = api.items("vms", fields="id,name", limit=2)[0]
+    cli("user", "add", "gina", "--password-file", str(secret))
+    cli("group", "create", "ops", "--members", "gina", "--description", "who operates")
+    cli("role", "create", "starter", "--permissions", "vm.read", "--permissions", "vm.power")
+    cli("grant", "create", "starter", "--group", "ops", "--on", f"object:{vm['id']}", "--expires-at", "30d")
+    why = cli("access", "explain", "vm.start", vm["id"], "--principal", "gina").stdout
+    assert why.startswith("yes: role starter") and "ops" in why
+    assert cli("access", "explain", "vm.delete", vm["id"], "--principal", "gina", expect=1).stdout.startswith("no: ")
+    assert "ops" in cli("group", "list").stdout and "starter" in cli("role", "list").stdout
+    grant = next(g for g in cli.json("grant", "list")["items"] if g["role"]["name"] == "starter")
+    cli("group", "change", "ops", "--remove", "gina")
+    cli("access", "explain", "vm.start", vm["id"], "--principal", "gina", expect=1)
+    cli("role", "delete", "starter", "--yes", expect=1)
+    cli("grant", "delete", grant["id"], "--yes")
+    cli("role", "delete", "starter", "--yes")
+    cli("group", "delete", "ops", "--yes")
+    token = cli("token", "create", "one object", "--role", "viewer", "--on", f"object:{vm['id']}").stdout.strip()
+    assert cli("vm", "list", "-o", "name", POLYVISOR_TOKEN=token).stdout.split() == [vm["name"]]
+    cli("user", "delete", "gina", "--yes")
+
+
 def test_a_token_of_a_context_goes_to_no_other_address(cli, server, tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"current": "here", "contexts": {"here": {
