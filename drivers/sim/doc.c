@@ -195,6 +195,8 @@ static void merge(const struct sim_estate *e, const struct model_kind *kind, jso
 
         snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] ? "." : "", name);
         f = model_field(kind, path, strlen(path));
+        if (f && strcmp(f->path, path) != 0) /* a short name: here it is an object's */
+            f = NULL;
         if (f && f->type == MODEL_REF && json_is_object(v))
             json_object_set(fields, f->path, json_object_get(v, "native_id"));
         else if (f)

@@ -608,7 +608,7 @@ static int detach(struct job *j, json_t *doc, json_t *list, size_t at, json_t *f
         strcmp(sim_doc_text(fields, "controller.type"), "ide") == 0)
         return not_while_running(j, err, "removing a device from an IDE controller");
     if (!j->trial && j->op->kind == PV_KIND_disk && strcmp(job_text(j, "file"), "keep") == 0)
-        sim_keep_file(j->e, fields);
+        sim_keep_file(j, fields);
     json_array_remove(list, at);
     return PV_OK;
 }

@@ -120,7 +120,7 @@ int sim_check_thing(struct job *j, struct pv_err *err);
 int sim_apply_thing(struct job *j, struct pv_err *err);
 uint64_t sim_bytes_image(struct job *j);
 /* A file that is left over. */
-void sim_keep_file(struct sim_estate *e, const json_t *disk_fields);
+void sim_keep_file(struct job *j, const json_t *disk_fields);
 
 /* screen.c: answers at once */
 int sim_apply_screenshot(struct job *j, struct pv_err *err);

@@ -442,7 +442,7 @@ int sim_apply_delete(struct job *j, struct pv_err *err)
     if (strcmp(job_text(j, "disks"), "delete") != 0)
         disks = sim_doc_devices(j->e, j->index, model_kind(PV_KIND_disk));
     json_array_foreach (disks, i, one)
-        sim_keep_file(j->e, json_object_get(one, "fields"));
+        sim_keep_file(j, json_object_get(one, "fields"));
     s->absent = true;
     sim_snaps_drop(s);
     return PV_OK;

@@ -133,15 +133,16 @@ static const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-void sim_keep_file(struct sim_estate *e, const json_t *disk)
+void sim_keep_file(struct job *j, const json_t *disk)
 {
     const char *path = sim_doc_text(disk, "image.path");
     int64_t size = sim_doc_number(disk, "capacity_bytes");
     size_t at;
 
-    if (!path[0] || thing_find(e, PV_KIND_disk_image, path, &at))
+    if (!path[0] || thing_find(j->e, PV_KIND_disk_image, path, &at))
         return;
-    thing_add(e, PV_KIND_disk_image, path,
+    job_touched(j, "disk_image", path, false);
+    thing_add(j->e, PV_KIND_disk_image, path,
               json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "name", file_name(path), "path", path,
                         "datastore", sim_doc_text(disk, "image.datastore"), "format",
                         sim_doc_text(disk, "image.format"), "subformat", sim_doc_text(disk, "image.subformat"),

@@ -359,7 +359,7 @@ static json_t *before(struct comparing *c, const struct model_param *table, cons
             continue;
         }
         f = model_field(c->row->kind, path, strlen(path));
-        if (!f) {
+        if (!f || strcmp(f->path, path) != 0) {
             c->differ = true;
             c->known = false;
             continue;
