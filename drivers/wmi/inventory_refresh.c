@@ -10,10 +10,32 @@
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
+#include "drivers/wmi/job.h"
+
 #define IMAGES_OF_ONE 16u
 #define LOOK_AGAIN_MS (60 * 60 * 1000) /* files grow */
 
 /* ------------------------------------------------------------------ disk files */
+
+#define JOB_STARTED 4096u
+
+/* What is wrong with a file (that it is not there, say) the job tells that the question started. */
+static int ask_job(struct inventory *i, const struct call *c, const struct cim_instance *answer,
+                   struct pv_err *err)
+{
+    const struct cim_prop *p = cim_prop_find(answer->cls, "Job");
+    const struct cim_ref *job = p ? cim_get_ref(answer, (struct cim_p_ref){ p }) : NULL;
+    struct job_view v = { .state = JOB_FAILED };
+    int rc;
+
+    if (!job)
+        return wsman_fail_return(JOB_STARTED, "asking for a disk file", err);
+    rc = job_follow(i->wmi->client, c, job, "asking for a disk file", NULL, NULL, &v, err);
+    return rc                             ? rc
+           : v.state == JOB_SUCCEEDED ||
+               v.state == JOB_WARNED      ? PV_OK
+                                          : job_fail(&v, "asking for a disk file", err);
+}
 
 static int ask_image(struct inventory *i, const struct call *c, struct arena *a,
                      const struct cim_class *method, struct cim_p_str path, const struct image *im,
@@ -29,7 +51,8 @@ static int ask_image(struct inventory *i, const struct call *c, struct arena *a,
     cim_set_str(in, path, im->path);
     rc = wsman_invoke(i->wmi->client, c, service, in, a, out, err);
     if (rc == PV_OK && cim_return_value(*out, &value) && value != 0)
-        rc = wsman_fail_return(value, "asking for a disk file", err);
+        rc = value == JOB_STARTED ? ask_job(i, c, *out, err)
+                                  : wsman_fail_return(value, "asking for a disk file", err);
     return rc;
 }
 

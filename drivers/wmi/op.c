@@ -172,6 +172,16 @@ static bool is_child(const char *kind)
            str_eq(kind, "controller") || str_eq(kind, "snapshot");
 }
 
+/* Devices have labels, which say little, and long ids, which say nothing to people. */
+static const char *device_word(const char *kind)
+{
+    return str_eq(kind, "disk")         ? "the disk"
+           : str_eq(kind, "nic")        ? "the network adapter"
+           : str_eq(kind, "cdrom")      ? "the CD drive"
+           : str_eq(kind, "controller") ? "the controller"
+                                        : "the checkpoint";
+}
+
 static int read_subject(struct op *o, struct pv_err *err)
 {
     const json_t *owner = op_member(o->subject, "owner");
@@ -184,6 +194,8 @@ static int read_subject(struct op *o, struct pv_err *err)
     o->name = name && *name ? name : o->id ? o->id : "it";
     if (!o->id || !o->kind)
         return pv_fail(err, PV_EINVAL, "%s: the subject is not named", o->def->name);
+    if (is_child(o->kind) && str_starts(o->name, "Microsoft:"))
+        o->name = device_word(o->kind);
     if (is_child(o->kind)) {
         if (!of || !op_guid(of, o->vm))
             return pv_fail(err, PV_EINVAL, "%s: the VM of the subject is not named", o->def->name);

@@ -36,6 +36,12 @@ static json_t *item_json(const struct op *o, const struct cim_prop *p, const str
 
     if (item->obj)
         return object_json(item->obj, depth + 1);
+    if (o && p->type == CIM_EMBEDDED && item->text) {
+        struct cim_instance *inner = NULL;
+
+        if (cim_parse_xml(o->a, item->text, CIM_NS_VIRTUALIZATION, &inner, NULL) == PV_OK)
+            return object_json(inner, depth + 1);
+    }
     if (!item->ref)
         return scalar(p, item->text);
     path = o ? cim_ref_path(o->a, item->ref, NULL) : NULL;

@@ -316,9 +316,9 @@ for _name in ("startservice", "stopservice"):
 
 @method("CIM_DataFile", "Delete")
 def delete_file(call):
-    disk = call.target.obj
+    disk = call.host.file(call.target.get("Name"))
     from .methods_image import in_use
-    if disk is None or call.host.file(disk.path) is None:
+    if disk is None:
         return 9
     if disk.kind and in_use(call.host, disk):
         return 15

@@ -133,6 +133,9 @@ class Namespace:
 MEASURED = {"Msvm_ComputerSystem": [["HwThreadsPerCoreRealized", "uint32"], ["ManagementVtlImageFileName", "string"],
                                     ["ManagementVtlImageVersion", "string"]]}
 
+# Methods that hosts have and the published pages only name.
+METHODS = {"CIM_DataFile": {"Delete": []}}
+
 
 def _load():
     rows = json.loads(Path(__file__).with_name("schema.json").read_text())["namespaces"]
@@ -140,6 +143,8 @@ def _load():
         rows.setdefault(namespace, {}).update(classes)
     for name, more in MEASURED.items():
         rows[V2][name]["p"] += more
+    for name, methods in METHODS.items():
+        rows["root/cimv2"][name].setdefault("m", {}).update(methods)
     return {name: Namespace(name, classes) for name, classes in rows.items()}
 
 
