@@ -129,7 +129,7 @@ def test_groups_roles_grants_and_why(cli, api, tmp_path):
     grant = next(g for g in cli.json("grant", "list")["items"] if g["role"]["name"] == "starter")
     cli("group", "change", "ops", "--remove", "gina")
     cli("access", "explain", "vm.start", vm["id"], "--principal", "gina", expect=1)
-    cli("role", "delete", "starter", "--yes", expect=1)
+    cli("role", "delete", "starter", "--yes", expect=5)
     cli("grant", "delete", grant["id"], "--yes")
     cli("role", "delete", "starter", "--yes")
     cli("group", "delete", "ops", "--yes")
