@@ -10,6 +10,7 @@
 #include <gssapi/gssapi.h>
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
+#include <krb5/krb5.h>
 
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
@@ -30,7 +31,8 @@ struct auth {
     struct ntlm own;
     bool ntlm; /* what this sign-in uses, once begun */
     bool begun;
-    bool complete; /* the context is established */
+    bool presented; /* the realm was shown the password, and did not like it */
+    bool complete;  /* the context is established */
 };
 
 struct auth *auth_new(const struct pv_host *host, const struct config *config)
@@ -55,7 +57,7 @@ void auth_reset(struct auth *a)
     if (a->cred != GSS_C_NO_CREDENTIAL)
         (void)gss_release_cred(&minor, &a->cred);
     ntlm_wipe(&a->own);
-    a->begun = a->complete = false;
+    a->begun = a->complete = a->presented = false;
 }
 
 void auth_free(struct auth *a)
@@ -64,6 +66,11 @@ void auth_free(struct auth *a)
         return;
     auth_reset(a);
     free(a);
+}
+
+bool auth_was_presented(const struct auth *a)
+{
+    return a->presented;
 }
 
 bool auth_is_per_request(const struct auth *a)
@@ -171,23 +178,49 @@ static int import_name(const char *text, gss_OID type, gss_name_t *out)
     return gss_import_name(&minor, &buffer, type, out) == GSS_S_COMPLETE ? PV_OK : PV_EINVAL;
 }
 
-/* Is there a ticket of this account already? */
+/* A credential for the negotiation, which may choose nothing but Kerberos. */
+static OM_uint32 acquire(struct auth *a, gss_name_t name, gss_buffer_desc *password, gss_OID mech,
+                         OM_uint32 *minor)
+{
+    gss_OID_set_desc mechs = { 1, mech }, kerberos = { 1, &oid_krb5 };
+    OM_uint32 major, ignored;
+
+    major = password ? gss_acquire_cred_with_password(minor, name, password, GSS_C_INDEFINITE, &mechs,
+                                                      GSS_C_INITIATE, &a->cred, NULL, NULL)
+                     : gss_acquire_cred(minor, name, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE,
+                                        &a->cred, NULL, NULL);
+    if (major == GSS_S_COMPLETE && mech == &oid_spnego)
+        major = gss_set_neg_mechs(minor, a->cred, &kerberos);
+    if (major != GSS_S_COMPLETE && a->cred != GSS_C_NO_CREDENTIAL)
+        (void)gss_release_cred(&ignored, &a->cred);
+    return major;
+}
+
+/* Is there a ticket of this account already? Kerberos alone is asked first: other mechanisms of the machine would say yes
+ * for themselves. */
 static bool use_ticket(struct auth *a)
 {
-    gss_OID_set_desc mechs = { 1, &oid_krb5 };
     gss_name_t name = GSS_C_NO_NAME;
     OM_uint32 major, minor;
 
     if (a->config->username[0] &&
         import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK)
         return false;
-    major = gss_acquire_cred(&minor, name, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE, &a->cred, NULL,
-                             NULL);
+    major = acquire(a, name, NULL, &oid_krb5, &minor);
+    if (major == GSS_S_COMPLETE) {
+        (void)gss_release_cred(&minor, &a->cred);
+        major = acquire(a, name, NULL, &oid_spnego, &minor);
+    }
     if (name != GSS_C_NO_NAME)
         (void)gss_release_name(&minor, &name);
-    if (major != GSS_S_COMPLETE)
-        a->cred = GSS_C_NO_CREDENTIAL;
     return major == GSS_S_COMPLETE;
+}
+
+/* No answer from the realm: nothing was said about the account. */
+static bool is_unreachable(OM_uint32 minor)
+{
+    return minor == (OM_uint32)KRB5_KDC_UNREACH || minor == (OM_uint32)KRB5_REALM_CANT_RESOLVE ||
+           minor == (OM_uint32)KRB5_REALM_UNKNOWN;
 }
 
 static int check_account(const struct auth *a, const char *password, struct pv_err *err)
@@ -201,7 +234,6 @@ static int check_account(const struct auth *a, const char *password, struct pv_e
 /* Asks the realm for a ticket with the password. */
 static int use_password(struct auth *a, struct pv_err *err)
 {
-    gss_OID_set_desc mechs = { 1, &oid_krb5 };
     gss_name_t name = GSS_C_NO_NAME;
     gss_buffer_desc buffer;
     OM_uint32 major, minor, ignored;
@@ -218,14 +250,24 @@ static int use_password(struct auth *a, struct pv_err *err)
         return rc;
     }
     buffer = (gss_buffer_desc){ strlen(password), password };
-    major = gss_acquire_cred_with_password(&minor, name, &buffer, GSS_C_INDEFINITE, &mechs,
-                                           GSS_C_INITIATE, &a->cred, NULL, NULL);
+    /* Kerberos alone first, which says why not; what is wrong then is not shown a second time. */
+    major = acquire(a, name, &buffer, &oid_krb5, &minor);
+    if (major == GSS_S_COMPLETE) {
+        (void)gss_release_cred(&ignored, &a->cred);
+        major = acquire(a, name, &buffer, &oid_spnego, &minor);
+    }
     drop_password(password);
     (void)gss_release_name(&ignored, &name);
     if (major == GSS_S_COMPLETE)
         return PV_OK;
-    a->cred = GSS_C_NO_CREDENTIAL;
-    return gss_failed("signing in", major, minor, err);
+    rc = gss_failed("signing in", major, minor, err);
+    if (is_unreachable(minor)) {
+        if (err)
+            err->rc = PV_EOFFLINE;
+        return PV_EOFFLINE;
+    }
+    a->presented = true;
+    return rc;
 }
 
 static bool is_address(const char *host)
@@ -240,23 +282,15 @@ static bool is_address(const char *host)
 static int begin(struct auth *a, struct pv_err *err)
 {
     enum config_auth wanted = a->config->auth;
-    gss_OID_set_desc mechs = { 1, &oid_krb5 };
-    OM_uint32 minor;
-    int rc = PV_OK;
 
     a->begun = true;
     a->ntlm = wanted == AUTH_NTLM;
-    if (!a->ntlm && !is_address(a->config->host) && use_ticket(a)) {
-        (void)gss_set_neg_mechs(&minor, a->cred, &mechs);
+    if (a->ntlm || (!is_address(a->config->host) && use_ticket(a)))
         return PV_OK;
-    }
-    if (wanted == AUTH_NEGOTIATE)
-        a->ntlm = true;
-    if (!a->ntlm)
-        rc = use_password(a, err);
-    if (rc == PV_OK && !a->ntlm)
-        (void)gss_set_neg_mechs(&minor, a->cred, &mechs);
-    return rc;
+    if (wanted == AUTH_KERBEROS)
+        return use_password(a, err);
+    a->ntlm = true;
+    return PV_OK;
 }
 
 /* ------------------------------------------------------------------ tokens */

@@ -27,6 +27,8 @@ struct pv_err;
 
 struct auth *auth_new(const struct pv_host *host, const struct config *config);
 void auth_free(struct auth *a);
+/* A Kerberos realm refused the password: as bad as a refusal by the host, and not to be repeated. */
+bool auth_was_presented(const struct auth *a);
 /* Every request carries its own proof (Basic, certificate): no connection has to be signed in. */
 bool auth_is_per_request(const struct auth *a);
 /* The header of such a request, "Authorization: Basic ..."; to be wiped. */

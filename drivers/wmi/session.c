@@ -237,6 +237,8 @@ static int prove(struct session *s, struct exchange *x, struct buf *header, stru
 
         buf_reset(header);
         rc = auth_step(s->auth, leg ? x->challenge : NULL, s->peer_sha256, header, &last, err);
+        if (rc == PV_EAUTH && auth_was_presented(s->auth))
+            x->out->refused = true;
         if (rc || last)
             return rc;
         if (leg == LEGS_MOST)
