@@ -147,7 +147,7 @@ static int read_item(struct arena *a, const xmlNode *node, const struct cim_prop
         item->ref = cim_read_ref(a, node);
         if (item->ref || depth >= NESTED_MOST)
             return PV_OK;
-        rc = read_object(a, node, NULL, ns, depth + 1, &object, err);
+        rc = read_object(a, node, cim_class_find(ns, p->of), ns, depth + 1, &object, err);
         item->obj = object;
         return rc;
     default:

@@ -313,6 +313,8 @@ static int send_listing(struct listing *l, int64_t began_ms, struct pv_err *err)
     if (rc)
         return rc;
     rc = send_all(l, err);
+    if (rc == PV_OK)
+        rc = inventory_tell(l->i, err);
     if (rc) {
         (void)mark(l, PV_MARK_FULL_PARTIAL, &(struct pv_err){ 0 });
         return rc;
@@ -346,8 +348,6 @@ int inventory_list(struct inventory *i, const struct call *c, struct pv_builder 
         i->partial = !l.complete;
         say_why(i, l.s, &why);
         rc = send_listing(&l, began_ms, err);
-        if (rc == PV_OK)
-            rc = inventory_tell(i, err);
         pthread_mutex_unlock(&i->wmi->order);
     }
     arena_free(a);

@@ -152,12 +152,12 @@ static int settle(struct polling *p, struct pv_err *err)
     struct unseen x = { .poll = p->i->poll };
     int rc = PV_OK;
 
-    /* Nothing at all is what an account without rights sees; a listing will say so. */
-    if (p->s->lists[SIGHT_SYSTEM].count == 0 || p->s->lacking) {
-        p->out->relist = !p->i->partial;
+    known_each(p->i->known, find_unseen, &x);
+    /* No VM at all is what an account without rights sees; a listing finds out. */
+    if ((x.n > 0 && x.n == known_count(p->i->known)) || p->s->lacking) {
+        p->out->relist = p->out->relist || !p->i->partial;
         return PV_OK;
     }
-    known_each(p->i->known, find_unseen, &x);
     if (p->ndirty + x.n > 0)
         p->out->changed = true;
     if (p->ndirty > REREAD_MOST || x.n > REREAD_MOST) {
@@ -169,6 +169,26 @@ static int settle(struct polling *p, struct pv_err *err)
     for (size_t k = 0; k < p->ndirty && rc == PV_OK; k++)
         rc = reread(p, p->dirty[k], false, err);
     return rc;
+}
+
+/* Switches bear no time of their last change; there are few. */
+static bool switches_differ(const struct polling *p)
+{
+    const struct cim_list *l = &p->s->lists[SIGHT_SWITCH];
+
+    if (!sight_has(p->s, SIGHT_SWITCH))
+        return false;
+    if (l->count != p->i->world->nswitches)
+        return true;
+    for (size_t k = 0; k < l->count; k++) {
+        const struct world_switch *sw =
+            world_switch(p->i->world, cim_str(l->items[k], P(Msvm_VirtualEthernetSwitch, Name)));
+        const char *name = cim_str(l->items[k], P(Msvm_VirtualEthernetSwitch, ElementName));
+
+        if (!sw || (name && strcmp(sw->name, name) != 0))
+            return true;
+    }
+    return false;
 }
 
 static int poll_locked(struct polling *p, unsigned parts, struct pv_err *err)
@@ -186,6 +206,7 @@ static int poll_locked(struct polling *p, unsigned parts, struct pv_err *err)
     if (rc == PV_OK && (parts & READ_LOAD)) {
         map_host_usage(&p->m);
         map_datastore_usage(&p->m);
+        p->out->relist = p->out->relist || switches_differ(p);
     }
     if (rc == PV_OK)
         rc = settle(p, err);

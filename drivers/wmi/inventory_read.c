@@ -34,6 +34,8 @@ static const struct question questions[] = {
     /* First of all: without this service there are no VMs to be seen, which means nothing. */
     { CIM(Win32_Service), SIGHT_SERVICE, READ_CONFIG, ROLE_OPTIONAL, false, "Name = 'vmms'" },
 
+    { CIM(Msvm_VirtualSystemManagementService), SIGHT_MANAGER, READ_CONFIG, ROLE_NEEDED, false,
+      NULL },
     { CIM(Msvm_VirtualSystemSettingData), SIGHT_SETTINGS, READ_CONFIG, ROLE_NEEDED, true, NULL },
     { CIM(Msvm_ProcessorSettingData), SIGHT_PROCESSOR, READ_CONFIG, ROLE_NEEDED, true, NULL },
     { CIM(Msvm_MemorySettingData), SIGHT_MEMORY, READ_CONFIG, ROLE_NEEDED, true, NULL },
@@ -73,7 +75,8 @@ static const struct question questions[] = {
     { CIM(Msvm_GuestNetworkAdapterConfiguration), SIGHT_GUEST_NET, READ_GUEST, ROLE_OPTIONAL, true,
       NULL },
 
-    { CIM(Msvm_VirtualEthernetSwitch), SIGHT_SWITCH, READ_PLACES, ROLE_NEEDED, false, NULL },
+    { CIM(Msvm_VirtualEthernetSwitch), SIGHT_SWITCH, READ_PLACES | READ_LOAD, ROLE_NEEDED, false,
+      NULL },
     { CIM(Msvm_VirtualEthernetSwitchSettingData), SIGHT_SWITCH_SETTING, READ_PLACES, ROLE_WANTED,
       false, NULL },
     { CIM(Msvm_ExternalEthernetPort), SIGHT_UPLINK, READ_PLACES, ROLE_OPTIONAL, false, NULL },
@@ -102,6 +105,8 @@ static const struct question questions[] = {
     { CIM(Msvm_VirtualSystemMigrationServiceSettingData), SIGHT_MIGRATION, READ_HOST, ROLE_OPTIONAL,
       false, NULL },
 };
+
+#define PAGE 2000u /* what fits into the envelope is less */
 
 /* Of what GetSummaryInformation can tell: names, states, load, guest, replication; no thumbnails. */
 static const uint16_t summary_fields[] = { 0,   1,   2,   3,   4,   10,  11,  100, 101, 103, 104, 105,
@@ -203,7 +208,9 @@ static void write_where(const struct reading *r, const struct question *q, struc
 static int ask(struct reading *r, const struct question *q, struct pv_err *err)
 {
     struct cim_list found = { 0 }, *into = &r->s->lists[q->list];
-    struct wsman_query query = { .cls = q->cls, .match = match, .match_ctx = r };
+    struct wsman_query query = {
+        .cls = q->cls, .match = match, .match_ctx = r, .max_elements = PAGE
+    };
     struct buf where;
     int rc;
 
@@ -222,6 +229,13 @@ static int ask(struct reading *r, const struct question *q, struct pv_err *err)
         *err = (struct pv_err){ 0 };
         return PV_OK;
     }
+    /* An account without rights is shown an empty list, not a refusal; each host has the service itself. */
+    if (q->list == SIGHT_MANAGER && found.count == 0) {
+        (void)pv_fail(err, PV_EPERM,
+                      "the account sees nothing of Hyper-V: it has to be in Hyper-V Administrators");
+        refuse(r, q, PV_EPERM, err);
+        *err = (struct pv_err){ 0 };
+    }
     for (size_t i = 0; i < found.count && rc == PV_OK; i++)
         rc = cim_list_add(into, r->s->a, found.items[i], err);
     return rc;
@@ -237,17 +251,8 @@ static int read_system(struct reading *r, struct pv_err *err)
     struct cim_instance *o = NULL;
     int rc;
 
-    if (!r->vm) {
-        rc = ask(r, &all, err);
-        /* An account without rights is shown an empty list, not a refusal; a host that is seen at all has itself. */
-        if (rc == PV_OK && r->s->lists[SIGHT_SYSTEM].count == 0 &&
-            !(r->s->refused >> SIGHT_SYSTEM & 1)) {
-            (void)pv_fail(err, PV_EPERM, "the account sees nothing of Hyper-V");
-            refuse(r, &all, PV_EPERM, err);
-            *err = (struct pv_err){ 0 };
-        }
-        return rc;
-    }
+    if (!r->vm)
+        return ask(r, &all, err);
     ref = cim_ref_new(r->s->a, CIM(Msvm_ComputerSystem));
     if (!ref)
         return pv_fail(err, PV_ENOMEM, "no memory");

@@ -59,6 +59,7 @@ enum sight_list {
     SIGHT_ADDRESS,
     SIGHT_NUMA,
     SIGHT_SERVICE,
+    SIGHT_MANAGER, /* the management service itself: who may see it, may see VMs */
     SIGHT_SERVICE_SETTING,
     SIGHT_MIGRATION,
     SIGHT_VOLUME,

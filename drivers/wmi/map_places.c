@@ -239,7 +239,8 @@ void map_datastores(const struct map *m)
 
     for (size_t i = 0; i < volumes->count; i++)
         if (is_store(volumes->items[i]) &&
-            !csv_of(m, cim_str(volumes->items[i], VOLUME(DeviceID))))
+            !csv_of(m, cim_str(volumes->items[i], VOLUME(DeviceID))) &&
+            !world_shared_volume(m->s, cim_str(volumes->items[i], VOLUME(Name))))
             map_volume(m, volumes->items[i]);
     for (size_t i = 0; i < csvs->count; i++)
         map_csv(m, csvs->items[i]);

@@ -152,6 +152,27 @@ static int longest_first(const void *a, const void *b)
     return i > j ? -1 : i < j ? 1 : strcmp(x->prefix, y->prefix);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+    size_t i = a ? strlen(a) : 0, k = b ? strlen(b) : 0;
+
+    while (i > 0 && a[i - 1] == '\\')
+        i--;
+    while (k > 0 && b[k - 1] == '\\')
+        k--;
+    return i > 0 && i == k && strncasecmp(a, b, i) == 0;
+}
+
+const struct cim_instance *world_shared_volume(const struct sight *s, const char *folder)
+{
+    const struct cim_list *l = &s->lists[SIGHT_CSV];
+
+    for (size_t i = 0; i < l->count; i++)
+        if (same_folder(cim_str(l->items[i], P(MSCluster_ClusterSharedVolume, Name)), folder))
+            return l->items[i];
+    return NULL;
+}
+
 /* Volumes by their GUID path, drive letter or folder; shared volumes of a cluster have a folder on every node. */
 static int read_places(struct world *w, const struct sight *s, struct pv_err *err)
 {
@@ -166,6 +187,9 @@ static int read_places(struct world *w, const struct sight *s, struct pv_err *er
         const struct cim_instance *o = volumes->items[i];
         const char *id = lower(w->a, cim_str(o, P(Win32_Volume, DeviceID)));
 
+        /* A node may know a shared volume by a GUID of its own; the folder is the same on all of them. */
+        if (world_shared_volume(s, cim_str(o, P(Win32_Volume, Name))))
+            continue;
         add_place(w, &p, cim_str(o, P(Win32_Volume, DeviceID)), id);
         add_place(w, &p, cim_str(o, P(Win32_Volume, Name)), id);
     }

@@ -69,5 +69,7 @@ const struct world_role *world_role(const struct world *w, const char *guid);
 const char *world_datastore(const struct world *w, struct arena *a, const char *path);
 /* One form for paths that mean the same file: lower case, '\', without \\?\ (but for volumes). NULL: no memory. */
 const char *world_path(struct arena *a, const char *path);
+/* The cluster shared volume that has this folder, or NULL. */
+const struct cim_instance *world_shared_volume(const struct sight *s, const char *folder);
 /* The share of a path \\server\share\...: \\server\share\ in lower case; NULL: it is not on one. */
 const char *world_share(struct arena *a, const char *path);

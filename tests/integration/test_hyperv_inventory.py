@@ -38,6 +38,9 @@ CRITICAL = {32781: ("running", "none"), 32782: ("off", "none"), 32783: ("running
             32787: ("running", "resetting"), 32788: ("running", "suspending"), 32789: ("running", "pausing"),
             32790: ("paused", "resuming"), 32791: ("suspended", "none"), 32792: ("running", "suspending")}
 HEARTBEATS = {"2": "ok", "6": "error", "12": "no_contact", "13": "lost_communication"}
+REPLICATION = [None, "ready_for_replication", "waiting_for_initial_replication", "replicating", "synced", "recovered", "committed",
+               "suspended", "critical", "waiting_for_resynchronization", "resynchronizing", "resynchronization_suspended",
+               "failover_in_progress"]
 SERVICES = {"Heartbeat": "heartbeat", "Shutdown": "shutdown", "TimeSync": "time_sync", "Vss": "backup",
             "KvpExchange": "data_exchange", "GuestServiceInterface": "guest_files"}
 TEMPLATES = {"1734C6E8-3154-4DDA-BA5F-A874CC483422": "MicrosoftWindows",
@@ -367,7 +370,7 @@ def vm_truth(truth, ident, files):
         "autostart.on": start > 2, "autostart.start": {2: "never", 3: "if_running", 4: "always"}[start],
         "autostart.delay_s": 0, "autostart.order": number(row["AutomaticStartupActionSequenceNumber"]) or None,
         "autostart.stop": {"2": "stop", "3": "suspend", "4": "shutdown"}[row["AutomaticShutdownAction"]],
-        "replication.state": {"0": None, "4": "synced"}[system["ReplicationState"]],
+        "replication.state": REPLICATION[int(system["ReplicationState"])],
         "change_tracking": bool(disks),
         "storage.provisioned_bytes": sum(d["size"] for d in disks) if all(disks) else None,
         "storage.used_bytes": sum(d["used"] for d in disks) if all(disks) else None,
