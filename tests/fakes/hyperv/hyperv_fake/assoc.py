@@ -2,8 +2,8 @@
 """Associations: for each class the two roles and how to get from one end to the other."""
 
 from . import build, moresources, sources, store
-from .inst import Inst, Ref
-from .model import VM, Snapshot, Switch
+from .inst import Inst
+from .model import VM, Snapshot
 from .schema import NAMESPACES, V2, cls
 
 LINKS = {}
@@ -23,10 +23,6 @@ class Link:
 
 def _vms(host):
     return [v for v in host.all_systems()] if host.visible else []
-
-
-def _owner(inst):
-    return inst.obj
 
 
 def by_vm(function):
@@ -441,6 +437,3 @@ def associators(host, source, **filters):
 
 def references(host, source, result_class=None, role=None):
     return [made_of(link, left, right) for link, _, left, right in near(host, source, assoc_class=result_class, role=role)]
-
-
-assert Ref and Switch and _owner

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A failover cluster of some hosts: root/mscluster with nodes, groups, resources and shared volumes."""
 
-from . import build, cimtime
 from .inst import Inst, Ref
-from .model import STATE_NAMES, Disk, Volume
+from .model import STATE_NAMES, Volume
 from .schema import CLUSTER, cls
 
 SOURCES = {}
@@ -197,6 +196,3 @@ def associations(host, wanted):
         rows = [(_ref("MSCluster_Cluster", "Name", cluster.name), node[h.name]) for h in cluster.hosts]
     left, right = wanted.keys
     return [Inst(wanted, _EMPTY, {left: a, right: b}) for a, b in rows]
-
-
-assert build and cimtime and Disk

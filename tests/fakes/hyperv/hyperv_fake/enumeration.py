@@ -4,7 +4,7 @@
 import random
 
 from . import assoc, cimtime, store, wire, wql
-from .inst import BadPath, Inst, Ref, epr_inner, instance_xml, parse_path, properties_xml
+from .inst import BadPath, Ref, epr_inner, instance_xml, parse_path, properties_xml
 from .request import BadReference, not_found, read_epr, read_selectors
 from .wire import B, CODES, Fault, N, W
 
@@ -289,6 +289,3 @@ def _selector(request, node):
         else:
             rows.append(inst)
     return rows
-
-
-assert Inst

@@ -4,7 +4,7 @@
 import asyncio
 from collections import deque
 
-from . import cimtime, sources, wire, wql
+from . import cimtime, wire, wql
 from .enumeration import Context, cannot_process, context_of, schema_error, _number, _plain
 from .inst import Inst, clean, instance_xml
 from .request import not_found
@@ -210,6 +210,3 @@ def log_item(host, number, row):
             f'Name="Microsoft-Windows-Hyper-V-VMMS"/><EventID>{row["id"]}</EventID><Level>{row["level"]}</Level>'
             f'<EventRecordID>{number + 1}</EventRecordID><Channel>Microsoft-Windows-Hyper-V-VMMS-Admin</Channel>'
             f"<Computer>{clean(host.fqdn)}</Computer></System><EventData><Data>{clean(row['text'])}</Data></EventData></Event>")
-
-
-assert sources

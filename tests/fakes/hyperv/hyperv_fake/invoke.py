@@ -5,7 +5,7 @@ from . import cimtime, cimxml, schema, store, wire
 from .cimxml import BadInstance, Given, JobError
 from .enumeration import schema_error
 from .inst import Inst, Ref, embedded_xml, epr_inner, value_text
-from .jobs import Job, ended_job
+from .jobs import Job, ended_job, type_of
 from .request import BadReference, not_found, read_epr
 from .wire import Fault, wmi_fault
 
@@ -35,7 +35,7 @@ class Call:
         self.given = {}
         self.out = {}
         self.cause = f"{cls.name}.{name}"
-        self.job_kind = None
+        self.created = []
 
     def arg(self, name, default=None):
         value = self.given.get(name)
@@ -63,7 +63,7 @@ class Call:
             raise Refused(cimxml.INVALID_PARAMETER)
         return inst.obj
 
-    def job(self, kind_type, seconds, done, affected=(), **more):
+    def job(self, seconds, done, affected=(), **more):
         """Starts a job that owns the rest of the operation; the answer is 4096 (or 0 on a synchronous host)."""
         if self.host.behaviour.synchronous and not self.host.estate.faults.pending_job:
             try:
@@ -71,7 +71,9 @@ class Call:
             except JobError as error:
                 return error.code
             return 0
-        job = self.host.estate.jobs.start(self.host, kind_type, seconds, done, affected, name=self.cause, **more)
+        job = self.host.estate.jobs.start(self.host, type_of(self.cause), seconds, done, affected,
+                                          name=self.cause, **more)
+        job.created = self.created  # filled by done(), at the end
         return self.started(job)
 
     def started(self, job: Job):
@@ -282,8 +284,8 @@ def invoke(request, returns=None) -> str:
         value = refused.code
     except JobError as error:
         if any(p.name == "Job" for p in params):
-            value = call.started(ended_job(request.host, 0, (error.code, error.message), call.cause,
-                                           call.job_kind or default_job(cls)))
+            value = call.started(ended_job(request.host, (error.code, error.message), call.cause,
+                                           default_job(cls)))
         else:
             value = error.code
     return output(call, value)

@@ -27,6 +27,48 @@ MESSAGES = {
 }
 
 
+# JobType of the jobs that methods start.
+TYPES = {
+    "DefineSystem": 1, "DefinePlannedSystem": 1, "ModifySystemSettings": 2, "DestroySystem": 3, "ModifyServiceSettings": 4,
+    "AddResourceSettings": 30, "ModifyResourceSettings": 31, "RemoveResourceSettings": 32, "ImportSystemDefinition": 61,
+    "ImportSnapshotDefinitions": 61, "ExportSystemDefinition": 62, "CreateSnapshot": 70, "ApplySnapshot": 71,
+    "DestroySnapshot": 72, "DestroySnapshotTree": 72, "ClearSnapshotState": 73, "CreateReplicationRelationship": 91,
+    "ModifyReplicationSettings": 92, "RemoveReplicationRelationship": 93, "StartReplication": 94, "InitiateFailover": 97,
+    "RequestReplicationStateChange": 96, "RevertFailover": 98, "CommitFailover": 99, "ReverseReplicationRelationship": 104,
+    "Resynchronize": 107, "AddFeatureSettings": 133, "ModifyFeatureSettings": 134, "RemoveFeatureSettings": 135,
+    "ValidatePlannedSystem": 140, "RealizePlannedSystem": 141, "CopyFilesToGuest": 180, "AddKvpItems": 2,
+    "ModifyKvpItems": 2, "RemoveKvpItems": 2, "SetGuestNetworkAdapterConfiguration": 2, "ModifySecuritySettings": 2,
+    "UpgradeSystemVersion": 2,
+}
+SWITCH_TYPES = {"DefineSystem": 130, "ModifySystemSettings": 131, "DestroySystem": 132, "AddResourceSettings": 133,
+                "ModifyResourceSettings": 134, "RemoveResourceSettings": 135}
+STORAGE_TYPES = {"CreateVirtualHardDisk": 1, "CreateVirtualFloppyDisk": 2, "CompactVirtualHardDisk": 3,
+                 "ResizeVirtualHardDisk": 4, "MergeVirtualHardDisk": 5, "ConvertVirtualHardDisk": 6,
+                 "AttachVirtualHardDisk": 7, "GetVirtualHardDiskSettingData": 8, "GetVirtualHardDiskState": 8,
+                 "ValidateVirtualHardDisk": 9}
+
+
+def type_of(cause: str) -> int:
+    """The JobType of what Class.Method starts; 0 is unknown."""
+    cls_name, _, name = cause.partition(".")
+    if cls_name == "Msvm_ImageManagementService":
+        return STORAGE_TYPES.get(name, 0)
+    if cls_name == "Msvm_VirtualEthernetSwitchManagementService" and name in SWITCH_TYPES:
+        return SWITCH_TYPES[name]
+    return TYPES.get(name, 0)
+
+
+# What the console shows for a job.
+SHOWN = {1: "Creating Virtual Machine", 2: "Modifying Virtual Machine Settings", 3: "Deleting Virtual Machine",
+         12: "Starting Virtual Machine", 13: "Turning Off Virtual Machine", 14: "Saving Virtual Machine",
+         15: "Restoring Virtual Machine", 16: "Shutting Down Virtual Machine", 26: "Pausing Virtual Machine",
+         27: "Resuming Virtual Machine", 28: "Resetting Virtual Machine", 29: "Restarting Virtual Machine",
+         30: "Adding Virtual Machine Resources", 31: "Modifying Virtual Machine Resources",
+         32: "Removing Virtual Machine Resources", 61: "Importing Virtual Machine", 62: "Exporting Virtual Machine",
+         70: "Creating Checkpoint", 71: "Applying Checkpoint", 72: "Deleting Checkpoint", 305: "Moving Virtual Machine",
+         306: "Moving Virtual Machine and Storage", 307: "Moving Storage"}
+
+
 class Job:
     __slots__ = ("host", "id", "kind", "type", "begun", "seconds", "state", "code", "text", "done", "failed", "affected",
                  "cancellable", "handle", "ended", "owner", "name", "extra", "errors", "percent_cap", "created")
@@ -50,8 +92,8 @@ class Job:
     def inst(self) -> Inst:
         kind = CLASSES[self.kind]
         now = cimtime.now()
-        over = {"InstanceID": self.id, "Name": self.name, "ElementName": self.name, "Caption": self.name,
-                "Description": self.name, "JobState": self.state, "JobType": self.type,
+        shown = SHOWN.get(self.type) or self.name.rpartition(".")[2]
+        over = {"InstanceID": self.id, "Name": shown, "ElementName": shown, "Caption": shown, "Description": shown, "JobState": self.state, "JobType": self.type,
                 "PercentComplete": self.percent(), "StartTime": cimtime.cim(self.begun),
                 "TimeSubmitted": cimtime.cim(self.begun), "ErrorCode": self.code, "Cancellable": self.cancellable,
                 "ElapsedTime": cimtime.interval((self.ended or now) - self.begun),
@@ -86,14 +128,14 @@ class Jobs:
     def __init__(self, estate):
         self.estate = estate
 
-    def start(self, host, kind_type, seconds, done, affected=(), failed=None, owner=None, name="", cancellable=True,
+    def start(self, host, job_type, seconds, done, affected=(), failed=None, owner=None, name="", cancellable=True,
               kind="Msvm_ConcreteJob", error=None, extra=None):
         """done() is the effect at the end; it may raise JobError. failed() undoes what start did."""
         job = Job()
         job.host = host
         job.id = host.guid()
         job.kind = kind
-        job.type = kind_type
+        job.type = job_type
         job.begun = cimtime.now()
         job.state = RUNNING
         job.code = 0
@@ -117,7 +159,7 @@ class Jobs:
             seconds = injected.seconds
         job.seconds = seconds / self.estate.speed
         host.jobs[job.id] = job
-        host.note("job", job.id, job=name, type=kind_type, cause="start")
+        host.note("job", job.id, job=name, type=job_type, cause="start")
         error = (injected.error() if injected else None) or error
         at = job.seconds * (injected.at if injected and injected.at is not None else 1.0)
         if host.behaviour.instant and error is None and not (injected and injected.seconds is not None):
@@ -175,8 +217,8 @@ class Jobs:
         return True
 
 
-def ended_job(host, kind_type, error, name, kind="Msvm_ConcreteJob"):
+def ended_job(host, error, name, kind="Msvm_ConcreteJob"):
     """A job that ends with an error that was found before anything was touched."""
     def nothing():
         return None
-    return host.estate.jobs.start(host, kind_type, 0.05, nothing, name=name, kind=kind, error=error)
+    return host.estate.jobs.start(host, type_of(name), 0.05, nothing, name=name, kind=kind, error=error)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What reaches into the guest: screen, keyboard, mouse, exchange items, addresses, files."""
 
-from . import cimxml, sources
+from . import cimxml
 from .cimxml import FAILED, INVALID_PARAMETER, INVALID_STATE, JobError
 from .invoke import Refused, method
 from .model import PAUSED, RUNNING, Snapshot, VM
@@ -121,7 +121,7 @@ def kvp_items(call):
             setting.over["HostExchangeItems"] = [cimxml.kvp_item(n, v, 0) for n, v in vm.kvp_host.items()]
         vm.host.note("kvp", vm.id, items=dict(vm.kvp_host), cause=call.cause)
 
-    return call.job(60, 0.1, done, [vm.ref()])
+    return call.job(0.1, done, [vm.ref()])
 
 
 @method(VSMS, "SetGuestNetworkAdapterConfiguration")
@@ -146,7 +146,7 @@ def set_guest_network(call):
                 k: v for k, v in one.values.items() if k != "InstanceID" and v is not None}
         vm.host.note("guest network", vm.id, cause=call.cause)
 
-    return call.job(61, 0.3, done, [vm.ref()])
+    return call.job(0.3, done, [vm.ref()])
 
 
 @method("Msvm_GuestFileService", "CopyFilesToGuest")
@@ -163,7 +163,4 @@ def copy_files(call):
             vm.host.note("file copied", vm.id, source=one.get("SourcePath"), target=one.get("DestinationPath"),
                          cause=call.cause)
 
-    return call.job(62, 0.5, done, [vm.ref()], kind="Msvm_CopyFileToGuestJob")
-
-
-assert sources
+    return call.job(0.5, done, [vm.ref()], kind="Msvm_CopyFileToGuestJob")

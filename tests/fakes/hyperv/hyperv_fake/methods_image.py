@@ -5,9 +5,9 @@ import ntpath
 
 from . import cimtime
 from .cimxml import FAILED, INVALID_PARAMETER, IN_USE, JobError
-from .inst import Inst, Ref
+from .inst import Inst
 from .invoke import Refused, method
-from .model import Disk, VM
+from .model import Disk
 from .schema import cls
 
 IMG = "Msvm_ImageManagementService"
@@ -23,8 +23,8 @@ def wrong(text):
     return JobError(INVALID_PARAMETER, text)
 
 
-def storage(call, kind, seconds, done, path):
-    return call.job(kind, seconds, done, kind="Msvm_StorageJob", extra={"JobCompletionStatusCode": 0, "Child": path})
+def storage(call, seconds, done, path):
+    return call.job(seconds, done, kind="Msvm_StorageJob", extra={"JobCompletionStatusCode": 0, "Child": path})
 
 
 def disk_of(call, name="Path"):
@@ -118,7 +118,7 @@ def create_disk(call):
         host.add_file(made)
         host.note("disk created", path, size=full, cause=call.cause)
 
-    return storage(call, 4 if kind == 4 else 3, 1.5 if kind == 2 else 0.3, done, path)
+    return storage(call, 1.5 if kind == 2 else 0.3, done, path)
 
 
 def setting_of(disk) -> Inst:
@@ -170,7 +170,7 @@ def resize(call):
             disk.used = size
         call.host.note("disk resized", disk.path, before=before, after=size, cause=call.cause)
 
-    return storage(call, 6, 0.4, done, disk.path)
+    return storage(call, 0.4, done, disk.path)
 
 
 def controllers(host, disk):
@@ -198,7 +198,7 @@ def compact(call):
         disk.used = max(4 << 20, disk.used * 3 // 4)
         call.host.note("disk compacted", disk.path, cause=call.cause)
 
-    return storage(call, 7, 0.8, done, disk.path)
+    return storage(call, 0.8, done, disk.path)
 
 
 @method(IMG, "ConvertVirtualHardDisk")
@@ -221,7 +221,7 @@ def convert(call):
         host.add_file(made)
         host.note("disk converted", path, source=source.path, cause=call.cause)
 
-    return storage(call, 8, 1.5, done, source.path)
+    return storage(call, 1.5, done, source.path)
 
 
 @method(IMG, "MergeVirtualHardDisk")
@@ -249,7 +249,7 @@ def merge(call):
                 host.drop_file(one.path)
         host.note("disk merged", target_path, source=child.path, cause=call.cause)
 
-    return storage(call, 9, 1.0, done, child.path)
+    return storage(call, 1.0, done, child.path)
 
 
 @method(IMG, "ValidateVirtualHardDisk")
@@ -265,7 +265,7 @@ def validate(call):
             if below is not None and one.parent_ident and one.parent_ident != below.ident:
                 raise JobError(FAILED, f"'{one.path}' does not belong to its parent '{below.path}'. (0xC03A000E)")
 
-    return storage(call, 10, 0.2, done, disk.path)
+    return storage(call, 0.2, done, disk.path)
 
 
 @method(IMG, "SetParentVirtualHardDisk")
@@ -283,7 +283,7 @@ def reparent(call):
         child.parent_ident = parent.ident
         call.host.note("disk reparented", child.path, parent=parent.path, cause=call.cause)
 
-    return storage(call, 11, 0.2, done, child.path)
+    return storage(call, 0.2, done, child.path)
 
 
 @method(IMG, "SetVirtualHardDiskSettingData")
@@ -298,7 +298,7 @@ def set_setting(call):
         disk.physical = given.get("PhysicalSectorSize", disk.physical)
         disk.ident = given.get("VirtualDiskId", disk.ident)
 
-    return storage(call, 12, 0.1, done, disk.path)
+    return storage(call, 0.1, done, disk.path)
 
 
 @method(IMG, "CreateVirtualFloppyDisk")
@@ -309,7 +309,7 @@ def create_floppy(call):
         check_new(call.host, path)
         call.host.add_file(Disk(path, 0, 0, 1474560, 1474560))
 
-    return storage(call, 2, 0.1, done, path)
+    return storage(call, 0.1, done, path)
 
 
 @method(IMG, "AttachVirtualHardDisk")
@@ -326,19 +326,21 @@ def attach(call):
         disk.attached = True
         lun = len(host.mounted)
         inst = Inst(MOUNTED, None, {"InstanceID": disk.path, "Name": disk.path, "PortNumber": 2, "PathId": 0, "TargetId": 0,
-                                    "Lun": lun, "Type": disk.kind, "Access": 1 if call.arg("ReadOnly", False) else 3,
+                                    "Lun": lun, "Type": 0 if disk.kind else 1, "Access": 1 if call.arg("ReadOnly", False) else 3,
                                     "OperationalStatus": [2], "StatusDescriptions": ["OK"]}, disk)
         host.mounted[host.norm(disk.path)] = inst
         host.note("disk mounted", disk.path, cause=call.cause)
 
-    return storage(call, 13, 0.2, done, path)
+    return storage(call, 0.2, done, path)
 
 
 @method(IMG, "FindMountedStorageImageInstance")
 def find_mounted(call):
+    if call.arg("CriterionType", 2) != 2:
+        raise Refused(INVALID_PARAMETER)
     found = call.host.mounted.get(call.host.norm(call.need("SelectionCriterion")))
     if found is None:
-        raise Refused(NOT_FOUND)
+        raise Refused(32789)
     call.out["Image"] = found.ref()
     return 0
 
@@ -350,6 +352,3 @@ def detach(call):
     call.host.mounted.pop(call.host.norm(disk.path), None)
     call.host.note("disk unmounted", disk.path, cause=call.cause)
     return 0
-
-
-assert Ref and VM

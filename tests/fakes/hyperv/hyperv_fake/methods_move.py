@@ -75,7 +75,7 @@ def export(call):
         data.snapshot_folder = host.norm(f"{root}\\Snapshots")
         host.note("exported", vm.id, name=vm.name, folder=root, cause=call.cause)
 
-    return call.job(50, 1.0 if option["CopyVmStorage"] else 0.4, done, [vm.ref()], owner=vm)
+    return call.job(1.0 if option["CopyVmStorage"] else 0.4, done, [vm.ref()], owner=vm)
 
 
 def copy_storage(host, data, root):
@@ -111,7 +111,6 @@ def import_definition(call):
     data = host.exports.get(host.norm(path))
     if data is None or host.file(path) is None:
         raise JobError(32779, f"The system cannot find the file specified: '{path}'. (0x80070002)")
-    box = []
 
     def done():
         ident = host.guid() if fresh else data.id
@@ -134,13 +133,9 @@ def import_definition(call):
         host.planned[ident] = vm
         host.note("imported", ident, name=vm.name, source=path, cause=call.cause)
         call.out["ImportedSystem"] = vm.ref()
-        if box:
-            box[0].created.append(vm.ref())
+        call.created.append(vm.ref())
 
-    result = call.job(51, 0.4, done)
-    if result == 4096:
-        box.append(host.jobs.get(call.out["Job"].keys["InstanceID"]))
-    return result
+    return call.job(0.4, done)
 
 
 def rehost(vm, old_name, host):
@@ -172,7 +167,6 @@ def import_snapshots(call):
     data = vm.image_source
     if data is None or getattr(data, "snapshot_folder", None) != folder:
         raise JobError(32779, "There are no checkpoints in this folder.")
-    box = []
 
     def done():
         names = {}
@@ -196,13 +190,9 @@ def import_snapshots(call):
         if vm.applied:
             vm.vssd.over["Parent"] = build.setting_path(call.host, vm.snapshots[vm.applied].vssd)
         call.out["ImportedSnapshots"] = [s.vssd.ref() for s in vm.snapshots.values()]
-        if box:
-            box[0].created += call.out["ImportedSnapshots"]
+        call.created += call.out["ImportedSnapshots"]
 
-    result = call.job(52, 0.2, done)
-    if result == 4096:
-        box.append(call.host.jobs.get(call.out["Job"].keys["InstanceID"]))
-    return result
+    return call.job(0.2, done)
 
 
 def planned_trouble(vm):
@@ -227,14 +217,13 @@ def validate_planned(call):
         if found:
             raise JobError(FAILED, " ".join(found))
 
-    return call.job(53, 0.2, done, [vm.ref()])
+    return call.job(0.2, done, [vm.ref()])
 
 
 @method(VSMS, "RealizePlannedSystem")
 def realize(call):
     host = call.host
     vm = planned_of(call)
-    box = []
 
     def done():
         if vm.id in host.vms:
@@ -255,13 +244,9 @@ def realize(call):
         host.note("vm created", vm.id, name=vm.name, cause=call.cause)
         host.estate.appeared(vm)
         call.out["ResultingSystem"] = vm.ref()
-        if box:
-            box[0].created.append(vm.ref())
+        call.created.append(vm.ref())
 
-    result = call.job(54, 0.3, done)
-    if result == 4096:
-        box.append(host.jobs.get(call.out["Job"].keys["InstanceID"]))
-    return result
+    return call.job(0.3, done)
 
 
 # Migration
@@ -379,7 +364,6 @@ def migrate(call):
             raise JobError(INVALID_PARAMETER, f"There is no resource {one.id!r}.")
         chosen[one.id.lower()] = one
     error = check_migration(vm, target, kind, new_settings)
-    box = []
 
     def done():
         vm.job = None
@@ -391,20 +375,18 @@ def migrate(call):
             if again:
                 raise JobError(again[0], again[1])
             move(vm, target, kind, chosen, call.cause)
-        if box:
-            box[0].created.append(vm.ref())
+        call.created.append(vm.ref())
 
     def failed():
         vm.job = None
 
     text = call.arg("DestinationHost", "")
     job = host.estate.jobs.start(
-        host, {32769: 120, 32768: 121}.get(kind, 122), 2.0 if kind != 32768 else 1.2, done, [vm.ref()], failed=failed, owner=vm,
+        host, {32769: 307, 32771: 306}.get(kind, 305), 2.0 if kind != 32768 else 1.2, done, [vm.ref()], failed=failed, owner=vm,
         name=call.cause, kind="Msvm_MigrationJob", error=error,
         extra={"MigrationType": kind, "VirtualSystemName": vm.id, "DestinationHost": text})
     if job.running:
         vm.job = job
-    box.append(job)
     return call.started(job)
 
 

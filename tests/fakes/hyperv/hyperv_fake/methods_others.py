@@ -66,7 +66,7 @@ def show_metrics(call):
     return 0
 
 
-# Replication: states 1 ready, 2 waiting, 3 initial replication, 4 replicating, 5 failed over, 7 suspended, 8 critical
+# Replication: states 1 ready, 2 waiting, 3 replicating, 4 synced, 5 recovered, 6 committed, 7 suspended, 8 critical
 
 def replicating(call):
     vm = call.vm()
@@ -83,7 +83,7 @@ def replication_job(call, vm, change, seconds=0.4):
             vm.replication = {**(vm.replication or {}), **change}
         vm.host.note("replication", vm.id, now=vm.replication, cause=call.cause)
 
-    return call.job(90, seconds, done, [vm.ref()], owner=vm)
+    return call.job(seconds, done, [vm.ref()], owner=vm)
 
 
 @method(REPLICATION, "CreateReplicationRelationship")
@@ -103,7 +103,7 @@ def start_replication(call):
     vm = replicating(call)
     if vm.replication["state"] not in (1, 7, 8):
         raise JobError(INVALID_STATE, "Initial replication is under way or done.")
-    return replication_job(call, vm, {"state": 4, "health": 1, "last": cimtime.now()})
+    return replication_job(call, vm, {"state": 3, "health": 1, "last": cimtime.now()})
 
 
 @method(REPLICATION, "RemoveReplicationRelationship", "RemoveReplicationRelationshipEx")
@@ -118,7 +118,7 @@ def modify_replication(call):
 
 @method(REPLICATION, "Resynchronize")
 def resynchronize(call):
-    return replication_job(call, replicating(call), {"state": 4, "health": 1, "last": cimtime.now()}, 0.8)
+    return replication_job(call, replicating(call), {"state": 3, "health": 1, "last": cimtime.now()}, 0.8)
 
 
 @method(REPLICATION, "InitiateFailover")
@@ -134,13 +134,13 @@ def end_failover(call):
     vm = replicating(call)
     if vm.replication["state"] != 5:
         raise JobError(INVALID_STATE, f"'{vm.name}' is not failed over.")
-    return replication_job(call, vm, {"state": 4 if call.name == "RevertFailover" else 6})
+    return replication_job(call, vm, {"state": 3 if call.name == "RevertFailover" else 6})
 
 
 @method(REPLICATION, "ReverseReplicationRelationship")
 def reverse_replication(call):
     vm = replicating(call)
-    return replication_job(call, vm, {"mode": 1 if vm.replication["mode"] == 2 else 2, "state": 4})
+    return replication_job(call, vm, {"mode": 1 if vm.replication["mode"] == 2 else 2, "state": 3})
 
 
 @method("Msvm_ComputerSystem", "RequestReplicationStateChange", "RequestReplicationStateChangeEx")
@@ -148,11 +148,12 @@ def replication_state_change(call):
     vm = call.target.obj
     if not isinstance(vm, VM) or vm.replication is None:
         return INVALID_STATE
-    # The requested numbers: 4 resume, 7 suspend.
     wanted = call.need("RequestedState")
     now = vm.replication["state"]
-    if wanted not in (4, 7) or wanted == now:
-        return INVALID_STATE if wanted in (4, 7) else INVALID_PARAMETER
+    if wanted not in (3, 7):
+        return INVALID_PARAMETER
+    if wanted == now or wanted == 3 and now not in (7, 8):
+        return INVALID_STATE
     return replication_job(call, vm, {"state": wanted, "health": 2 if wanted == 7 else 1})
 
 
@@ -174,7 +175,7 @@ def modify_security(call):
         vm.security = {**(vm.security or {}), **values}
         vm.host.note("security", vm.id, now={k: v for k, v in vm.security.items() if k != "key_protector"}, cause=call.cause)
 
-    return call.job(80, 0.1, done, [vm.ref()])
+    return call.job(0.1, done, [vm.ref()])
 
 
 def security_vm(call, given):

@@ -7,7 +7,7 @@ from . import build, cimtime, power, sources, templates
 from .cimxml import FAILED, INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, JobError
 from .inst import BadPath, Inst, parse_path
 from .invoke import Refused, method
-from .model import OFF, RUNNING, Snapshot, Switch, VM, children_of
+from .model import OFF, RUNNING, Switch, VM, children_of
 from .store import find, setting as find_setting
 from .wire import wmi_fault
 
@@ -156,12 +156,11 @@ def check_file(vm, path, kind):
                                        "(0x80070002)")
     if kind == "disk" and found.kind == 0 or kind == "iso" and found.kind != 0:
         raise JobError(FAILED, start + f"'{path}' is not of the right type. (0xC03A0014)")
-    for owner, setting in vm.host.used_by(path):
+    for owner, _ in vm.host.used_by(path):
         if isinstance(owner, VM) and kind == "disk" and owner is not vm and owner.started is not None and vm.started is not None:
             raise JobError(FAILED, start + f"'{path}' is in use by '{owner.name}'. (0x80070020)")
         if owner is vm and kind == "disk":
             raise JobError(FAILED, start + f"'{path}' is attached already. (0x80070020)")
-        assert setting
     if found.attached:
         raise JobError(FAILED, start + f"'{path}' is mounted on the host. (0x80070020)")
 
@@ -362,7 +361,6 @@ def add_resource_settings(call):
     given = call.need("ResourceSettings")
     for one in given:
         kind_of_given(one)
-    box = []
 
     def done():
         before = list(vm.res)
@@ -378,13 +376,9 @@ def add_resource_settings(call):
         for inst in made:
             vm.host.note("resource added", inst.id, vm=vm.id, kind=sources.kind_of(inst), cause=call.cause)
         call.out["ResultingResourceSettings"] = [m.ref() for m in made]
-        if box:
-            box[0].created += [m.ref() for m in made]
+        call.created += [m.ref() for m in made]
 
-    result = call.job(3, 0.15, done, [vm.ref()])
-    if result == 4096:
-        box.append(call.host.jobs.get(call.out["Job"].keys["InstanceID"]))
-    return result
+    return call.job(0.15, done, [vm.ref()])
 
 
 @method(VSMS, "ModifyResourceSettings")
@@ -423,7 +417,7 @@ def modify_resource_settings(call):
                                   if over.get(n, live.base.get(n)) != live.get(n)})
         call.out["ResultingResourceSettings"] = [live.ref() for _, live, _ in pairs]
 
-    return call.job(3, 0.15, done, [vm.ref() for vm, _, _ in pairs])
+    return call.job(0.15, done, [vm.ref() for vm, _, _ in pairs])
 
 
 @method(VSMS, "RemoveResourceSettings")
@@ -448,7 +442,7 @@ def remove_resource_settings(call):
         for vm, live in doomed:
             remove_one(vm, live, call.cause)
 
-    return call.job(5, 0.15, done, [vm.ref() for vm, _ in doomed])
+    return call.job(0.15, done, [vm.ref() for vm, _ in doomed])
 
 
 def remove_one(vm, live, cause):
@@ -480,6 +474,3 @@ def drop_setting(vm, live):
     vm.res.remove(live)
     start = live.over["InstanceID"].lower() + "\\"
     vm.features[:] = [f for f in vm.features if not f.over["InstanceID"].lower().startswith(start)]
-
-
-assert Snapshot

@@ -4,7 +4,7 @@
 from . import build, cimtime, power, seed, templates
 from .cimxml import FAILED, INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, JobError
 from .invoke import Refused, method
-from .model import OFF, RUNNING, SAVED, Disk, Snapshot
+from .model import OFF, RUNNING, SAVED, Snapshot
 
 SNAP = "Msvm_VirtualSystemSnapshotService"
 MERGE_SECONDS = 1.0
@@ -27,7 +27,6 @@ def create_snapshot(call):
         raise JobError(FAILED, f"Checkpoints have been disabled for '{vm.name}'.")
     if len(vm.snapshots) >= 50:
         raise JobError(FAILED, f"'{vm.name}' has 50 checkpoints, more are not possible.")
-    box = []
     vm.job = power.GUEST_BUSY
 
     def done():
@@ -42,16 +41,12 @@ def create_snapshot(call):
         set_applied(vm, made)
         vm.host.note("checkpoint", made.id, vm=vm.id, name=made.vssd.get("ElementName"), cause=call.cause)
         call.out["ResultingSnapshot"] = made.vssd.ref()
-        if box:
-            box[0].created.append(made.vssd.ref())
+        call.created.append(made.vssd.ref())
 
     def failed():
         vm.job = None
 
-    result = call.job(70, 0.5, done, [vm.ref()], failed=failed, owner=vm)
-    if result == 4096:
-        box.append(call.host.jobs.get(call.out["Job"].keys["InstanceID"]))
-    return result
+    return call.job(0.5, done, [vm.ref()], failed=failed, owner=vm)
 
 
 def set_applied(vm, snapshot):
@@ -96,7 +91,7 @@ def apply_snapshot(call):
     def failed():
         vm.job = None
 
-    return call.job(71, 0.5, done, [vm.ref(), snapshot.vssd.ref()], failed=failed, owner=vm)
+    return call.job(0.5, done, [vm.ref(), snapshot.vssd.ref()], failed=failed, owner=vm)
 
 
 def references(vm, path):
@@ -190,7 +185,7 @@ def _destroy(call, snapshot, tree):
                 doomed += [s for s in vm.snapshots.values() if s.parent == one.id]
         destroy(vm, doomed, call.cause)
 
-    return call.job(72, 0.3, done, [vm.ref()], owner=vm)
+    return call.job(0.3, done, [vm.ref()], owner=vm)
 
 
 @method(SNAP, "DestroySnapshot")
@@ -213,7 +208,4 @@ def clear_snapshot_state(call):
         snapshot.saved = False
         snapshot.vssd.over["IsSaved"] = False
 
-    return call.job(73, 0.1, done)
-
-
-assert Disk
+    return call.job(0.1, done)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GetSummaryInformation: the one call that polls live on."""
 
-from . import build, cimtime, power, sources, store
+from . import build, power, sources, store
 from .inst import Inst, properties_xml
 from .invoke import Raw, Refused, method
 from .model import OFF, RUNNING, Snapshot, VM
@@ -26,8 +26,6 @@ REQUEST = {
     132: ("OtherEnabledState",),
 }
 ALWAYS = ("InstanceID", "Name", "VirtualSystemSubType", "HostComputerSystemName", "EnhancedSessionModeState")
-_BASE = {"Shielded": False, "SwapFilesInUse": False, "ApplicationHealth": 2, "IntegrationServicesVersionState": 1,
-         "MemorySpansPhysicalNumaNodes": False, "HealthState": 5}
 _EMPTY = {}
 
 
@@ -62,7 +60,7 @@ def values(vm, wanted):
         "OtherEnabledState": vm.other_state, "HealthState": vm.health, "OperationalStatus": status[0],
         "StatusDescriptions": status[1], "ReplicationMode": 0, "ReplicationState": 0, "ReplicationHealth": 0,
         "VirtualSystemSubType": vm.vssd.get("VirtualSystemSubType"), "HostComputerSystemName": vm.host.name,
-        "EnhancedSessionModeState": vm.session, "SwapFilesInUse": False, "IntegrationServicesVersionState": 1,
+        "EnhancedSessionModeState": sources.session_state(vm), "SwapFilesInUse": False, "IntegrationServicesVersionState": 1,
         "UpTime": int(power.uptime(vm) * 1000), "MemorySpansPhysicalNumaNodes": False, "ApplicationHealth": 2,
         "AllocatedGPU": ""}
     if running:
@@ -144,6 +142,3 @@ def get_summary_information(call):
     call.out["SummaryInformation"] = [
         Raw(f"{opening}{properties_xml(Inst(SUMMARY, _EMPTY, row), 'q')}</p:SummaryInformation>") for _, row in rows]
     return 0
-
-
-assert cimtime and _BASE

@@ -40,7 +40,6 @@ def define_switch(call):
     bound = [resource_of(host, one) for one in call.arg("ResourceSettings", [])]
     if sum(1 for kind, _ in bound if kind == "external") > 1 or sum(1 for kind, _ in bound if kind == "internal") > 1:
         raise wrong("A switch has one external and one internal connection at most.")
-    box = []
 
     def done():
         made = build.switch(host, given.get("ElementName"), "private")
@@ -56,12 +55,9 @@ def define_switch(call):
                 build.bind_internal(made)
         host.note("switch created", made.id, name=made.name, kind=made.kind, cause=call.cause)
         call.out["ResultingSystem"] = made.ref()
-        if box:
-            box[0].created.append(made.ref())
+        call.created.append(made.ref())
 
-    result = call.job(20, 0.3, done)
-    if result == 4096:
-        box.append(host.jobs.get(call.out["Job"].keys["InstanceID"]))
+    result = call.job(0.3, done)
     if host.behaviour.switch_cut and any(kind == "external" for kind, _ in bound):
         host.estate.later(0.0, host.endpoint.drop)
     return result
@@ -88,7 +84,7 @@ def destroy_switch(call):
         call.host.switches.pop(made.id, None)
         call.host.note("switch removed", made.id, name=made.name, cause=call.cause)
 
-    return call.job(21, 0.2, done, [made.ref()])
+    return call.job(0.2, done, [made.ref()])
 
 
 @method(VESMS, "ModifySystemSettings")
@@ -109,7 +105,7 @@ def modify_switch(call):
             owner.internal.name = f"vEthernet ({values['ElementName']})"
         call.host.note("switch changed", owner.id, name=owner.name, cause=call.cause)
 
-    return call.job(22, 0.1, done, [owner.ref()])
+    return call.job(0.1, done, [owner.ref()])
 
 
 @method(VESMS, "AddResourceSettings")
@@ -127,7 +123,7 @@ def add_switch_resources(call):
         call.host.note("switch changed", made.id, name=made.name, kind=made.kind, cause=call.cause)
         call.out["ResultingResourceSettings"] = [p.ref() for p in ports]
 
-    return call.job(23, 0.2, done, [made.ref()])
+    return call.job(0.2, done, [made.ref()])
 
 
 @method(VESMS, "ModifyResourceSettings")
@@ -153,7 +149,7 @@ def modify_switch_resources(call):
             call.host.note("switch changed", owner.id, name=owner.name, kind=owner.kind, cause=call.cause)
         call.out["ResultingResourceSettings"] = [live.ref() for _, live, _ in pairs]
 
-    return call.job(23, 0.2, done)
+    return call.job(0.2, done)
 
 
 @method(VESMS, "RemoveResourceSettings")
@@ -175,7 +171,7 @@ def remove_switch_resources(call):
                 owner.internal = None
             call.host.note("switch changed", owner.id, name=owner.name, kind=owner.kind, cause=call.cause)
 
-    return call.job(24, 0.2, done)
+    return call.job(0.2, done)
 
 
 # Feature settings
@@ -222,7 +218,7 @@ def _add_features(call):
             call.host.note("feature added", feature.id, kind=feature.cls.name, cause=call.cause)
         call.out["ResultingFeatureSettings"] = [m.ref() for m in made]
 
-    return call.job(30, 0.1, done)
+    return call.job(0.1, done)
 
 
 def _modify_features(call):
@@ -241,7 +237,7 @@ def _modify_features(call):
             call.host.note("feature changed", live.id, kind=live.cls.name, changes=values, cause=call.cause)
         call.out["ResultingFeatureSettings"] = [live.ref() for live, _ in pairs]
 
-    return call.job(31, 0.1, done)
+    return call.job(0.1, done)
 
 
 def _remove_features(call):
@@ -257,7 +253,7 @@ def _remove_features(call):
             owner.features.remove(live)
             call.host.note("feature removed", live.id, kind=live.cls.name, cause=call.cause)
 
-    return call.job(32, 0.1, done)
+    return call.job(0.1, done)
 
 
 for _service in (VSMS, VESMS):

@@ -7,7 +7,6 @@ from . import build, cimtime, methods_resources as resources, power, templates
 from .cimxml import FAILED, INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, JobError
 from .invoke import Refused, method
 from .model import OFF, SAVED, Snapshot, VM
-from .schema import cls
 from .store import setting as find_setting
 
 VSMS = "Msvm_VirtualSystemManagementService"
@@ -100,7 +99,6 @@ def define_system(call):
         return NOT_SUPPORTED
     values = check_vssd(None, given, new=True) if given else {}
     planned = call.name == "DefinePlannedSystem"
-    job_box = []
 
     def done():
         generation = 2 if values.get("VirtualSystemSubType", "").endswith(":2") else 1
@@ -122,15 +120,9 @@ def define_system(call):
         host.note("vm created", vm.id, name=vm.name, cause=call.cause)
         host.estate.appeared(vm)
         call.out["ResultingSystem"] = vm.ref()
-        if job_box:
-            job_box[0].created.append(vm.ref())
+        call.created.append(vm.ref())
 
-    result = call.job(1, 0.3, done)
-    if result == 4096:
-        job_box.append(host.jobs[call.out["Job"].keys["InstanceID"]])
-        if job_box[0].state == 7:
-            job_box[0].created.append(list(host.vms.values())[-1].ref())
-    return result
+    return call.job(0.3, done)
 
 
 @method(VSMS, "ModifySystemSettings")
@@ -143,8 +135,7 @@ def modify_system_settings(call):
         raise wrong(f"There are no settings {given.id!r}.")
     power.check_idle(owner)
     values = check_vssd(owner, given)
-    call.out["Job"] = None
-    return call.job(3, 0.1, lambda: apply_vssd(owner, values, call.cause), [owner.ref()])
+    return call.job(0.1, lambda: apply_vssd(owner, values, call.cause), [owner.ref()])
 
 
 def apply_vssd(vm, values, cause):
@@ -166,7 +157,7 @@ def modify_snapshot(call, snapshot, given):
         snapshot.vssd.over.update(allowed)
         call.host.note("checkpoint changed", snapshot.id, name=snapshot.vssd.get("ElementName"), cause=call.cause)
 
-    return call.job(3, 0.1, done, [snapshot.vm.ref()])
+    return call.job(0.1, done, [snapshot.vm.ref()])
 
 
 @method(VSMS, "DestroySystem")
@@ -176,7 +167,7 @@ def destroy_system(call):
         def drop():
             call.host.planned.pop(vm.id, None)
             call.host.note("planned removed", vm.id, name=vm.name, cause=call.cause)
-        return call.job(4, 0.1, drop)
+        return call.job(0.1, drop)
     if vm.job is not None or vm.state not in (OFF, SAVED):
         return INVALID_STATE
     vm.job = power.GUEST_BUSY
@@ -188,7 +179,7 @@ def destroy_system(call):
     def failed():
         vm.job = None
 
-    return call.job(4, 0.3, done, [vm.ref()], failed=failed, owner=vm)
+    return call.job(0.3, done, [vm.ref()], failed=failed, owner=vm)
 
 
 def remove(vm, cause):
@@ -217,7 +208,7 @@ def modify_service_settings(call):
         call.host.service_setting.update({k: v for k, v in given.values.items() if k != "InstanceID" and v is not None})
         call.host.note("host settings", call.host.name, cause=call.cause)
 
-    return call.job(3, 0.1, done)
+    return call.job(0.1, done)
 
 
 @method("Msvm_VirtualSystemMigrationService", "ModifyServiceSettings")
@@ -236,7 +227,7 @@ def upgrade(call):
     if vm.state != OFF:
         return INVALID_STATE
     newest = call.host.build["version"]
-    return call.job(3, 0.1, lambda: apply_vssd(vm, {"Version": newest}, call.cause), [vm.ref()])
+    return call.job(0.1, lambda: apply_vssd(vm, {"Version": newest}, call.cause), [vm.ref()])
 
 
 @method(VSMS, "GetSizeOfSystemFiles")
@@ -268,6 +259,3 @@ def generate_wwpn(call):
 def current_wwpn(call):
     call.out["CurrentWwpn"] = f"{call.host.wwpn:016X}"
     return 0
-
-
-assert cls

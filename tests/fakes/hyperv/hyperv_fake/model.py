@@ -94,7 +94,7 @@ class VM:
         self.mouse = []
         self.security = None
         self.uptime_before = 0
-        self.session = 3
+        self.session = None
         self.boot_sources = []
         self.other_state = None
         self.thumbnail = None

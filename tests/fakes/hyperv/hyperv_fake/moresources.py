@@ -8,7 +8,9 @@ from .model import RUNNING
 from .schema import cls
 from .sources import device_base, host_source, vm_source
 
-READY = True
+
+def register():
+    """Importing this module registers its sources; calling it says that this is wanted."""
 
 
 def own(name, instance_id, values, obj, changed=()):

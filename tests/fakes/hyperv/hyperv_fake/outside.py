@@ -2,7 +2,7 @@
 """What happens without us: somebody at the host's own console. And the state as it truly is."""
 
 from . import build, cimtime, power, seed, sources
-from .model import Disk, OFF, STATE_CODES, STATE_NAMES
+from .model import Disk, STATE_CODES, STATE_NAMES
 
 
 class Bad(Exception):
@@ -217,6 +217,3 @@ def _change(estate, vm, data):
     if data:
         raise Bad(f"nothing known of {', '.join(data)}")
     return vm_state(vm)
-
-
-assert OFF

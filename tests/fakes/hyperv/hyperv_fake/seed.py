@@ -158,4 +158,4 @@ def difference(one):
 
 
 def replicated(one):
-    one.replication = {"mode": 1, "state": 4, "health": 1, "last": cimtime.now() - 300}
+    one.replication = {"mode": 1, "state": 3, "health": 1, "last": cimtime.now() - 300}

@@ -13,8 +13,8 @@ from .wire import E, Fault, N, W, X
 
 from . import methods
 
+methods.register()
 IDENTIFY_NS = wire.WSMID
-DROP = object()
 _ODD = {"s": "soap", "a": "wsa", "w": "wsman", "n": "wsen", "x": "wxf", "p": "ns1", "e": "wse", "f": "flt", "q": "z9", "r": "z10"}
 _TAG = re.compile(r"(</?)(s|a|w|n|x|p|e|f|q|r):")
 _DECLARED = re.compile(r"xmlns:(s|a|w|n|x|p|e|f|q|r)=")
@@ -199,8 +199,7 @@ def act(request):
     if action in (X + "/Put", X + "/Delete", X + "/Create"):
         if request.cls is None:
             raise not_found("WBEM_E_INVALID_CLASS")
-        inst = find(request)
-        assert inst is not None
+        find(request)
         raise wire.wmi_fault("WBEM_E_PROVIDER_NOT_CAPABLE", "The provider does not support the operation.",
                              "w:UnsupportedFeature")
     raise Fault("a:ActionNotSupported", "ERROR_WSMAN_ACTION_NOT_SUPPORTED",
@@ -293,6 +292,3 @@ def _fault(host, request, fault):
     if host.behaviour.prefixes == "odd":
         text = odd_prefixes(text)
     return Answer(fault.status, text)
-
-
-assert methods.ALL

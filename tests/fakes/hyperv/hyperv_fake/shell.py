@@ -6,9 +6,9 @@ import base64
 import binascii
 import re
 
-from . import cimtime, wire
+from . import cimtime
 from .inst import clean
-from .wire import Fault, RSP, W, X
+from .wire import Fault, RSP, X
 
 CMD = RSP + "/cmd"
 DONE = RSP + "/CommandState/Done"
@@ -313,6 +313,3 @@ def signal(request, shell):
         made.interrupted = True
         made.code = 1223 if code is not None and code.text.endswith("ctrl_c") else 1
     return f'<rsp:SignalResponse xmlns:rsp="{RSP}"/>'
-
-
-assert W and wire

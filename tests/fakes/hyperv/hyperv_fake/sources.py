@@ -5,8 +5,8 @@ VM_SOURCES: class -> function(vm); HOST_SOURCES: class -> function(host). Both a
 """
 
 from . import build, cimtime, cimxml, power, templates
-from .inst import Inst, Ref
-from .model import (COMPUTER_CLASS, OFF, PAUSED, PLANNED_CLASS, RUNNING, SAVED, STABLE, STATE_NAMES, SWITCH_CLASS, VM)
+from .inst import Inst
+from .model import (COMPUTER_CLASS, OFF, PLANNED_CLASS, RUNNING, SWITCH_CLASS)
 from .schema import NAMESPACES, V2, cls
 from .texts import base_of
 
@@ -73,6 +73,11 @@ def status_of(vm):
     return None
 
 
+def session_state(vm) -> int:
+    """Enhanced sessions: 6 (allowed, not available) for what runs, 3 for what is off, as on recorded hosts."""
+    return vm.session if vm.session is not None else 6 if vm.started is not None else 3
+
+
 def computer_system(vm) -> Inst:
     over = {"Name": vm.id, "ElementName": vm.name, "EnabledState": vm.state,
             "TimeOfLastStateChange": cimtime.cim(vm.changed), "InstallDate": cimtime.cim(vm.created),
@@ -85,11 +90,9 @@ def computer_system(vm) -> Inst:
         over["EnabledDefault"] = 2
     else:
         over["OnTimeInMilliseconds"] = 0 if vm.state == OFF else None
-        over["EnhancedSessionModeState"] = 3
     if vm.critical:
         over["EnabledState"] = vm.critical
-    if vm.session != 3:
-        over["EnhancedSessionModeState"] = vm.session
+    over["EnhancedSessionModeState"] = session_state(vm)
     status = status_of(vm)
     if status:
         over["OperationalStatus"], over["StatusDescriptions"] = status
@@ -545,6 +548,3 @@ def internal_port(host, nic):
 
 def nothing(_):
     return []
-
-
-__all__ = ["HOST_SOURCES", "VM_SOURCES", "VM", "Ref", "OFF", "PAUSED", "SAVED", "STABLE", "STATE_NAMES"]

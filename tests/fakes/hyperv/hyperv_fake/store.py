@@ -4,12 +4,12 @@
 import re
 
 from . import clusterdata, hostdata, moresources, sources
-from .inst import Inst, Ref
+from .inst import Ref
 from .schema import CIMV2, CLUSTER, NAMESPACES, STANDARD, V2
 
 _GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 
-assert moresources.READY
+moresources.register()
 _OTHER = {CIMV2: hostdata.CIMV2_SOURCES, STANDARD: hostdata.STANDARD_SOURCES, CLUSTER: clusterdata.SOURCES}
 
 
@@ -46,11 +46,6 @@ def instances(host, cls, deep=True):
     for derived in NAMESPACES[cls.namespace].subclasses(cls.name):
         rows += _exact(host, derived)
     return rows
-
-
-def served(cls) -> bool:
-    """Whether anything of this class can exist here."""
-    return not cls.embedded_only
 
 
 def _candidates(host, cls, keys):
@@ -107,12 +102,6 @@ def find(host, ref):
     return None
 
 
-def resolve(host, ref):
-    """The live object behind a reference (VM, checkpoint, switch, setting, job) or None."""
-    inst = find(host, ref)
-    return None if inst is None else inst
-
-
 def setting(host, instance_id):
     """(owner, live setting) by InstanceID; (None, None) when there is none."""
     found = _GUID.search(instance_id or "")
@@ -120,7 +109,7 @@ def setting(host, instance_id):
         return None, None
     guid = found.group().upper()
     wanted = instance_id.lower()
-    from .model import Snapshot, Switch, find_setting
+    from .model import Switch, find_setting
     for owner in (host.vms.get(guid), host.planned.get(guid), host.snapshot(guid), host.switches.get(guid)):
         if owner is None:
             continue
@@ -134,5 +123,4 @@ def setting(host, instance_id):
             live = find_setting(owner.res, wanted) or find_setting(owner.features, wanted)
         if live is not None:
             return owner, live
-    assert Snapshot and Inst
     return None, None
