@@ -77,6 +77,7 @@ extern const struct route tree_routes[];
 extern const struct route summary_routes[];
 extern const struct route metric_routes[];
 extern const struct route history_routes[];
+extern const struct route alert_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */

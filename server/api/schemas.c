@@ -81,6 +81,9 @@ const struct named_schema api_schemas[] = {
              "\"from\":" COUNT ",\"to\":" COUNT ",\"items\":{\"type\":\"array\",\"items\":"
              OBJECT("\"text\",\"type\"", "\"text\":" TEXT ",\"type\":{\"enum\":[\"field\",\"operator\",\"value\",\"keyword\"]}"
                     ",\"doc\":" TEXT_OR_NULL ",\"name\":" TEXT_OR_NULL ",\"count\":{\"type\":[\"integer\",\"null\"]}") "}") },
+    { "RuleFindings", OBJECT("\"items\",\"count\"", "\"items\":{\"type\":\"array\",\"items\":" OBJECT(
+                                 "\"kind\",\"id\",\"name\"", "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL ",\"value\":" COUNT)
+                             "},\"count\":" COUNT ",\"cut\":" FLAG) },
     { "MetricNames", LIST_OF(OBJECT("\"name\",\"unit\"", "\"name\":" TEXT ",\"unit\":" TEXT ",\"doc\":" TEXT)) },
     { "Series",
       OBJECT("\"from\",\"to\",\"step_s\",\"series\"",
@@ -122,7 +125,7 @@ const struct named_schema api_schemas[] = {
                  ",\"worst_health\":" TEXT ",\"memory_bytes\":" COUNT ",\"cpu_pct\":" COUNT_OR_NULL ",\"memory_pct\":" COUNT_OR_NULL
                  ",\"vms\":" COUNT ",\"running\":" COUNT)
              "},\"host_items_cut\":" FLAG ",\"tasks\":" COUNTS
-             ",\"recent_failures\":{\"type\":\"array\",\"items\":" REF("Task")
+             ",\"alerts\":" COUNTS ",\"alert_items\":{\"type\":\"array\",\"items\":" REF("Alert") "},\"recent_failures\":{\"type\":\"array\",\"items\":" REF("Task")
              "},\"recent_changes\":{\"type\":\"array\",\"items\":" REF("Event")
              "},\"top\":" OBJECT("", "\"cpu\":" TOP_LIST ",\"memory\":" TOP_LIST ",\"disk_latency\":" TOP_LIST ",\"network\":" TOP_LIST)
              ",\"oldest_snapshots\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"

@@ -449,6 +449,17 @@ static int write_work(struct req *r, struct jsonw *w, struct pv_err *err)
     jsonw_u64(w, "running", stats.tasks_running);
     rc = write_count(r, w, "failed_24h", PV_KIND_task, "state:{failed,lost} finished_at>now-24h", err);
     jsonw_end(w);
+    jsonw_object(w, "alerts");
+    if (rc == PV_OK)
+        rc = write_count(r, w, "firing", PV_KIND_alert, "state:firing", err);
+    if (rc == PV_OK)
+        rc = write_count(r, w, "acknowledged", PV_KIND_alert, "state:acknowledged", err);
+    if (rc == PV_OK)
+        rc = write_count(r, w, "errors", PV_KIND_alert, "state:firing severity:error", err);
+    jsonw_end(w);
+    if (rc == PV_OK)
+        rc = write_list(r, w, "alert_items", PV_KIND_alert, "id,state,severity,message,ref,provider,rule,fired_at,owner",
+                        "state:firing", F(alert, fired_at), true, TOP, err);
     if (rc == PV_OK)
         rc = write_list(r, w, "recent_failures", PV_KIND_task, "id,action,subjects,provider,actor.name,finished_at,error",
                         "state:{failed,lost} finished_at>now-24h", F(task, finished_at), true, TOP, err);

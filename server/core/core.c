@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/core/alert_inner.h"
 #include "server/core/internal.h"
 #include "server/core/series.h"
 
@@ -214,7 +215,7 @@ static int start(struct core *c, struct pv_err *err)
     core_later(c, MINUTE, core_retention, c);
     series_start(c);
     tasks_go(c);
-    return PV_OK;
+    return alerts_start(c, err);
 }
 
 int core_start(const struct core_config *config, struct core **out, struct pv_err *err)
@@ -285,6 +286,7 @@ void core_stop(struct core *c)
         store_write(c->store, nothing, NULL, NULL);
     waiters_end(c);
     series_stop(c);
+    alerts_stop(c);
     core_free(c);
 }
 

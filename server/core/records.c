@@ -178,7 +178,8 @@ static int create(struct record_change *ch, struct store_tx *tx, struct arena *a
     model_set_number(row, (unsigned)k->updated_at, now);
     model_set_number(row, (unsigned)k->version, 1);
     rc = tx_row_insert(tx, row, err);
-    if (rc == PV_OK)
+    /* What comes with the product is no news. */
+    if (rc == PV_OK && ch->by->type != PV_ACTOR_TYPE_SYSTEM)
         rc = tell(ch, tx, row, "created", 1, NULL, err);
     return rc == PV_OK ? core_put_idempotency(tx, ch->options, ch->rules->kind, &ch->id, err) : rc;
 }
