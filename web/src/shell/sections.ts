@@ -62,6 +62,12 @@ export const GROUPS: Group[] = [
                 icon: 'M6 2h4v3H6zM2 11h4v3H2zM10 11h4v3h-4zM8 5v3M4 11V8h8v3',
             },
             {
+                path: '/switches',
+                title: 'inventory.switches',
+                kind: 'switch',
+                icon: 'M2 6h12v4H2zM4 8h.1M6.5 8h.1M9 8h.1M4 6V3M8 6V3M12 6V3M8 10v3',
+            },
+            {
                 path: '/storage/datastores',
                 title: 'nav.datastores',
                 kind: 'datastore',

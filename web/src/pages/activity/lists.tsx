@@ -100,7 +100,10 @@ const auditList: ListDeclaration = {
     title: 'nav.audit',
     empty: 'audit.none',
     columns: [
-        column('audit', 'time', { width: 190, cell: (item) => dateTime(String(valueAt(item, 'time') ?? '')) }),
+        column('audit', 'time', {
+            width: 190,
+            cell: (item) => dateTime(String(valueAt(item, 'time') ?? '')),
+        }),
         column('audit', 'actor.name', { width: 150 }),
         column('audit', 'address', { width: 140 }),
         column('audit', 'action', { width: 200, cell: (item) => operationText(String(item.action ?? '')) }),

@@ -59,7 +59,10 @@ function Children({ id }: { id: string }) {
                                 <td>
                                     {child.subjects?.[0] && (
                                         <RefLink
-                                            value={{ id: child.subjects[0].id, name: child.subjects[0].name ?? '' }}
+                                            value={{
+                                                id: child.subjects[0].id,
+                                                name: child.subjects[0].name ?? '',
+                                            }}
                                             kind={child.subjects[0].kind}
                                         />
                                     )}
@@ -86,7 +89,8 @@ export function TaskPage() {
     });
     const task = data?.item;
     useTitle(operationText(task?.action ?? ''));
-    if (!task) return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={8} />;
+    if (!task)
+        return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={8} />;
     const done = FINAL_STATES.has(task.state);
     const act = (verb: 'cancel' | 'undo') =>
         api.post(`/tasks/${id}/actions/${verb}`).then(
@@ -158,7 +162,8 @@ export function EventPage() {
     const { data, error, refetch } = useQuery(objectQuery<Item & LiveEvent>('event', id, { view: 'full' }));
     const event = data?.item;
     useTitle(event?.message ?? t('nav.events'));
-    if (!event) return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={6} />;
+    if (!event)
+        return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={6} />;
     return (
         <article className="pv-page pv-object" aria-labelledby="page-title">
             <nav className="pv-crumbs" aria-label={t('object.where')}>
@@ -175,7 +180,10 @@ export function EventPage() {
                     </Line>
                     <Line label={t('tray.object')}>
                         {event.ref && (
-                            <RefLink value={{ id: event.ref.id, name: event.ref.name ?? event.ref.id }} kind={event.ref.kind} />
+                            <RefLink
+                                value={{ id: event.ref.id, name: event.ref.name ?? event.ref.id }}
+                                kind={event.ref.kind}
+                            />
                         )}
                     </Line>
                     <Line label={t('tray.who')}>
@@ -188,7 +196,8 @@ export function EventPage() {
                     )}
                     {(event.changes ?? []).map((c, i) => (
                         <Line key={i} label={fieldLabel(event.ref?.kind ?? '', c.field)}>
-                            <del>{JSON.stringify(c.from ?? null)}</del> → <ins>{JSON.stringify(c.to ?? null)}</ins>
+                            <del>{JSON.stringify(c.from ?? null)}</del> →{' '}
+                            <ins>{JSON.stringify(c.to ?? null)}</ins>
                         </Line>
                     ))}
                 </dl>

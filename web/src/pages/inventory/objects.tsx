@@ -50,12 +50,7 @@ const events: Tab = { id: 'events', title: 'nav.events', Component: EventsTab };
 const tasks: Tab = { id: 'tasks', title: 'nav.tasks', Component: TasksTab };
 
 function tabs(groups: Groups, ...more: Tab[]): Tab[] {
-    return [
-        { id: 'summary', title: 'vm.tab.summary', Component: summary(groups) },
-        ...more,
-        events,
-        tasks,
-    ];
+    return [{ id: 'summary', title: 'vm.tab.summary', Component: summary(groups) }, ...more, events, tasks];
 }
 
 const vms = (field: string): Tab => ({
@@ -90,7 +85,15 @@ const hostTabs = tabs(
             'virtualization.iommu',
             'virtualization.tpm',
         ],
-        'vm.placement': ['datacenter', 'cluster', 'management_ip', 'addresses', 'datastores', 'switches', 'networks'],
+        'vm.placement': [
+            'datacenter',
+            'cluster',
+            'management_ip',
+            'addresses',
+            'datastores',
+            'switches',
+            'networks',
+        ],
     },
     vms('host'),
 );
@@ -106,7 +109,13 @@ const clusterTabs = tabs(
 
 const datastoreTabs = tabs(
     {
-        'inventory.space': ['capacity_bytes', 'free_bytes', 'provisioned_bytes', 'datastore_type', 'root_path'],
+        'inventory.space': [
+            'capacity_bytes',
+            'free_bytes',
+            'provisioned_bytes',
+            'datastore_type',
+            'root_path',
+        ],
         'inventory.offload': [
             'supports.offload.full_copy',
             'supports.offload.block_zero',
@@ -122,7 +131,16 @@ const datastoreTabs = tabs(
 
 const networkTabs = tabs(
     {
-        'inventory.state': ['network_type', 'switch', 'vlan.mode', 'vlan.id', 'vlan.allowed', 'accessible', 'datacenter', 'hosts'],
+        'inventory.state': [
+            'network_type',
+            'switch',
+            'vlan.mode',
+            'vlan.id',
+            'vlan.allowed',
+            'accessible',
+            'datacenter',
+            'hosts',
+        ],
     },
     vms('networks'),
 );
@@ -133,6 +151,8 @@ const switchTabs = tabs({
 
 export const HostPage = () => <ObjectPage kind="host" section="nav.hosts" tabs={hostTabs} />;
 export const ClusterPage = () => <ObjectPage kind="cluster" section="nav.clusters" tabs={clusterTabs} />;
-export const DatastorePage = () => <ObjectPage kind="datastore" section="nav.datastores" tabs={datastoreTabs} />;
+export const DatastorePage = () => (
+    <ObjectPage kind="datastore" section="nav.datastores" tabs={datastoreTabs} />
+);
 export const NetworkPage = () => <ObjectPage kind="network" section="nav.networks" tabs={networkTabs} />;
 export const SwitchPage = () => <ObjectPage kind="switch" section="inventory.switches" tabs={switchTabs} />;

@@ -27,7 +27,8 @@ function Counter(p: { to: string; label: string; counts?: Counts; by: string; fi
                 {parts.map(([value, n]) => (
                     <li key={value}>
                         <Link to={`${p.to}?filter=${encodeURIComponent(`${p.field}:${value}`)}`}>
-                            <State kind={p.kind} path={p.by} value={value} /> <span className="pv-num">{number(n)}</span>
+                            <State kind={p.kind} path={p.by} value={value} />{' '}
+                            <span className="pv-num">{number(n)}</span>
                         </Link>
                     </li>
                 ))}
@@ -35,6 +36,8 @@ function Counter(p: { to: string; label: string; counts?: Counts; by: string; fi
         </section>
     );
 }
+
+const counts = (value: unknown) => (value ?? { total: 0 }) as Counts;
 
 function byProvider(hosts: HostItem[]): [string, HostItem[]][] {
     const groups = new Map<string, HostItem[]>();
@@ -111,7 +114,15 @@ function HealthMap({ summary }: { summary: Summary }) {
                             <h3 className="pv-h3">{name}</h3>
                             <ul className="pv-map__tiles">
                                 {group.map((h) => (
-                                    <li key={h.id} style={{ flexGrow: Math.max(1, Math.round((h.memory_bytes ?? 0) / 2 ** 37)) }}>
+                                    <li
+                                        key={h.id}
+                                        style={{
+                                            flexGrow: Math.max(
+                                                1,
+                                                Math.round((h.memory_bytes ?? 0) / 2 ** 37),
+                                            ),
+                                        }}
+                                    >
                                         <Link
                                             className={`pv-map__tile pv-map__tile--${h.worst_health ?? 'unknown'}`}
                                             to={`/hosts/${h.id}`}
@@ -121,7 +132,9 @@ function HealthMap({ summary }: { summary: Summary }) {
                                             <span className="pv-map__state">
                                                 <Health value={h.worst_health} />
                                                 {typeof h.memory_pct === 'number' && (
-                                                    <span className="pv-subtle">{number(h.memory_pct)} %</span>
+                                                    <span className="pv-subtle">
+                                                        {number(h.memory_pct)} %
+                                                    </span>
                                                 )}
                                             </span>
                                         </Link>
@@ -133,7 +146,9 @@ function HealthMap({ summary }: { summary: Summary }) {
                 </div>
             )}
             {summary.host_items_cut && (
-                <p className="pv-note">{t('overview.cut', { n: number(hosts.length), count: hosts.length })}</p>
+                <p className="pv-note">
+                    {t('overview.cut', { n: number(hosts.length), count: hosts.length })}
+                </p>
             )}
         </section>
     );
@@ -163,7 +178,13 @@ function Capacity({ summary }: { summary: Summary }) {
                                     <RefLink value={{ id: c.id ?? '', name: c.name }} kind="cluster" />
                                 </td>
                                 <td>
-                                    <Bar value={c.cpu_mhz && typeof c.cpu_used_mhz === 'number' ? (c.cpu_used_mhz / c.cpu_mhz) * 100 : null} />
+                                    <Bar
+                                        value={
+                                            c.cpu_mhz && typeof c.cpu_used_mhz === 'number'
+                                                ? (c.cpu_used_mhz / c.cpu_mhz) * 100
+                                                : null
+                                        }
+                                    />
                                 </td>
                                 <td>
                                     <Bar
@@ -204,7 +225,11 @@ function Providers({ summary }: { summary: Summary }) {
                             {t('overview.machines', { count: p.vms ?? 0, n: number(p.vms ?? 0) })}
                         </span>
                         {p.confirmed_at && (
-                            <time className="pv-subtle" dateTime={p.confirmed_at} title={dateTime(p.confirmed_at)}>
+                            <time
+                                className="pv-subtle"
+                                dateTime={p.confirmed_at}
+                                title={dateTime(p.confirmed_at)}
+                            >
                                 {ago(p.confirmed_at)}
                             </time>
                         )}
@@ -283,7 +308,15 @@ function Changes({ summary }: { summary: Summary }) {
                     <ul className="pv-feed">
                         {events.map((e) => (
                             <li key={e.id}>
-                                <Mark as={e.severity === 'error' ? 'bad' : e.severity === 'warning' ? 'warn' : 'none'} />
+                                <Mark
+                                    as={
+                                        e.severity === 'error'
+                                            ? 'bad'
+                                            : e.severity === 'warning'
+                                              ? 'warn'
+                                              : 'none'
+                                    }
+                                />
                                 <span className="pv-feed__text">{e.message ?? e.type}</span>
                                 <time className="pv-subtle" dateTime={e.time} title={dateTime(e.time)}>
                                     {ago(e.time)}
@@ -302,9 +335,13 @@ export function Component() {
     useTitle(t('nav.overview'));
     const { data, error, refetch } = useQuery({ ...summaryQuery, refetchInterval: 30_000 });
     if (!data)
-        return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={14} />;
+        return error ? (
+            <Failure error={error} onRetry={() => void refetch()} />
+        ) : (
+            <SkeletonLines lines={14} />
+        );
     const top = (data.top ?? {}) as Record<string, TopItem[]>;
-    if ((data.providers as Counts).total === 0)
+    if (counts(data.providers).total === 0)
         return (
             <Empty
                 title={t('overview.empty.title')}
@@ -319,10 +356,38 @@ export function Component() {
             </h1>
             {!!error && <FailureLine error={error} onRetry={() => void refetch()} />}
             <div className="pv-overview__counters">
-                <Counter to="/vms" label={t('nav.vms')} counts={data.vms as Counts} by="power_state" field="power" kind="vm" />
-                <Counter to="/hosts" label={t('nav.hosts')} counts={data.hosts as Counts} by="connection_state" field="connection_state" kind="host" />
-                <Counter to="/providers" label={t('nav.providers')} counts={data.providers as Counts} by="state" field="state" kind="provider" />
-                <Counter to="/storage/datastores" label={t('nav.datastores')} counts={data.datastores as Counts} by="health" field="health" kind="datastore" />
+                <Counter
+                    to="/vms"
+                    label={t('nav.vms')}
+                    counts={counts(data.vms)}
+                    by="power_state"
+                    field="power"
+                    kind="vm"
+                />
+                <Counter
+                    to="/hosts"
+                    label={t('nav.hosts')}
+                    counts={counts(data.hosts)}
+                    by="connection_state"
+                    field="connection_state"
+                    kind="host"
+                />
+                <Counter
+                    to="/providers"
+                    label={t('nav.providers')}
+                    counts={counts(data.providers)}
+                    by="state"
+                    field="state"
+                    kind="provider"
+                />
+                <Counter
+                    to="/storage/datastores"
+                    label={t('nav.datastores')}
+                    counts={counts(data.datastores)}
+                    by="health"
+                    field="health"
+                    kind="datastore"
+                />
             </div>
             <div className="pv-overview__cards">
                 <HealthMap summary={data} />

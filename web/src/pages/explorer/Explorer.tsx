@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every route of the API from the served description, to read and to try with the session at hand.
+import { useMemo, useState } from 'react';
+import { Button, TextArea, TextInput } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useSearchParams } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
+import { isApiError } from '../../api/problem';
+import type { JsonSchema } from '../../api/types';
+import { useTitle } from '../../lib/hooks';
+import { CopyButton, Failure, SkeletonLines } from '../../states/states';
+
+interface Route {
+    method: string;
+    path: string;
+    summary?: string;
+    permission?: string;
+    parameters: { name: string; in: string; required?: boolean; description?: string }[];
+    body?: JsonSchema;
+}
+
+interface Description {
+    paths: Record<string, Record<string, Record<string, unknown>>>;
+}
+
+const PREFIX = '/api/v1';
+
+function routesOf(doc: Description): Route[] {
+    return Object.entries(doc.paths).flatMap(([path, methods]) =>
+        Object.entries(methods).map(([method, r]) => {
+            const content = (
+                r.requestBody as { content?: Record<string, { schema?: JsonSchema }> } | undefined
+            )?.content;
+            return {
+                method: method.toUpperCase(),
+                path,
+                summary: r.summary as string | undefined,
+                permission: r['x-permission'] as string | undefined,
+                parameters: (r.parameters as Route['parameters'] | undefined) ?? [],
+                body: content ? Object.values(content)[0]?.schema : undefined,
+            };
+        }),
+    );
+}
+
+function Try({ route }: { route: Route }) {
+    const { t } = useTranslation();
+    const [values, setValues] = useState<Record<string, string>>({});
+    const [body, setBody] = useState('{}');
+    const [answer, setAnswer] = useState<string | null>(null);
+    const filled = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
+        encodeURIComponent(values[name] ?? `{${name}}`),
+    );
+    const query = new URLSearchParams(
+        route.parameters
+            .filter((p) => p.in === 'query' && values[p.name])
+            .map((p) => [p.name, values[p.name] ?? '']),
+    ).toString();
+    const url = `${filled}${query ? `?${query}` : ''}`;
+    const curl = [
+        `curl -H "Authorization: Bearer $TOKEN"`,
+        route.method === 'GET' ? '' : `-X ${route.method}`,
+        route.body ? `-H 'Content-Type: application/json' -d '${body.replaceAll("'", "'\\''")}'` : '',
+        `'${window.location.origin}${url}'`,
+    ]
+        .filter(Boolean)
+        .join(' ');
+    const send = async () => {
+        try {
+            const path = url.startsWith(PREFIX) ? url.slice(PREFIX.length) : url;
+            const result = await api.call(
+                route.method,
+                path,
+                route.body ? (JSON.parse(body) as unknown) : undefined,
+            );
+            setAnswer(`${result.status}\n${JSON.stringify(result.data, null, 2)}`);
+        } catch (error) {
+            setAnswer(
+                isApiError(error)
+                    ? `${error.problem.status}\n${JSON.stringify(error.problem, null, 2)}`
+                    : String(error),
+            );
+        }
+    };
+    const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!);
+    const inputs = [...names, ...route.parameters.filter((p) => p.in === 'query').map((p) => p.name)];
+    return (
+        <section className="pv-card pv-pad" aria-label={`${route.method} ${route.path}`}>
+            <h2 className="pv-h3">
+                <code className="pv-code">{`${route.method} ${route.path}`}</code>
+            </h2>
+            {route.summary && <p>{route.summary}</p>}
+            {route.permission && (
+                <p className="pv-subtle">
+                    {t('explorer.permission')} <code className="pv-code">{route.permission}</code>
+                </p>
+            )}
+            <div className="pv-explorer__inputs">
+                {inputs.map((name) => (
+                    <label key={name}>
+                        <span>{name}</span>
+                        <TextInput
+                            aria-label={name}
+                            value={values[name] ?? ''}
+                            onChange={(_, v) => setValues((old) => ({ ...old, [name]: v }))}
+                        />
+                    </label>
+                ))}
+            </div>
+            {route.body && (
+                <TextArea
+                    aria-label={t('explorer.body')}
+                    className="pv-mono"
+                    rows={6}
+                    value={body}
+                    onChange={(_, v) => setBody(v)}
+                />
+            )}
+            <div className="pv-buttons">
+                {(route.method === 'GET' || route.path.startsWith(PREFIX)) && (
+                    <Button variant="secondary" onClick={() => void send()}>
+                        {t('explorer.send')}
+                    </Button>
+                )}
+                <CopyButton text={curl} label={t('list.as_curl')} />
+            </div>
+            <pre className="pv-code pv-explorer__curl">{curl}</pre>
+            {answer !== null && (
+                <div role="region" tabIndex={0} aria-label={t('explorer.answer')}>
+                    <pre className="pv-code pv-explorer__answer">{answer}</pre>
+                </div>
+            )}
+        </section>
+    );
+}
+
+export function Component() {
+    const { t } = useTranslation();
+    const [params, setParams] = useSearchParams();
+    useTitle(t('nav.explorer'));
+    const { data, error, refetch } = useQuery({
+        queryKey: ['openapi'],
+        queryFn: ({ signal }) => api.get<Description>('/openapi.json', undefined, signal),
+        staleTime: Infinity,
+    });
+    const routes = useMemo(() => (data ? routesOf(data) : []), [data]);
+    const text = params.get('q') ?? '';
+    const chosen = params.get('route') ?? '';
+    if (error) return <Failure error={error} onRetry={() => void refetch()} />;
+    if (!data) return <SkeletonLines lines={12} />;
+    const set = (name: string, value: string) =>
+        setParams(
+            (old) => {
+                const next = new URLSearchParams(old);
+                if (value) next.set(name, value);
+                else next.delete(name);
+                return next;
+            },
+            { replace: true },
+        );
+    const shown = routes.filter((r) =>
+        `${r.method} ${r.path} ${r.summary ?? ''}`.toLowerCase().includes(text.toLowerCase()),
+    );
+    const route = routes.find((r) => `${r.method} ${r.path}` === chosen);
+    return (
+        <article className="pv-page pv-explorer" aria-labelledby="page-title">
+            <h1 className="pv-h1" id="page-title">
+                {t('nav.explorer')}
+            </h1>
+            <TextInput
+                aria-label={t('explorer.find')}
+                placeholder={t('explorer.find')}
+                value={text}
+                onChange={(_, v) => set('q', v)}
+            />
+            <div className="pv-columns">
+                <ul className="pv-explorer__routes" aria-label={t('explorer.routes')}>
+                    {shown.map((r) => {
+                        const id = `${r.method} ${r.path}`;
+                        return (
+                            <li key={id}>
+                                <button
+                                    type="button"
+                                    className="pv-linkbutton"
+                                    aria-current={id === chosen}
+                                    onClick={() => set('route', id)}
+                                >
+                                    <code className="pv-code">{id}</code>
+                                </button>
+                            </li>
+                        );
+                    })}
+                </ul>
+                <div className="pv-columns__main">{route && <Try key={chosen} route={route} />}</div>
+            </div>
+        </article>
+    );
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adds a place to manage: which kind, where, who signs in, whether its certificate is to be trusted, a test, and it is there.
+import { useEffect, useRef, useState, type FormEvent } from 'react';
+import {
+    Button,
+    Form,
+    FormGroup,
+    FormHelperText,
+    FormSelect,
+    FormSelectOption,
+    HelperText,
+    HelperTextItem,
+    Radio,
+    TextArea,
+    TextInput,
+} from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearchParams } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
+import { isApiError } from '../../api/problem';
+import { queryClient } from '../../api/query';
+import type { JsonSchema, Provider } from '../../api/types';
+import { errorsOf, ParamForm } from '../../actions/ParamForm';
+import { useTitle } from '../../lib/hooks';
+import { FailureLine, Notice, SkeletonLines } from '../../states/states';
+import { Findings, fingerprint, type Finding } from './Findings';
+
+interface Driver {
+    name: string;
+    state: string;
+    config_schema?: JsonSchema;
+}
+
+type Trust = 'ca' | 'pin' | 'own';
+
+export function Component() {
+    const { t } = useTranslation();
+    const navigate = useNavigate();
+    const [params, setParams] = useSearchParams();
+    useTitle(t('providers.add'));
+    const drivers = useQuery({
+        queryKey: ['drivers'],
+        queryFn: ({ signal }) => api.get<{ items: Driver[] }>('/drivers', undefined, signal),
+    });
+    const chosen = params.get('driver') ?? '';
+    const driver = drivers.data?.items.find((d) => d.name === chosen);
+    const [name, setName] = useState('');
+    const [endpoint, setEndpoint] = useState('');
+    const [username, setUsername] = useState('');
+    const [password, setPassword] = useState('');
+    const [settings, setSettings] = useState<Record<string, unknown>>({});
+    const [trust, setTrust] = useState<Trust>('ca');
+    const [ca, setCa] = useState('');
+    const [pin, setPin] = useState('');
+    const [findings, setFindings] = useState<Finding[] | null>(null);
+    const [error, setError] = useState<unknown>(null);
+    const [busy, setBusy] = useState<'test' | 'add' | null>(null);
+    const key = useRef(crypto.randomUUID());
+    useEffect(() => setFindings(null), [chosen, endpoint, username, password]);
+
+    const tls =
+        trust === 'pin'
+            ? { mode: 'pin', pins: [pin.replace(/[^0-9a-fA-F]/g, '').toLowerCase()] }
+            : trust === 'own'
+              ? { mode: 'ca', ca_pem: ca }
+              : { mode: 'ca' };
+    const body = {
+        name,
+        driver: chosen,
+        endpoint,
+        ...(username ? { username } : {}),
+        ...(password ? { password } : {}),
+        ...(Object.keys(settings).length ? { settings } : {}),
+        tls,
+    };
+    const test = async () => {
+        setBusy('test');
+        setError(null);
+        try {
+            const answer = await api.post<{ findings: Finding[] }>('/providers/probe', body);
+            setFindings(answer.data.findings);
+            const seen = fingerprint(answer.data.findings);
+            if (seen && !pin) setPin(seen);
+        } catch (failure) {
+            setError(failure);
+        } finally {
+            setBusy(null);
+        }
+    };
+    const add = async (e: FormEvent) => {
+        e.preventDefault();
+        setBusy('add');
+        setError(null);
+        try {
+            const answer = await api.post<Provider>('/providers', body, { idempotencyKey: key.current });
+            await queryClient.invalidateQueries();
+            void navigate(`/providers/${answer.data.id}`);
+        } catch (failure) {
+            key.current = crypto.randomUUID();
+            setError(failure);
+            setBusy(null);
+        }
+    };
+    const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
+    const wrong = (pointer: string) =>
+        errors[pointer] && (
+            <FormHelperText>
+                <HelperText>
+                    <HelperTextItem variant="error">{errors[pointer]}</HelperTextItem>
+                </HelperText>
+            </FormHelperText>
+        );
+    if (!drivers.data) return <SkeletonLines lines={10} />;
+    return (
+        <article className="pv-page pv-form" aria-labelledby="page-title">
+            <nav className="pv-crumbs" aria-label={t('object.where')}>
+                <Link to="/providers">{t('nav.providers')}</Link>
+            </nav>
+            <h1 className="pv-h1" id="page-title">
+                {t('providers.add')}
+            </h1>
+            <Form onSubmit={(e) => void add(e)}>
+                {error !== null && Object.keys(errors).length === 0 && <FailureLine error={error} />}
+                <FormGroup label={t('providers.what')} fieldId="np-driver" isRequired>
+                    <FormSelect
+                        id="np-driver"
+                        value={chosen}
+                        onChange={(_, v) =>
+                            setParams((old) => {
+                                const next = new URLSearchParams(old);
+                                next.set('driver', v);
+                                return next;
+                            })
+                        }
+                    >
+                        <FormSelectOption value="" label={t('form.choose')} />
+                        {drivers.data.items
+                            .filter((d) => d.name !== 'example')
+                            .map((d) => (
+                                <FormSelectOption
+                                    key={d.name}
+                                    value={d.name}
+                                    label={t(`providers.driver.${d.name}`, {
+                                        defaultValue: d.config_schema?.title ?? d.name,
+                                    })}
+                                />
+                            ))}
+                    </FormSelect>
+                    {driver?.config_schema?.description && (
+                        <FormHelperText>
+                            <HelperText>
+                                <HelperTextItem>{driver.config_schema.description}</HelperTextItem>
+                            </HelperText>
+                        </FormHelperText>
+                    )}
+                </FormGroup>
+                {driver && (
+                    <>
+                        <FormGroup label={t('providers.name')} fieldId="np-name" isRequired>
+                            <TextInput id="np-name" isRequired value={name} onChange={(_, v) => setName(v)} />
+                            {wrong('/name')}
+                        </FormGroup>
+                        <FormGroup label={t('providers.endpoint')} fieldId="np-endpoint" isRequired>
+                            <TextInput
+                                id="np-endpoint"
+                                isRequired
+                                autoComplete="off"
+                                value={endpoint}
+                                placeholder={t(`providers.endpoint_example.${chosen}`, { defaultValue: '' })}
+                                onChange={(_, v) => setEndpoint(v)}
+                            />
+                            {wrong('/endpoint')}
+                        </FormGroup>
+                        <FormGroup label={t('signin.user')} fieldId="np-user">
+                            <TextInput
+                                id="np-user"
+                                autoComplete="off"
+                                value={username}
+                                onChange={(_, v) => setUsername(v)}
+                            />
+                            {wrong('/username')}
+                        </FormGroup>
+                        <FormGroup label={t('signin.password')} fieldId="np-password">
+                            <TextInput
+                                id="np-password"
+                                type="password"
+                                autoComplete="new-password"
+                                value={password}
+                                onChange={(_, v) => setPassword(v)}
+                            />
+                            {wrong('/password')}
+                        </FormGroup>
+                        <FormGroup role="radiogroup" label={t('providers.certificate')} fieldId="np-trust">
+                            {(['ca', 'pin', 'own'] as Trust[]).map((x) => (
+                                <Radio
+                                    key={x}
+                                    id={`np-trust-${x}`}
+                                    name="trust"
+                                    label={t(`providers.trust_${x}`)}
+                                    isChecked={trust === x}
+                                    onChange={() => setTrust(x)}
+                                />
+                            ))}
+                        </FormGroup>
+                        {trust === 'pin' && (
+                            <FormGroup label={t('providers.pin')} fieldId="np-pin">
+                                <TextInput
+                                    id="np-pin"
+                                    className="pv-mono"
+                                    value={pin}
+                                    onChange={(_, v) => setPin(v)}
+                                />
+                                <FormHelperText>
+                                    <HelperText>
+                                        <HelperTextItem>{t('providers.pin_help')}</HelperTextItem>
+                                    </HelperText>
+                                </FormHelperText>
+                                {wrong('/tls/pins/0')}
+                            </FormGroup>
+                        )}
+                        {trust === 'own' && (
+                            <FormGroup label={t('providers.trust_own')} fieldId="np-ca">
+                                <TextArea id="np-ca" rows={5} value={ca} onChange={(_, v) => setCa(v)} />
+                                {wrong('/tls/ca_pem')}
+                            </FormGroup>
+                        )}
+                        {driver.config_schema?.properties && (
+                            <details className="pv-details">
+                                <summary>{t('providers.settings')}</summary>
+                                <ParamForm
+                                    name={`driver.${chosen}`}
+                                    schema={driver.config_schema}
+                                    value={settings}
+                                    onChange={setSettings}
+                                    errors={errors}
+                                    id="np-settings"
+                                />
+                            </details>
+                        )}
+                        {findings && (
+                            <section className="pv-card" aria-label={t('providers.doctor')}>
+                                <h2 className="pv-card__title">{t('providers.doctor')}</h2>
+                                <Findings findings={findings} />
+                                {findings.every((f) => f.ok) && (
+                                    <Notice variant="success" title={t('providers.fine')} />
+                                )}
+                            </section>
+                        )}
+                        <div className="pv-buttons">
+                            <Button
+                                variant="secondary"
+                                isDisabled={!endpoint || busy !== null}
+                                isLoading={busy === 'test'}
+                                onClick={() => void test()}
+                            >
+                                {t('providers.test')}
+                            </Button>
+                            <Button type="submit" isDisabled={!endpoint || !name || busy !== null}>
+                                {t('action.add')}
+                            </Button>
+                        </div>
+                    </>
+                )}
+            </Form>
+        </article>
+    );
+}

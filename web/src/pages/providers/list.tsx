@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The places that are managed: how their connections are and how old their data is.
+import { Link } from 'react-router';
+import { useTranslation } from 'react-i18next';
+import { column } from '../../grid/columns';
+import { ListPage } from '../../list/ListPage';
+import type { ListDeclaration } from '../../list/types';
+
+function Add() {
+    const { t } = useTranslation();
+    return (
+        <Link className="pf-v6-c-button pf-m-primary" to="/providers/new">
+            {t('providers.add')}
+        </Link>
+    );
+}
+
+const providerList: ListDeclaration = {
+    kind: 'provider',
+    name: 'providers',
+    title: 'nav.providers',
+    empty: 'providers.none',
+    columns: [
+        column('provider', 'name', { width: 230 }),
+        column('provider', 'state', { width: 150 }),
+        column('provider', 'family', { width: 110 }),
+        column('provider', 'driver', { width: 90 }),
+        column('provider', 'endpoint', { width: 260 }),
+        column('provider', 'product.name', { width: 200 }),
+        column('provider', 'product.version'),
+        column('provider', 'simulated'),
+        column('provider', 'updated_at'),
+    ],
+    shown: ['name', 'state', 'family', 'driver', 'endpoint', 'product.name', 'product.version'],
+    narrow: ['name', 'state'],
+    sort: 'name',
+    facets: ['state', 'family', 'driver'],
+    Tools: Add,
+    EmptyAction: Add,
+};
+
+export const Providers = () => <ListPage list={providerList} />;
