@@ -9,6 +9,7 @@ await i18next.use(initReactI18next).init({
     lng: 'en',
     resources: { en: { translation: en } },
     interpolation: { escapeValue: false },
+    showSupportNotice: false,
 });
 
 afterEach(cleanup);

@@ -117,8 +117,8 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
     const danger = isDangerous(name);
     const mustType = danger && count > 1;
     const title = one
-        ? t('dialog.title_one', { action: label, name: target.name ?? object.data?.item.name ?? '' })
-        : t('dialog.title_many', {
+        ? t('dialog.single', { action: label, name: target.name ?? object.data?.item.name ?? '' })
+        : t('dialog.many', {
               action: label,
               count,
               what: kindText(target.kind, count),

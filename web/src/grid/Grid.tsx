@@ -211,7 +211,11 @@ export function Grid(props: GridProps) {
     const extract = useCallback(
         (range: Range) => {
             const rows = defaultRangeExtractor(range);
-            if (active.row < count && (active.row < rows[0]! || active.row > rows[rows.length - 1]!))
+            if (
+                active.row >= 0 &&
+                active.row < count &&
+                (active.row < rows[0]! || active.row > rows[rows.length - 1]!)
+            )
                 rows.push(active.row);
             return rows;
         },

@@ -53,6 +53,7 @@ export async function startI18n(): Promise<void> {
         resources: { en: { translation: en } },
         interpolation: { escapeValue: false },
         returnNull: false,
+        showSupportNotice: false,
     });
     const asked = new URLSearchParams(location.search).get('lang');
     const code = asked ?? look.get().language ?? guess();

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { act, fireEvent, render, screen } from '@testing-library/react';
+import { useState } from 'react';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ApiError, type Problem } from '../api/problem';
+import { FilterBox } from './FilterBox';
+import { local } from './suggest';
+
+vi.mock('../api/client', () => ({
+    api: {
+        get: vi.fn((_path: string, q: { text: string }) =>
+            Promise.resolve({
+                from: q.text.length,
+                to: q.text.length,
+                items: [{ text: 'running', type: 'value', count: 409 }],
+            }),
+        ),
+    },
+}));
+
+function Page({ error, seen }: { error?: unknown; seen?: (v: string) => void }) {
+    const [value, setValue] = useState('power:running web');
+    return (
+        <FilterBox
+            kind="vm"
+            label="Filter"
+            value={value}
+            error={error}
+            onChange={(v) => {
+                seen?.(v);
+                setValue(v);
+            }}
+        />
+    );
+}
+
+describe('the filter box', () => {
+    beforeEach(() => vi.useFakeTimers());
+    afterEach(() => vi.useRealTimers());
+    const box = () => screen.getByRole<HTMLInputElement>('combobox');
+
+    test('shows terms as chips and takes them out of the text', () => {
+        const seen = vi.fn();
+        render(<Page seen={seen} />);
+        expect(screen.getAllByRole('listitem')).toHaveLength(2);
+        fireEvent.click(screen.getByRole('button', { name: 'Remove power:running' }));
+        act(() => vi.advanceTimersByTime(200));
+        expect(seen).toHaveBeenLastCalledWith('web');
+    });
+
+    test('waits for the end of typing, and for a value', () => {
+        const seen = vi.fn();
+        render(<Page seen={seen} />);
+        fireEvent.change(box(), { target: { value: 'power:' } });
+        act(() => vi.advanceTimersByTime(1000));
+        expect(seen).not.toHaveBeenCalled();
+        fireEvent.change(box(), { target: { value: 'power:off' } });
+        act(() => vi.advanceTimersByTime(100));
+        expect(seen).not.toHaveBeenCalled();
+        act(() => vi.advanceTimersByTime(100));
+        expect(seen).toHaveBeenCalledWith('power:off');
+    });
+
+    test('offers suggestions with counts, taken by keyboard', async () => {
+        render(<Page />);
+        fireEvent.focus(box());
+        fireEvent.change(box(), { target: { value: 'power:' } });
+        await act(() => vi.advanceTimersByTimeAsync(200));
+        expect(screen.getByRole('option').textContent).toBe('running409');
+        fireEvent.keyDown(box(), { key: 'ArrowDown' });
+        expect(box().getAttribute('aria-activedescendant')).toBe(screen.getByRole('option').id);
+        fireEvent.keyDown(box(), { key: 'Enter' });
+        expect(box().value).toBe('power:running ');
+    });
+
+    test('points at the column of an error', () => {
+        const problem = {
+            type: '',
+            title: 'The filter cannot be read',
+            status: 400,
+            code: 'invalid-filter',
+            detail: 'column 7: no such value',
+            errors: [{ pointer: 'filter', detail: 'column 7: no such value' }],
+        } as Problem;
+        render(<Page error={new ApiError(problem, 'GET', '/vms')} />);
+        expect(document.querySelector('mark')?.textContent).toBe('r');
+        expect(box().getAttribute('aria-invalid')).toBe('true');
+        expect(screen.getByRole('alert').textContent).toContain('no such value');
+    });
+
+    test('knows fields and values from the model when the server is silent', () => {
+        expect(local('vm', 'power', 5).map((s) => s.text)).toContain('power_state:');
+        expect(local('vm', 'power_state:ru', 14).map((s) => s.text)).toEqual(['running']);
+        expect(local('vm', 'power_state:{off,ru', 19)[0]).toMatchObject({ text: 'running', from: 17 });
+    });
+});
