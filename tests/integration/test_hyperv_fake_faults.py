@@ -75,6 +75,32 @@ def test_a_job_ends_with_an_exception_and_errors(fake, host, client):
     assert host.vm(vm.id).state == "off"
 
 
+@pytest.mark.parametrize("job, state, code, power", [
+    ({"no_effect": True}, "7", "0", "off"), ({"state": 7, "code": 32768, "message": "No."}, "7", "32768", "running"),
+    ({"state": 32768, "code": 0}, "32768", "0", "running")], ids=["nothing done", "completed with a code", "warnings"])
+def test_a_job_completes_otherwise_than_it_should(fake, host, client, job, state, code, power):
+    fake.control.fault("RequestStateChange", count=1, job=job)
+    vm = off(host)
+    row = client.finish(start(client, vm))
+    assert (row["JobState"], row["ErrorCode"]) == (state, code)
+    assert host.vm(vm.id).state == power
+
+
+def test_a_provider_that_does_not_load(host, client):
+    host.settings(provider_failure=True)
+    assert client.enumerate_answer(V2 + "Msvm_ComputerSystem").code == 0x80041013
+    assert client.enumerate("Win32_OperatingSystem", space=CIMV2)
+
+
+def test_a_host_reboots(host, client):
+    vm = off(host)
+    answer = client.done(start(client, vm))
+    host.change(vm.id, notes="before")
+    host.reboot()
+    assert client.get(*answer.job).fault == "a:DestinationUnreachable"
+    assert {v.state for v in host.vms()} <= {"running", "off", "saved"} and host.state()["jobs"] == {}
+
+
 def test_a_job_vanishes_while_it_is_followed(fake, host, client):
     fake.control.fault("RequestStateChange", count=1, job={"vanish": True})
     vm = off(host)

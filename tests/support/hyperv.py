@@ -152,6 +152,10 @@ class Host:
     def drop(self):
         self._ask("POST", "/drop")
 
+    def reboot(self):
+        """Connections, jobs, contexts, shells are gone; VMs are as their automatic actions say."""
+        self._ask("POST", "/reboot")
+
     def certificate(self, **what) -> str:
         """Another certificate from now on (expired=True, names=[…], clients=[pem, …]); answers its SHA-256."""
         answer = self._ask("POST", "/certificate", what)

@@ -46,7 +46,7 @@ class Control:
                 writer.write(f"HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\n"
                              f"Content-Length: {len(data)}\r\n\r\n".encode() + data)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+        except (ConnectionError, asyncio.IncompleteReadError, ValueError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
@@ -139,6 +139,10 @@ class Control:
             return None
         if rest[0] == "drop" and verb == "POST":
             host.endpoint.drop()
+            return None
+        if rest[0] == "reboot" and verb == "POST":
+            host.endpoint.drop()
+            outside.reboot(host)
             return None
         if rest[0] == "certificate" and verb == "POST":
             return await self._certificate(host, data)

@@ -4,7 +4,7 @@
 import sys
 import traceback
 
-from . import seed
+from . import events, seed, sources
 from .faults import Faults
 from .jobs import Jobs
 from .ledger import Ledger
@@ -68,24 +68,22 @@ class Estate:
 
     # Changes are told to event subscriptions; nobody listening costs nothing.
 
+    def tell(self, host, what, make, previous=None):
+        if host.subscriptions:
+            events.tell(host, what, make(), previous)
+
+    def log_event(self, host, row):
+        if host.subscriptions:
+            events.tell_log(host, row)
+
     def before(self, vm):
-        if not vm.host.subscriptions:
-            return None
-        from . import sources
-        return sources.computer_system(vm)
+        return sources.computer_system(vm) if vm.host.subscriptions else None
 
     def changed(self, vm, previous):
-        if vm.host.subscriptions:
-            from . import events, sources
-            events.tell(vm.host, "modified", sources.computer_system(vm), previous)
+        self.tell(vm.host, "modified", lambda: sources.computer_system(vm), previous)
 
     def appeared(self, vm):
-        if vm.host.subscriptions:
-            from . import events, sources
-            events.tell(vm.host, "created", sources.computer_system(vm), None)
+        self.tell(vm.host, "created", lambda: sources.computer_system(vm))
 
     def gone(self, vm):
-        if vm.host.subscriptions:
-            from . import events, sources
-            events.tell(vm.host, "deleted", sources.computer_system(vm), None)
-
+        self.tell(vm.host, "deleted", lambda: sources.computer_system(vm))

@@ -61,6 +61,14 @@ def tell(host, what, target, previous):
         subscription.offer(event)
 
 
+def tell_log(host, row):
+    """A line of the event log, for those who follow it."""
+    for subscription in list(host.subscriptions.values()):
+        if subscription.log:
+            subscription.queue.append((len(host.events) - 1, row))
+            subscription.arrived.set()
+
+
 def act(request):
     name = request.action.rsplit("/", 1)[-1]
     if name == "Subscribe":

@@ -8,6 +8,25 @@ import re
 _numbers = itertools.count(1)
 
 
+class JobFault:
+    def __init__(self, data):
+        self.code = data.get("code")
+        self.message = data.get("message", "")
+        self.errors = data.get("errors")
+        self.seconds = data.get("seconds")
+        self.at = data.get("at")
+        self.vanish = bool(data.get("vanish"))
+        self.no_effect = bool(data.get("no_effect"))
+        self.state = data.get("state")
+        unknown = set(data) - {"code", "message", "errors", "seconds", "at", "vanish", "no_effect", "state"}
+        if unknown:
+            raise ValueError(f"a job has no {', '.join(sorted(unknown))}")
+
+    def error(self):
+        """What the job ends with; a code with a state of its own (7 or 32768) is no exception."""
+        return None if self.code is None or self.state is not None else (self.code, self.message, self.errors)
+
+
 class Rule:
     """One rule. Where: host, action, class, method, match (regular expression on the body), chance, skip, count.
 
@@ -34,6 +53,8 @@ class Rule:
         self.body = data.pop("body", "")
         self.returns = data.pop("return", None)
         self.job = data.pop("job", None)
+        if self.job is not None:
+            JobFault(self.job)
         self.cut = data.pop("cut", None)
         self.replace = data.pop("replace", None)
         self.once_done = data.pop("then", None)
@@ -73,19 +94,6 @@ class Rule:
         self.hits += 1
         if self.count is not None:
             self.count -= 1
-
-
-class JobFault:
-    def __init__(self, data):
-        self.code = data.get("code")
-        self.message = data.get("message", "")
-        self.errors = data.get("errors")
-        self.seconds = data.get("seconds")
-        self.at = data.get("at")
-        self.vanish = bool(data.get("vanish"))
-
-    def error(self):
-        return None if self.code is None else (self.code, self.message, self.errors)
 
 
 class Faults:

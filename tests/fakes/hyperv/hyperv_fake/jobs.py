@@ -71,7 +71,7 @@ SHOWN = {1: "Creating Virtual Machine", 2: "Modifying Virtual Machine Settings",
 
 class Job:
     __slots__ = ("host", "id", "kind", "type", "begun", "seconds", "state", "code", "text", "done", "failed", "affected",
-                 "cancellable", "handle", "ended", "owner", "name", "extra", "errors", "percent_cap", "created")
+                 "cancellable", "handle", "ended", "owner", "name", "extra", "errors", "percent_cap", "created", "outcome")
 
     @property
     def running(self):
@@ -152,6 +152,7 @@ class Jobs:
         job.percent_cap = 0
         job.handle = None
         job.created = []
+        job.outcome = None
         injected = self.estate.faults.job(host, name, kind)
         if host.behaviour.job_seconds is not None:
             seconds = host.behaviour.job_seconds
@@ -160,11 +161,16 @@ class Jobs:
         job.seconds = seconds / self.estate.speed
         host.jobs[job.id] = job
         host.note("job", job.id, job=name, type=job_type, cause="start")
+        self.estate.tell(host, "created", job.inst)
         error = (injected.error() if injected else None) or error
         at = job.seconds * (injected.at if injected and injected.at is not None else 1.0)
         if host.behaviour.instant and error is None and not (injected and injected.seconds is not None):
             self._end(job, None, None)
             return job
+        if injected and injected.no_effect:
+            job.done = failed or nothing
+        if injected and injected.state is not None:
+            job.outcome = (injected.state, injected.code or 0, injected.message)
         vanish = injected is not None and injected.vanish
         job.handle = self.estate.later(at, self._end, job, error, vanish)
         return job
@@ -186,10 +192,13 @@ class Jobs:
             job.state = EXCEPTION
             if job.failed:
                 job.failed()
-        elif job.code:
-            job.state = WARNINGS
+        elif job.outcome:
+            job.state, job.code, job.text = job.outcome
+            job.errors = [job.text] if job.text else []
         else:
             job.state = COMPLETED
+        if job.state == EXCEPTION:
+            job.host.log_event(12000 + job.type, 2, job.text)
         self._ended(job)
         if vanish:
             job.host.jobs.pop(job.id, None)
@@ -197,6 +206,7 @@ class Jobs:
     def _ended(self, job):
         job.ended = cimtime.now()
         job.host.note("job", job.id, job=job.name, type=job.type, state=job.state, code=job.code, cause="end")
+        self.estate.tell(job.host, "modified", job.inst)
         self.estate.later(job.host.behaviour.job_retention, job.host.jobs.pop, job.id, None)
 
     def cancel(self, job, killed=False):
@@ -217,8 +227,10 @@ class Jobs:
         return True
 
 
+def nothing():
+    """The effect of a job that has none."""
+
+
 def ended_job(host, error, name, kind="Msvm_ConcreteJob"):
     """A job that ends with an error that was found before anything was touched."""
-    def nothing():
-        return None
     return host.estate.jobs.start(host, type_of(name), 0.05, nothing, name=name, kind=kind, error=error)

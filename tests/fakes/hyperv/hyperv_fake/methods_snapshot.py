@@ -39,6 +39,7 @@ def create_snapshot(call):
         made.saved = made.saved and made.kind == "standard"
         made.vssd.over["IsSaved"] = made.saved
         set_applied(vm, made)
+        vm.host.estate.tell(vm.host, "created", lambda: made.vssd)
         vm.host.note("checkpoint", made.id, vm=vm.id, name=made.vssd.get("ElementName"), cause=call.cause)
         call.out["ResultingSnapshot"] = made.vssd.ref()
         call.created.append(made.vssd.ref())
@@ -130,7 +131,8 @@ def destroy(vm, doomed, cause):
     while applied in gone:
         applied = vm.snapshots[applied].parent
     for ident in gone:
-        del vm.snapshots[ident]
+        vssd = vm.snapshots.pop(ident).vssd
+        vm.host.estate.tell(vm.host, "deleted", lambda gone_one=vssd: gone_one)
         vm.host.note("checkpoint removed", ident, vm=vm.id, cause=cause)
     for snapshot in vm.snapshots.values():
         above = vm.snapshots.get(snapshot.parent)

@@ -146,6 +146,7 @@ def apply_vssd(vm, values, cause):
     vm.host.note("vm changed", vm.id, name=vm.name, cause=cause,
                  changes={n: [before[n], v] for n, v in values.items() if before[n] != v})
     vm.host.estate.changed(vm, previous)
+    vm.host.estate.tell(vm.host, "modified", lambda: vm.vssd)
 
 
 def modify_snapshot(call, snapshot, given):

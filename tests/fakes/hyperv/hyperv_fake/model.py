@@ -372,6 +372,24 @@ class Host:
                         found.append((owner, setting))
         return found
 
+    def log_event(self, number, level, text):
+        row = {"id": number, "level": level, "text": text}
+        self.events.append(row)
+        del self.events[:-500]
+        self.estate.log_event(self, row)
+
+    def reboot(self):
+        """What a restart of the host leaves: jobs, contexts, shells and subscriptions are gone, VMs as their settings say."""
+        for job in self.jobs.values():
+            if job.handle:
+                job.handle.cancel()
+        for table in (self.jobs, self.contexts, self.shells, self.subscriptions):
+            table.clear()
+        self.mounted.clear()
+        for disk in self.files.values():
+            disk.attached = False
+        self.booted = cimtime.now()
+
     def note(self, what, target="", **more):
         """An effect: written to the ledger with its cause, and told to subscriptions."""
         self.estate.ledger.effect(self, what, target, more)
@@ -410,6 +428,7 @@ class Behaviour:
         self.instant = False
         self.shuffle = False
         self.summary_bad_text = False
+        self.provider_failure = False
         self.connection_limit_seconds = 120.0
         self.synchronous = False
         self.switch_cut = False

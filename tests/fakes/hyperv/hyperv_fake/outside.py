@@ -2,7 +2,7 @@
 """What happens without us: somebody at the host's own console. And the state as it truly is."""
 
 from . import build, cimtime, power, seed, sources
-from .model import Disk, STATE_CODES, STATE_NAMES
+from .model import OFF, RUNNING, SAVED, STATE_CODES, STATE_NAMES, Disk
 
 
 class Bad(Exception):
@@ -124,6 +124,21 @@ def route(estate, host, verb, words, data):
                                                         data.get("seconds", 0))
         return None
     raise Bad(f"no such thing: {verb} {'/'.join(words)}")
+
+
+def reboot(host):
+    """The host starts again: VMs were saved, shut down or cut off, and start again as their settings say."""
+    host.reboot()
+    for vm in host.vms.values():
+        vm.job = None
+        if vm.started is None:
+            if vm.state not in (OFF, SAVED):
+                power.set_state(vm, OFF, "reboot")
+            continue
+        action = vm.vssd.get("AutomaticShutdownAction")
+        power.set_state(vm, SAVED if action == 3 else OFF, "reboot")
+        if vm.vssd.get("AutomaticStartupAction") in (3, 4):
+            power.set_state(vm, RUNNING, "reboot")
 
 
 def find_vm(host, text):

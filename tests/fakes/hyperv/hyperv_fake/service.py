@@ -9,6 +9,7 @@ from . import enumeration, invoke, wire
 from .enumeration import schema_error
 from .inst import instance_xml
 from .request import Request, not_found
+from .schema import V2
 from .wire import E, Fault, N, W, X
 
 from . import methods
@@ -180,6 +181,8 @@ def injected_fault(data):
 
 def act(request):
     """The body of the answer (or a coroutine of it)."""
+    if request.host.behaviour.provider_failure and request.namespace is not None and request.namespace.name == V2:
+        raise wire.wmi_fault("WBEM_E_PROVIDER_LOAD_FAILURE", "The WMI provider could not be loaded.")
     action = request.action
     if request.cls is not None and action.lower().startswith(request.cls.uri.lower() + "/"):
         return invoke.invoke(request)
