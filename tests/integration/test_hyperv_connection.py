@@ -221,3 +221,14 @@ def test_the_api_probes_with_a_certificate_and_hands_on_scripts(tmp_path, server
     findings = api.post("/providers/probe", body).json()["findings"]
     assert findings[-1]["step"] == "port" and findings[-1]["code"] == "provider-offline"
     assert "New-Item -Path WSMan:" in findings[-1]["data"]["script"]
+
+
+def test_the_driver_keeps_the_rules_of_drivers(tmp_path, host):
+    config = {"endpoint": host.url, "username": host.user, "tls": {"mode": "pin", "pins": [host.cert_sha256]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "secrets.json").write_text(json.dumps({"password": host.password}))
+    done = subprocess.run([paths.program("polyvisor-driverhost"), "--conformance", "wmi", "--config",
+                           tmp_path / "config.json", "--secrets", tmp_path / "secrets.json"],
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert done.stdout.rstrip().endswith(" 0 failed")
