@@ -12,7 +12,11 @@ import resource
 import signal
 import sys
 
-from . import tls
+try:
+    from . import tls
+except ModuleNotFoundError as missing:
+    sys.exit(f"hyperv_fake: the Python package '{missing.name}' is missing: pip install cryptography "
+             "(tests/tools/venv makes an environment that has it)")
 from .control import Control
 from .estate import Estate
 from .httpd import Endpoint
