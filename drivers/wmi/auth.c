@@ -163,8 +163,9 @@ static int gss_failed(const char *what, OM_uint32 major, OM_uint32 minor, struct
     rc = pv_fail(err, PV_EAUTH, "%s: %s%s%s", what, why, more[0] ? ": " : "", more);
     (void)snprintf(native, sizeof(native), "GSS 0x%08X/%u", (unsigned)major, (unsigned)minor);
     pv_err_native(err, native);
-    pv_err_remedy(err, "Give the host by the name in its service principal (HTTP/name), the user as "
-                       "user@REALM, and check /etc/krb5.conf and the clock; or use auth ntlm.");
+    pv_err_remedy(err,
+                  "Give the host by the name in its service principal (HTTP/name), the user as "
+                  "user@REALM, and check /etc/krb5.conf and the clock; or use auth ntlm.");
     return rc;
 }
 
@@ -185,8 +186,8 @@ static OM_uint32 acquire(struct auth *a, gss_name_t name, gss_buffer_desc *passw
     gss_OID_set_desc mechs = { 1, mech }, kerberos = { 1, &oid_krb5 };
     OM_uint32 major, ignored;
 
-    major = password ? gss_acquire_cred_with_password(minor, name, password, GSS_C_INDEFINITE, &mechs,
-                                                      GSS_C_INITIATE, &a->cred, NULL, NULL)
+    major = password ? gss_acquire_cred_with_password(minor, name, password, GSS_C_INDEFINITE,
+                                                      &mechs, GSS_C_INITIATE, &a->cred, NULL, NULL)
                      : gss_acquire_cred(minor, name, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE,
                                         &a->cred, NULL, NULL);
     if (major == GSS_S_COMPLETE && mech == &oid_spnego)
@@ -196,8 +197,8 @@ static OM_uint32 acquire(struct auth *a, gss_name_t name, gss_buffer_desc *passw
     return major;
 }
 
-/* Is there a ticket of this account already? Kerberos alone is asked first: other mechanisms of the machine would say yes
- * for themselves. */
+/* Is there a ticket of this account already? Kerberos alone is asked first: other mechanisms of the
+ * machine would say yes for themselves. */
 static bool use_ticket(struct auth *a)
 {
     gss_name_t name = GSS_C_NO_NAME;
@@ -312,7 +313,8 @@ static int read_challenge(const char *challenge, uint8_t *token, size_t cap, siz
     return PV_OK;
 }
 
-/* RFC 5929: a host with strict hardening wants to see that we talk through its own TLS connection. */
+/* RFC 5929: a host with strict hardening wants to see that we talk through its own TLS connection.
+ */
 static bool bind_channel(const char *peer_sha256, struct gss_channel_bindings_struct *out,
                          char data[64])
 {

@@ -19,11 +19,12 @@ void multipart_write(struct buf *out, size_t clear_len, const struct buf *head,
                                    (unsigned char)(head->len >> 24) };
 
     buf_printf(out,
-               BOUNDARY "\r\n"
-                        "\tContent-Type: " PROTOCOL "\r\n"
-                        "\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=%zu\r\n"
-               BOUNDARY "\r\n"
-                        "\tContent-Type: application/octet-stream\r\n",
+               BOUNDARY
+               "\r\n"
+               "\tContent-Type: " PROTOCOL "\r\n"
+               "\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=%zu\r\n" BOUNDARY
+               "\r\n"
+               "\tContent-Type: application/octet-stream\r\n",
                clear_len);
     buf_append(out, len, sizeof(len));
     buf_append(out, head->data, head->len);

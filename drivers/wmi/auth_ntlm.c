@@ -175,7 +175,8 @@ static uint32_t upper(uint32_t c, locale_t everywhere)
 
 static void put_utf16(struct buf *out, const char *text, size_t len, bool uppercase)
 {
-    locale_t everywhere = uppercase ? newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0) : (locale_t)0;
+    locale_t everywhere =
+        uppercase ? newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0) : (locale_t)0;
 
     for (size_t i = 0; i < len;) {
         size_t n = utf8_length(text + i, len - i);
@@ -406,8 +407,7 @@ static bool put_mic(const struct ntlm *n, const uint8_t *challenge, size_t len, 
     buf_append(&all, n->negotiate, sizeof(n->negotiate));
     buf_append(&all, challenge, len);
     buf_append(&all, message->data, message->len);
-    ok = buf_ok(&all) &&
-         hmac(n->exported, all.data, all.len, (uint8_t *)message->data + MIC_AT);
+    ok = buf_ok(&all) && hmac(n->exported, all.data, all.len, (uint8_t *)message->data + MIC_AT);
     buf_free(&all);
     return ok;
 }

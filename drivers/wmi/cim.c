@@ -22,8 +22,8 @@ const char *cim_ns_path(enum cim_ns ns)
     return (unsigned)ns < CIM_NS_COUNT ? cim_ranges[ns].path : "";
 }
 
-/* Classes of a namespace stand sorted, each followed by its methods: so the search goes over classes and steps back from
- * a method to its class. */
+/* Classes of a namespace stand sorted, each followed by its methods: so the search goes over
+ * classes and steps back from a method to its class. */
 const struct cim_class *cim_class_find(enum cim_ns ns, const char *name)
 {
     unsigned low, high;
@@ -128,8 +128,9 @@ struct cim_item *cim_value_add(struct cim_value *v, struct arena *a)
     /* Room doubles: a count that is a power of two is full. */
     if ((v->count & (v->count - 1)) == 0) {
         struct cim_item *more =
-            v->count < ITEMS_MOST ? arena_alloc(a, sizeof(*more) * (v->count ? 2 * (size_t)v->count : 1))
-                                  : NULL;
+            v->count < ITEMS_MOST
+                ? arena_alloc(a, sizeof(*more) * (v->count ? 2 * (size_t)v->count : 1))
+                : NULL;
 
         if (!more)
             return NULL;
@@ -187,10 +188,14 @@ static size_t trim(const char **text)
 static uint64_t most_of(uint8_t type)
 {
     switch (type) {
-    case CIM_UINT8: return UINT8_MAX;
-    case CIM_UINT16: return UINT16_MAX;
-    case CIM_UINT32: return UINT32_MAX;
-    default: return UINT64_MAX;
+    case CIM_UINT8:
+        return UINT8_MAX;
+    case CIM_UINT16:
+        return UINT16_MAX;
+    case CIM_UINT32:
+        return UINT32_MAX;
+    default:
+        return UINT64_MAX;
     }
 }
 
@@ -396,7 +401,8 @@ const uint8_t *cim_octets(const struct cim_instance *o, struct cim_p_uints p, si
     return out;
 }
 
-const struct cim_ref *cim_str_path(const struct cim_instance *o, struct cim_p_str p, struct arena *a)
+const struct cim_ref *cim_str_path(const struct cim_instance *o, struct cim_p_str p,
+                                   struct arena *a)
 {
     const char *text = text_of(o, p.id, 0);
 

@@ -32,7 +32,7 @@ static size_t bad_reference(const char *at, size_t len)
     i += hex;
     for (; i < len && i < 14 && at[i] != ';'; i++) {
         char c = at[i];
-        uint32_t digit = c >= '0' && c <= '9'            ? (uint32_t)(c - '0')
+        uint32_t digit = c >= '0' && c <= '9'          ? (uint32_t)(c - '0')
                          : hex && c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
                          : hex && c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
                                                        : 99;

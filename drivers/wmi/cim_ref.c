@@ -202,7 +202,8 @@ static bool is_namespace(const char *path)
     return *path != '\0';
 }
 
-/* "\\HOST\root\virtualization\v2:" in front of the class; any part may be missing. Answers what follows. */
+/* "\\HOST\root\virtualization\v2:" in front of the class; any part may be missing. Answers what
+ * follows. */
 static const char *read_place(struct cim_ref *r, struct arena *a, const char *at, enum cim_ns ns)
 {
     size_t len;

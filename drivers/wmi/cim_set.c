@@ -118,7 +118,8 @@ void cim_set_sint(struct cim_instance *o, struct cim_p_sint p, int64_t v)
     static const int bits[] = { [CIM_SINT8] = 7, [CIM_SINT16] = 15, [CIM_SINT32] = 31 };
     char text[24];
 
-    if (o && p.id->type != CIM_SINT64 && (v >> bits[p.id->type] != 0 && v >> bits[p.id->type] != -1))
+    if (o && p.id->type != CIM_SINT64 &&
+        (v >> bits[p.id->type] != 0 && v >> bits[p.id->type] != -1))
         o->failed = true;
     (void)snprintf(text, sizeof(text), "%" PRId64, v);
     put_text(o, one(o, p.id), text);

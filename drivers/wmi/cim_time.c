@@ -163,13 +163,26 @@ static bool parse_iso_interval(const char *at, int64_t *ms)
         if (seen == 0 || !fraction(&at, &micros) || (micros && *at != 'S'))
             return false;
         switch (*at++) {
-        case 'Y': unit = time_part || n ? -1 : 0; break;
-        case 'M': unit = time_part ? 60000 : n ? -1 : 0; break;
-        case 'W': unit = time_part ? -1 : 7 * DAY_MS; break;
-        case 'D': unit = time_part ? -1 : DAY_MS; break;
-        case 'H': unit = time_part ? 3600000 : -1; break;
-        case 'S': unit = time_part ? 1000 : -1; break;
-        default: return false;
+        case 'Y':
+            unit = time_part || n ? -1 : 0;
+            break;
+        case 'M':
+            unit = time_part ? 60000 : n ? -1 : 0;
+            break;
+        case 'W':
+            unit = time_part ? -1 : 7 * DAY_MS;
+            break;
+        case 'D':
+            unit = time_part ? -1 : DAY_MS;
+            break;
+        case 'H':
+            unit = time_part ? 3600000 : -1;
+            break;
+        case 'S':
+            unit = time_part ? 1000 : -1;
+            break;
+        default:
+            return false;
         }
         if (unit < 0 || (unit > 0 && n > (INTERVAL_MOST - total) / unit))
             return false;

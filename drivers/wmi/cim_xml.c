@@ -27,10 +27,10 @@ PV_DEFINE_AUTO(free_doc, xmlDocPtr)
 const char *cim_type_name(uint8_t type)
 {
     static const char *const names[] = {
-        [CIM_BOOL] = "boolean",    [CIM_UINT8] = "uint8",      [CIM_UINT16] = "uint16",
-        [CIM_UINT32] = "uint32",   [CIM_UINT64] = "uint64",    [CIM_SINT8] = "sint8",
-        [CIM_SINT16] = "sint16",   [CIM_SINT32] = "sint32",    [CIM_SINT64] = "sint64",
-        [CIM_REAL32] = "real32",   [CIM_REAL64] = "real64",    [CIM_STRING] = "string",
+        [CIM_BOOL] = "boolean",    [CIM_UINT8] = "uint8",       [CIM_UINT16] = "uint16",
+        [CIM_UINT32] = "uint32",   [CIM_UINT64] = "uint64",     [CIM_SINT8] = "sint8",
+        [CIM_SINT16] = "sint16",   [CIM_SINT32] = "sint32",     [CIM_SINT64] = "sint64",
+        [CIM_REAL32] = "real32",   [CIM_REAL64] = "real64",     [CIM_STRING] = "string",
         [CIM_CHAR16] = "char16",   [CIM_DATETIME] = "datetime", [CIM_REF] = "reference",
         [CIM_EMBEDDED] = "string", [CIM_OBJECT] = "object",
     };

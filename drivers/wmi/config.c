@@ -170,8 +170,8 @@ static int read_auth(const char *text, const char *pointer, enum config_auth *ou
                      struct pv_err *err)
 {
     static const char *const names[] = {
-        [AUTH_NEGOTIATE] = "negotiate", [AUTH_NTLM] = "ntlm",
-        [AUTH_KERBEROS] = "kerberos",   [AUTH_BASIC] = "basic",
+        [AUTH_NEGOTIATE] = "negotiate",     [AUTH_NTLM] = "ntlm",
+        [AUTH_KERBEROS] = "kerberos",       [AUTH_BASIC] = "basic",
         [AUTH_CERTIFICATE] = "certificate",
     };
 
@@ -250,7 +250,8 @@ static int check_settings(const struct config *c, struct pv_err *err)
     } else if (c->plain && c->auth == AUTH_BASIC && !is_loopback(c->host)) {
         rc = bad(err, "/settings/auth", "basic would show the password on an http:// connection");
     } else if (c->auth == AUTH_CERTIFICATE && (c->plain || !c->client_certificate)) {
-        rc = bad(err, "/settings/client_certificate", "and https:// are needed for auth certificate");
+        rc = bad(err, "/settings/client_certificate",
+                 "and https:// are needed for auth certificate");
     }
     return rc;
 }

@@ -318,8 +318,8 @@ static int fail_with(int rc, const char *what, const char *words, const char *te
 int fault_fail_code(uint32_t code, const char *what, const char *text, struct pv_err *err)
 {
     const struct meaning *m = find_meaning(code);
-    int rc = fail_with(m ? m->rc : PV_EIO, what, m ? m->words : "the host reports an error", text,
-                       err);
+    int rc =
+        fail_with(m ? m->rc : PV_EIO, what, m ? m->words : "the host reports an error", text, err);
 
     put_native(code, err);
     if (m && m->remedy)

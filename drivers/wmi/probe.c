@@ -188,14 +188,16 @@ static bool check_port(struct probing *p)
                script_https);
     } else if (!config->plain) {
         failed(p, "port", "provider-offline", detail,
-               "Check that the host runs and firewalls on the way. If WinRM has no HTTPS listener yet, run the "
+               "Check that the host runs and firewalls on the way. If WinRM has no HTTPS listener "
+               "yet, run the "
                "script in an elevated PowerShell on the host.",
                script_https);
     } else {
-        failed(p, "port", "provider-offline", detail,
-               "Check that the host runs, that WinRM is on (winrm quickconfig) and firewalls on the "
-               "way.",
-               script_http);
+        failed(
+            p, "port", "provider-offline", detail,
+            "Check that the host runs, that WinRM is on (winrm quickconfig) and firewalls on the "
+            "way.",
+            script_http);
     }
     return false;
 }
@@ -239,9 +241,10 @@ static bool check_certificate(struct probing *p)
         return true;
     }
     if (httpc_certificate(config->host, config->port, CERTIFICATE_MS, &cert, &err)) {
-        failed(p, "certificate", pv_err_problem(&err)->code, err.message,
-               "Check that the port speaks HTTPS (WinRM: 5986). The script makes an HTTPS listener.",
-               script_https);
+        failed(
+            p, "certificate", pv_err_problem(&err)->code, err.message,
+            "Check that the port speaks HTTPS (WinRM: 5986). The script makes an HTTPS listener.",
+            script_https);
         return false;
     }
     ok = accepted(config, &cert);
@@ -254,7 +257,8 @@ static bool check_certificate(struct probing *p)
     if (!ok) {
         jsonw_str(&p->w, "code", "provider-certificate-changed");
         jsonw_str(&p->w, "remedy",
-                  "Certificates of WinRM are mostly self-signed. Compare the fingerprint with the one the "
+                  "Certificates of WinRM are mostly self-signed. Compare the fingerprint with the "
+                  "one the "
                   "host's console shows; if they are the same, pin it. Or give the authority that "
                   "issued it.");
     }
@@ -316,8 +320,8 @@ static bool check_namespace(struct probing *p)
 {
     const struct cim_ref *ref;
     struct pv_err err = { 0 };
-    int rc = wsman_service(p->wmi->client, &p->c, CIM(Msvm_VirtualSystemManagementService), &ref,
-                           &err);
+    int rc =
+        wsman_service(p->wmi->client, &p->c, CIM(Msvm_VirtualSystemManagementService), &ref, &err);
 
     if (rc == PV_OK) {
         fine(p, "namespace", "root/virtualization/v2 is visible");
@@ -344,7 +348,9 @@ static bool is_vmms(void *ctx, const struct cim_instance *o)
 /* Yields whether it runs; also when nobody can say. */
 static bool check_service(struct probing *p)
 {
-    struct wsman_query q = { .cls = CIM(Win32_Service), .where = "Name = 'vmms'", .match = is_vmms };
+    struct wsman_query q = { .cls = CIM(Win32_Service),
+                             .where = "Name = 'vmms'",
+                             .match = is_vmms };
     struct cim_instance *o = NULL;
     struct pv_err err = { 0 };
     int rc = wsman_first(p->wmi->client, &p->c, &q, p->arena, &o, &err);

@@ -34,19 +34,17 @@ void script_https(struct buf *out, const struct config *config)
 
     head(out, config, "switch WinRM over HTTPS on, with a certificate for this name.");
     name(out, config);
-    buf_text(
-        out,
-        "Enable-PSRemoting -SkipNetworkProfileCheck -Force | Out-Null\n"
-        "$cert = Get-ChildItem Cert:\\LocalMachine\\My | Where-Object {\n"
-        "    $_.HasPrivateKey -and $_.NotAfter -gt (Get-Date).AddDays(30) -and\n"
-        "    ($_.DnsNameList.Unicode -contains $name) } | Select-Object -First 1\n"
-        "if (-not $cert) {\n"
-        "    $cert = New-SelfSignedCertificate -DnsName $name, $env:COMPUTERNAME `\n"
-        "        -CertStoreLocation Cert:\\LocalMachine\\My\n"
-        "}\n"
-        "Get-ChildItem WSMan:\\localhost\\Listener | Where-Object { $_.Keys -contains "
-        "'Transport=HTTPS' } |\n"
-        "    Remove-Item -Recurse -Force\n");
+    buf_text(out, "Enable-PSRemoting -SkipNetworkProfileCheck -Force | Out-Null\n"
+                  "$cert = Get-ChildItem Cert:\\LocalMachine\\My | Where-Object {\n"
+                  "    $_.HasPrivateKey -and $_.NotAfter -gt (Get-Date).AddDays(30) -and\n"
+                  "    ($_.DnsNameList.Unicode -contains $name) } | Select-Object -First 1\n"
+                  "if (-not $cert) {\n"
+                  "    $cert = New-SelfSignedCertificate -DnsName $name, $env:COMPUTERNAME `\n"
+                  "        -CertStoreLocation Cert:\\LocalMachine\\My\n"
+                  "}\n"
+                  "Get-ChildItem WSMan:\\localhost\\Listener | Where-Object { $_.Keys -contains "
+                  "'Transport=HTTPS' } |\n"
+                  "    Remove-Item -Recurse -Force\n");
     buf_printf(out,
                "New-Item -Path WSMan:\\localhost\\Listener -Transport HTTPS -Address * -Port %u `\n"
                "    -CertificateThumbPrint $cert.Thumbprint -Force | Out-Null\n"

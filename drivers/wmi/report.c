@@ -64,8 +64,7 @@ static void put_ref(struct report *r, const struct cim_ref *ref, unsigned depth)
 
 static bool is_array(const struct report *r, const xmlNode *node, unsigned depth)
 {
-    const struct cim_prop *p =
-        depth == 0 && r->cls ? cim_prop_find(r->cls, xml_name(node)) : NULL;
+    const struct cim_prop *p = depth == 0 && r->cls ? cim_prop_find(r->cls, xml_name(node)) : NULL;
     const xmlNode *next = xml_next(node);
 
     return (p && p->array) || (next && strcmp(xml_name(next), xml_name(node)) == 0);
@@ -219,8 +218,7 @@ static void put_summary(struct report *r)
 {
     static const unsigned wanted[] = { 0,   1,   2,   3,   4,   100, 101, 103, 104, 105,
                                        106, 107, 109, 110, 111, 112, 114, 115, 116 };
-    const struct cim_class *method =
-        M(Msvm_VirtualSystemManagementService, GetSummaryInformation);
+    const struct cim_class *method = M(Msvm_VirtualSystemManagementService, GetSummaryInformation);
     struct message m = { .what = "GetSummaryInformation" };
     struct arena *a = arena_new(16384, 4u << 20);
     struct cim_instance *in = a ? cim_call(a, method) : NULL;
@@ -233,10 +231,9 @@ static void put_summary(struct report *r)
     int rc;
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        cim_add_uint(in,
-                     A(Msvm_VirtualSystemManagementService, GetSummaryInformation,
-                       RequestedInformation),
-                     wanted[i]);
+        cim_add_uint(
+            in, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, RequestedInformation),
+            wanted[i]);
     buf_init(&body, 65536);
     rc = in ? wsman_service(r->wmi->client, r->c, CIM(Msvm_VirtualSystemManagementService), &ref,
                             &err)
@@ -320,8 +317,9 @@ static void put_features(struct report *r)
     jsonw_str(r->w, "mechanism", mechanism);
     if (a && wsman_list(client, r->c, &wql, a, &list, &err) == PV_OK)
         jsonw_bool(r->w, "wql", wsman_filters(client, CIM_NS_VIRTUALIZATION, false));
-    if (a && wsman_service(client, r->c, CIM(Msvm_VirtualSystemManagementService), &assoc.of,
-                           &err) == PV_OK &&
+    if (a &&
+        wsman_service(client, r->c, CIM(Msvm_VirtualSystemManagementService), &assoc.of, &err) ==
+            PV_OK &&
         wsman_list(client, r->c, &assoc, a, &list, &err) == PV_OK)
         jsonw_bool(r->w, "associations", wsman_filters(client, CIM_NS_VIRTUALIZATION, true));
     jsonw_object(r->w, "events");

@@ -26,15 +26,54 @@ void mask_init(struct mask *m, bool on)
 
 /* Values of these say nothing about whose host it is. */
 static const char *const open_names[] = {
-    "AdditionalRecoveryInformation", "AddressOnParent", "AllocationUnits", "Architecture",
-    "BaseUnits", "BootFirmwareType", "BuildNumber", "BuildType", "BusType", "CSDVersion",
-    "CreationClassName", "CSCreationClassName", "CurrentTimeZone", "DMTFSpecVersion",
-    "DriverVersionString", "FileSystem", "InterfaceDescription", "InterfaceType",
-    "Manufacturer", "MediaType", "MigrationType", "Model", "OSArchitecture", "OSLanguage",
-    "OtherEnabledState", "OtherResourceType", "OtherTransportType", "Priority", "ProductVersion", "QuantumUnits", "ResourceSubType", "SMBIOSBIOSVersion", "StartMode",
-    "State", "Status", "StatusDescriptions", "SystemCreationClassName", "Units",
-    "VirtualQuantityUnits", "VirtualSystemSubType", "VirtualSystemType", "VirtualSystemVersion",
-    "Version", "WeightUnits", "SystemType", "CodeSet", "CountryCode", "Locale",
+    "AdditionalRecoveryInformation",
+    "AddressOnParent",
+    "AllocationUnits",
+    "Architecture",
+    "BaseUnits",
+    "BootFirmwareType",
+    "BuildNumber",
+    "BuildType",
+    "BusType",
+    "CSDVersion",
+    "CreationClassName",
+    "CSCreationClassName",
+    "CurrentTimeZone",
+    "DMTFSpecVersion",
+    "DriverVersionString",
+    "FileSystem",
+    "InterfaceDescription",
+    "InterfaceType",
+    "Manufacturer",
+    "MediaType",
+    "MigrationType",
+    "Model",
+    "OSArchitecture",
+    "OSLanguage",
+    "OtherEnabledState",
+    "OtherResourceType",
+    "OtherTransportType",
+    "Priority",
+    "ProductVersion",
+    "QuantumUnits",
+    "ResourceSubType",
+    "SMBIOSBIOSVersion",
+    "StartMode",
+    "State",
+    "Status",
+    "StatusDescriptions",
+    "SystemCreationClassName",
+    "Units",
+    "VirtualQuantityUnits",
+    "VirtualSystemSubType",
+    "VirtualSystemType",
+    "VirtualSystemVersion",
+    "Version",
+    "WeightUnits",
+    "SystemType",
+    "CodeSet",
+    "CountryCode",
+    "Locale",
 };
 
 static bool is_open_name(const char *name)
@@ -108,10 +147,11 @@ static bool has_guid(const char *text)
 /* Only what identifiers are made of, once GUIDs are taken out: "Microsoft:", digits, D, L, ... */
 static bool is_identifier(const char *text)
 {
-    static const char *const words[] = { "Microsoft", "Definition", "Default", "Minimum", "Maximum",
-                                         "Increment", "D", "L", "B", "C", "SubType", "System",
-                                         "Hyper-V", "Realized", "Planned", "Snapshot", "root",
-                                         "virtualization", "v2" };
+    static const char *const words[] = {
+        "Microsoft", "Definition", "Default", "Minimum",        "Maximum", "Increment", "D",
+        "L",         "B",          "C",       "SubType",        "System",  "Hyper-V",   "Realized",
+        "Planned",   "Snapshot",   "root",    "virtualization", "v2"
+    };
     size_t n;
 
     if (!has_guid(text) && strncmp(text, "Microsoft:", 10) != 0)
@@ -185,8 +225,8 @@ static bool has_ipv4(const char *text)
 /* What names a thing even if it is only digits. */
 static bool is_secret_name(const char *name)
 {
-    static const char *const parts[] = { "Serial", "Mac", "Address", "AssetTag", "Trustee", "Wwnn",
-                                         "Wwpn", "ProcessorId" };
+    static const char *const parts[] = { "Serial",  "Mac",  "Address", "AssetTag",
+                                         "Trustee", "Wwnn", "Wwpn",    "ProcessorId" };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         if (strcasestr(name, parts[i]) && !strcasestr(name, "AddressOnParent") &&
@@ -269,12 +309,23 @@ static void put_path(const struct mask *m, struct buf *out, const char *text)
 
 static bool is_open_kvp(const char *name)
 {
-    static const char *const names[] = { "OSName",          "OSVersion",      "OSBuildNumber",
-                                         "OSMajorVersion",  "OSMinorVersion", "OSPlatformId",
-                                         "ProcessorArchitecture", "IntegrationServicesVersion",
-                                         "OSEditionId",     "SuiteMask",      "ProductType",
-                                         "ServicePackMajor", "ServicePackMinor", "CSDVersion",
-                                         "OSVendor",        "OSSignature",    "OSKernelVersion" };
+    static const char *const names[] = { "OSName",
+                                         "OSVersion",
+                                         "OSBuildNumber",
+                                         "OSMajorVersion",
+                                         "OSMinorVersion",
+                                         "OSPlatformId",
+                                         "ProcessorArchitecture",
+                                         "IntegrationServicesVersion",
+                                         "OSEditionId",
+                                         "SuiteMask",
+                                         "ProductType",
+                                         "ServicePackMajor",
+                                         "ServicePackMinor",
+                                         "CSDVersion",
+                                         "OSVendor",
+                                         "OSSignature",
+                                         "OSKernelVersion" };
 
     for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
         if (strcasecmp(name, names[i]) == 0)

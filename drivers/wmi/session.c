@@ -32,16 +32,17 @@ struct exchange {
     struct session_answer *out;
     int64_t deadline_ms;
     char challenge[8192]; /* of the last 401 */
-    bool midway;          /* tokens were exchanged on the connection that the next request has to use */
-    bool cut;             /* but it went over another one, which says nothing about the account */
-    bool offers_other;    /* the 401 names schemes, but not ours */
+    bool midway; /* tokens were exchanged on the connection that the next request has to use */
+    bool cut;    /* but it went over another one, which says nothing about the account */
+    bool offers_other; /* the 401 names schemes, but not ours */
 };
 
 bool call_cancelled(void *call)
 {
     const struct call *c = call;
 
-    return c && !c->must_finish && c->host->cancelled && c->host->cancelled(c->host->ctx, c->number);
+    return c && !c->must_finish && c->host->cancelled &&
+           c->host->cancelled(c->host->ctx, c->number);
 }
 
 int call_sleep(const struct call *c, int64_t ms, struct pv_err *err)
@@ -206,10 +207,12 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
                       "another auth in the settings.",
                       scheme);
     } else if (c->plain && !c->message_encryption) {
-        rc = pv_fail(err, PV_EAUTH,
-                     "the host refused the sign-in of %s, or refuses messages that are not encrypted",
-                     c->username);
-        pv_err_remedy(err, "Use https://, or set encryption to \"message\"; check user name and password.");
+        rc = pv_fail(
+            err, PV_EAUTH,
+            "the host refused the sign-in of %s, or refuses messages that are not encrypted",
+            c->username);
+        pv_err_remedy(
+            err, "Use https://, or set encryption to \"message\"; check user name and password.");
     } else {
         rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", c->username);
         pv_err_remedy(err, c->auth == AUTH_BASIC
@@ -222,8 +225,8 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
     return rc;
 }
 
-/* Exchanges tokens until only the last one is to be sent, which *header then holds. For that last one the caller
- * chooses the body. */
+/* Exchanges tokens until only the last one is to be sent, which *header then holds. For that last
+ * one the caller chooses the body. */
 static int prove(struct session *s, struct exchange *x, struct buf *header, struct pv_err *err)
 {
     bool last = false;
@@ -325,7 +328,8 @@ static int encrypt(struct session *s, const struct session_request *r, struct bu
     return rc || buf_ok(body) ? rc : pv_fail(err, PV_ENOMEM, "no memory");
 }
 
-/* One try with the connection as it is. *again: the host has forgotten us, and the request was refused before it began.
+/* One try with the connection as it is. *again: the host has forgotten us, and the request was
+ * refused before it began.
  */
 static int try_once(struct session *s, struct exchange *x, struct buf *header, bool *again,
                     struct pv_err *err)

@@ -27,9 +27,9 @@ static void make_uuid(char out[MESSAGE_ID])
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     (void)snprintf(out, MESSAGE_ID,
-                   "uuid:%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                   b[14], b[15]);
+                   "uuid:%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X",
+                   b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+                   b[13], b[14], b[15]);
 }
 
 int wsman_new(const struct pv_host *host, const struct config *config, struct wsman **out,
@@ -108,7 +108,8 @@ static void wait_a_moment(struct wsman *w)
     pthread_cond_timedwait(&w->freed, &w->lock, &ts);
 }
 
-/* Until the account is known to be good, one connection alone tries it: four wrong passwords at once could lock it. */
+/* Until the account is known to be good, one connection alone tries it: four wrong passwords at
+ * once could lock it. */
 static bool may_go(const struct wsman *w, bool anonymous)
 {
     if (!w->proven && !anonymous && w->made > w->nidle)
@@ -218,14 +219,15 @@ static int fail_status(const struct wsman *w, long status, struct pv_err *err)
         rc = pv_fail(err, PV_ELIMIT, "the request is too large for %s", w->config->host);
         break;
     case 503:
-        rc = pv_fail(err, PV_ELIMIT, "%s has no room for the request, or WinRM is not running there",
-                     w->config->host);
+        rc =
+            pv_fail(err, PV_ELIMIT, "%s has no room for the request, or WinRM is not running there",
+                    w->config->host);
         pv_err_remedy(err, "Check the service WinRM on the host, and its quota MaxConnections.");
         break;
     default:
         if (status == 404 || status == 405 || (status >= 200 && status < 400))
-            rc = pv_fail_as(err, "provider-not-recognized", "%s does not answer as WinRM (HTTP %ld)",
-                            w->config->host, status);
+            rc = pv_fail_as(err, "provider-not-recognized",
+                            "%s does not answer as WinRM (HTTP %ld)", w->config->host, status);
         else
             rc = pv_fail(err, PV_EIO, "%s answered with HTTP %ld", w->config->host, status);
     }
@@ -361,7 +363,8 @@ int wsman_exchange(struct wsman *w, const struct call *c, struct session *own,
             return rc;
         }
         reply_free(out);
-        /* The name, the port: no better a moment later. A connection that broke in the middle: often. */
+        /* The name, the port: no better a moment later. A connection that broke in the middle:
+         * often. */
         if (rc != PV_EIO || m->changes || tries >= TRIES_MOST || (err && err->problem))
             return rc;
         tries++;

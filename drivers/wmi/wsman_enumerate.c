@@ -23,7 +23,7 @@ struct walk {
     struct wsman *w;
     const struct call *c;
     const struct wsman_query *q;
-    struct arena *arena;  /* NULL: instances live in `scratch` */
+    struct arena *arena; /* NULL: instances live in `scratch` */
     struct arena *scratch;
     wsman_instance_fn fn;
     void *ctx;
@@ -166,8 +166,7 @@ static int enumerate(struct walk *k, struct reply *reply, struct pv_err *err)
         put_filter(&body, k);
         if (k->q->with_refs)
             buf_text(&body, "<w:EnumerationMode>EnumerateObjectAndEPR</w:EnumerationMode>");
-        buf_printf(&body,
-                   "<w:OptimizeEnumeration/><w:MaxElements>%u</w:MaxElements></n:Enumerate>",
+        buf_printf(&body, "<w:OptimizeEnumeration/><w:MaxElements>%u</w:MaxElements></n:Enumerate>",
                    k->elements);
         rc = ask(k, NS_ENUMERATION "/Enumerate", &body, reply, err);
         buf_free(&body);
@@ -231,7 +230,8 @@ static int check(const struct walk *k, const struct reply *reply, struct pv_err 
     return reply_check(reply, &m, err);
 }
 
-/* Either everything, or a fault before the first item that says that the host has no filters (*no_filter). */
+/* Either everything, or a fault before the first item that says that the host has no filters
+ * (*no_filter). */
 static int go(struct walk *k, bool *no_filter, struct pv_err *err)
 {
     struct reply reply = { 0 };

@@ -69,8 +69,9 @@ void envelope_write(struct buf *out, const struct wsman *w, const struct message
                     const char *message_id, unsigned envelope, unsigned timeout_ms)
 {
     if (m->identify) {
-        buf_printf(out, "<s:Envelope xmlns:s=\"%s\" xmlns:i=\"%s\"><s:Header/><s:Body>%s</s:Body>"
-                        "</s:Envelope>",
+        buf_printf(out,
+                   "<s:Envelope xmlns:s=\"%s\" xmlns:i=\"%s\"><s:Header/><s:Body>%s</s:Body>"
+                   "</s:Envelope>",
                    NS_SOAP, NS_IDENTITY, m->body);
         return;
     }

@@ -80,7 +80,8 @@ int wsman_subscribe(struct wsman *w, const struct call *c, enum cim_ns ns, const
     m.body = body.data;
     rc = buf_ok(&body) ? session_new(w->host, w->config, &s->session, err)
                        : pv_fail(err, PV_ENOMEM, "no memory");
-    /* The account first by a connection of the pool, which sees to it that a wrong password is tried once. */
+    /* The account first by a connection of the pool, which sees to it that a wrong password is
+     * tried once. */
     if (rc == PV_OK)
         rc = wsman_exchange(w, c, proven ? s->session : NULL, &m, &reply, err);
     if (rc == PV_OK && refuses_events(&reply.fault)) {
@@ -168,8 +169,8 @@ static bool is_over(const struct fault *f)
            fault_has(f, 0x8033809Eu);
 }
 
-int wsman_pull(struct wsman *w, const struct call *c, struct wsman_subscription *s, unsigned wait_ms,
-               wsman_event_fn fn, void *ctx, struct pv_err *err)
+int wsman_pull(struct wsman *w, const struct call *c, struct wsman_subscription *s,
+               unsigned wait_ms, wsman_event_fn fn, void *ctx, struct pv_err *err)
 {
     struct message m = { .action = NS_ENUMERATION "/Pull",
                          .uri = s->uri,

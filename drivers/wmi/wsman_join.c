@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Associations for hosts that refuse the filter: the association's instances and the class's, put together here. */
+/* Associations for hosts that refuse the filter: the association's instances and the class's, put
+ * together here. */
 #include "drivers/wmi/wsman.h"
 
 #include <string.h>

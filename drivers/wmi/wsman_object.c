@@ -48,8 +48,8 @@ static void read_part(const char *product, const char *name, char *out, size_t c
         (void)str_copy_n(out, cap, at, len);
 }
 
-int wsman_identify(struct wsman *w, const struct call *c, bool signed_in, struct wsman_identity *out,
-                   struct pv_err *err)
+int wsman_identify(struct wsman *w, const struct call *c, bool signed_in,
+                   struct wsman_identity *out, struct pv_err *err)
 {
     struct message m = { .identify = true,
                          .anonymous = !signed_in,
@@ -274,8 +274,9 @@ int wsman_service(struct wsman *w, const struct call *c, const struct cim_class 
     if (rc == PV_ENOENT) {
         rc = pv_fail(err, PV_EPERM, "%s is not visible to %s", cls->name, w->config->username);
         pv_err_needs(err, "Hyper-V Administrators");
-        pv_err_remedy(err, "Add the account to Hyper-V Administrators (and Remote Management Users) on the "
-                           "host, and check that the service vmms runs.");
+        pv_err_remedy(
+            err, "Add the account to Hyper-V Administrators (and Remote Management Users) on the "
+                 "host, and check that the service vmms runs.");
     }
     here = rc == PV_OK ? cim_ref_of(a, o) : NULL;
     if (rc == PV_OK && !here)
@@ -343,7 +344,8 @@ int wsman_fail_return(uint32_t value, const char *what, struct pv_err *err)
                    code ? code->name : "");
     pv_err_native(err, native);
     if (value == 32769)
-        pv_err_remedy(err, "If a path lies on another machine (a share, another host), the host needs "
-                           "Kerberos constrained delegation to act there.");
+        pv_err_remedy(err,
+                      "If a path lies on another machine (a share, another host), the host needs "
+                      "Kerberos constrained delegation to act there.");
     return rc;
 }

@@ -22,10 +22,9 @@ static void flag(const xmlNode *node, const char *name, bool *out)
 int wsman_quotas(struct wsman *w, const struct call *c, struct wsman_quotas *out,
                  struct pv_err *err)
 {
-    struct message m = { .action = NS_TRANSFER "/Get",
-                         .uri = NS_CONFIG,
-                         .body = "",
-                         .what = "reading winrm/config" };
+    struct message m = {
+        .action = NS_TRANSFER "/Get", .uri = NS_CONFIG, .body = "", .what = "reading winrm/config"
+    };
     const xmlNode *service, *auth, *shells;
     struct wsman_quotas q = { 0 };
     struct reply reply = { 0 };

@@ -28,7 +28,8 @@ static void write_again(struct arena *a, const struct cim_instance *o)
     buf_free(&twice);
 }
 
-/* A text that looks like a path is read as one, to a depth: so only flat references must come back the same. */
+/* A text that looks like a path is read as one, to a depth: so only flat references must come back
+ * the same. */
 static bool is_flat(const struct cim_ref *r)
 {
     for (unsigned i = 0; i < r->nkeys; i++)
@@ -50,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             write_again(a, o);
         ref = cim_ref_parse(a, text, CIM_NS_VIRTUALIZATION);
         path = ref ? cim_ref_path(a, ref, ref->host) : NULL;
-        if (path && is_flat(ref) && !cim_ref_same(cim_ref_parse(a, path, CIM_NS_VIRTUALIZATION), ref))
+        if (path && is_flat(ref) &&
+            !cim_ref_same(cim_ref_parse(a, path, CIM_NS_VIRTUALIZATION), ref))
             abort();
     }
     arena_free(a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as what a guest tells its host: items of Msvm_KvpExchangeComponent, several of them, and a list of addresses. */
+/* Any bytes as what a guest tells its host: items of Msvm_KvpExchangeComponent, several of them,
+ * and a list of addresses. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

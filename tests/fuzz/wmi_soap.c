@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an answer of a Windows host: an envelope, its fault, its objects; an encrypted body; an NTLM challenge. */
+/* Any bytes as an answer of a Windows host: an envelope, its fault, its objects; an encrypted body;
+ * an NTLM challenge. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,8 @@ static void envelope(const uint8_t *data, size_t size)
         text[size] = '\0';
         if (reply_read(text, size, &reply, &err) == PV_OK) {
             (void)reply_check(&reply, &m, &err);
-            if (reply.body && cim_read(a, reply.body, NULL, CIM_NS_VIRTUALIZATION, &o, &err) == PV_OK)
+            if (reply.body &&
+                cim_read(a, reply.body, NULL, CIM_NS_VIRTUALIZATION, &o, &err) == PV_OK)
                 look(a, o);
             for (const xmlNode *n = xml_first(reply.body); n; n = xml_next(n))
                 if (cim_read(a, n, CIM(Msvm_ComputerSystem), CIM_NS_CIMV2, &o, &err) == PV_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many threads share one WS-Management client: listings, methods, counts, a subscription. Meant for TSan. */
+/* Many threads share one WS-Management client: listings, methods, counts, a subscription. Meant for
+ * TSan. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,17 +44,21 @@ static int secret(void *ctx, const char *name, char *buf, size_t cap)
 
 static const char *content(const char *request)
 {
-    static const char list[] =
-        "<n:EnumerateResponse><w:Items><p:Msvm_ComputerSystem xmlns:p=\"" V2 "Msvm_ComputerSystem\">"
-        "<p:Name>a</p:Name></p:Msvm_ComputerSystem></w:Items><w:EndOfSequence/></n:EnumerateResponse>";
+    static const char list[] = "<n:EnumerateResponse><w:Items><p:Msvm_ComputerSystem xmlns:p=\"" V2
+                               "Msvm_ComputerSystem\">"
+                               "<p:Name>a</p:Name></p:Msvm_ComputerSystem></"
+                               "w:Items><w:EndOfSequence/></n:EnumerateResponse>";
 
     if (strstr(request, "<e:Subscribe>"))
-        return "<e:SubscribeResponse><n:EnumerationContext>c</n:EnumerationContext></e:SubscribeResponse>";
+        return "<e:SubscribeResponse><n:EnumerationContext>c</n:EnumerationContext></"
+               "e:SubscribeResponse>";
     if (strstr(request, "<n:Pull>"))
-        return "<n:PullResponse><n:EnumerationContext>c</n:EnumerationContext><n:Items/></n:PullResponse>";
+        return "<n:PullResponse><n:EnumerationContext>c</n:EnumerationContext><n:Items/></"
+               "n:PullResponse>";
     /* Some are told to come again with less. */
     if (strstr(request, "<w:MaxElements>200<"))
-        return "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>w:EncodingLimit</s:Value>"
+        return "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>w:EncodingLimit</"
+               "s:Value>"
                "</s:Subcode></s:Code></s:Fault>";
     return list;
 }
@@ -70,7 +75,8 @@ static bool answer(struct test_request *r)
                "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" "
                "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\" "
                "xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\" "
-               "xmlns:e=\"http://schemas.xmlsoap.org/ws/2004/08/eventing\"><s:Body>%s</s:Body></s:Envelope>",
+               "xmlns:e=\"http://schemas.xmlsoap.org/ws/2004/08/eventing\"><s:Body>%s</s:Body></"
+               "s:Envelope>",
                content(r->body));
     test_reply_body(r, "Content-Type: application/soap+xml\r\n", text.data, text.len);
     buf_free(&text);
@@ -78,7 +84,8 @@ static bool answer(struct test_request *r)
     return true;
 }
 
-static int no_event(void *ctx, enum wsman_event event, struct cim_instance *target, struct pv_err *err)
+static int no_event(void *ctx, enum wsman_event event, struct cim_instance *target,
+                    struct pv_err *err)
 {
     (void)ctx;
     (void)event;
@@ -98,7 +105,8 @@ static void *work(void *arg)
     char how[16];
 
     if ((uintptr_t)arg == 1)
-        must(wsman_subscribe(client, &c, CIM_NS_VIRTUALIZATION, "x", &s, &err) == PV_OK, err.message);
+        must(wsman_subscribe(client, &c, CIM_NS_VIRTUALIZATION, "x", &s, &err) == PV_OK,
+             err.message);
     for (int i = 0; i < ROUNDS; i++) {
         arena_reset(a);
         must(wsman_list(client, &c, &q, a, &list, &err) == PV_OK, err.message);

@@ -86,7 +86,8 @@ Test(wmi_auth, ntlm_answers_as_the_published_example_does)
 
 Test(wmi_auth, ntlm_seals_as_the_published_example_does)
 {
-    static const char text[] = "P\0l\0a\0i\0n\0t\0e\0x\0t"; /* with the last zero of the literal: UTF-16 */
+    static const char text[] =
+        "P\0l\0a\0i\0n\0t\0e\0x\0t"; /* with the last zero of the literal: UTF-16 */
     uint8_t challenge[256], signature[16];
     size_t len = make_challenge(challenge, false);
     struct ntlm_chance chance;
@@ -205,7 +206,8 @@ Test(wmi_auth, an_encrypted_body_reads_back_whatever_the_bytes_are)
     cr_expect(m.head_len == 16 && memcmp(m.head, "0123456789abcdef", 16) == 0);
     cr_expect(m.sealed_len == sizeof(bytes) - 1 && memcmp(m.sealed, bytes, m.sealed_len) == 0);
     for (size_t i = 0; i < body.len - 2; i++)
-        cr_expect_not(multipart_read(body.data, i, &m) && m.sealed_len == sizeof(bytes) - 1, "%zu", i);
+        cr_expect_not(multipart_read(body.data, i, &m) && m.sealed_len == sizeof(bytes) - 1, "%zu",
+                      i);
     buf_free(&body);
 }
 

@@ -73,14 +73,15 @@ Test(wmi_cim, writes_only_what_was_set_with_the_types_of_the_schema)
     cim_set_bool(o, P(Msvm_MemorySettingData, DynamicMemoryEnabled), false);
     cim_add_str(o, P(Msvm_MemorySettingData, HostResource), "a & b ]]> <c>");
     cim_add_str(o, P(Msvm_MemorySettingData, HostResource), NULL);
-    expect_xml(o,
-               "<INSTANCE CLASSNAME=\"Msvm_MemorySettingData\">"
-               "<PROPERTY NAME=\"DynamicMemoryEnabled\" TYPE=\"boolean\"><VALUE>false</VALUE></PROPERTY>"
-               "<PROPERTY.ARRAY NAME=\"HostResource\" TYPE=\"string\"><VALUE.ARRAY>"
-               "<VALUE>a &amp; b ]]&gt; &lt;c&gt;</VALUE><VALUE.NULL/></VALUE.ARRAY></PROPERTY.ARRAY>"
-               "<PROPERTY NAME=\"InstanceID\" TYPE=\"string\"><VALUE>Microsoft:A\\B</VALUE></PROPERTY>"
-               "<PROPERTY NAME=\"VirtualQuantity\" TYPE=\"uint64\"><VALUE>4096</VALUE></PROPERTY>"
-               "</INSTANCE>");
+    expect_xml(
+        o,
+        "<INSTANCE CLASSNAME=\"Msvm_MemorySettingData\">"
+        "<PROPERTY NAME=\"DynamicMemoryEnabled\" TYPE=\"boolean\"><VALUE>false</VALUE></PROPERTY>"
+        "<PROPERTY.ARRAY NAME=\"HostResource\" TYPE=\"string\"><VALUE.ARRAY>"
+        "<VALUE>a &amp; b ]]&gt; &lt;c&gt;</VALUE><VALUE.NULL/></VALUE.ARRAY></PROPERTY.ARRAY>"
+        "<PROPERTY NAME=\"InstanceID\" TYPE=\"string\"><VALUE>Microsoft:A\\B</VALUE></PROPERTY>"
+        "<PROPERTY NAME=\"VirtualQuantity\" TYPE=\"uint64\"><VALUE>4096</VALUE></PROPERTY>"
+        "</INSTANCE>");
 }
 
 Test(wmi_cim, null_and_empty_arrays_are_told_apart_from_unset)
@@ -120,9 +121,12 @@ Test(wmi_cim, what_does_not_fit_marks_the_object_and_is_never_sent)
 Test(wmi_cim, reads_cim_xml_as_windows_writes_it)
 {
     static const char text[] =
-        "<INSTANCE CLASSNAME=\"Msvm_KvpExchangeDataItem\"><QUALIFIER NAME=\"dynamic\" TYPE=\"boolean\">"
-        "<VALUE>TRUE</VALUE></QUALIFIER><PROPERTY NAME=\"Caption\" PROPAGATED=\"true\" TYPE=\"string\">"
-        "</PROPERTY><PROPERTY NAME=\"Data\" TYPE=\"string\"><VALUE>a&#1;b\x01&amp;\xff</VALUE></PROPERTY>"
+        "<INSTANCE CLASSNAME=\"Msvm_KvpExchangeDataItem\"><QUALIFIER NAME=\"dynamic\" "
+        "TYPE=\"boolean\">"
+        "<VALUE>TRUE</VALUE></QUALIFIER><PROPERTY NAME=\"Caption\" PROPAGATED=\"true\" "
+        "TYPE=\"string\">"
+        "</PROPERTY><PROPERTY NAME=\"Data\" "
+        "TYPE=\"string\"><VALUE>a&#1;b\x01&amp;\xff</VALUE></PROPERTY>"
         "<PROPERTY NAME=\"Name\" TYPE=\"string\"><VALUE>OSName</VALUE></PROPERTY>"
         "<PROPERTY NAME=\"Source\" TYPE=\"uint16\"><VALUE>2</VALUE></PROPERTY></INSTANCE>";
     struct cim_instance *o = NULL;
@@ -184,7 +188,8 @@ Test(wmi_cim, reads_elements_whatever_their_prefixes)
         "xsi:type=\"zz:Msvm_PlannedComputerSystem_Type\" "
         "xmlns:c=\"http://schemas.dmtf.org/wbem/wscim/1/common\"><zz:Caption xsi:nil=\"true\"/>"
         "<zz:EnabledState> 2 </zz:EnabledState><zz:Name>G</zz:Name>"
-        "<zz:OperationalStatus>2</zz:OperationalStatus><zz:OperationalStatus>32772</zz:OperationalStatus>"
+        "<zz:OperationalStatus>2</zz:OperationalStatus><zz:OperationalStatus>32772</"
+        "zz:OperationalStatus>"
         "<zz:InstallDate><c:Datetime>2026-11-21T10:15:30.5+01:00</c:Datetime></zz:InstallDate>"
         "<zz:NumaNodesOfTomorrow>9</zz:NumaNodesOfTomorrow></zz:Msvm_ComputerSystem>",
         CIM(Msvm_ComputerSystem));
@@ -204,11 +209,11 @@ Test(wmi_cim, reads_elements_whatever_their_prefixes)
 
 Test(wmi_cim, numbers_that_do_not_fit_their_type_count_as_absent)
 {
-    struct cim_instance *o =
-        read_text("<p:Msvm_ComputerSystem xmlns:p=\"" V2 "Msvm_ComputerSystem\"><p:EnabledState>70000"
-                  "</p:EnabledState><p:OnTimeInMilliseconds>-1</p:OnTimeInMilliseconds>"
-                  "<p:Name/></p:Msvm_ComputerSystem>",
-                  CIM(Msvm_ComputerSystem));
+    struct cim_instance *o = read_text(
+        "<p:Msvm_ComputerSystem xmlns:p=\"" V2 "Msvm_ComputerSystem\"><p:EnabledState>70000"
+        "</p:EnabledState><p:OnTimeInMilliseconds>-1</p:OnTimeInMilliseconds>"
+        "<p:Name/></p:Msvm_ComputerSystem>",
+        CIM(Msvm_ComputerSystem));
     uint64_t value = 7;
 
     cr_expect_not(cim_get_uint(o, P(Msvm_ComputerSystem, EnabledState), &value));
@@ -220,11 +225,13 @@ Test(wmi_cim, numbers_that_do_not_fit_their_type_count_as_absent)
 Test(wmi_cim, octets_come_as_elements_or_as_base64)
 {
     static const uint8_t expected[] = { 0, 1, 255 };
-    const struct cim_class *m = M(Msvm_VirtualSystemManagementService, GetVirtualSystemThumbnailImage);
+    const struct cim_class *m =
+        M(Msvm_VirtualSystemManagementService, GetVirtualSystemThumbnailImage);
     size_t len = 0;
     struct cim_instance *o =
         read_text("<p:GetVirtualSystemThumbnailImage_OUTPUT xmlns:p=\"" V2
-                  "Msvm_VirtualSystemManagementService\"><p:ImageData>0</p:ImageData><p:ImageData>1</p:ImageData>"
+                  "Msvm_VirtualSystemManagementService\"><p:ImageData>0</"
+                  "p:ImageData><p:ImageData>1</p:ImageData>"
                   "<p:ImageData>255</p:ImageData><p:ReturnValue>0</p:ReturnValue>"
                   "</p:GetVirtualSystemThumbnailImage_OUTPUT>",
                   m);
@@ -265,15 +272,16 @@ Test(wmi_cim, references_are_paths_and_end_points_alike)
     cr_expect_str_eq(back->ns, "root/virtualization/v2");
     cr_expect_str_eq(cim_ref_key(back, "instanceid"), "Microsoft:A\\B\"C");
     cr_expect(cim_ref_same(r, back));
-    o = read_text("<p:Msvm_SettingsDefineState xmlns:p=\"" V2 "Msvm_SettingsDefineState\" "
-                  "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" "
-                  "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><p:SettingData>"
-                  "<a:Address>x</a:Address><a:ReferenceParameters><w:ResourceURI>" V2
-                  "Msvm_ResourceAllocationSettingData</w:ResourceURI><w:SelectorSet>"
-                  "<w:Selector Name=\"InstanceID\">microsoft:a\\b\"c</w:Selector>"
-                  "<w:Selector Name=\"__cimnamespace\">root/virtualization/v2</w:Selector>"
-                  "</w:SelectorSet></a:ReferenceParameters></p:SettingData></p:Msvm_SettingsDefineState>",
-                  CIM(Msvm_SettingsDefineState));
+    o = read_text(
+        "<p:Msvm_SettingsDefineState xmlns:p=\"" V2 "Msvm_SettingsDefineState\" "
+        "xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" "
+        "xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><p:SettingData>"
+        "<a:Address>x</a:Address><a:ReferenceParameters><w:ResourceURI>" V2
+        "Msvm_ResourceAllocationSettingData</w:ResourceURI><w:SelectorSet>"
+        "<w:Selector Name=\"InstanceID\">microsoft:a\\b\"c</w:Selector>"
+        "<w:Selector Name=\"__cimnamespace\">root/virtualization/v2</w:Selector>"
+        "</w:SelectorSet></a:ReferenceParameters></p:SettingData></p:Msvm_SettingsDefineState>",
+        CIM(Msvm_SettingsDefineState));
     epr = cim_get_ref(o, P(Msvm_SettingsDefineState, SettingData));
     cr_assert_not_null(epr);
     cr_expect(cim_ref_same(epr, r), "names without regard to case, __cimnamespace without meaning");
@@ -283,12 +291,14 @@ Test(wmi_cim, paths_come_in_many_forms_and_some_are_none)
 {
     static const char *const good[] = {
         "Msvm_ComputerSystem.CreationClassName='Msvm_ComputerSystem',Name='G'",
-        "root\\virtualization\\v2:Msvm_ComputerSystem.CreationClassName=\"Msvm_ComputerSystem\",Name=\"G\"",
-        "//./root/virtualization/v2:Msvm_ComputerSystem.Name=\"G\",CreationClassName=\"msvm_computersystem\"",
+        "root\\virtualization\\v2:Msvm_ComputerSystem.CreationClassName=\"Msvm_ComputerSystem\","
+        "Name=\"G\"",
+        "//./root/virtualization/"
+        "v2:Msvm_ComputerSystem.Name=\"G\",CreationClassName=\"msvm_computersystem\"",
     };
-    static const char *const bad[] = { "",       "x.",     "x.y",      "x.y=",      "x.y=\"z",
-                                       "a b.c=d", "x.y=\"z\"q", ":x.y=\"\\", "\\\\h\\n:",
-                                       "x.y=1,Y=2" };
+    static const char *const bad[] = { "",          "x.",       "x.y",        "x.y=",
+                                       "x.y=\"z",   "a b.c=d",  "x.y=\"z\"q", ":x.y=\"\\",
+                                       "\\\\h\\n:", "x.y=1,Y=2" };
     struct cim_ref *r = cim_ref_new(arena, CIM(Msvm_ComputerSystem));
     const struct cim_ref *nested;
 
@@ -299,11 +309,12 @@ Test(wmi_cim, paths_come_in_many_forms_and_some_are_none)
                   good[i]);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_expect_null(cim_ref_parse(arena, bad[i], CIM_NS_VIRTUALIZATION), "%s", bad[i]);
-    nested = cim_ref_parse(arena,
-                           "\\\\H\\root\\virtualization\\v2:Msvm_SettingsDefineState.ManagedElement="
-                           "\"\\\\\\\\H\\\\root\\\\virtualization\\\\v2:Msvm_ComputerSystem."
-                           "CreationClassName=\\\"Msvm_ComputerSystem\\\",Name=\\\"G\\\"\"",
-                           CIM_NS_VIRTUALIZATION);
+    nested =
+        cim_ref_parse(arena,
+                      "\\\\H\\root\\virtualization\\v2:Msvm_SettingsDefineState.ManagedElement="
+                      "\"\\\\\\\\H\\\\root\\\\virtualization\\\\v2:Msvm_ComputerSystem."
+                      "CreationClassName=\\\"Msvm_ComputerSystem\\\",Name=\\\"G\\\"\"",
+                      CIM_NS_VIRTUALIZATION);
     cr_assert(nested && nested->nkeys == 1);
     cr_expect(cim_ref_same(nested->keys[0].ref, r));
 }
@@ -326,14 +337,24 @@ Test(wmi_cim, times_are_read_in_every_form)
         const char *text;
         int64_t ms;
     } spans[] = {
-        { "P0DT0H30M0S", 1800000 },          { "00000000003000.000000:000", 1800000 },
-        { "P1DT2H3M4.5S", 93784500 },        { "00000001020304.500000:000", 93784500 },
-        { "PT60.000S", 60000 },              { "P2W", 1209600000 },
+        { "P0DT0H30M0S", 1800000 },   { "00000000003000.000000:000", 1800000 },
+        { "P1DT2H3M4.5S", 93784500 }, { "00000001020304.500000:000", 93784500 },
+        { "PT60.000S", 60000 },       { "P2W", 1209600000 },
     };
     static const char *const bad[] = {
-        "", "x", "00000000000000.000000+000", "20261321101530.000000+000", "2026-11-21",
-        "20261121101530.000000*000", "P", "PT", "P1Y", "PT1X", "PT99999999999999H",
-        "00000000006000.000000:000", "2026112110153.0000000+000",
+        "",
+        "x",
+        "00000000000000.000000+000",
+        "20261321101530.000000+000",
+        "2026-11-21",
+        "20261121101530.000000*000",
+        "P",
+        "PT",
+        "P1Y",
+        "PT1X",
+        "PT99999999999999H",
+        "00000000006000.000000:000",
+        "2026112110153.0000000+000",
     };
     int64_t ms;
     char text[26];

@@ -13,8 +13,8 @@ static int parse(const char *endpoint, const char *settings, struct config *out,
 {
     char json[2048];
 
-    snprintf(json, sizeof(json), "{\"endpoint\":\"%s\",\"username\":\"u\",\"settings\":%s}", endpoint,
-             settings);
+    snprintf(json, sizeof(json), "{\"endpoint\":\"%s\",\"username\":\"u\",\"settings\":%s}",
+             endpoint, settings);
     return config_parse(json, out, err);
 }
 

@@ -21,30 +21,34 @@ static struct fake_reply healthy(const char *action, unsigned nth, const char *r
 
     (void)nth;
     if (strcmp(action, "Identify") == 0)
-        r.body = host.stranger
-                     ? "<x/>"
-                     : "<i:IdentifyResponse xmlns:i=\"http://schemas.dmtf.org/wbem/wsman/identity/1/"
-                       "wsmanidentity.xsd\"><i:ProductVendor>Microsoft Corporation</i:ProductVendor>"
-                       "<i:ProductVersion>OS: 10.0.20348 SP: 0.0 Stack: 3.0</i:ProductVersion>"
-                       "</i:IdentifyResponse>";
+        r.body =
+            host.stranger
+                ? "<x/>"
+                : "<i:IdentifyResponse xmlns:i=\"http://schemas.dmtf.org/wbem/wsman/identity/1/"
+                  "wsmanidentity.xsd\"><i:ProductVendor>Microsoft Corporation</i:ProductVendor>"
+                  "<i:ProductVersion>OS: 10.0.20348 SP: 0.0 Stack: 3.0</i:ProductVersion>"
+                  "</i:IdentifyResponse>";
     else if (strstr(request, "Msvm_VirtualSystemManagementService"))
-        r.body = host.no_namespace ? FAKE_FAULT("a:DestinationUnreachable", "2147749902")
-                 : host.no_rights
-                     ? LIST("")
-                     : LIST("<p:Msvm_VirtualSystemManagementService xmlns:p=\"" V2
-                            "Msvm_VirtualSystemManagementService\"><p:CreationClassName>M"
-                            "</p:CreationClassName><p:Name>vmms</p:Name><p:SystemCreationClassName>S"
-                            "</p:SystemCreationClassName><p:SystemName>HV</p:SystemName>"
-                            "</p:Msvm_VirtualSystemManagementService>");
+        r.body =
+            host.no_namespace ? FAKE_FAULT("a:DestinationUnreachable", "2147749902")
+            : host.no_rights
+                ? LIST("")
+                : LIST("<p:Msvm_VirtualSystemManagementService xmlns:p=\"" V2
+                       "Msvm_VirtualSystemManagementService\"><p:CreationClassName>M"
+                       "</p:CreationClassName><p:Name>vmms</p:Name><p:SystemCreationClassName>S"
+                       "</p:SystemCreationClassName><p:SystemName>HV</p:SystemName>"
+                       "</p:Msvm_VirtualSystemManagementService>");
     else if (strstr(request, "Win32_Service"))
-        r.body = host.stopped ? LIST("<p:Win32_Service xmlns:p=\"" CIMV2 "Win32_Service\"><p:Name>vmms"
-                                     "</p:Name><p:State>Stopped</p:State></p:Win32_Service>")
-                              : LIST("<p:Win32_Service xmlns:p=\"" CIMV2 "Win32_Service\"><p:Name>vmms"
-                                     "</p:Name><p:State>Running</p:State></p:Win32_Service>");
+        r.body = host.stopped
+                     ? LIST("<p:Win32_Service xmlns:p=\"" CIMV2 "Win32_Service\"><p:Name>vmms"
+                            "</p:Name><p:State>Stopped</p:State></p:Win32_Service>")
+                     : LIST("<p:Win32_Service xmlns:p=\"" CIMV2 "Win32_Service\"><p:Name>vmms"
+                            "</p:Name><p:State>Running</p:State></p:Win32_Service>");
     else if (strstr(request, "wsman/1/config<"))
-        r.body = host.low ? "<c:Config xmlns:c=\"http://schemas.microsoft.com/wbem/wsman/1/config\">"
-                            "<c:MaxEnvelopeSizekb>50</c:MaxEnvelopeSizekb></c:Config>"
-                          : FAKE_FAULT("w:AccessDenied", "5");
+        r.body = host.low
+                     ? "<c:Config xmlns:c=\"http://schemas.microsoft.com/wbem/wsman/1/config\">"
+                       "<c:MaxEnvelopeSizekb>50</c:MaxEnvelopeSizekb></c:Config>"
+                     : FAKE_FAULT("w:AccessDenied", "5");
     else
         r.body = LIST("<p:Win32_OperatingSystem xmlns:p=\"" CIMV2 "Win32_OperatingSystem\">"
                       "<p:BuildNumber>20348</p:BuildNumber><p:Caption>Windows</p:Caption>"
@@ -74,7 +78,8 @@ static const json_t *last(const json_t *findings)
     return json_array_get(findings, json_array_size(findings) - 1);
 }
 
-static void expect_last(const json_t *findings, const char *step, const char *code, const char *script)
+static void expect_last(const json_t *findings, const char *step, const char *code,
+                        const char *script)
 {
     const json_t *f = last(findings);
     const char *text = json_string_value(json_object_get(json_object_get(f, "data"), "script"));
@@ -97,8 +102,9 @@ static void start(void)
 
 Test(wmi_probe, a_healthy_host_passes_every_step_in_order)
 {
-    static const char *const steps[] = { "name",      "port",    "certificate", "product", "sign_in",
-                                         "namespace", "service", "quotas",      "version" };
+    static const char *const steps[] = { "name",    "port",    "certificate",
+                                         "product", "sign_in", "namespace",
+                                         "service", "quotas",  "version" };
     json_t *findings;
 
     start();
@@ -156,8 +162,8 @@ Test(wmi_probe, an_account_that_sees_nothing_lacks_a_right)
     start();
     host.no_rights = true;
     findings = probe(NULL);
-    cr_expect_str_eq(
-        json_string_value(json_object_get(json_array_get(findings, 5), "code")), "provider-permission");
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(findings, 5), "code")),
+                     "provider-permission");
     cr_expect_not_null(strstr(json_string_value(json_object_get(
                                   json_object_get(json_array_get(findings, 5), "data"), "script")),
                               "S-1-5-32-578"));

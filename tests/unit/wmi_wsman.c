@@ -29,12 +29,13 @@ static struct fake_reply three_pages(const char *action, unsigned nth, const cha
 {
     (void)request;
     if (strcmp(action, "Enumerate") == 0)
-        return body("<n:EnumerateResponse>" MORE("c1") "<w:Items>" SYSTEM("a") "</w:Items>"
-                                                        "</n:EnumerateResponse>");
-    return nth == 0 ? body("<n:PullResponse>" MORE("c2") "<n:Items>" SYSTEM("b") SYSTEM("c")
-                           "</n:Items></n:PullResponse>")
+        return body(
+            "<n:EnumerateResponse>" MORE("c1") "<w:Items>" SYSTEM("a") "</w:Items>"
+                                                                       "</n:EnumerateResponse>");
+    return nth == 0 ? body("<n:PullResponse>" MORE("c2") "<n:Items>" SYSTEM("b")
+                               SYSTEM("c") "</n:Items></n:PullResponse>")
                     : body("<n:PullResponse><n:Items>" SYSTEM("d") "</n:Items><n:EndOfSequence/>"
-                                                                  "</n:PullResponse>");
+                                                                   "</n:PullResponse>");
 }
 
 Test(wmi_wsman, pulls_to_the_end_with_the_newest_context)
@@ -84,8 +85,8 @@ Test(wmi_wsman, no_visible_service_means_a_missing_right)
     struct pv_err err = { 0 };
 
     fake_start(empty);
-    cr_expect_eq(wsman_service(fake.client, &fake.call, CIM(Msvm_VirtualSystemManagementService), &ref,
-                               &err),
+    cr_expect_eq(wsman_service(fake.client, &fake.call, CIM(Msvm_VirtualSystemManagementService),
+                               &ref, &err),
                  PV_EPERM);
     cr_expect_str_eq(err.needs, "Hyper-V Administrators");
     fake_stop();
@@ -126,13 +127,15 @@ static struct fake_reply no_filters(const char *action, unsigned nth, const char
     (void)nth;
     if (strstr(request, "<w:Filter"))
         return body(FAKE_FAULT("n:CannotProcessFilter", "2150858778"));
-    return body("<n:EnumerateResponse><w:Items>" SYSTEM("a") SYSTEM("b") SYSTEM("c")
-                "</w:Items><w:EndOfSequence/></n:EnumerateResponse>");
+    return body("<n:EnumerateResponse><w:Items>" SYSTEM("a") SYSTEM("b")
+                    SYSTEM("c") "</w:Items><w:EndOfSequence/></n:EnumerateResponse>");
 }
 
 Test(wmi_wsman, a_host_without_filters_is_asked_without_them_from_then_on)
 {
-    struct wsman_query q = { .cls = CIM(Msvm_ComputerSystem), .where = "Name = 'b'", .match = is_b };
+    struct wsman_query q = { .cls = CIM(Msvm_ComputerSystem),
+                             .where = "Name = 'b'",
+                             .match = is_b };
     struct pv_err err = { 0 };
     struct cim_list l;
 
@@ -143,8 +146,9 @@ Test(wmi_wsman, a_host_without_filters_is_asked_without_them_from_then_on)
         cr_expect_str_eq(name_at(&l, 0), "b");
     }
     cr_expect_eq(fake_count("Enumerate"), 4u, "the filter is tried once");
-    cr_expect_not_null(strstr(fake_request("Enumerate", 0), "SELECT * FROM Msvm_ComputerSystem WHERE "
-                                                            "Name = 'b'</w:Filter>"));
+    cr_expect_not_null(strstr(fake_request("Enumerate", 0),
+                              "SELECT * FROM Msvm_ComputerSystem WHERE "
+                              "Name = 'b'</w:Filter>"));
     cr_expect_not_null(strstr(fake_request("Enumerate", 0), "virtualization/v2/*</w:ResourceURI>"),
                        "WQL goes to the wildcard");
     cr_expect_not(wsman_filters(fake.client, CIM_NS_VIRTUALIZATION, false));
@@ -161,7 +165,8 @@ Test(wmi_wsman, a_host_without_filters_is_asked_without_them_from_then_on)
         "<w:Selector Name=\"CreationClassName\">Msvm_ComputerSystem</w:Selector>"                  \
         "<w:Selector Name=\"Name\">" vm "</w:Selector>")                                           \
         END("SettingData", "Msvm_VirtualSystemSettingData",                                        \
-            "<w:Selector Name=\"InstanceID\">" setting "</w:Selector>") "</p:Msvm_SettingsDefineState>"
+            "<w:Selector Name=\"InstanceID\">" setting                                             \
+            "</w:Selector>") "</p:Msvm_SettingsDefineState>"
 
 static struct fake_reply no_associations(const char *action, unsigned nth, const char *request)
 {
@@ -172,8 +177,8 @@ static struct fake_reply no_associations(const char *action, unsigned nth, const
         return body("<p:Msvm_VirtualSystemSettingData xmlns:p=\"" V2
                     "Msvm_VirtualSystemSettingData\"><p:InstanceID>Microsoft:B</p:InstanceID>"
                     "</p:Msvm_VirtualSystemSettingData>");
-    return body("<n:EnumerateResponse><w:Items>" LINK("a", "Microsoft:A") LINK("b", "Microsoft:B")
-                "</w:Items><w:EndOfSequence/></n:EnumerateResponse>");
+    return body("<n:EnumerateResponse><w:Items>" LINK("a", "Microsoft:A")
+                    LINK("b", "Microsoft:B") "</w:Items><w:EndOfSequence/></n:EnumerateResponse>");
 }
 
 Test(wmi_wsman, associations_are_joined_here_where_the_host_does_not)
@@ -202,7 +207,7 @@ static struct fake_reply too_large(const char *action, unsigned nth, const char 
     if (!strstr(request, "<w:MaxElements>25</w:MaxElements>"))
         return body(FAKE_FAULT("w:EncodingLimit", "2150858823"));
     return body("<n:EnumerateResponse><w:Items>" SYSTEM("a") "</w:Items><w:EndOfSequence/>"
-                                                            "</n:EnumerateResponse>");
+                                                             "</n:EnumerateResponse>");
 }
 
 Test(wmi_wsman, answers_that_are_too_large_are_asked_for_in_smaller_pieces)
@@ -281,8 +286,8 @@ Test(wmi_wsman, parameters_go_out_in_the_schemas_order_and_settings_as_text)
     job = cim_get_ref(out, A(Msvm_VirtualSystemManagementService, DefineSystem, Job));
     cr_assert_not_null(job);
     cr_expect(cim_ref_is(job, CIM(Msvm_StorageJob)), "a job of any class");
-    cr_expect_null(cim_get_ref(
-        out, A(Msvm_VirtualSystemManagementService, DefineSystem, ResultingSystem)));
+    cr_expect_null(
+        cim_get_ref(out, A(Msvm_VirtualSystemManagementService, DefineSystem, ResultingSystem)));
     request = fake_request("DefineSystem", 0);
     system = strstr(request, "<q:SystemSettings>&lt;INSTANCE CLASSNAME=");
     resource = strstr(request, "<q:ResourceSettings>");
@@ -290,7 +295,8 @@ Test(wmi_wsman, parameters_go_out_in_the_schemas_order_and_settings_as_text)
     cr_expect(system && resource && reference && system < resource && resource < reference);
     cr_expect_not_null(strstr(request, "a&amp;lt;b"));
     cr_expect_not_null(strstr(resource + 20, "<q:ResourceSettings>"), "once for each item");
-    cr_expect_not_null(strstr(request, V2 "Msvm_VirtualSystemManagementService/DefineSystem</a:Action>"));
+    cr_expect_not_null(
+        strstr(request, V2 "Msvm_VirtualSystemManagementService/DefineSystem</a:Action>"));
     fake_stop();
 }
 
@@ -366,8 +372,9 @@ static struct fake_reply quota_once(const char *action, unsigned nth, const char
 {
     (void)action;
     (void)request;
-    return nth == 0 ? body(FAKE_FAULT("w:QuotaLimit", "2150859174"))
-                    : body("<n:EnumerateResponse><w:Items/><w:EndOfSequence/></n:EnumerateResponse>");
+    return nth == 0
+               ? body(FAKE_FAULT("w:QuotaLimit", "2150859174"))
+               : body("<n:EnumerateResponse><w:Items/><w:EndOfSequence/></n:EnumerateResponse>");
 }
 
 Test(wmi_wsman, a_used_up_quota_is_waited_for)
@@ -453,7 +460,8 @@ Test(wmi_wsman, identify_tells_version_and_stack)
     struct pv_err err = { 0 };
 
     fake_start(identity);
-    cr_assert_eq(wsman_identify(fake.client, &fake.call, true, &id, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(wsman_identify(fake.client, &fake.call, true, &id, &err), PV_OK, "%s",
+                 err.message);
     cr_expect_str_eq(id.os, "10.0.20348");
     cr_expect_str_eq(id.stack, "3.0");
     fake_stop();
@@ -478,17 +486,21 @@ static struct fake_reply events(const char *action, unsigned nth, const char *re
 {
     (void)request;
     if (strcmp(action, "Subscribe") == 0)
-        return body("<e:SubscribeResponse><e:SubscriptionManager><a:Address>x</a:Address>"
-                    "<a:ReferenceParameters><e:Identifier>uuid:S</e:Identifier></a:ReferenceParameters>"
-                    "</e:SubscriptionManager><e:Expires>PT600S</e:Expires>" MORE("s1")
-                    "</e:SubscribeResponse>");
-    if (strcmp(action, "Pull") == 0 && nth == 0)
         return body(
-            "<n:PullResponse>" MORE("s2") "<n:Items><p:__InstanceModificationEvent xmlns:p=\"" V2
-            "__InstanceModificationEvent\"><p:TargetInstance xmlns:q=\"" V2 "Msvm_ComputerSystem\" "
-            "xsi:type=\"q:Msvm_ComputerSystem_Type\"><q:Name>G</q:Name><q:EnabledState>3</q:EnabledState>"
-            "</p:TargetInstance><p:TIME_CREATED>1</p:TIME_CREATED></p:__InstanceModificationEvent>"
-            "</n:Items></n:PullResponse>");
+            "<e:SubscribeResponse><e:SubscriptionManager><a:Address>x</a:Address>"
+            "<a:ReferenceParameters><e:Identifier>uuid:S</e:Identifier></a:ReferenceParameters>"
+            "</e:SubscriptionManager><e:Expires>PT600S</e:Expires>" MORE(
+                "s1") "</e:SubscribeResponse>");
+    if (strcmp(action, "Pull") == 0 && nth == 0)
+        return body("<n:PullResponse>" MORE(
+            "s2") "<n:Items><p:__InstanceModificationEvent xmlns:p=\"" V2
+                  "__InstanceModificationEvent\"><p:TargetInstance xmlns:q=\"" V2
+                  "Msvm_ComputerSystem\" "
+                  "xsi:type=\"q:Msvm_ComputerSystem_Type\"><q:Name>G</q:Name><q:EnabledState>3</"
+                  "q:EnabledState>"
+                  "</p:TargetInstance><p:TIME_CREATED>1</p:TIME_CREATED></"
+                  "p:__InstanceModificationEvent>"
+                  "</n:Items></n:PullResponse>");
     if (strcmp(action, "Pull") == 0)
         return nth == 1 ? body(FAKE_FAULT("w:TimedOut", "2150858793"))
                         : body(FAKE_FAULT("n:InvalidEnumerationContext", "2150858779"));
@@ -514,9 +526,9 @@ Test(wmi_wsman, events_are_pulled_and_silence_is_no_error)
     unsigned seen = 0;
 
     fake_start(events);
-    cr_assert_eq(wsman_subscribe(fake.client, &fake.call, CIM_NS_VIRTUALIZATION, "SELECT <1>", &s,
-                                 &err),
-                 PV_OK, "%s", err.message);
+    cr_assert_eq(
+        wsman_subscribe(fake.client, &fake.call, CIM_NS_VIRTUALIZATION, "SELECT <1>", &s, &err),
+        PV_OK, "%s", err.message);
     cr_expect_eq(wsman_pull(fake.client, &fake.call, s, 1000, on_event, &seen, &err), PV_OK, "%s",
                  err.message);
     cr_expect_eq(seen, 1u);
@@ -525,7 +537,8 @@ Test(wmi_wsman, events_are_pulled_and_silence_is_no_error)
     cr_expect_eq(wsman_pull(fake.client, &fake.call, s, 1000, on_event, &seen, &err), PV_ENOENT);
     cr_expect_eq(seen, 1u);
     wsman_unsubscribe(fake.client, s);
-    cr_expect_not_null(strstr(fake_request("Unsubscribe", 0), "<e:Identifier>uuid:S</e:Identifier>"));
+    cr_expect_not_null(
+        strstr(fake_request("Unsubscribe", 0), "<e:Identifier>uuid:S</e:Identifier>"));
     cr_expect_not_null(strstr(fake_request("Pull", 1), ">s2</n:EnumerationContext>"));
     fake_stop();
 }
