@@ -119,6 +119,9 @@ int cli_usage(struct cli *c, struct pv_err *err, const char *fmt, ...)
 /* Flags of a table as a JSON object, with the types of the table; what is required must be there.
  */
 int cli_body(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err);
+/* params.c: the flags of an operation's parameters, members of objects with a dot in their name; and what they say. */
+const struct model_param *params_flags(struct arena *a, const struct model_param *table);
+int params_read(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err);
 /* "--timeout-s" of "timeout_s". */
 const char *cli_flag_text(struct arena *a, const char *name);
 /* The buffer's text in the arena; the buffer is empty after. NULL: it failed. */

@@ -232,6 +232,7 @@ static int take_answer(struct httpc_response *r, struct call *call, json_t **out
     if (r->body.len == 0)
         return PV_OK;
     if (!httpc_header(r, "Content-Type", type, sizeof(type)) || !strstr(type, "json")) {
+        call->text_len = r->body.len;
         call->text = buf_take(&r->body);
         return PV_OK;
     }

@@ -22,6 +22,7 @@ struct call {
     char etag[128];
     char set_cookie[512];
     char *text; /* the body, where it is no JSON; owned by the caller (free) */
+    size_t text_len;
 };
 
 /* Makes the connection by what context_choose() found. */

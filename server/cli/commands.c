@@ -238,32 +238,51 @@ static void add_kind(struct builder *b, const struct model_kind *k)
                            .least = 2 });
 }
 
+static const char place_more[] =
+    "  polyvisor vm create --name web01 --host hv1 --cpu.count 2 --memory.bytes 4GiB \\\n"
+    "      --disks capacity_bytes=40GiB --nics network=Production\n"
+    "  polyvisor vm create -f web.json --name web02 --dry-run\n"
+    "What is not said is chosen there; --dry-run lists every device.";
+
+static const struct model_param image_flags[] = {
+    { .name = "width", .type = PARAM_INT, .min = 16, .max = 1920, .doc = "Width in pixels." },
+    { .name = "height", .type = PARAM_INT, .min = 16, .max = 1200, .doc = "Height in pixels." },
+    { .name = "file", .type = PARAM_TEXT, .required = true, .max = 4096, .doc = "Where to write the image (-f)." },
+    { 0 },
+};
+
 static void add_operation(struct builder *b, const struct model_operation *op,
                           const struct model_kind *k)
 {
     bool child = k->owner != PV_KIND_NONE;
     bool everywhere = op->kind == PV_KIND_NONE;
     unsigned groups = GROUP_WAIT | GROUP_DRY_RUN | GROUP_YES;
-    const char *words = everywhere ? arena_printf(b->arena, "%s %s", typed(b->arena, k->name),
-                                                  model_operation_verb(op))
-                                   : typed(b->arena, op->name);
+    /* Operations on disk images are called disk.*; as a word that is a VM's disk. */
+    bool own_noun = everywhere || k->number == PV_KIND_disk_image;
+    const char *words = own_noun ? arena_printf(b->arena, "%s %s", typed(b->arena, k->name),
+                                                typed(b->arena, model_operation_verb(op)))
+                                 : typed(b->arena, op->name);
     const char *args =
-        child ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
+        op->place ? ""
+        : child ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
                              argument(b->arena, k, ""))
-              : argument(b->arena, k, "...");
+              : argument(b->arena, k, op->live ? "" : "...");
 
-    if (!child && !everywhere)
+    if (op->live)
+        groups = 0;
+    else if (!child && !everywhere && !op->place)
         groups |= GROUP_MANY;
     add(b, &(struct command){ .words = words,
                               .args = args,
                               .doc = op->doc,
-                              .flags = op->params,
+                              .flags = op->live && op->method ? image_flags : params_flags(b->arena, op->params),
+                              .more = op->place && op->kind == PV_KIND_vm ? place_more : NULL,
                               .groups = groups,
                               .run = operation_run,
                               .kind = k,
                               .op = op,
-                              .least = child ? 2 : 0,
-                              .most = child ? 2 : 0 });
+                              .least = child ? 2 : op->live ? 1 : 0,
+                              .most = child ? 2 : op->live ? 1 : 0 });
 }
 
 static void add_model(struct builder *b, const struct model_kind *k)

@@ -45,6 +45,8 @@ void flag_value_text(const struct model_param *p, struct buf *out)
     case PARAM_LIST:
         if (strstr(p->name, "file") || strcmp(p->name, "ca") == 0 || strcmp(p->name, "tls_ca") == 0)
             buf_text(out, "FILE");
+        else if (str_ends(p->name, "bytes"))
+            buf_text(out, "SIZE");
         else if (strcmp(p->name, "timeout") == 0)
             buf_text(out, "TIME");
         else if (strcmp(p->name, "url") == 0 || strcmp(p->name, "endpoint") == 0)

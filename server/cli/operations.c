@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations of the model on one object, on many, on all that a filter finds. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +142,7 @@ static int child_id(struct cli *c, const struct model_kind *kind, const char *ow
     }
     buf_init(&filter, 8192);
     buf_init(&path, 32768);
-    buf_text(&filter, "name=\"");
+    buf_printf(&filter, "%s=\"", model_field(kind, "name", 4) ? "name" : "label");
     for (const char *p = text; *p; p++)
         buf_printf(&filter, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
     buf_char(&filter, '"');
@@ -393,14 +394,85 @@ static int run_operation(struct cli *c, const struct model_operation *op,
                                     : run_named(c, op, params, names, n, err);
 }
 
+/* ------------------------------------------------------------------ places, and what is answered at once */
+
+/* Gone for good: asked for twice where somebody can be asked. */
+static bool may_remove(struct cli *c, const struct model_operation *op, struct pv_err *err)
+{
+    if (!op->removes || op->kind == PV_KIND_snapshot || model_kind(op->kind)->owner != PV_KIND_NONE ||
+        cli_flag(c, "filter"))
+        return true;
+    return may_go_on(c, err,
+                     arena_printf(c->arena, "%s: %s%s", op->title, c->nargs ? c->args[0] : "",
+                                  c->nargs > 1 ? " and more" : ""));
+}
+
+static int save_image(struct cli *c, const char *path, struct pv_err *err)
+{
+    const char *file = cli_flag(c, "file");
+    struct call call = { .accept = "image/png" };
+    json_t *answer = NULL;
+    FILE *out;
+    int rc;
+
+    if (!file)
+        return cli_usage(c, err, "say where to write the image: --file screen.png");
+    rc = client_call(c, "GET", path, NULL, &call, &answer, err);
+    json_decref(answer);
+    if (rc != PV_OK)
+        return rc;
+    out = fopen(file, "wb");
+    if (!out) {
+        free(call.text);
+        return pv_fail_os(err, errno, "cannot write %s", file);
+    }
+    if (fwrite(call.text, 1, call.text_len, out) != call.text_len)
+        rc = pv_fail_os(err, errno, "cannot write %s", file);
+    if (fclose(out) != 0 && rc == PV_OK)
+        rc = pv_fail_os(err, errno, "cannot write %s", file);
+    free(call.text);
+    return rc;
+}
+
+static int run_live(struct cli *c, const struct model_operation *op, json_t *params, struct pv_err *err)
+{
+    const char *segment = object_segment(c, model_kind(op->kind), c->args[0], err);
+    const char *path = segment ? operation_path(c, op, model_kind(op->kind), NULL, segment) : NULL;
+    struct call call = { 0 };
+    json_t *answer = NULL;
+    int rc;
+
+    if (!segment)
+        return err->rc;
+    if (!path)
+        return pv_fail(err, PV_ENOMEM, "no memory for the request");
+    if (op->method && strcmp(op->method, "GET") == 0)
+        return save_image(c, with_query(c, path, params), err);
+    rc = client_call(c, "POST", path, params, &call, &answer, err);
+    if (rc == PV_OK && json_object_size(answer) > 0)
+        rc = output_object(c, answer, NULL, err);
+    json_decref(answer);
+    return rc;
+}
+
 int operation_run(struct cli *c, struct pv_err *err)
 {
     const struct command *cmd = c->command;
     json_t *params = NULL;
-    int rc = cli_body(c, cmd->op->params, &params, err);
+    int rc = params_read(c, cmd->op->params, &params, err);
 
-    if (rc != PV_OK)
+    if (rc == PV_OK && !may_remove(c, cmd->op, err))
+        rc = err->rc;
+    if (rc != PV_OK) {
+        json_decref(params);
         return rc;
+    }
+    if (cmd->op->live || cmd->op->place) {
+        rc = cmd->op->live ? run_live(c, cmd->op, params, err)
+                           : submit(c, "POST", arena_printf(c->arena, API "%s", cmd->op->path), params, err);
+        json_decref(params);
+        return rc;
+    }
     rc = run_operation(c, cmd->op, cmd->kind, params, c->args, c->nargs, err);
     json_decref(params);
     return rc;
