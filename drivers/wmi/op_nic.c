@@ -283,7 +283,7 @@ static int put_feature(struct op *o, const char *key, const char *port, struct c
         cim_call(o->a, M(Msvm_VirtualSystemManagementService, AddFeatureSettings));
     const struct cim_prop *p = want ? cim_prop_find(want->cls, "InstanceID") : NULL;
     struct op_step s = { .key = key,
-                         .what = op_what(o, "setting up a network adapter of", o->name),
+                         .what = op_what(o, o->def->verb, o->name),
                          .in = in,
                          .look = find_feature,
                          .ctx = &f };
@@ -404,15 +404,53 @@ static struct cim_instance *band_setting(struct op *o, const struct wish *w)
     return b;
 }
 
+static int is_without(struct op *o, void *ctx, bool *there, struct pv_err *err)
+{
+    int rc = find_feature(o, ctx, there, err);
+
+    if (rc == PV_OK)
+        *there = !*there;
+    return rc;
+}
+
+/* No tag is no setting: there is none for "untagged". */
+static int take_vlan(struct op *o, const char *key, const char *port, struct pv_err *err)
+{
+    struct cim_instance *in =
+        cim_call(o->a, M(Msvm_VirtualSystemManagementService, RemoveFeatureSettings));
+    struct feature f = { .cls = CIM(Msvm_EthernetSwitchPortVlanSettingData), .port = port };
+    struct op_step s = { .key = key,
+                         .what = op_what(o, o->def->verb, o->name),
+                         .in = in,
+                         .look = is_without,
+                         .ctx = &f };
+    bool there = false;
+    int rc = find_feature(o, &f, &there, err);
+
+    if (rc || !there)
+        return rc;
+    cim_add_ref(in, A(Msvm_VirtualSystemManagementService, RemoveFeatureSettings, FeatureSettings),
+                op_by_id(o, f.cls, cim_str(f.found, VLAN(InstanceID))));
+    rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
+    return rc ? rc : op_do(o, &s, NULL, err);
+}
+
+static bool is_untagged(const struct cim_instance *vlan)
+{
+    return cim_uint(vlan, VLAN(OperationMode)) == 1 && cim_uint(vlan, VLAN(AccessVlanId)) == 0;
+}
+
 static int put_features(struct op *o, const struct wish *w, const char *port, unsigned n,
                         bool is_new, struct pv_err *err)
 {
     struct cim_instance *vlan = NULL, *guard = guard_setting(o, w), *band = band_setting(o, w);
     int rc = vlan_setting(o, w, &vlan, err);
 
-    /* A new port is untagged by itself. */
-    if (is_new && vlan && !op_member(w->args, "vlan") && !w->vlan)
+    if (rc == PV_OK && vlan && is_untagged(vlan)) {
+        if (!is_new)
+            rc = take_vlan(o, op_text(o, "no vlan %u", n), port, err);
         vlan = NULL;
+    }
     if (rc == PV_OK && vlan)
         rc = put_feature(o, op_text(o, "vlan %u", n), port, vlan, err);
     if (rc == PV_OK && guard)

@@ -342,20 +342,38 @@ static int put_port(struct op *o, const struct op_import *i, const struct cim_li
     return rc;
 }
 
-static int put_mac(struct op *o, const struct cim_instance *nic, unsigned n, struct pv_err *err)
+static int put_mac_mode(struct op *o, const struct cim_instance *nic, const char *key, bool fixed,
+                        struct pv_err *err)
 {
     struct cim_instance *want = cim_new(o->a, nic->cls);
+    struct cim_p_str address = { cim_prop_find(nic->cls, "Address") };
+    struct cim_p_str id = { cim_prop_find(nic->cls, "InstanceID") };
     int rc;
 
     if (!want)
         return pv_fail(err, PV_ENOMEM, "no memory");
-    cim_set_str(want, (struct cim_p_str){ cim_prop_find(nic->cls, "InstanceID") },
-                cim_str(nic, (struct cim_p_str){ cim_prop_find(nic->cls, "InstanceID") }));
-    cim_set_bool(want, (struct cim_p_bool){ cim_prop_find(nic->cls, "StaticMacAddress") }, false);
-    rc = op_modify(o, op_text(o, "mac %u", n), want, nic,
-                   op_what(o, "choosing addresses for", o->name), err);
+    cim_set_str(want, id, cim_str(nic, id));
+    cim_set_bool(want, (struct cim_p_bool){ cim_prop_find(nic->cls, "StaticMacAddress") }, fixed);
+    if (fixed)
+        cim_set_str(want, address, cim_str(nic, address));
+    rc = op_modify(o, key, want, NULL, op_what(o, "choosing addresses for", o->name), err);
     o->journal.restore = NULL;
     return rc;
+}
+
+/* The host chooses an address when an adapter ceases to have a fixed one: one it chose before came
+ * along with the copy and is fixed for a moment. */
+static int put_mac(struct op *o, const struct cim_instance *nic, unsigned n, struct pv_err *err)
+{
+    const char *mac = cim_str(nic, (struct cim_p_str){ cim_prop_find(nic->cls, "Address") });
+    bool fixed = cim_bool(nic, (struct cim_p_bool){ cim_prop_find(nic->cls, "StaticMacAddress") });
+    int rc = PV_OK;
+
+    if (!fixed && (!mac || strspn(mac, "0:-") == strlen(mac)))
+        return PV_OK; /* none was chosen yet */
+    if (!fixed)
+        rc = put_mac_mode(o, nic, op_text(o, "mac %u fixed", n), true, err);
+    return rc ? rc : put_mac_mode(o, nic, op_text(o, "mac %u", n), false, err);
 }
 
 static int put_nics(struct op *o, const struct op_import *i, const struct cim_class *cls,
