@@ -17,6 +17,8 @@ struct compiler {
     struct arena *a;
     const struct model_kind *kind;
     const struct filter_common *common; /* of this kind; NULL: none */
+    bool negated;   /* the opposite of the present term is asked for */
+    bool one_of_many; /* inside an "or": nothing that alone decides which rows there are */
 };
 
 static int no_memory(struct pv_err *err)
@@ -195,10 +197,44 @@ static int text_term(struct compiler *c, const struct filter *f, struct pv_err *
     return PV_OK;
 }
 
+/* Members of this list stand in the objects' search documents, so a rare one is found there; a column of lists has no
+ * index of its own. */
+static bool member_is_word(const struct filter *f, const struct model_kind *kind)
+{
+    return f->field->type == MODEL_LIST && (f->field->flags & MODEL_WORD) && kind_searchable(kind) &&
+           (f->op == FILTER_HAS || f->op == FILTER_EQ) && f->nvalues == 1 &&
+           search_length(f->values[0].folded) >= SEARCH_WORD_MIN;
+}
+
+static bool is_common_term(const struct compiler *c, const struct filter *f)
+{
+    for (size_t i = 0; c->common && i < c->common->n; i++)
+        if (c->common->term[i] == f)
+            return true;
+    return false;
+}
+
+/* Among the few whose documents have the word. Not where the opposite is asked for: what a document leaves out for want
+ * of room must not come in by that. */
+static int by_word(struct compiler *c, const struct filter *f, struct pv_err *err)
+{
+    int rc;
+
+    query_printf(c->q, "t.\"id\" IN (SELECT d.id FROM search_doc d WHERE d.kind=%d AND ", (int)c->kind->number);
+    rc = search_match_sql(c->q, f->values[0].folded, c->a, err);
+    query_text(c->q, ") AND ");
+    return rc;
+}
+
 static int list_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
     char column[96];
     int rc = PV_OK;
+
+    if (!c->negated && !c->one_of_many && member_is_word(f, c->kind) && !is_common_term(c, f))
+        rc = by_word(c, f, err);
+    if (rc != PV_OK)
+        return rc;
 
     snprintf(column, sizeof(column), "t.\"%s%s\"", f->field->name,
              f->op == FILTER_EQ || f->op == FILTER_NE ? "" : "_f");
@@ -375,7 +411,7 @@ static int pseudo_term(struct compiler *c, const struct filter *f)
  * one: the owner's id is compared by way of a name of its own. */
 static int child_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    struct compiler inner = { c->q, c->a, f->kind, NULL };
+    struct compiler inner = { c->q, c->a, f->kind, NULL, c->negated, false };
     int rc;
 
     query_printf(c->q, "t.\"id\" IN (SELECT t.\"owner\" FROM %s t WHERE ", f->kind->table);
@@ -387,7 +423,7 @@ static int child_term(struct compiler *c, const struct filter *f, struct pv_err 
 /* What the reference points at matches. */
 static int through_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    struct compiler inner = { c->q, c->a, f->kind, NULL };
+    struct compiler inner = { c->q, c->a, f->kind, NULL, c->negated, false };
     int rc;
 
     query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", f->through->name,
@@ -434,6 +470,7 @@ static int leaf(struct compiler *c, const struct filter *f, bool negate, struct 
 
     if (f->type == FILTER_TERM && f->op == FILTER_NE)
         negate = !negate;
+    c->negated = negate;
     query_text(c->q, negate ? "NOT coalesce((" : "(");
     if (f->type == FILTER_WORD)
         rc = word_term(c, f, err);
@@ -486,7 +523,7 @@ static bool gather(struct operands *o, const struct filter *f, bool negate, bool
 static int compile(struct compiler *c, const struct filter *f, bool negate, struct pv_err *err)
 {
     struct operands *o;
-    bool conjunction;
+    bool conjunction, outside = c->one_of_many;
     size_t deepest = 0;
     int rc = PV_OK;
 
@@ -506,6 +543,7 @@ static int compile(struct compiler *c, const struct filter *f, bool negate, stru
     for (size_t i = 1; i < o->n; i++)
         if (depth_of(o->node[i]) > depth_of(o->node[deepest]))
             deepest = i;
+    c->one_of_many = outside || !conjunction;
     query_text(c->q, "(");
     rc = compile(c, o->node[deepest], o->negate[deepest], err);
     for (size_t i = 0; i < o->n && rc == PV_OK; i++) {
@@ -515,6 +553,7 @@ static int compile(struct compiler *c, const struct filter *f, bool negate, stru
         rc = compile(c, o->node[i], o->negate[i], err);
     }
     query_text(c->q, ")");
+    c->one_of_many = outside;
     return rc;
 }
 
@@ -531,8 +570,9 @@ bool filter_indexed(const struct filter *f, const struct model_kind *kind)
         return field_walks(f->field);
     case MODEL_REF:
         return f->field->flags & MODEL_INDEX;
-    case MODEL_STR:
     case MODEL_LIST:
+        return member_is_word(f, kind);
+    case MODEL_STR:
     case MODEL_JSON:
     case MODEL_REFS:
         break;
@@ -541,9 +581,9 @@ bool filter_indexed(const struct filter *f, const struct model_kind *kind)
 }
 
 int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
-               const struct filter_common *common, struct arena *a, struct pv_err *err)
+               const struct filter_common *common, bool alone, struct arena *a, struct pv_err *err)
 {
-    struct compiler c = { q, a, kind, common };
+    struct compiler c = { q, a, kind, common, false, !alone };
 
     return compile(&c, f, false, err);
 }

@@ -17,13 +17,15 @@ struct arena;
  * how often a value occurs. */
 struct filter_common {
     const struct model_field *field[8];
+    const struct filter *term[8]; /* the terms themselves */
     size_t n;
 };
 
 /* common: NULL, or what must not be looked up by index. */
+/* alone: it stands in no "or" with other conditions. */
 int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
-               const struct filter_common *common, struct arena *a, struct pv_err *err);
-/* Is this a term on a number or reference of the kind itself that an index serves? */
+               const struct filter_common *common, bool alone, struct arena *a, struct pv_err *err);
+/* Is this a term on a number, reference or list of words of the kind itself that an index serves? */
 bool filter_indexed(const struct filter *f, const struct model_kind *kind);
 /* Does a term of the filter name this field of the kind itself? */
 bool filter_names(const struct filter *f, const struct model_kind *kind, const char *field);

@@ -204,7 +204,7 @@ int list_where_sql(struct query *sql, const struct store_query *q,
     query_text(sql, " WHERE 1");
     if (view) {
         query_text(sql, " AND ");
-        rc = view_sql(sql, k, view, common, a, err);
+        rc = view_sql(sql, k, view, common, q->nids > 0, a, err);
         if (rc != PV_OK)
             return rc;
     }
@@ -229,7 +229,7 @@ int list_where_sql(struct query *sql, const struct store_query *q,
         query_printf(sql, " AND coalesce(t.\"presence\",0)<>%d", PV_PRESENCE_GONE);
     if (q->filter) {
         query_text(sql, " AND ");
-        rc = filter_sql(sql, k, q->filter, common, a, err);
+        rc = filter_sql(sql, k, q->filter, common, true, a, err);
     }
     return rc;
 }
@@ -305,7 +305,7 @@ static int count_term(struct conn *c, const struct model_kind *k, const struct f
 
     query_init(&sql);
     query_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s t WHERE ", k->table);
-    rc = filter_sql(&sql, k, f, NULL, a, err);
+    rc = filter_sql(&sql, k, f, NULL, true, a, err);
     query_text(&sql, " LIMIT ");
     query_int(&sql, COMMON);
     query_text(&sql, ") c");
@@ -313,8 +313,10 @@ static int count_term(struct conn *c, const struct model_kind *k, const struct f
         rc = query_stmt(&sql, c, &st, err);
     if (rc == PV_OK)
         rc = stmt_step(st, &row, err);
-    if (rc == PV_OK && row && col_int(st, 0) == COMMON)
+    if (rc == PV_OK && row && col_int(st, 0) == COMMON) {
+        common->term[common->n] = f;
         common->field[common->n++] = f->field;
+    }
     return rc;
 }
 
@@ -515,7 +517,7 @@ static int facet_name_sql(struct query *sql, const struct store_query *q,
     query_printf(sql, "(SELECT t.\"name\" FROM %s t WHERE t.\"id\"=v", to->table);
     if (view) {
         query_text(sql, " AND ");
-        rc = view_sql(sql, to, view, NULL, a, err);
+        rc = view_sql(sql, to, view, NULL, true, a, err);
     }
     query_text(sql, ")");
     return rc;

@@ -275,7 +275,7 @@ static int tally_from(struct query *q, const struct model_kind *k,
         query_text(q, "1");
     if (view) {
         query_text(q, " AND ");
-        rc = view_sql(q, k, view, NULL, a, err);
+        rc = view_sql(q, k, view, NULL, false, a, err);
     }
     return rc;
 }

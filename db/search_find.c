@@ -83,7 +83,7 @@ static int views_sql(struct query *q, const struct search *s, struct pv_err *err
         if (view) {
             query_printf(q, " AND d.id IN (SELECT t.\"id\" FROM %s t WHERE t.\"id\"=d.id AND ",
                          k->table);
-            rc = view_sql(q, k, view, NULL, s->a, err);
+            rc = view_sql(q, k, view, NULL, true, s->a, err);
             query_text(q, ")");
         }
         query_text(q, ")");

@@ -43,7 +43,7 @@ static int one_of(struct query *q, const char *column, const struct store_part *
     int rc;
 
     query_printf(q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", column, k->table);
-    rc = filter_sql(q, k, part->filter, NULL, a, err);
+    rc = filter_sql(q, k, part->filter, NULL, true, a, err);
     query_text(q, ")");
     return rc;
 }
@@ -63,47 +63,56 @@ static void subject_of_kind(struct query *q, enum pv_kind kind)
     query_text(q, ")");
 }
 
-static int part_sql(struct query *q, const struct model_kind *k, const struct store_part *part,
-                    const struct filter_common *common, struct arena *a, struct pv_err *err)
+static bool concerns(const struct model_kind *k, const struct store_part *part)
 {
-    bool all = !part->filter;
+    return part->kind == k->number || (k->owner != PV_KIND_NONE && part->kind == k->owner) ||
+           kind_fields(k)->subject != UINT16_MAX;
+}
 
-    if (part->kind == k->number && all)
+static int part_sql(struct query *q, const struct model_kind *k, const struct store_part *part,
+                    const struct filter_common *common, bool alone, struct arena *a, struct pv_err *err)
+{
+    bool subject = kind_fields(k)->subject != UINT16_MAX;
+
+    if (!part->filter && subject && part->kind != k->number)
+        subject_of_kind(q, part->kind);
+    else if (!part->filter)
         query_text(q, "1");
     else if (part->kind == k->number)
-        return filter_sql(q, k, part->filter, common, a, err);
-    else if (k->owner != PV_KIND_NONE && part->kind == k->owner && all)
-        query_text(q, "1");
-    else if (k->owner != PV_KIND_NONE && part->kind == k->owner)
-        return one_of(q, "owner", part, a, err);
-    else if (kind_fields(k)->subject != UINT16_MAX && all)
-        subject_of_kind(q, part->kind);
-    else if (kind_fields(k)->subject != UINT16_MAX)
-        return one_of(q, "subject", part, a, err);
+        return filter_sql(q, k, part->filter, common, alone, a, err);
     else
-        query_text(q, "0");
+        return one_of(q, subject ? "subject" : "owner", part, a, err);
     return PV_OK;
 }
 
 int view_sql(struct query *q, const struct model_kind *kind, const struct store_view *view,
-             const struct filter_common *common, struct arena *a, struct pv_err *err)
+             const struct filter_common *common, bool point, struct arena *a, struct pv_err *err)
 {
+    bool own = view->actor && model_field_by_name(kind, "actor_id");
+    bool caused = view->actor && !own && model_field_by_name(kind, "task");
+    size_t n = own || caused, written = 0;
     int rc = PV_OK;
 
-    query_text(q, "(0");
+    for (size_t i = 0; i < view->n; i++)
+        n += concerns(kind, &view->parts[i]);
+    /* A condition that stands alone can be the way to the rows; "0 or" before it would hide that. */
+    query_text(q, n == 0 ? "0" : "(");
     for (size_t i = 0; i < view->n && rc == PV_OK; i++) {
-        query_text(q, " OR ");
-        rc = part_sql(q, kind, &view->parts[i], common, a, err);
+        if (!concerns(kind, &view->parts[i]))
+            continue;
+        query_text(q, written++ ? " OR " : "");
+        rc = part_sql(q, kind, &view->parts[i], common, n == 1 && !point, a, err);
     }
-    if (view->actor && model_field_by_name(kind, "actor_id")) {
-        query_text(q, " OR t.\"actor_id\"=");
+    if (own) {
+        query_text(q, written ? " OR t.\"actor_id\"=" : "t.\"actor_id\"=");
         query_str(q, view->actor);
-    } else if (view->actor && model_field_by_name(kind, "task")) {
-        query_text(q, " OR t.\"task\" IN (SELECT a.\"id\" FROM k_task a WHERE a.\"actor_id\"=");
+    } else if (caused) {
+        query_text(q, written ? " OR " : "");
+        query_text(q, "t.\"task\" IN (SELECT a.\"id\" FROM k_task a WHERE a.\"actor_id\"=");
         query_str(q, view->actor);
         query_text(q, ")");
     }
-    query_text(q, ")");
+    query_text(q, n == 0 ? "" : ")");
     return rc;
 }
 
@@ -120,7 +129,7 @@ static int within(struct conn *c, const struct store_part *part, const struct pv
     query_printf(&q, "SELECT 1 FROM %s t WHERE t.\"id\"=", k->table);
     query_id(&q, id);
     query_text(&q, " AND ");
-    rc = filter_sql(&q, k, part->filter, NULL, a, err);
+    rc = filter_sql(&q, k, part->filter, NULL, false, a, err);
     if (rc == PV_OK)
         rc = query_stmt(&q, c, &st, err);
     return rc == PV_OK ? stmt_step(st, out, err) : rc;

@@ -17,7 +17,8 @@ struct filter_common;
 
 /* The view of this kind's readers; NULL: all may be seen. */
 const struct store_view *view_of(const struct store_access *access, const struct model_kind *kind);
+/* point: which rows it is asked about is known already, so it need not be a way to find them. */
 int view_sql(struct query *q, const struct model_kind *kind, const struct store_view *view,
-             const struct filter_common *common, struct arena *a, struct pv_err *err);
+             const struct filter_common *common, bool point, struct arena *a, struct pv_err *err);
 /* The one filter that decides about this kind, if there is one alone; else NULL. */
 const struct filter *view_filter(const struct store_view *view, const struct model_kind *kind);
