@@ -125,6 +125,10 @@ static int list(struct feed *f, struct pv_err *err)
     f->next_full_ms = now + full_every(f);
     f->next_guest_ms = now + GUEST_MS;
     f->next_poll_ms = now + f->interval_ms;
+    if (f->i->blind) {
+        f->next_full_ms = now + POLL_MOST_MS;
+        f->next_poll_ms = f->next_full_ms + GUEST_MS;
+    }
     f->looking = true;
     f->looked = false;
     return rc;

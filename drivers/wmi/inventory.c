@@ -129,5 +129,6 @@ void inventory_remember(struct inventory *i, const struct map *m, const struct s
     }
     if (sight_has(m->s, SIGHT_KVP))
         vm->guest = inventory_guest_hash(o);
+    vm->hidden = false;
     vm->read_ms = clock_mono_ms();
 }

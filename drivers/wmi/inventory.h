@@ -28,6 +28,7 @@ struct inventory {
     uint64_t listing;     /* number of the listing that is under way or was the last */
     uint64_t poll;        /* number of the poll, for `seen` */
     bool partial;         /* the last listing was */
+    bool blind;           /* it saw no VMs at all: nothing to poll */
     char reason[320];     /* why */
     uint64_t requests;    /* of the last full listing */
     bool push;            /* the host tells events */

@@ -23,6 +23,7 @@ struct known_vm {
     int64_t read_ms;     /* monotonic: when its settings were read */
     int64_t boot_ms;     /* as last sent */
     uint64_t seen;       /* number of the listing or poll that saw it */
+    bool hidden;         /* a system whose settings cannot be seen: no VM of ours, until it changes */
     uint64_t refreshed;  /* number of the listing during which it was read aside */
     struct known_vm *next;
 };

@@ -302,7 +302,9 @@ static int mark(struct listing *l, enum pv_mark what, struct pv_err *err)
 static int send_listing(struct listing *l, int64_t began_ms, struct pv_err *err)
 {
     struct world *fresh = NULL;
-    int rc = world_new(l->s, l->i->wmi->config.host, &fresh, err);
+    /* A host that does not tell its name any more is still the same. */
+    int rc = world_new(l->s, l->i->world ? l->i->world->host_id : l->i->wmi->config.host, &fresh,
+                       err);
 
     if (rc)
         return rc;
@@ -346,6 +348,8 @@ int inventory_list(struct inventory *i, const struct call *c, struct pv_builder 
         i->requests = wsman_requests(i->wmi->client) - before;
         l.complete = inventory_complete(l.s);
         i->partial = !l.complete;
+        i->blind = !inventory_vmms_runs(l.s) || !sight_has(l.s, SIGHT_MANAGER) ||
+                   !sight_has(l.s, SIGHT_SYSTEM) || !sight_has(l.s, SIGHT_SETTINGS);
         say_why(i, l.s, &why);
         rc = send_listing(&l, began_ms, err);
         pthread_mutex_unlock(&i->wmi->order);

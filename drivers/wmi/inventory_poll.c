@@ -87,6 +87,8 @@ static void poll_vm(struct polling *p, const struct sight_owner *o)
     }
     vm->seen = p->i->poll;
     (void)cim_get_time(system, P(Msvm_ComputerSystem, TimeOfLastConfigurationChange), &configured);
+    if (vm->hidden && configured == vm->configured)
+        return;
     if (configured != vm->configured)
         mark_dirty(p, o->guid);
     hash = map_vm_state_hash(&p->m, o);
@@ -147,6 +149,19 @@ static int reread(struct polling *p, const char *guid, bool gone, struct pv_err 
     return rc;
 }
 
+/* Not to be read at each poll for ever. */
+static void hide(struct polling *p, const char *guid)
+{
+    struct known_vm *vm = known_put(p->i->known, guid);
+
+    if (!vm)
+        return;
+    vm->hidden = true;
+    vm->seen = p->i->poll;
+    (void)cim_get_time(sight_one(sight_owner(p->s, guid), SIGHT_SYSTEM),
+                       P(Msvm_ComputerSystem, TimeOfLastConfigurationChange), &vm->configured);
+}
+
 static int settle(struct polling *p, struct pv_err *err)
 {
     struct unseen x = { .poll = p->i->poll };
@@ -166,8 +181,11 @@ static int settle(struct polling *p, struct pv_err *err)
     }
     for (size_t k = 0; k < x.n && rc == PV_OK; k++)
         rc = reread(p, x.guids[k], true, err);
-    for (size_t k = 0; k < p->ndirty && rc == PV_OK; k++)
+    for (size_t k = 0; k < p->ndirty && rc == PV_OK; k++) {
         rc = reread(p, p->dirty[k], false, err);
+        if (rc == PV_OK && !known_find(p->i->known, p->dirty[k]))
+            hide(p, p->dirty[k]);
+    }
     return rc;
 }
 

@@ -350,6 +350,12 @@ def test_a_class_that_is_refused_makes_the_listing_partial(fakes, servers, cls):
 
 # How much is asked
 
+def until_files(fake, host):
+    """All requests, and the number of those before the first about a file."""
+    ledger = fake.control.ledger(host=host.name)
+    return next(((ledger, n) for n, e in enumerate(ledger) if e["class"] == "Msvm_ImageManagementService" and e["method"]), None)
+
+
 def test_the_number_of_requests_does_not_depend_on_the_number_of_vms(fakes, servers):
     fake = fakes(hosts=3, vms_per_host=4)
     for number in range(100, 140):
@@ -360,9 +366,8 @@ def test_the_number_of_requests_does_not_depend_on_the_number_of_vms(fakes, serv
     asked = []
     for host in fake.hosts:
         provider = add(api, host)
-        ledger = fake.control.ledger(host=host.name)
         # Files are looked up one by one, after the listing.
-        first = next(n for n, e in enumerate(ledger) if e["class"] == "Msvm_ImageManagementService" and e["method"])
+        ledger, first = wait_for(lambda: until_files(fake, host), "the first file is looked up")
         asked.append(sum(not e["action"].endswith("Pull") for e in ledger[:first]))
         assert 0 < provider["sync"]["requests_last_full"] <= first
         assert sum(e["method"] == "GetSummaryInformation" for e in ledger[:first]) == 1
