@@ -15,6 +15,7 @@
 #define ARENA_FIRST (64u << 10)
 #define ARENA_LIMIT (64u << 20)
 #define FRESH_MS 1000       /* one that is younger is good enough */
+#define SHARE 20            /* making them takes at most one part in so many of the time */
 #define DEPTH_MAX 32        /* of folders */
 
 struct overview {
@@ -23,8 +24,9 @@ struct overview {
     struct overview_node *nodes;
     size_t n, cap;
     const struct overview_node **by_id;
+    struct overview_totals totals;
     uint64_t changes, number, unfiled;
-    int64_t made_ms;        /* monotonic */
+    int64_t made_ms, took_ms;   /* monotonic */
 };
 
 struct overview_cache {
@@ -258,11 +260,25 @@ static void count_up(struct overview *o, struct overview_node *at, const struct 
         count_in(at, g);
 }
 
+static void count_total(struct overview *o, const struct store_group *g)
+{
+    const struct overview_node *provider = overview_find(o, &g->refs[BY_PROVIDER]);
+    struct overview_totals *t = &o->totals;
+
+    t->vms += g->count;
+    t->cpus += g->sums[0];
+    t->memory_bytes += g->sums[1];
+    t->by_power[g->numbers[BY_POWER] & 15] += g->count;
+    t->by_health[g->numbers[BY_HEALTH] & 7] += g->count;
+    t->by_family[provider ? provider->family & 7 : 0] += g->count;
+}
+
 static int count_group(void *ctx, const struct store_group *g)
 {
     struct overview *o = ctx;
     struct overview_node *place = NULL, *folder = own(o, &g->refs[BY_FOLDER]);
 
+    count_total(o, g);
     for (int by = BY_HOST; by >= BY_PROVIDER && !place; by--)
         place = own(o, &g->refs[by]);
     if (place) {
@@ -333,6 +349,7 @@ void overview_put(struct overview *o)
 static int make(struct req *r, struct overview **out, struct pv_err *err)
 {
     struct overview *o = calloc(1, sizeof(*o));
+    int64_t began;
     int rc;
 
     if (o)
@@ -342,8 +359,10 @@ static int make(struct req *r, struct overview **out, struct pv_err *err)
         return pv_fail(err, PV_ENOMEM, "no memory for an overview");
     }
     atomic_init(&o->refs, 1);
+    began = clock_mono_ms();
     rc = build(r, o, err);
     o->made_ms = clock_mono_ms();
+    o->took_ms = o->made_ms - began;
     if (rc != PV_OK) {
         overview_put(o);
         return rc;
@@ -362,7 +381,8 @@ int overview_get(struct req *r, struct overview **out, struct pv_err *err)
         return make(r, out, err);
     pthread_mutex_lock(&c->lock);
     if (!c->newest || (c->newest->changes != changes_now(api_of(r)) &&
-                       clock_mono_ms() - c->newest->made_ms >= FRESH_MS)) {
+                       clock_mono_ms() - c->newest->made_ms >= FRESH_MS &&
+                       clock_mono_ms() - c->newest->made_ms >= SHARE * c->newest->took_ms)) {
         struct overview *made = NULL;
 
         rc = make(r, &made, err);
@@ -389,6 +409,11 @@ const struct overview_node *overview_nodes(const struct overview *o, size_t *n)
 {
     *n = o->n;
     return o->nodes;
+}
+
+const struct overview_totals *overview_totals(const struct overview *o)
+{
+    return &o->totals;
 }
 
 uint64_t overview_unfiled(const struct overview *o)

@@ -26,6 +26,7 @@
 #define MOST_DATASTORES 200
 #define FRESH_MS 1000       /* an answer this young is good enough although something has changed */
 #define KEEP_MS 5000        /* numbers of use change without an event */
+#define SHARE 20            /* making answers takes at most one part in so many of the time */
 #define DAY_MS (24 * 3600 * 1000LL)
 #define BODY_MAX (8u << 20)
 
@@ -34,7 +35,7 @@ struct summary_cache {
     struct buf body;        /* guarded by lock: the answer without its last members */
     char etag[32];          /* guarded by lock */
     uint64_t changes;       /* guarded by lock */
-    int64_t made_ms;        /* guarded by lock; monotonic, 0: never */
+    int64_t made_ms, took_ms;   /* guarded by lock; monotonic, 0: never */
 };
 
 
@@ -78,27 +79,26 @@ static int write_sum(struct req *r, struct jsonw *w, const char *key, enum pv_ki
     return rc;
 }
 
-/* VMs by family of their provider. */
-static int write_families(struct req *r, struct jsonw *w, struct pv_err *err)
+static void write_words(struct jsonw *w, const char *key, enum pv_enum_id words, const uint64_t *by, size_t most)
 {
-    struct store_tally *rows;
-    uint64_t by[8] = { 0 };
-    size_t n;
-    int rc = tally_get(r, PV_KIND_vm, UINT16_MAX, false, &rows, &n, err);
-
-    for (size_t i = 0; rc == PV_OK && i < n; i++) {
-        const struct model_provider *p = core_provider_ref(api_of(r)->core, &rows[i].provider, r->arena);
-
-        if (p)
-            by[p->family & 7] += rows[i].count;
-    }
-    if (rc != PV_OK)
-        return rc;
-    jsonw_object(w, "vms_by_family");
-    for (size_t i = 0; i < model_enum_count(PV_ENUM_family); i++)
-        jsonw_u64(w, model_enum_text(PV_ENUM_family, (int64_t)i), by[i]);
+    jsonw_object(w, key);
+    for (size_t i = 0; i < model_enum_count(words) && i < most; i++)
+        jsonw_u64(w, model_enum_text(words, (int64_t)i), by[i]);
     jsonw_end(w);
-    return PV_OK;
+}
+
+/* VMs come from the overview's one pass over them. */
+static void write_vms(struct jsonw *w, const struct overview_totals *t)
+{
+    jsonw_object(w, "vms");
+    jsonw_u64(w, "total", t->vms);
+    write_words(w, "power_state", PV_ENUM_power_state, t->by_power, PV_COUNT(t->by_power));
+    jsonw_end(w);
+    jsonw_object(w, "vm_health");
+    jsonw_u64(w, "total", t->vms);
+    write_words(w, "health", PV_ENUM_health, t->by_health, PV_COUNT(t->by_health));
+    jsonw_end(w);
+    write_words(w, "vms_by_family", PV_ENUM_family, t->by_family, PV_COUNT(t->by_family));
 }
 
 /* ------------------------------------------------------------------ lists */
@@ -397,7 +397,7 @@ static int write_top(struct req *r, struct jsonw *w, const char *key, const char
 
 /* ------------------------------------------------------------------ all of it */
 
-static int write_counts(struct req *r, struct jsonw *w, struct pv_err *err)
+static int write_counts(struct req *r, struct jsonw *w, const struct overview *o, struct pv_err *err)
 {
     static const struct {
         const char *key;
@@ -405,8 +405,6 @@ static int write_counts(struct req *r, struct jsonw *w, struct pv_err *err)
         unsigned field;
     } splits[] = {
         { "providers", PV_KIND_provider, F(provider, state) },
-        { "vms", PV_KIND_vm, F(vm, power_state) },
-        { "vm_health", PV_KIND_vm, F(vm, health) },
         { "hosts", PV_KIND_host, F(host, connection_state) },
         { "clusters", PV_KIND_cluster, F(cluster, health) },
         { "datastores", PV_KIND_datastore, F(datastore, health) },
@@ -419,8 +417,6 @@ static int write_counts(struct req *r, struct jsonw *w, struct pv_err *err)
     } sums[] = {
         { "host_memory_bytes", PV_KIND_host, F(host, memory_bytes) },
         { "host_cores", PV_KIND_host, F(host, cores) },
-        { "vm_memory_bytes", PV_KIND_vm, F(vm, memory_bytes) },
-        { "vm_cpus", PV_KIND_vm, F(vm, cpu_count) },
         { "datastore_capacity_bytes", PV_KIND_datastore, F(datastore, capacity_bytes) },
         { "datastore_free_bytes", PV_KIND_datastore, F(datastore, free_bytes) },
     };
@@ -428,9 +424,10 @@ static int write_counts(struct req *r, struct jsonw *w, struct pv_err *err)
 
     for (size_t i = 0; i < PV_COUNT(splits) && rc == PV_OK; i++)
         rc = write_split(r, w, splits[i].key, splits[i].kind, splits[i].field, err);
-    if (rc == PV_OK)
-        rc = write_families(r, w, err);
+    write_vms(w, overview_totals(o));
     jsonw_object(w, "capacity");
+    jsonw_u64(w, "vm_memory_bytes", overview_totals(o)->memory_bytes);
+    jsonw_u64(w, "vm_cpus", overview_totals(o)->cpus);
     for (size_t i = 0; i < PV_COUNT(sums) && rc == PV_OK; i++)
         rc = write_sum(r, w, sums[i].key, sums[i].kind, sums[i].field, err);
     jsonw_end(w);
@@ -494,17 +491,17 @@ static int write_hot_spots(struct req *r, struct jsonw *w, struct pv_err *err)
 static int write_all(struct req *r, struct jsonw *w, struct pv_err *err)
 {
     struct overview *o = NULL;
-    int rc = write_counts(r, w, err);
+    int rc = overview_get(r, &o, err);
 
-    if (rc == PV_OK)
-        rc = overview_get(r, &o, err);
     if (rc != PV_OK)
         return rc;
+    rc = write_counts(r, w, o, err);
     write_providers(r, w, o);
     write_clusters(r, w, o);
     write_hosts(r, w, o);
     overview_put(o);
-    rc = write_work(r, w, err);
+    if (rc == PV_OK)
+        rc = write_work(r, w, err);
     return rc == PV_OK ? write_hot_spots(r, w, err) : rc;
 }
 
@@ -605,9 +602,13 @@ static enum req_result summary(struct req *r)
         return own_summary(r);
     pthread_mutex_lock(&c->lock);
     age = clock_mono_ms() - c->made_ms;
-    if (c->made_ms == 0 || age >= KEEP_MS || (age >= FRESH_MS && changes != c->changes)) {
+    if (c->made_ms == 0 ||
+        (age >= SHARE * c->took_ms && (age >= KEEP_MS || (age >= FRESH_MS && changes != c->changes)))) {
+        int64_t began = clock_mono_ms();
+
         rc = render(r, &c->body, c->etag, &err);
         c->made_ms = rc == PV_OK ? clock_mono_ms() : 0;
+        c->took_ms = clock_mono_ms() - began;
         c->changes = changes;
     }
     result = rc == PV_OK ? send(r, &c->body, c->etag) : reply_problem(r, &err);
