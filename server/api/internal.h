@@ -65,6 +65,7 @@ extern const struct route rights_routes[];
 extern const struct route token_routes[];
 extern const struct route audit_routes[];
 extern const struct route mfa_routes[];
+extern const struct route settings_routes[];
 extern const struct route health_routes[];
 extern const struct route system_routes[];
 extern const struct route provider_routes[];

@@ -48,6 +48,8 @@ const struct named_schema api_schemas[] = {
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
                    IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
+    { "Settings", OBJECT("\"sign_in\"", "\"sign_in\":" OBJECT("\"idle_minutes\",\"most_minutes\"",
+                                                           "\"idle_minutes\":" COUNT ",\"most_minutes\":" COUNT)) },
     { "TotpKey", OBJECT("\"secret\",\"uri\"", "\"secret\":" TEXT ",\"uri\":" TEXT) },
     { "RecoveryCodes", OBJECT("\"recovery_codes\"", "\"recovery_codes\":{\"type\":\"array\",\"items\":" TEXT "}") },
     { "SetupState", OBJECT("\"needed\"", "\"needed\":" FLAG) },

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import struct
 import time
+from datetime import datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -147,3 +148,17 @@ def test_ones_logins_are_listed_and_ended(server):
     assert here.delete("/me/logins").status_code == 204
     assert [x["id"] for x in here.get("/me/logins").json()["items"]] == [mine["id"]]
     assert here.get("/me").status_code == 200
+
+
+def test_how_long_a_sign_in_lasts_is_a_setting(server):
+    api = server.admin()
+    assert api.read("/settings")["sign_in"] == {"idle_minutes": 30, "most_minutes": 720}
+    changed = api.patch("/settings", {"sign_in": {"idle_minutes": 5, "most_minutes": 60}})
+    assert changed.status_code == 200 and changed.json()["sign_in"] == {"idle_minutes": 5, "most_minutes": 60}
+    problem(api.patch("/settings", {"sign_in": {"idle_minutes": 0}}), 422)
+    login = server.login()
+    made = next(x for x in login.get("/me/logins").json()["items"] if x["current"])
+    lasts = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+    assert lasts.total_seconds() == 3600
+    server.restart()
+    assert server.admin().read("/settings")["sign_in"]["idle_minutes"] == 5
