@@ -65,6 +65,8 @@ export const routes: RouteObject[] = [
                     { path: 'tasks/:id', lazy: named(outcomes, 'TaskPage') },
                     { path: 'events', lazy: named(activity, 'Events') },
                     { path: 'events/:id', lazy: named(outcomes, 'EventPage') },
+                    { path: 'alerts', lazy: named(activity, 'Alerts') },
+                    { path: 'alerts/rules', lazy: named(activity, 'AlertRules') },
                     { path: 'audit', lazy: named(activity, 'Audit') },
                     { path: 'access/users', lazy: named(access, 'Users') },
                     { path: 'access/groups', lazy: named(access, 'Groups') },

@@ -42,11 +42,18 @@ export const taskColumns = [
     column('task', 'actor.name', { width: 140 }),
 ];
 
+/** Objects have lists of their own; a provider's are those of everything in it. */
+function related(item: Item, what: 'events' | 'tasks') {
+    return item.kind === 'provider'
+        ? { path: `/${what}`, scope: `provider:${item.id}` }
+        : { path: `${pathOf(item.kind)}/${item.id}/${what}` };
+}
+
 export function EventsTab({ item }: TabProps) {
     const list = useMemo<ListDeclaration>(
         () => ({
             kind: 'event',
-            path: `${pathOf(item.kind)}/${item.id}/events`,
+            ...related(item, 'events'),
             name: 'object-events',
             title: 'nav.events',
             empty: 'object.no_events',
@@ -57,7 +64,7 @@ export function EventsTab({ item }: TabProps) {
             plain: true,
             linkOf: (e) => `/events/${e.id}`,
         }),
-        [item.kind, item.id],
+        [item],
     );
     return (
         <div className="pv-inlist">
@@ -70,7 +77,7 @@ export function TasksTab({ item }: TabProps) {
     const list = useMemo<ListDeclaration>(
         () => ({
             kind: 'task',
-            path: `${pathOf(item.kind)}/${item.id}/tasks`,
+            ...related(item, 'tasks'),
             name: 'object-tasks',
             title: 'nav.tasks',
             empty: 'object.no_tasks',
@@ -80,7 +87,7 @@ export function TasksTab({ item }: TabProps) {
             sort: '-created_at',
             plain: true,
         }),
-        [item.kind, item.id],
+        [item],
     );
     return (
         <div className="pv-inlist">

@@ -2,6 +2,7 @@
 // What is done, what happened, who asked for it.
 import { useMutation } from '@tanstack/react-query';
 import { Button } from '@patternfly/react-core';
+import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { valueAt } from '../../api/model';
@@ -10,6 +11,8 @@ import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
 import { operationText } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
+import { linkTo } from '../../lib/links';
+import { NewButton } from '../../lib/NewDialog';
 import { notify } from '../../lib/notify';
 import { eventColumns, taskColumns } from '../../lib/RelatedLists';
 import { ListPage } from '../../list/ListPage';
@@ -120,6 +123,80 @@ const auditList: ListDeclaration = {
     Tools: Verify,
 };
 
+const alertColumns = [
+    column('alert', 'severity', { width: 110 }),
+    column('alert', 'state', { width: 130 }),
+    column('alert', 'message', { width: 420 }),
+    {
+        ...column('alert', 'ref', { width: 220 }),
+        cell: (item: Item) => {
+            const ref = valueAt(item, 'ref') as { id: string; kind: string; name?: string } | null;
+            return ref && <RefLink value={ref} kind={ref.kind} />;
+        },
+    },
+    column('alert', 'rule', { width: 190 }),
+    column('alert', 'provider'),
+    column('alert', 'fired_at'),
+    column('alert', 'owner'),
+];
+
+const alertList: ListDeclaration = {
+    kind: 'alert',
+    name: 'alerts',
+    title: 'nav.alerts',
+    empty: 'alerts.none',
+    columns: alertColumns,
+    shown: ['severity', 'state', 'message', 'ref', 'rule', 'fired_at', 'owner'],
+    narrow: ['severity', 'message'],
+    sort: '-fired_at',
+    facets: ['state', 'severity', 'rule', 'provider'],
+    linkOf: (alert) => {
+        const ref = alert.ref as { id: string; kind: string } | null;
+        return ref && linkTo(ref.id, ref.kind);
+    },
+    Tools: () => <RulesLink />,
+};
+
+function RulesLink() {
+    const { t } = useTranslation();
+    return (
+        <Link className="pf-v6-c-button pf-m-secondary" to="/alerts/rules">
+            {t('alerts.rules')}
+        </Link>
+    );
+}
+
+function NewRule() {
+    return <NewButton path="/alert-rules" title="alerts.new_rule" />;
+}
+
+const ruleList: ListDeclaration = {
+    kind: 'alert_rule',
+    name: 'alert-rules',
+    title: 'alerts.rules',
+    empty: 'alerts.no_rules',
+    columns: [
+        'name',
+        'enabled',
+        'severity',
+        'of',
+        'filter',
+        'metric',
+        'below',
+        'above',
+        'for_s',
+        'notes',
+    ].map((path) => column('alert_rule', path)),
+    shown: ['name', 'enabled', 'severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s'],
+    narrow: ['name', 'enabled'],
+    sort: 'name',
+    plain: true,
+    linkOf: () => null,
+    Tools: NewRule,
+};
+
+export const Alerts = () => <ListPage list={alertList} />;
+export const AlertRules = () => <ListPage list={ruleList} />;
 export const Tasks = () => <ListPage list={taskList} />;
 export const Events = () => <ListPage list={eventList} />;
 export const Audit = () => <ListPage list={auditList} />;
