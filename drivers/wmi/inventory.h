@@ -58,6 +58,10 @@ int inventory_reread(struct inventory *i, const struct call *c, const char *guid
 /* Tells product, capabilities and sync. Under wmi.order. */
 int inventory_tell(struct inventory *i, struct pv_err *err);
 
+/* Waits until few enough hosts of this process are being listed. PV_ECANCELED; else give it back. */
+int inventory_take_turn(const struct call *c, struct pv_err *err);
+void inventory_give_turn(void);
+
 /* Shared by the above. */
 struct arena *inventory_arena(struct pv_err *err);
 /* `sight` with the world that goes with it. */

@@ -324,8 +324,8 @@ static int send_listing(struct listing *l, int64_t began_ms, struct pv_err *err)
     return mark(l, l->complete ? PV_MARK_FULL_END : PV_MARK_FULL_PARTIAL, err);
 }
 
-int inventory_list(struct inventory *i, const struct call *c, struct pv_builder *b,
-                   struct pv_err *err)
+static int list_now(struct inventory *i, const struct call *c, struct pv_builder *b,
+                    struct pv_err *err)
 {
     struct listing l = { .i = i, .c = c, .b = b };
     struct arena *a = inventory_arena(err);
@@ -355,5 +355,21 @@ int inventory_list(struct inventory *i, const struct call *c, struct pv_builder 
         pthread_mutex_unlock(&i->wmi->order);
     }
     arena_free(a);
+    return rc;
+}
+
+/* A host that is not there shall not keep others waiting: it is asked first, and takes its turn when it answers. */
+int inventory_list(struct inventory *i, const struct call *c, struct pv_builder *b,
+                   struct pv_err *err)
+{
+    struct wsman_identity who;
+    int rc = wsman_identify(i->wmi->client, c, true, &who, err);
+
+    if (rc == PV_OK)
+        rc = inventory_take_turn(c, err);
+    if (rc)
+        return rc;
+    rc = list_now(i, c, b, err);
+    inventory_give_turn();
     return rc;
 }
