@@ -7,8 +7,12 @@ import os
 import struct
 import time
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
 from cryptography.hazmat.primitives.ciphers import Cipher
+
+try:
+    from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
+except ModuleNotFoundError:  # before version 43, as in Debian 12
+    from cryptography.hazmat.primitives.ciphers.algorithms import ARC4
 
 SIGNATURE = b"NTLMSSP\0"
 UNICODE, OEM, TARGET, SIGN, SEAL, NTLM = 1, 2, 4, 0x10, 0x20, 0x200
