@@ -263,6 +263,10 @@ def test_a_subscription_tells_of_changes_by_long_polls(client, host):
     context = answer.root.find(f".//{{{N}}}EnumerationContext").text
     manager = answer.root.find(f".//{{{E}}}Identifier").text
     pull = (f"<n:Pull><n:EnumerationContext>{context}</n:EnumerationContext><n:MaxElements>10</n:MaxElements></n:Pull>")
+    endless = client.send(E + "/Subscribe", V2 + "*", body.replace("<e:Expires>PT60S</e:Expires>", ""))
+    assert endless.fault is None and client.enumerate("Msvm_ComputerSystem", optimized=False)
+    client.send(E + "/Unsubscribe", V2 + "*", "<e:Unsubscribe/>",
+                header=f"<e:Identifier>{endless.root.find(f'.//{{{E}}}Identifier').text}</e:Identifier>")
     client.timeout = "PT0.2S"
     assert client.send(N + "/Pull", V2 + "*", pull).code == 0x80338029
     client.timeout = "PT10S"

@@ -82,7 +82,7 @@ def _plain(selectors):
 
 def _keep(host, context):
     now = cimtime.now()
-    for old in [c.id for c in host.contexts.values() if c.expires < now and c.subscription is None]:
+    for old in [c.id for c in host.contexts.values() if c.subscription is None and c.expires < now]:
         del host.contexts[old]
     if len(host.contexts) >= host.limits.operations_per_user:
         raise Fault("w:QuotaLimit", "ERROR_WSMAN_QUOTA_MAX_OPERATIONS",
