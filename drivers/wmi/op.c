@@ -270,7 +270,7 @@ static int run(struct op *o, const char *native_ref, char **result, struct pv_er
     int rc =
         native_ref ? journal_parse(&o->journal, native_ref, err) : journal_new(&o->journal, err);
 
-    o->resumed = native_ref != NULL;
+    o->resumed = o->again = native_ref != NULL;
     if (rc == PV_OK)
         rc = read_subject(o, err);
     /* It failed before the restart, and was being taken back. */

@@ -56,6 +56,7 @@ struct op {
     const char *kind; /* kind of the subject */
 
     struct journal journal;
+    bool again;      /* this is not the first call of the operation */
     bool resumed;    /* after a restart: the step named in the journal has been sent already */
     bool follow_job; /* ... and its job is known */
     unsigned step, steps;

@@ -16,7 +16,8 @@
 /* How long the effect of a step is looked for: of one that is said to be done, and of one nobody
  * knows about. */
 #define DONE_LOOK_MS 10000
-#define LOST_LOOK_MS 15000
+#define LOST_LOOK_MS 10000
+#define AGAIN_LOOK_MS 2000 /* the server asks several times */
 
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
                struct pv_err *err)
@@ -113,7 +114,7 @@ static int look_for(struct op *o, const struct op_step *s, int64_t most_ms, stru
 /* "The outcome is not known" is said as it came, unless the effect is there. */
 static int decide(struct op *o, const struct op_step *s, const char *why, struct pv_err *err)
 {
-    int rc = s->look ? look_for(o, s, LOST_LOOK_MS, err) : PV_ENOENT;
+    int rc = s->look ? look_for(o, s, o->again ? AGAIN_LOOK_MS : LOST_LOOK_MS, err) : PV_ENOENT;
 
     if (rc == PV_OK)
         o->changed = true;
