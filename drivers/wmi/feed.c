@@ -120,6 +120,13 @@ static int list(struct feed *f, struct pv_err *err)
 {
     int rc = inventory_list(f->i, f->c, f->b, err);
     int64_t now = clock_mono_ms();
+    struct pv_builder *fresh = rc == PV_OK ? pv_builder_new(f->i->wmi->host) : NULL;
+
+    /* Its buffers have grown to a whole host's size; polls say little. */
+    if (fresh) {
+        pv_builder_free(f->b);
+        f->b = fresh;
+    }
 
     f->listed_ms = now;
     f->next_full_ms = now + full_every(f);
