@@ -232,6 +232,7 @@ struct inventory {
     struct inv_undecided *undecided;
     uint64_t event_ring[EVENT_RING];
     size_t event_at;
+    bool events_known;              /* the ring holds the newest that are stored */
     int64_t confirmed_put_ms;       /* monotonic, when tx_confirmed_put was last done */
     uint64_t faults_logged;
 };

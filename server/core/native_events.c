@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <polyvisor/filter.h>
+
 #include "drivers/sdk/check.h"
+
+#define REMEMBERED 1000         /* of what is stored, after a start */
 
 struct keep {
     struct provider *provider;
@@ -63,15 +67,47 @@ static int keep_tx(struct store_tx *tx, void *arg, struct pv_err *err)
     return rc;
 }
 
+static void remember(struct provider *p, const char *native_id)
+{
+    p->inv.event_ring[p->inv.event_at++ % EVENT_RING] = core_hash(p->core, native_id, strlen(native_id));
+}
+
+static int remember_row(void *ctx, const struct model_row *row, struct pv_err *err)
+{
+    (void)err;
+    if (model_text(row, F(event, native_id))[0])
+        remember(ctx, model_text(row, F(event, native_id)));
+    return PV_OK;
+}
+
+/* The newest that are stored: a feed that is taken up again after a restart tells the last ones once more. */
+static void remember_stored(struct provider *p)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
+    struct store_sort newest = { .field = F(event, seq), .descending = true };
+    struct store_query q = { .limit = REMEMBERED, .sort = &newest, .nsort = 1 };
+    char id[PV_ID_TEXT];
+
+    p->inv.events_known = true;
+    model_id_text(PV_KIND_provider, &p->id, id);
+    if (!a || model_shape_make(model_kind(PV_KIND_event), "native.id", MODEL_VIEW_SUMMARY, a, &q.shape, NULL) != PV_OK ||
+        filter_equals(model_kind(PV_KIND_event), "provider", id, 0, a, &q.filter, NULL) != PV_OK ||
+        store_list(p->core->store, &q, remember_row, p, NULL, NULL) != PV_OK)
+        log_msg(PV_LOG_WARN, "events.known", "the newest events of a provider could not be read");
+}
+
 /* A feed that was taken up again may tell the last ones twice. */
 static bool seen_before(struct provider *p, const char *native_id)
 {
     uint64_t hash = core_hash(p->core, native_id, strlen(native_id));
 
+    if (!p->inv.events_known)
+        remember_stored(p);
+
     for (size_t i = 0; i < EVENT_RING; i++)
         if (p->inv.event_ring[i] == hash)
             return true;
-    p->inv.event_ring[p->inv.event_at++ % EVENT_RING] = hash;
+    remember(p, native_id);
     return false;
 }
 

@@ -540,6 +540,24 @@ Test(inventory, events_of_the_provider_are_kept_once_with_their_own_type)
     cr_expect_str_eq(model_text(row_of(w, PV_KIND_event, &ids[0]), F(event, native_type)), "VmPoweredOffEvent");
 }
 
+Test(inventory, events_that_are_told_again_after_a_restart_are_kept_once)
+{
+    struct pv_id *ids;
+
+    two_vms();
+    for (int i = 0; i < 2; i++) {
+        pv_event_begin(s->builder, "4712", NULL);
+        pv_event_type(s->builder, "vm.event");
+        changes(s);
+        if (i == 0) {
+            world_restart(w);
+            s = session_of(w, "one");
+            two_vms();
+        }
+    }
+    cr_assert_eq(find_rows(w, PV_KIND_event, F(event, native_id), "4712", &ids), 1);
+}
+
 Test(inventory, event_numbers_have_no_gaps_and_follow_the_commits)
 {
     two_vms();
