@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <polyvisor/rc.h>
+#include <polyvisor/str.h>
 
 #define BUCKETS_FIRST 16u
 #define OTHERS_MOST 65536u
@@ -106,7 +107,7 @@ struct known_vm *known_put(struct known *k, const char *guid)
     vm = calloc(1, sizeof(*vm));
     if (!vm)
         return NULL;
-    strncpy(vm->guid, guid, sizeof(vm->guid) - 1);
+    (void)str_copy(vm->guid, sizeof(vm->guid), guid);
     if (k->count >= 2 * k->nbuckets)
         grow(k);
     at = hash(vm->guid) & (k->nbuckets - 1);
