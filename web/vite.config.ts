@@ -18,6 +18,24 @@ export default defineConfig({
         modulePreload: { polyfill: false },
         chunkSizeWarningLimit: 700,
         manifest: true,
+        rolldownOptions: {
+            output: {
+                // A few larger files compress better than many small ones; what is not in a group is split by route.
+                codeSplitting: {
+                    includeDependenciesRecursively: false,
+                    groups: [
+                        {
+                            name: 'base',
+                            test: /node_modules\/(react|react-dom|scheduler|react-router|cookie|i18next|react-i18next|@tanstack\/(react-query|query-core))\//,
+                        },
+                        {
+                            name: 'grid',
+                            test: /node_modules\/@tanstack\/(react-table|table-core|react-store|store)\/|src\/grid\/(Grid|store)|src\/filter\/|src\/list\/(ListPage|Facets|BulkBar|ListTools|Views)\./,
+                        },
+                    ],
+                },
+            },
+        },
     },
     server: {
         proxy: { '/api': toServer, '/healthz': toServer, '/readyz': toServer },

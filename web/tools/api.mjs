@@ -48,8 +48,7 @@ function fieldsOf(schema, prefix, fields, docs) {
         } else if (name !== 'kind' && path !== 'usage') {
             const field = typeOf(s);
             if (s['x-sortable']) field.sort = true;
-            if (s['x-filterable']) field.filter = true;
-            if (s['x-facet']) field.facet = true;
+            if (!s['x-filterable']) field.hidden = true;
             fields[path] = field;
             if (s.description) docs[path] = s.description;
         }

@@ -11,8 +11,8 @@ export interface Field {
     unit?: string;
     values?: string[];
     sort?: boolean;
-    filter?: boolean;
-    facet?: boolean;
+    /** Filters cannot name it. */
+    hidden?: boolean;
 }
 
 export interface KindModel {

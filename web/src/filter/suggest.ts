@@ -55,7 +55,7 @@ export function local(kind: string, text: string, pos: number): Suggestion[] {
     if (/[:=<>~]/.test(typed)) return [];
     const begun = typed.toLowerCase();
     return Object.entries(fields)
-        .filter(([path, field]) => field.filter && path.includes(begun))
+        .filter(([path, field]) => !field.hidden && path.includes(begun))
         .sort(
             ([a], [b]) => Number(!a.startsWith(begun)) - Number(!b.startsWith(begun)) || a.length - b.length,
         )

@@ -153,7 +153,6 @@ export default function Tree() {
                             aria-level={line.depth + 1}
                             aria-expanded={line.expands ? open.includes(line.id) : undefined}
                             aria-selected={here}
-                            aria-label={`${line.name ?? line.id}, ${kindText(line.kind)}, ${word}`}
                             style={{
                                 transform: `translateY(${v.start}px)`,
                                 paddingInlineStart: 4 + line.depth * 14,
@@ -180,6 +179,7 @@ export default function Tree() {
                             />
                             <Mark as={mark ?? 'none'} />
                             <span className="pv-tree__name">{line.name ?? line.id}</span>
+                            <span className="pv-sr">{`, ${kindText(line.kind)}, ${word}`}</span>
                             {line.vms !== undefined && line.kind !== 'vm' && (
                                 <span className="pv-tree__count">{number(line.vms)}</span>
                             )}

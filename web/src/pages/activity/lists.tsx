@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is done, what happened, who asked for it.
 import { useMutation } from '@tanstack/react-query';
-import { Button } from '@patternfly/react-core';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
@@ -91,9 +90,9 @@ function Verify() {
             }),
     });
     return (
-        <Button variant="secondary" isDisabled={check.isPending} onClick={() => check.mutate()}>
+        <button type="button" className="pv-button" disabled={check.isPending} onClick={() => check.mutate()}>
             {t('audit.verify')}
-        </Button>
+        </button>
     );
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One task with its steps, outcome and children; one event with what it changed.
 import { useQuery } from '@tanstack/react-query';
-import { Button } from '@patternfly/react-core';
 import { Link, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
@@ -113,14 +112,14 @@ export function TaskPage() {
                 </div>
                 <div className="pv-object__actions">
                     {!done && task.cancelable !== false && (
-                        <Button variant="secondary" onClick={() => void act('cancel')}>
+                        <button type="button" className="pv-button" onClick={() => void act('cancel')}>
                             {t('action.cancel')}
-                        </Button>
+                        </button>
                     )}
                     {done && !!task.undo && (
-                        <Button variant="secondary" onClick={() => void act('undo')}>
+                        <button type="button" className="pv-button" onClick={() => void act('undo')}>
                             {t('activity.undo')}
-                        </Button>
+                        </button>
                     )}
                 </div>
             </header>

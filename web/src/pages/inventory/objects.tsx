@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pages of hosts, clusters, datastores, networks and switches: what they are, what runs on them, what happened.
-import { useMemo } from 'react';
+import { lazy, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Item } from '../../api/types';
 import { Fields } from '../../lib/Fields';
 import { ObjectPage, type Tab, type TabProps } from '../../lib/ObjectPage';
-import { EventsTab, TasksTab } from '../../lib/RelatedLists';
-import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { vmList } from '../vms/list';
 import { hostList } from './lists';
+
+const ListView = lazy(() => import('../../list/ListPage').then((m) => ({ default: m.ListView })));
+const EventsTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.EventsTab })));
+const TasksTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.TasksTab })));
 
 /** Fields of a summary, by heading. */
 type Groups = Record<string, string[]>;

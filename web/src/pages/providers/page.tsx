@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One provider: its connection and the age of its data, what can be done through it and why not, a doctor, its objects.
 import { useState } from 'react';
-import { Button } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
@@ -176,9 +175,9 @@ function Doctor({ item }: TabProps) {
     return (
         <section className="pv-card pv-pad">
             <p>{t('providers.doctor_intro', { name: String(valueAt(item, 'name') ?? '') })}</p>
-            <Button variant="secondary" isDisabled={busy} isLoading={busy} onClick={() => void look()}>
+            <button type="button" className="pv-button" disabled={busy} onClick={() => void look()}>
                 {t('providers.test')}
-            </Button>
+            </button>
             {problem && <FailureLine error={problem} />}
             {findings && <Findings findings={findings} />}
         </section>
