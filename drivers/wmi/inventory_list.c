@@ -199,8 +199,9 @@ static int send_vm(struct listing *l, const struct sight_owner *o, struct pv_err
     if (!vm)
         return pv_fail(err, PV_ENOMEM, "no memory");
     vm->seen = l->i->listing;
-    /* Read aside meanwhile: what we saw may be the older sight. */
-    if (vm->refreshed == l->i->listing) {
+    /* Read aside meanwhile: what we saw may be the older sight. Made meanwhile: half of it was not there yet. */
+    if (vm->refreshed == l->i->listing ||
+        (!sight_one(o, SIGHT_SYSTEM) && sight_has(l->s, SIGHT_SYSTEM))) {
         int rc = inventory_reread(l->i, l->c, o->guid, false, l->b, err);
 
         if (rc != PV_ENOENT)
