@@ -16,7 +16,7 @@
 #include "drivers/sim/job.h"
 
 #define GIB (1024ull * 1024 * 1024)
-#define STEP_MS 100 /* how often a waiting call looks whether it is canceled */
+#define STEP_MS 100         /* how often a waiting call looks whether it is canceled */
 #define BYTES_PER_MS 400000 /* copied */
 #define COPY_MAX_MS 60000
 #define ACCOUNT "svc-polyvisor"
@@ -28,8 +28,10 @@ enum native_flag {
     NO_JOB = 8,    /* answered at once */
 };
 
-static const char *const create_steps[] = { "Make the configuration", "Make the disks", "Register the VM", NULL };
-static const char *const clone_steps[] = { "Copy the configuration", "Copy the disks", "Register the VM", NULL };
+static const char *const create_steps[] = { "Make the configuration", "Make the disks",
+                                            "Register the VM", NULL };
+static const char *const clone_steps[] = { "Copy the configuration", "Copy the disks",
+                                           "Register the VM", NULL };
 static const char *const move_steps[] = { "Check the target", "Copy", "Switch over", NULL };
 static const char *const export_steps[] = { "Write the configuration", "Copy the disks", NULL };
 static const char *const image_steps[] = { "Make the file", "Copy", NULL };
@@ -48,8 +50,7 @@ const char sim_operations[] =
     "\"disk.resize\",\"disk.compact\",\"disk.convert\",\"disk.merge\",\"disk.check\","
     "\"disk.delete\"]";
 
-int job_native(const struct job *j, struct pv_err *err, int rc, const char *vim,
-                       const char *hyperv)
+int job_native(const struct job *j, struct pv_err *err, int rc, const char *vim, const char *hyperv)
 {
     pv_err_native(err, sim_is_vmware(j->e) ? vim : hyperv);
     return rc;
@@ -73,7 +74,8 @@ static void add_to(json_t *answer, const char *list, json_t *one)
 
 void job_touched(struct job *j, const char *kind, const char *native_id, bool abroad)
 {
-    add_to(j->answer, "objects", json_pack("{s:s, s:s, s:b}", "kind", kind, "native_id", native_id, "abroad", abroad));
+    add_to(j->answer, "objects",
+           json_pack("{s:s, s:s, s:b}", "kind", kind, "native_id", native_id, "abroad", abroad));
 }
 
 void job_difference(struct job *j, const char *text)
@@ -85,63 +87,114 @@ static int rename_snapshot(struct job *j, struct pv_err *err)
 {
     const json_t *description = json_object_get(j->args, "description");
 
-    return sim_snaps_rename(j->e, j->index, j->snapshot, json_string_value(json_object_get(j->args, "name")),
+    return sim_snaps_rename(j->e, j->index, j->snapshot,
+                            json_string_value(json_object_get(j->args, "name")),
                             json_is_null(description) ? "" : json_string_value(description), err);
 }
 
 /* By family: vSphere's method, Hyper-V's. NULL: it has none. */
 static const struct sim_native natives[] = {
-    { "vm.start", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, 0, SIM_DID_START, 0, 0, 0, 0 },
-    { "vm.shutdown", "ShutdownGuest", "InitiateShutdown", 5000, 20000, BY_GUEST, SIM_DID_SHUTDOWN, 0, 0, 0, 0 },
-    { "vm.stop", "PowerOffVM_Task", "RequestStateChange(3)", 500, 2000, 0, SIM_DID_STOP, 0, 0, 0, 0 },
-    { "vm.reboot", "RebootGuest", "InitiateReboot", 5000, 20000, BY_GUEST, SIM_DID_REBOOT, 0, 0, 0, 0 },
-    { "vm.reset", "ResetVM_Task", "RequestStateChange(11)", 1000, 3000, 0, SIM_DID_RESET, 0, 0, 0, 0 },
+    { "vm.start", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, 0, SIM_DID_START, 0, 0, 0,
+      0 },
+    { "vm.shutdown", "ShutdownGuest", "InitiateShutdown", 5000, 20000, BY_GUEST, SIM_DID_SHUTDOWN,
+      0, 0, 0, 0 },
+    { "vm.stop", "PowerOffVM_Task", "RequestStateChange(3)", 500, 2000, 0, SIM_DID_STOP, 0, 0, 0,
+      0 },
+    { "vm.reboot", "RebootGuest", "InitiateReboot", 5000, 20000, BY_GUEST, SIM_DID_REBOOT, 0, 0, 0,
+      0 },
+    { "vm.reset", "ResetVM_Task", "RequestStateChange(11)", 1000, 3000, 0, SIM_DID_RESET, 0, 0, 0,
+      0 },
     { "vm.pause", NULL, "RequestStateChange(9)", 300, 1000, 0, SIM_DID_PAUSE, 0, 0, 0, 0 },
-    { "vm.resume", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, 0, SIM_DID_RESUME, 0, 0, 0, 0 },
-    { "vm.suspend", "SuspendVM_Task", "RequestStateChange(6)", 2000, 10000, BY_MEMORY, SIM_DID_SUSPEND, 0, 0, 0, 0 },
-    { "vm.snapshot.create", "CreateSnapshotEx_Task", "CreateSnapshot", 2000, 10000, BY_MEMORY, SIM_DID_SNAPSHOT, 0, 0, 0, 0 },
-    { "vm.snapshot.revert", "RevertToSnapshot_Task", "ApplySnapshot", 2000, 8000, BY_MEMORY, SIM_DID_REVERT, 0, 0, 0, 0 },
-    { "vm.snapshot.delete", "RemoveSnapshot_Task", "DestroySnapshot", 2000, 10000, 0, SIM_DID_UNSNAPSHOT, 0, 0, 0, 0 },
-    { "vm.snapshot.update", "RenameSnapshot", "ModifySystemSettings", 200, 600, 0, SIM_DID_SNAPSHOT, 0, rename_snapshot, 0, 0 },
-    { "vm.snapshot.export", NULL, "ExportSystemDefinition", 2000, 4000, 0, SIM_DID_NOTHING, 0, sim_apply_nothing, sim_bytes_disks, export_steps },
-    { "vm.create", "CreateVM_Task", "DefineSystem", 1000, 3000, 0, SIM_DID_PLACE, sim_check_create, sim_apply_create, 0, create_steps },
-    { "vm.import", "RegisterVM_Task", "ImportSystemDefinition", 1000, 5000, 0, SIM_DID_PLACE, sim_check_create, sim_apply_import, 0, create_steps },
-    { "vm.delete", "Destroy_Task", "DestroySystem", 1000, 3000, TEMPLATES, SIM_DID_DELETE, 0, sim_apply_delete, 0, 0 },
-    { "vm.rename", "Rename_Task", "ModifySystemSettings", 200, 1000, TEMPLATES, SIM_DID_RENAME, 0, sim_apply_reconfigure, 0, 0 },
-    { "vm.reconfigure", "ReconfigVM_Task", "ModifyResourceSettings", 500, 2000, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_reconfigure, sim_apply_reconfigure, 0, 0 },
-    { "vm.clone", "CloneVM_Task", "ExportSystemDefinition, ImportSystemDefinition", 2000, 5000, TEMPLATES, SIM_DID_NOTHING, sim_check_clone, sim_apply_clone, sim_bytes_disks, clone_steps },
-    { "vm.move", "RelocateVM_Task", "MigrateVirtualSystemToHost", 2000, 6000, TEMPLATES, SIM_DID_MOVE, sim_check_move, sim_apply_move, sim_bytes_move, move_steps },
-    { "vm.export", "ExportVm", "ExportSystemDefinition", 2000, 4000, TEMPLATES, SIM_DID_NOTHING, 0, sim_apply_nothing, sim_bytes_disks, export_steps },
-    { "vm.template", "MarkAsTemplate", NULL, 300, 1000, TEMPLATES, SIM_DID_RECONFIGURE, 0, sim_apply_template, 0, 0 },
-    { "vm.disk.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 2000, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.disk.update", "ReconfigVM_Task", "ModifyResourceSettings", 500, 2000, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.disk.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 2000, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.nic.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.nic.update", "ReconfigVM_Task", "ModifyResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.nic.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.cdrom.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.cdrom.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.iso.mount", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.iso.eject", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.controller.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.controller.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES, SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
-    { "vm.guest.set_data", "ReconfigVM_Task", "AddKvpItems", 200, 800, 0, SIM_DID_RECONFIGURE, 0, sim_apply_data, 0, 0 },
-    { "vm.metrics.enable", NULL, "ControlMetrics(2)", 200, 800, 0, SIM_DID_RECONFIGURE, 0, sim_apply_metrics, 0, 0 },
-    { "vm.metrics.disable", NULL, "ControlMetrics(3)", 200, 800, 0, SIM_DID_RECONFIGURE, 0, sim_apply_metrics, 0, 0 },
-    { "vm.screenshot", "CreateScreenshot_Task", "GetVirtualSystemThumbnailImage", 0, 0, NO_JOB, SIM_DID_NOTHING, 0, sim_apply_screenshot, 0, 0 },
-    { "vm.keystrokes", "PutUsbScanCodes", "TypeText", 0, 0, NO_JOB, SIM_DID_NOTHING, sim_check_keystrokes, sim_apply_nothing, 0, 0 },
-    { "vm.console", "AcquireTicket", "Msvm_TerminalServiceSettingData", 0, 0, NO_JOB, SIM_DID_NOTHING, 0, sim_apply_console, 0, 0 },
-    { "switch.create", "AddVirtualSwitch", "DefineSystem", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
-    { "switch.update", "UpdateVirtualSwitch", "ModifySystemSettings", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
-    { "switch.delete", "RemoveVirtualSwitch", "DestroySystem", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
-    { "disk.create", "CreateVirtualDisk_Task", "CreateVirtualHardDisk", 300, 1000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, sim_bytes_image, image_steps },
-    { "disk.inspect", "QueryVirtualDiskInfo_Task", "GetVirtualHardDiskSettingData", 200, 600, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
-    { "disk.resize", "ExtendVirtualDisk_Task", "ResizeVirtualHardDisk", 300, 1000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
-    { "disk.compact", "ShrinkVirtualDisk_Task", "CompactVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, sim_bytes_image, 0 },
-    { "disk.convert", "CopyVirtualDisk_Task", "ConvertVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, sim_bytes_image, image_steps },
-    { "disk.merge", NULL, "MergeVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, sim_bytes_image, 0 },
-    { "disk.check", NULL, "ValidateVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, sim_bytes_image, 0 },
-    { "disk.delete", "DeleteVirtualDisk_Task", "CIM_DataFile.Delete", 200, 600, 0, SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
+    { "vm.resume", "PowerOnVM_Task", "RequestStateChange(2)", 1000, 4000, 0, SIM_DID_RESUME, 0, 0,
+      0, 0 },
+    { "vm.suspend", "SuspendVM_Task", "RequestStateChange(6)", 2000, 10000, BY_MEMORY,
+      SIM_DID_SUSPEND, 0, 0, 0, 0 },
+    { "vm.snapshot.create", "CreateSnapshotEx_Task", "CreateSnapshot", 2000, 10000, BY_MEMORY,
+      SIM_DID_SNAPSHOT, 0, 0, 0, 0 },
+    { "vm.snapshot.revert", "RevertToSnapshot_Task", "ApplySnapshot", 2000, 8000, BY_MEMORY,
+      SIM_DID_REVERT, 0, 0, 0, 0 },
+    { "vm.snapshot.delete", "RemoveSnapshot_Task", "DestroySnapshot", 2000, 10000, 0,
+      SIM_DID_UNSNAPSHOT, 0, 0, 0, 0 },
+    { "vm.snapshot.update", "RenameSnapshot", "ModifySystemSettings", 200, 600, 0, SIM_DID_SNAPSHOT,
+      0, rename_snapshot, 0, 0 },
+    { "vm.snapshot.export", NULL, "ExportSystemDefinition", 2000, 4000, 0, SIM_DID_NOTHING, 0,
+      sim_apply_nothing, sim_bytes_disks, export_steps },
+    { "vm.create", "CreateVM_Task", "DefineSystem", 1000, 3000, 0, SIM_DID_PLACE, sim_check_create,
+      sim_apply_create, 0, create_steps },
+    { "vm.import", "RegisterVM_Task", "ImportSystemDefinition", 1000, 5000, 0, SIM_DID_PLACE,
+      sim_check_create, sim_apply_import, 0, create_steps },
+    { "vm.delete", "Destroy_Task", "DestroySystem", 1000, 3000, TEMPLATES, SIM_DID_DELETE, 0,
+      sim_apply_delete, 0, 0 },
+    { "vm.rename", "Rename_Task", "ModifySystemSettings", 200, 1000, TEMPLATES, SIM_DID_RENAME, 0,
+      sim_apply_reconfigure, 0, 0 },
+    { "vm.reconfigure", "ReconfigVM_Task", "ModifyResourceSettings", 500, 2000, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_reconfigure, sim_apply_reconfigure, 0, 0 },
+    { "vm.clone", "CloneVM_Task", "ExportSystemDefinition, ImportSystemDefinition", 2000, 5000,
+      TEMPLATES, SIM_DID_NOTHING, sim_check_clone, sim_apply_clone, sim_bytes_disks, clone_steps },
+    { "vm.move", "RelocateVM_Task", "MigrateVirtualSystemToHost", 2000, 6000, TEMPLATES,
+      SIM_DID_MOVE, sim_check_move, sim_apply_move, sim_bytes_move, move_steps },
+    { "vm.export", "ExportVm", "ExportSystemDefinition", 2000, 4000, TEMPLATES, SIM_DID_NOTHING, 0,
+      sim_apply_nothing, sim_bytes_disks, export_steps },
+    { "vm.template", "MarkAsTemplate", NULL, 300, 1000, TEMPLATES, SIM_DID_RECONFIGURE, 0,
+      sim_apply_template, 0, 0 },
+    { "vm.disk.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 2000, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.disk.update", "ReconfigVM_Task", "ModifyResourceSettings", 500, 2000, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.disk.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 2000, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.nic.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.nic.update", "ReconfigVM_Task", "ModifyResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.nic.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.cdrom.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.cdrom.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.iso.mount", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.iso.eject", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.controller.attach", "ReconfigVM_Task", "AddResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.controller.detach", "ReconfigVM_Task", "RemoveResourceSettings", 500, 1500, TEMPLATES,
+      SIM_DID_RECONFIGURE, sim_check_device, sim_apply_device, 0, 0 },
+    { "vm.guest.set_data", "ReconfigVM_Task", "AddKvpItems", 200, 800, 0, SIM_DID_RECONFIGURE, 0,
+      sim_apply_data, 0, 0 },
+    { "vm.metrics.enable", NULL, "ControlMetrics(2)", 200, 800, 0, SIM_DID_RECONFIGURE, 0,
+      sim_apply_metrics, 0, 0 },
+    { "vm.metrics.disable", NULL, "ControlMetrics(3)", 200, 800, 0, SIM_DID_RECONFIGURE, 0,
+      sim_apply_metrics, 0, 0 },
+    { "vm.screenshot", "CreateScreenshot_Task", "GetVirtualSystemThumbnailImage", 0, 0, NO_JOB,
+      SIM_DID_NOTHING, 0, sim_apply_screenshot, 0, 0 },
+    { "vm.keystrokes", "PutUsbScanCodes", "TypeText", 0, 0, NO_JOB, SIM_DID_NOTHING,
+      sim_check_keystrokes, sim_apply_nothing, 0, 0 },
+    { "vm.console", "AcquireTicket", "Msvm_TerminalServiceSettingData", 0, 0, NO_JOB,
+      SIM_DID_NOTHING, 0, sim_apply_console, 0, 0 },
+    { "switch.create", "AddVirtualSwitch", "DefineSystem", 500, 2000, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, 0, 0 },
+    { "switch.update", "UpdateVirtualSwitch", "ModifySystemSettings", 500, 2000, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, 0, 0 },
+    { "switch.delete", "RemoveVirtualSwitch", "DestroySystem", 500, 2000, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, 0, 0 },
+    { "disk.create", "CreateVirtualDisk_Task", "CreateVirtualHardDisk", 300, 1000, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, sim_bytes_image, image_steps },
+    { "disk.inspect", "QueryVirtualDiskInfo_Task", "GetVirtualHardDiskSettingData", 200, 600, 0,
+      SIM_DID_PLACE, sim_check_thing, sim_apply_thing, 0, 0 },
+    { "disk.resize", "ExtendVirtualDisk_Task", "ResizeVirtualHardDisk", 300, 1000, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, 0, 0 },
+    { "disk.compact", "ShrinkVirtualDisk_Task", "CompactVirtualHardDisk", 500, 2000, 0,
+      SIM_DID_PLACE, sim_check_thing, sim_apply_thing, sim_bytes_image, 0 },
+    { "disk.convert", "CopyVirtualDisk_Task", "ConvertVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, sim_bytes_image, image_steps },
+    { "disk.merge", NULL, "MergeVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing,
+      sim_apply_thing, sim_bytes_image, 0 },
+    { "disk.check", NULL, "ValidateVirtualHardDisk", 500, 2000, 0, SIM_DID_PLACE, sim_check_thing,
+      sim_apply_thing, sim_bytes_image, 0 },
+    { "disk.delete", "DeleteVirtualDisk_Task", "CIM_DataFile.Delete", 200, 600, 0, SIM_DID_PLACE,
+      sim_check_thing, sim_apply_thing, 0, 0 },
 };
 
 /* ------------------------------------------------------------------ what is asked for */
@@ -221,7 +274,8 @@ static int check_power(struct job *j, uint8_t power, struct pv_err *err)
                    model_enum_text(PV_ENUM_power_state, power));
         return job_native(j, err, PV_ESTATE, "InvalidPowerState", "32775");
     }
-    if (j->native->done == SIM_DID_STOP && power == PV_POWER_STATE_SUSPENDED && !job_flag(j, "force")) {
+    if (j->native->done == SIM_DID_STOP && power == PV_POWER_STATE_SUSPENDED &&
+        !job_flag(j, "force")) {
         pv_fail_as(err, "vm-invalid-state", "turning off would drop the VM's saved state");
         pv_err_remedy(err, "Resume the VM first, or set force to drop the saved state.");
         return job_native(j, err, PV_ESTATE, "InvalidPowerState", "32775");
@@ -241,7 +295,8 @@ static int check_snapshot(struct job *j, struct pv_err *err)
 
 static bool is_template(const struct job *j)
 {
-    const json_t *own = json_object_get(json_object_get(j->e->vms[j->index].doc, "fields"), "template");
+    const json_t *own =
+        json_object_get(json_object_get(j->e->vms[j->index].doc, "fields"), "template");
 
     return own ? json_is_true(own) : j->vm.is_template;
 }
@@ -452,8 +507,8 @@ static int take_effect(struct job *j, struct pv_err *err)
     switch (j->native->done) {
     case SIM_DID_SNAPSHOT:
         return sim_snaps_create(j->e, j->index, job_text(j, "name"), job_text(j, "description"),
-                                running && !production && job_flag(j, "memory"), running && quiesces(j),
-                                &j->snapshot, err);
+                                running && !production && job_flag(j, "memory"),
+                                running && quiesces(j), &j->snapshot, err);
     case SIM_DID_REVERT:
         return sim_snaps_revert(j->e, j->index, j->snapshot, err);
     case SIM_DID_UNSNAPSHOT:
@@ -517,7 +572,8 @@ static int run(struct job *j, struct pv_err *err)
 /* The calls that would be made, as one would read them in a log. */
 static json_t *plan(const struct job *j)
 {
-    return json_pack("[{s:s, s:s, s:O}]", "operation", sim_is_vmware(j->e) ? j->native->vim : j->native->hyperv, "object",
+    return json_pack("[{s:s, s:s, s:O}]", "operation",
+                     sim_is_vmware(j->e) ? j->native->vim : j->native->hyperv, "object",
                      j->subject_id, "args", j->args);
 }
 

@@ -121,7 +121,9 @@ static void capture_log(void *ctx, int level, const char *message)
 json_t *sim_doc_capture(struct sim_estate *e, uint32_t index)
 {
     json_t *doc = sim_doc_new();
-    struct pv_host host = { .size = sizeof(host), .ctx = doc, .log = capture_log, .emit = capture_emit };
+    struct pv_host host = {
+        .size = sizeof(host), .ctx = doc, .log = capture_log, .emit = capture_emit
+    };
     struct pv_builder *b = doc ? pv_builder_new(&host) : NULL;
 
     if (b) {
@@ -170,8 +172,10 @@ static json_t *own_word(const struct sim_estate *e, const struct model_field *f,
         enum pv_enum_id id;
         const char *hyperv, *vmware;
     } pairs[] = {
-        { PV_ENUM_adapter, "synthetic", "vmxnet3" },  { PV_ENUM_adapter, "legacy", "e1000" },
-        { PV_ENUM_provisioning, "dynamic", "thin" },  { PV_ENUM_provisioning, "fixed", "thick_eager" },
+        { PV_ENUM_adapter, "synthetic", "vmxnet3" },
+        { PV_ENUM_adapter, "legacy", "e1000" },
+        { PV_ENUM_provisioning, "dynamic", "thin" },
+        { PV_ENUM_provisioning, "fixed", "thick_eager" },
         { PV_ENUM_disk_format, "vhdx", "vmdk" },
     };
     const char *word = json_string_value(v);
@@ -189,7 +193,8 @@ static void merge(const struct sim_estate *e, const struct model_kind *kind, jso
     const char *name;
     json_t *v;
 
-    json_object_foreach ((json_t *)(uintptr_t)args, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)args, name, v)
+    {
         const struct model_field *f;
         char path[PATH_CAP];
 
@@ -230,7 +235,8 @@ void sim_doc_put(struct pv_builder *b, const struct model_kind *kind, const json
     const char *path;
     json_t *v;
 
-    json_object_foreach ((json_t *)(uintptr_t)fields, path, v) {
+    json_object_foreach((json_t *)(uintptr_t)fields, path, v)
+    {
         const struct model_field *f = model_field(kind, path, strlen(path));
         unsigned slot;
 
@@ -262,7 +268,8 @@ bool sim_doc_put_devices(struct pv_builder *b, const struct model_kind *kind, co
         return false;
     if (json_array_size(list) == 0)
         pv_put_none(b, kind->number);
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         pv_put_begin(b, kind->number, sim_doc_text(one, "key"), NULL);
         sim_doc_put(b, kind, json_object_get(one, "fields"));
     }

@@ -27,7 +27,8 @@ json_t *sim_doc_of(struct sim_estate *e, uint32_t index);
 json_t *sim_doc_devices(struct sim_estate *e, uint32_t index, const struct model_kind *kind);
 /* Everything that a driver would report of the VM, as a document; owned. */
 json_t *sim_doc_capture(struct sim_estate *e, uint32_t index);
-/* Fields that stand in `args` by the paths of the kind; references become native ids, words the family's. */
+/* Fields that stand in `args` by the paths of the kind; references become native ids, words the
+ * family's. */
 void sim_doc_merge(const struct sim_estate *e, const struct model_kind *kind, json_t *fields,
                    const json_t *args);
 /* Into the open record. */

@@ -14,11 +14,12 @@
 #define DISKS_MAX 64
 #define NICS_MAX 10
 
-/* ------------------------------------------------------------------ what a family has no idea of */
+/* ------------------------------------------------------------------ what a family has no idea of
+ */
 
 static const struct {
     enum pv_kind kind;
-    bool vmware;        /* it is vSphere that lacks it */
+    bool vmware; /* it is vSphere that lacks it */
     const char *path, *why;
 } lacks[] = {
     { PV_KIND_vm, true, "memory.dynamic", "vSphere has no dynamic memory; it balloons by itself" },
@@ -51,7 +52,8 @@ int sim_check_family(const struct job *j, const struct model_kind *kind, const j
     const char *name;
     json_t *v;
 
-    json_object_foreach ((json_t *)(uintptr_t)args, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)args, name, v)
+    {
         char here[PATH_CAP], at[PATH_CAP];
         int rc;
 
@@ -92,11 +94,13 @@ static int not_while_running(const struct job *j, struct pv_err *err, const char
 
 int sim_check_reconfigure(struct job *j, struct pv_err *err)
 {
-    const json_t *memory = json_object_get(j->args, "memory"), *cpu = json_object_get(j->args, "cpu");
+    const json_t *memory = json_object_get(j->args, "memory"),
+                 *cpu = json_object_get(j->args, "cpu");
     int64_t bytes = json_integer_value(json_object_get(memory, "bytes"));
     int64_t count = json_integer_value(json_object_get(cpu, "count"));
     int64_t cores = json_integer_value(json_object_get(cpu, "cores_per_socket"));
-    uint64_t host = j->e->set.hosts ? sim_host_memory(j->e, j->has_vm ? j->e->vms[j->index].host : j->place_host)
+    uint64_t host = j->e->set.hosts ? sim_host_memory(j->e, j->has_vm ? j->e->vms[j->index].host
+                                                                      : j->place_host)
                                     : UINT64_MAX;
     int rc = sim_check_family(j, model_kind(PV_KIND_vm), j->args, "", "", err);
 
@@ -119,7 +123,8 @@ int sim_check_reconfigure(struct job *j, struct pv_err *err)
 /* What follows from other fields. */
 static void derive(const struct sim_estate *e, json_t *fields)
 {
-    int64_t count = sim_doc_number(fields, "cpu.count"), cores = sim_doc_number(fields, "cpu.cores_per_socket");
+    int64_t count = sim_doc_number(fields, "cpu.count"),
+            cores = sim_doc_number(fields, "cpu.cores_per_socket");
 
     if (count > 0 && (cores <= 0 || count % cores != 0)) {
         cores = count;
@@ -128,9 +133,10 @@ static void derive(const struct sim_estate *e, json_t *fields)
     if (count > 0)
         json_object_set_new(fields, "cpu.sockets", json_integer(count / cores));
     if (json_object_get(fields, "autostart.start"))
-        json_object_set_new(fields, "autostart.on",
-                            json_boolean(strcmp(sim_doc_text(fields, "autostart.start"), "always") == 0 ||
-                                         strcmp(sim_doc_text(fields, "autostart.start"), "if_running") == 0));
+        json_object_set_new(
+            fields, "autostart.on",
+            json_boolean(strcmp(sim_doc_text(fields, "autostart.start"), "always") == 0 ||
+                         strcmp(sim_doc_text(fields, "autostart.start"), "if_running") == 0));
     if (!sim_is_vmware(e) && json_is_true(json_object_get(fields, "secure_boot.on")) &&
         !json_object_get(fields, "secure_boot.template"))
         json_object_set_new(fields, "secure_boot.template", json_string("MicrosoftWindows"));
@@ -154,11 +160,13 @@ static bool slot_taken(const json_t *list, const char *bus, int64_t number, int6
     const json_t *one;
     size_t i;
 
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         const json_t *f = json_object_get(one, "fields");
 
         if (strcmp(sim_doc_text(f, "controller.type"), bus) == 0 &&
-            sim_doc_number(f, "controller.bus") == number && sim_doc_number(f, "controller.unit") == unit)
+            sim_doc_number(f, "controller.bus") == number &&
+            sim_doc_number(f, "controller.unit") == unit)
             return true;
     }
     return false;
@@ -169,7 +177,8 @@ static bool has_controller(const json_t *doc, const char *bus, int64_t number)
     const json_t *one;
     size_t i;
 
-    json_array_foreach (json_object_get(doc, "controllers"), i, one) {
+    json_array_foreach(json_object_get(doc, "controllers"), i, one)
+    {
         const json_t *f = json_object_get(one, "fields");
 
         if (strcmp(sim_doc_text(f, "bus"), bus) == 0 && sim_doc_number(f, "number") == number)
@@ -189,19 +198,23 @@ static bool unit_usable(const struct job *j, const char *bus, int64_t unit)
     return unit < units_of(bus) && !(sim_is_vmware(j->e) && strcmp(bus, "scsi") == 0 && unit == 7);
 }
 
-static bool slot_free(const struct job *j, const json_t *doc, const char *bus, int64_t number, int64_t unit)
+static bool slot_free(const struct job *j, const json_t *doc, const char *bus, int64_t number,
+                      int64_t unit)
 {
-    return unit_usable(j, bus, unit) && !slot_taken(json_object_get(doc, "disks"), bus, number, unit) &&
+    return unit_usable(j, bus, unit) &&
+           !slot_taken(json_object_get(doc, "disks"), bus, number, unit) &&
            !slot_taken(json_object_get(doc, "cdroms"), bus, number, unit);
 }
 
 /* Where it goes: what was asked for, else the first place that is free. */
-static int find_slot(const struct job *j, const json_t *doc, const char *usual, json_t *fields, struct pv_err *err)
+static int find_slot(const struct job *j, const json_t *doc, const char *usual, json_t *fields,
+                     struct pv_err *err)
 {
     const char *bus = sim_doc_text(fields, "controller.type");
     bool has_bus = json_is_integer(json_object_get(fields, "controller.bus"));
     bool has_unit = json_is_integer(json_object_get(fields, "controller.unit"));
-    int64_t number = sim_doc_number(fields, "controller.bus"), unit = sim_doc_number(fields, "controller.unit");
+    int64_t number = sim_doc_number(fields, "controller.bus"),
+            unit = sim_doc_number(fields, "controller.unit");
     int rc;
 
     if (!bus[0])
@@ -209,7 +222,8 @@ static int find_slot(const struct job *j, const json_t *doc, const char *usual, 
     for (; !has_bus && number < 4 && !has_controller(doc, bus, number); number++)
         ;
     if (!has_controller(doc, bus, number)) {
-        rc = pv_fail(err, PV_ENOENT, "the VM has no %s controller %d", bus, has_bus ? (int)number : 0);
+        rc = pv_fail(err, PV_ENOENT, "the VM has no %s controller %d", bus,
+                     has_bus ? (int)number : 0);
         pv_err_pointer(err, "/controller");
         pv_err_remedy(err, "Add the controller first.");
         return job_native(j, err, rc, "InvalidController", "0x80041002");
@@ -217,9 +231,11 @@ static int find_slot(const struct job *j, const json_t *doc, const char *usual, 
     for (; !has_unit && unit < units_of(bus) && !slot_free(j, doc, bus, number, unit); unit++)
         ;
     if (!slot_free(j, doc, bus, number, unit)) {
-        rc = has_unit ? pv_fail_as(err, "conflict-exists", "%s %d:%d is taken", bus, (int)number, (int)unit)
-                      : pv_fail_as(err, "limit-exceeded", "there is no free place on the %s controller %d", bus,
-                                   (int)number);
+        rc = has_unit
+                 ? pv_fail_as(err, "conflict-exists", "%s %d:%d is taken", bus, (int)number,
+                              (int)unit)
+                 : pv_fail_as(err, "limit-exceeded",
+                              "there is no free place on the %s controller %d", bus, (int)number);
         pv_err_pointer(err, "/controller");
         return job_native(j, err, rc, "InvalidDeviceSpec", "32773");
     }
@@ -236,13 +252,12 @@ static bool key_taken(const json_t *list, const char *key)
     const json_t *one;
     size_t i;
 
-    json_array_foreach (list, i, one)
-        if (strcmp(sim_doc_text(one, "key"), key) == 0)
-            return true;
+    json_array_foreach(list, i, one) if (strcmp(sim_doc_text(one, "key"), key) == 0) return true;
     return false;
 }
 
-static unsigned next_key(const struct job *j, const json_t *list, const char *word, unsigned first, char *key)
+static unsigned next_key(const struct job *j, const json_t *list, const char *word, unsigned first,
+                         char *key)
 {
     unsigned n = 0;
 
@@ -260,10 +275,12 @@ static bool uefi(const json_t *doc, const struct job *j)
 {
     const char *firmware = sim_doc_text(json_object_get(doc, "fields"), "firmware");
 
-    return firmware[0] ? strcmp(firmware, "uefi") == 0 : j->has_vm && j->vm.firmware == PV_FIRMWARE_UEFI;
+    return firmware[0] ? strcmp(firmware, "uefi") == 0
+                       : j->has_vm && j->vm.firmware == PV_FIRMWARE_UEFI;
 }
 
-static void store_path(const struct job *j, const json_t *image, uint32_t store, const char *name, char *out, size_t cap)
+static void store_path(const struct job *j, const json_t *image, uint32_t store, const char *name,
+                       char *out, size_t cap)
 {
     const char *path = json_string_value(json_object_get(image, "path"));
     char root[128];
@@ -296,7 +313,8 @@ static int store_of(const struct job *j, const json_t *image, uint32_t *store, s
     return PV_OK;
 }
 
-static int add_disk(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n, struct pv_err *err)
+static int add_disk(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n,
+                    struct pv_err *err)
 {
     const json_t *image = json_object_get(args, "image");
     const char *existing = sim_doc_text(json_object_get(image, "id"), "path");
@@ -308,10 +326,12 @@ static int add_disk(struct job *j, json_t *doc, json_t *fields, const json_t *ar
     if (json_array_size(json_object_get(doc, "disks")) >= DISKS_MAX)
         return pv_fail_as(err, "limit-exceeded", "a VM has at most %d disks", DISKS_MAX);
     if (!fresh && !existing[0] && !json_object_get(image, "path"))
-        return bad(j, err, "/capacity_bytes", "is needed for a new disk, or image.path or image.id for an existing one");
+        return bad(j, err, "/capacity_bytes",
+                   "is needed for a new disk, or image.path or image.id for an existing one");
     rc = store_of(j, image, &store, err);
     if (rc == PV_OK)
-        rc = find_slot(j, doc, !sim_is_vmware(j->e) && !uefi(doc, j) && n == 1 ? "ide" : "scsi", fields, err);
+        rc = find_slot(j, doc, !sim_is_vmware(j->e) && !uefi(doc, j) && n == 1 ? "ide" : "scsi",
+                       fields, err);
     if (rc != PV_OK)
         return rc;
     if (j->has_vm && j->e->vms[j->index].power != PV_POWER_STATE_OFF &&
@@ -322,16 +342,18 @@ static int add_disk(struct job *j, json_t *doc, json_t *fields, const json_t *ar
     if (sim_is_vmware(j->e) && n > 1)
         snprintf(name, sizeof(name), "%.40s_%u.vmdk", j->vm.name, n - 1);
     else
-        snprintf(name, sizeof(name), sim_is_vmware(j->e) ? "%.40s%.0u.vmdk" : "%.40s-disk%u.vhdx", j->vm.name,
-                 sim_is_vmware(j->e) ? 0 : n);
+        snprintf(name, sizeof(name), sim_is_vmware(j->e) ? "%.40s%.0u.vmdk" : "%.40s-disk%u.vhdx",
+                 j->vm.name, sim_is_vmware(j->e) ? 0 : n);
     store_path(j, image, store, name, path, sizeof(path));
     sim_native_id(j->e, PV_KIND_datastore, store, id);
     json_object_set_new(fields, "image.path", json_string(existing[0] ? existing : path));
     json_object_set_new(fields, "image.datastore", json_string(id));
     if (!json_object_get(fields, "image.format"))
-        json_object_set_new(fields, "image.format", json_string(sim_is_vmware(j->e) ? "vmdk" : "vhdx"));
+        json_object_set_new(fields, "image.format",
+                            json_string(sim_is_vmware(j->e) ? "vmdk" : "vhdx"));
     if (!json_object_get(fields, "image.subformat"))
-        json_object_set_new(fields, "image.subformat", json_string(sim_is_vmware(j->e) ? "thin" : "dynamic"));
+        json_object_set_new(fields, "image.subformat",
+                            json_string(sim_is_vmware(j->e) ? "thin" : "dynamic"));
     if (!json_object_get(fields, "mode"))
         json_object_set_new(fields, "mode", json_string("dependent"));
     if (!json_object_get(fields, "sharing"))
@@ -366,7 +388,8 @@ static bool set_mac(json_t *fields, const char *text)
     return true;
 }
 
-static int add_nic(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n, struct pv_err *err)
+static int add_nic(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n,
+                   struct pv_err *err)
 {
     const char *mac = json_string_value(json_object_get(args, "mac"));
     char text[64];
@@ -381,23 +404,27 @@ static int add_nic(struct job *j, json_t *doc, json_t *fields, const json_t *arg
         json_object_set_new(fields, "mac_mode", json_string("auto"));
     }
     if (!json_object_get(fields, "adapter"))
-        json_object_set_new(fields, "adapter", json_string(sim_is_vmware(j->e) ? "vmxnet3" : "synthetic"));
+        json_object_set_new(fields, "adapter",
+                            json_string(sim_is_vmware(j->e) ? "vmxnet3" : "synthetic"));
     if (!json_object_get(fields, "label")) {
-        snprintf(text, sizeof(text), sim_is_vmware(j->e) ? "Network adapter %u" : "Network Adapter %u", n);
+        snprintf(text, sizeof(text),
+                 sim_is_vmware(j->e) ? "Network adapter %u" : "Network Adapter %u", n);
         json_object_set_new(fields, "label", json_string(text));
     }
     if (!json_object_get(fields, "connect_at_power_on"))
         json_object_set_new(fields, "connect_at_power_on", json_true());
     if (!json_object_get(fields, "connected"))
-        json_object_set_new(fields, "connected",
-                            json_boolean(j->has_vm && j->e->vms[j->index].power == PV_POWER_STATE_RUNNING));
+        json_object_set_new(
+            fields, "connected",
+            json_boolean(j->has_vm && j->e->vms[j->index].power == PV_POWER_STATE_RUNNING));
     if (!sim_is_vmware(j->e) && !json_object_get(fields, "vlan.mode"))
         json_object_set_new(fields, "vlan.mode", json_string("untagged"));
     json_object_set_new(fields, "ip_addresses", json_array());
     return PV_OK;
 }
 
-static int add_cdrom(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n, struct pv_err *err)
+static int add_cdrom(struct job *j, json_t *doc, json_t *fields, const json_t *args, unsigned n,
+                     struct pv_err *err)
 {
     const json_t *image = json_object_get(args, "image");
     char path[512], label[32];
@@ -405,7 +432,11 @@ static int add_cdrom(struct job *j, json_t *doc, json_t *fields, const json_t *a
     int rc = store_of(j, image, &store, err);
 
     if (rc == PV_OK)
-        rc = find_slot(j, doc, sim_is_vmware(j->e) ? "sata" : uefi(doc, j) ? "scsi" : "ide", fields, err);
+        rc = find_slot(j, doc,
+                       sim_is_vmware(j->e) ? "sata"
+                       : uefi(doc, j)      ? "scsi"
+                                           : "ide",
+                       fields, err);
     if (rc != PV_OK)
         return rc;
     if (image) {
@@ -423,7 +454,8 @@ static int add_cdrom(struct job *j, json_t *doc, json_t *fields, const json_t *a
     return PV_OK;
 }
 
-static int add_controller(struct job *j, json_t *doc, json_t *fields, const json_t *args, struct pv_err *err)
+static int add_controller(struct job *j, json_t *doc, json_t *fields, const json_t *args,
+                          struct pv_err *err)
 {
     const char *bus = sim_doc_text(fields, "bus"), *model = sim_doc_text(fields, "model");
     int64_t number = sim_doc_number(fields, "number");
@@ -433,24 +465,27 @@ static int add_controller(struct job *j, json_t *doc, json_t *fields, const json
     int rc;
 
     if (!known || (!sim_is_vmware(j->e) && strcmp(bus, "ide") == 0 && uefi(doc, j))) {
-        rc = pv_fail(err, PV_ENOTSUP, "bus: %s", sim_is_vmware(j->e)
-                                                     ? "vSphere has IDE, SATA, SCSI and NVMe controllers"
-                                                     : "this VM of Hyper-V has SCSI controllers alone");
+        rc = pv_fail(err, PV_ENOTSUP, "bus: %s",
+                     sim_is_vmware(j->e) ? "vSphere has IDE, SATA, SCSI and NVMe controllers"
+                                         : "this VM of Hyper-V has SCSI controllers alone");
         pv_err_pointer(err, "/bus");
         return job_native(j, err, rc, "NotSupported", "32775");
     }
     for (; !json_object_get(args, "number") && has_controller(doc, bus, number); number++)
         ;
     if (has_controller(doc, bus, number) || number > 3) {
-        rc = number > 3 ? pv_fail_as(err, "limit-exceeded", "a VM has at most 4 %s controllers", bus)
-                        : pv_fail_as(err, "conflict-exists", "there is a %s controller %d", bus, (int)number);
+        rc = number > 3
+                 ? pv_fail_as(err, "limit-exceeded", "a VM has at most 4 %s controllers", bus)
+                 : pv_fail_as(err, "conflict-exists", "there is a %s controller %d", bus,
+                              (int)number);
         pv_err_pointer(err, "/number");
         return job_native(j, err, rc, "InvalidDeviceSpec", "32773");
     }
     json_object_set_new(fields, "number", json_integer(number));
     if (!model[0])
         json_object_set_new(fields, "model",
-                            json_string(!sim_is_vmware(j->e)          ? strcmp(bus, "ide") == 0 ? "ide" : "synthetic-scsi"
+                            json_string(!sim_is_vmware(j->e)
+                                            ? strcmp(bus, "ide") == 0 ? "ide" : "synthetic-scsi"
                                         : strcmp(bus, "scsi") == 0 ? "pvscsi"
                                         : strcmp(bus, "sata") == 0 ? "ahci"
                                                                    : bus));
@@ -505,7 +540,8 @@ static json_t *find_device(json_t *list, const char *key, size_t *at)
     json_t *one;
     size_t i;
 
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         if (strcmp(sim_doc_text(one, "key"), key) == 0) {
             *at = i;
             return json_object_get(one, "fields");
@@ -527,7 +563,8 @@ static int update_disk(struct job *j, json_t *doc, json_t *fields, struct pv_err
         return job_native(j, err, rc, "InvalidDiskSize", "32773");
     }
     if (wanted && sim_snaps_get(j->e, j->index, &room)->count > 0) {
-        rc = pv_fail_as(err, "conflict", "the VM has snapshots, so its disks cannot change their size");
+        rc = pv_fail_as(err, "conflict",
+                        "the VM has snapshots, so its disks cannot change their size");
         pv_err_remedy(err, "Delete the snapshots first.");
         return job_native(j, err, rc, "InvalidDeviceOperation", "32775");
     }
@@ -573,8 +610,9 @@ static int mount_iso(struct job *j, json_t *fields, bool eject, struct pv_err *e
     sim_native_id(j->e, PV_KIND_datastore, store, id);
     json_object_set_new(fields, "image.path", eject ? json_null() : json_string(path));
     json_object_set_new(fields, "image.datastore", eject ? json_null() : json_string(id));
-    json_object_set_new(fields, "connected",
-                        json_boolean(!eject && j->e->vms[j->index].power == PV_POWER_STATE_RUNNING));
+    json_object_set_new(
+        fields, "connected",
+        json_boolean(!eject && j->e->vms[j->index].power == PV_POWER_STATE_RUNNING));
     json_object_set_new(fields, "connect_at_power_on", json_boolean(!eject));
     return PV_OK;
 }
@@ -587,7 +625,8 @@ static bool controller_used(const json_t *doc, const json_t *fields)
     size_t i;
 
     for (size_t l = 0; l < PV_COUNT(lists); l++)
-        json_array_foreach (json_object_get(doc, lists[l]), i, one) {
+        json_array_foreach(json_object_get(doc, lists[l]), i, one)
+        {
             const json_t *f = json_object_get(one, "fields");
 
             if (strcmp(sim_doc_text(f, "controller.type"), sim_doc_text(fields, "bus")) == 0 &&
@@ -597,7 +636,8 @@ static bool controller_used(const json_t *doc, const json_t *fields)
     return false;
 }
 
-static int detach(struct job *j, json_t *doc, json_t *list, size_t at, json_t *fields, struct pv_err *err)
+static int detach(struct job *j, json_t *doc, json_t *list, size_t at, json_t *fields,
+                  struct pv_err *err)
 {
     if (j->op->kind == PV_KIND_controller && controller_used(doc, fields)) {
         pv_fail_as(err, "conflict", "something hangs on %s", sim_doc_text(fields, "label"));
@@ -621,14 +661,15 @@ void sim_doc_totals(const struct sim_estate *e, json_t *doc)
 
     (void)e;
     if (json_object_get(doc, "disks")) {
-        json_array_foreach (json_object_get(doc, "disks"), i, one)
-            promised += sim_doc_number(json_object_get(one, "fields"), "capacity_bytes");
+        json_array_foreach(json_object_get(doc, "disks"), i, one) promised +=
+            sim_doc_number(json_object_get(one, "fields"), "capacity_bytes");
         json_object_set_new(fields, "storage.provisioned_bytes", json_integer(promised));
     }
     if (!json_object_get(doc, "nics"))
         return;
     networks = json_array();
-    json_array_foreach (json_object_get(doc, "nics"), i, one) {
+    json_array_foreach(json_object_get(doc, "nics"), i, one)
+    {
         const char *id = sim_doc_text(json_object_get(one, "fields"), "network");
 
         if (id[0])

@@ -22,15 +22,16 @@
 struct job;
 typedef int (*sim_job_fn)(struct job *j, struct pv_err *err);
 
-/* How the families call an operation and how long it takes. Names, states and effects are the model's. */
+/* How the families call an operation and how long it takes. Names, states and effects are the
+ * model's. */
 struct sim_native {
     const char *name, *vim, *hyperv;
     uint32_t min_ms, max_ms;
-    unsigned flags;             /* BY_* */
+    unsigned flags; /* BY_* */
     enum sim_happening done;
-    sim_job_fn check, apply;    /* NULL: nothing beside what call.c does */
+    sim_job_fn check, apply;          /* NULL: nothing beside what call.c does */
     uint64_t (*bytes)(struct job *j); /* to be copied; NULL: none */
-    const char *const *steps;   /* ended by NULL; NULL: none */
+    const char *const *steps;         /* ended by NULL; NULL: none */
 };
 
 struct job {
@@ -38,23 +39,23 @@ struct job {
     const struct sim_call *call;
     const struct model_operation *op;
     const struct sim_native *native;
-    json_t *subject, *args;     /* owned */
-    json_t *answer;             /* owned: further members of the result */
-    json_t *doc;                /* owned: of a VM to be made */
-    const char *subject_id;     /* borrowed from subject */
-    const char *vm_id;          /* the same, the owner's, or `id`; "" for places */
+    json_t *subject, *args; /* owned */
+    json_t *answer;         /* owned: further members of the result */
+    json_t *doc;            /* owned: of a VM to be made */
+    const char *subject_id; /* borrowed from subject */
+    const char *vm_id;      /* the same, the owner's, or `id`; "" for places */
     char id[SIM_ID_MAX];
     bool has_vm;
     uint32_t index;
     struct sim_vm vm;
-    uint16_t snapshot;          /* serial of the subject, or of what was made */
-    uint32_t place_host;        /* of place operations */
+    uint16_t snapshot;   /* serial of the subject, or of what was made */
+    uint32_t place_host; /* of place operations */
     uint64_t number;
     int64_t duration_ms;
     uint64_t bytes;
     bool fails, no_op, cut_power;
-    bool left;                  /* it is with another provider now */
-    bool trial;                 /* on a copy, to see whether it would work */
+    bool left;  /* it is with another provider now */
+    bool trial; /* on a copy, to see whether it would work */
 };
 
 static inline bool job_flag(const struct job *j, const char *name)
@@ -78,7 +79,8 @@ static inline const char *job_ref(const json_t *params, const char *name)
 }
 
 /* Sets the code the family would give. Answers rc. */
-int job_native(const struct job *j, struct pv_err *err, int rc, const char *vim, const char *hyperv);
+int job_native(const struct job *j, struct pv_err *err, int rc, const char *vim,
+               const char *hyperv);
 /* There is no such thing (any more). */
 int job_gone(const struct job *j, struct pv_err *err, const char *what);
 /* What was made, or is to be read again. */

@@ -38,7 +38,8 @@ static bool host_of(const struct sim_estate *e, enum pv_kind kind, const char *i
 }
 
 /* The most exact place that parameters name; `host` stays when they name none. */
-static int named_place(const struct job *j, const struct sim_estate *e, uint32_t *host, struct pv_err *err)
+static int named_place(const struct job *j, const struct sim_estate *e, uint32_t *host,
+                       struct pv_err *err)
 {
     static const enum pv_kind kinds[] = { PV_KIND_resource_pool, PV_KIND_cluster, PV_KIND_host };
 
@@ -55,8 +56,8 @@ static int named_place(const struct job *j, const struct sim_estate *e, uint32_t
     return PV_OK;
 }
 
-static int named_store(const struct job *j, const struct sim_estate *e, uint32_t host, uint32_t *store,
-                       struct pv_err *err)
+static int named_store(const struct job *j, const struct sim_estate *e, uint32_t host,
+                       uint32_t *store, struct pv_err *err)
 {
     const char *id = job_ref(j->args, "datastore");
     uint64_t n;
@@ -109,12 +110,12 @@ static void list_devices(struct job *j, const json_t *doc)
     for (size_t k = 0; k < SIM_DEVICE_KINDS; k++) {
         const struct model_kind *kind = model_kind(sim_device_kinds[k]);
 
-        json_array_foreach (json_object_get(doc, kind->plural), i, one) {
+        json_array_foreach(json_object_get(doc, kind->plural), i, one)
+        {
             json_t *device = json_pack("{s:s}", "kind", kind->name);
 
-            json_object_foreach (json_object_get(one, "fields"), path, v)
-                if (!json_is_null(v))
-                    set_path(device, path, v);
+            json_object_foreach(json_object_get(one, "fields"), path, v) if (!json_is_null(v))
+                set_path(device, path, v);
             json_array_append_new(all, device);
         }
     }
@@ -138,17 +139,20 @@ static void name_it(struct job *j, json_t *doc, const char *name)
     json_object_set_new(doc, "first_name", json_string(name));
     json_object_set_new(json_object_get(doc, "fields"), "name", json_string(name));
     json_object_set_new(json_object_get(doc, "fields"), "uuid", json_string(uuid));
-    json_object_set_new(json_object_get(doc, "fields"), "created_natively_at", json_integer(clock_wall_ms()));
+    json_object_set_new(json_object_get(doc, "fields"), "created_natively_at",
+                        json_integer(clock_wall_ms()));
 }
 
-static int add_list(struct job *j, json_t *doc, enum pv_kind number, const json_t *list, struct pv_err *err)
+static int add_list(struct job *j, json_t *doc, enum pv_kind number, const json_t *list,
+                    struct pv_err *err)
 {
     const struct model_kind *kind = model_kind(number);
     char key[SIM_ID_MAX];
     const json_t *one;
     size_t i;
 
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         int rc = sim_add_device(j, doc, kind, one, key, err);
 
         if (rc != PV_OK) {
@@ -162,7 +166,8 @@ static int add_list(struct job *j, json_t *doc, enum pv_kind number, const json_
     return PV_OK;
 }
 
-static int add_one(struct job *j, json_t *doc, enum pv_kind number, const char *args, struct pv_err *err)
+static int add_one(struct job *j, json_t *doc, enum pv_kind number, const char *args,
+                   struct pv_err *err)
 {
     json_t *list = json_pack("[o]", json_loads(args, 0, NULL));
     int rc = add_list(j, doc, number, list, err);
@@ -176,16 +181,17 @@ static bool wants_bus(const json_t *list, const char *bus)
     const json_t *one;
     size_t i;
 
-    json_array_foreach (list, i, one)
-        if (strcmp(sim_doc_text(json_object_get(one, "controller"), "type"), bus) == 0)
-            return true;
+    json_array_foreach(list, i,
+                       one) if (strcmp(sim_doc_text(json_object_get(one, "controller"), "type"),
+                                       bus) == 0) return true;
     return false;
 }
 
 /* Controllers nobody asked for, but without which the rest has nowhere to hang. */
 static int usual_controllers(struct job *j, json_t *doc, bool server, struct pv_err *err)
 {
-    const json_t *disks = json_object_get(j->args, "disks"), *cds = json_object_get(j->args, "cdroms");
+    const json_t *disks = json_object_get(j->args, "disks"),
+                 *cds = json_object_get(j->args, "cdroms");
     bool vmware = sim_is_vmware(j->e), cd = json_array_size(cds) > 0 || (server && !cds);
     bool bios = strcmp(job_text(j, "firmware"), "bios") == 0;
     int rc = PV_OK;
@@ -194,13 +200,15 @@ static int usual_controllers(struct job *j, json_t *doc, bool server, struct pv_
         rc = add_one(j, doc, PV_KIND_controller, "{\"bus\":\"ide\"}", err);
         if (rc == PV_OK)
             rc = add_one(j, doc, PV_KIND_controller, "{\"bus\":\"ide\"}", err);
-        job_difference(j, "A VM of Hyper-V with BIOS firmware always has two IDE controllers, and starts from them.");
+        job_difference(j, "A VM of Hyper-V with BIOS firmware always has two IDE controllers, and "
+                          "starts from them.");
     }
     if (rc == PV_OK && (server || json_array_size(disks) > 0 || (!vmware && !bios && cd)))
         rc = add_one(j, doc, PV_KIND_controller, "{\"bus\":\"scsi\"}", err);
     if (rc == PV_OK && vmware && (cd || wants_bus(disks, "sata") || wants_bus(cds, "sata"))) {
         rc = add_one(j, doc, PV_KIND_controller, "{\"bus\":\"sata\"}", err);
-        job_difference(j, "CD drives of vSphere hang on a SATA controller, those of Hyper-V on SCSI or IDE.");
+        job_difference(
+            j, "CD drives of vSphere hang on a SATA controller, those of Hyper-V on SCSI or IDE.");
     }
     if (rc == PV_OK && wants_bus(disks, "nvme"))
         rc = add_one(j, doc, PV_KIND_controller, "{\"bus\":\"nvme\"}", err);
@@ -210,7 +218,8 @@ static int usual_controllers(struct job *j, json_t *doc, bool server, struct pv_
 static int build(struct job *j, json_t *doc, struct pv_err *err)
 {
     bool server = strcmp(job_text(j, "profile"), "minimal") != 0;
-    const json_t *nics = json_object_get(j->args, "nics"), *cds = json_object_get(j->args, "cdroms");
+    const json_t *nics = json_object_get(j->args, "nics"),
+                 *cds = json_object_get(j->args, "cdroms");
     json_t *fields = json_object_get(doc, "fields");
     int rc;
 
@@ -218,7 +227,8 @@ static int build(struct job *j, json_t *doc, struct pv_err *err)
     json_object_del(fields, "host");
     json_object_del(fields, "cluster");
     if (!json_object_get(fields, "hardware_version"))
-        json_object_set_new(fields, "hardware_version", json_string(sim_is_vmware(j->e) ? "vmx-21" : "12.0"));
+        json_object_set_new(fields, "hardware_version",
+                            json_string(sim_is_vmware(j->e) ? "vmx-21" : "12.0"));
     if (!json_object_get(fields, "tpm"))
         json_object_set_new(fields, "tpm", json_false());
     if (!json_object_get(fields, "secure_boot.on"))
@@ -233,7 +243,8 @@ static int build(struct job *j, json_t *doc, struct pv_err *err)
         rc = nics || !server ? add_list(j, doc, PV_KIND_nic, nics, err)
                              : add_one(j, doc, PV_KIND_nic, "{\"connected\":false}", err);
     if (rc == PV_OK)
-        rc = cds || !server ? add_list(j, doc, PV_KIND_cdrom, cds, err) : add_one(j, doc, PV_KIND_cdrom, "{}", err);
+        rc = cds || !server ? add_list(j, doc, PV_KIND_cdrom, cds, err)
+                            : add_one(j, doc, PV_KIND_cdrom, "{}", err);
     if (rc == PV_OK)
         sim_doc_totals(j->e, doc);
     return rc;
@@ -301,13 +312,15 @@ int sim_apply_import(struct job *j, struct pv_err *err)
 
     if (back > slash)
         slash = back;
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(slash ? slash + 1 : source, "."), slash ? slash + 1 : source);
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(slash ? slash + 1 : source, "."),
+             slash ? slash + 1 : source);
     j->doc = sim_doc_new();
     if (!j->doc)
         return pv_fail(err, PV_ENOMEM, "no memory for a VM");
-    json_object_update_new(j->args, json_pack("{s:{s:i}, s:{s:I}, s:s, s:[{s:I}]}", "cpu", "count", 2, "memory",
-                                              "bytes", (json_int_t)4 << 30, "firmware", "uefi", "disks",
-                                              "capacity_bytes", (json_int_t)40 << 30));
+    json_object_update_new(j->args,
+                           json_pack("{s:{s:i}, s:{s:I}, s:s, s:[{s:I}]}", "cpu", "count", 2,
+                                     "memory", "bytes", (json_int_t)4 << 30, "firmware", "uefi",
+                                     "disks", "capacity_bytes", (json_int_t)40 << 30));
     rc = build(j, j->doc, err);
     if (rc == PV_OK)
         list_devices(j, j->doc);
@@ -322,17 +335,20 @@ static void map_networks(const struct job *j, json_t *doc)
     json_t *one;
     size_t i, n;
 
-    json_array_foreach (json_object_get(doc, "nics"), i, one) {
+    json_array_foreach(json_object_get(doc, "nics"), i, one)
+    {
         json_t *fields = json_object_get(one, "fields");
 
-        json_array_foreach (json_object_get(j->args, "networks"), n, map) {
+        json_array_foreach(json_object_get(j->args, "networks"), n, map)
+        {
             const char *nic = sim_doc_text(map, "nic");
             json_t *network = json_object_get(map, "network");
 
             if (strcmp(nic, "*") != 0 && strcmp(nic, sim_doc_text(fields, "label")) != 0)
                 continue;
-            json_object_set_new(fields, "network", json_is_null(network) ? json_null()
-                                                                        : json_string(job_ref(map, "network")));
+            json_object_set_new(fields, "network",
+                                json_is_null(network) ? json_null()
+                                                      : json_string(job_ref(map, "network")));
         }
     }
 }
@@ -348,12 +364,15 @@ static void make_own(struct job *j, json_t *doc, const char *name)
 
     sim_store_root(j->e, j->vm.store, root, sizeof(root));
     sim_native_id(j->e, PV_KIND_datastore, j->vm.store, store);
-    json_array_foreach (json_object_get(doc, "disks"), i, one) {
+    json_array_foreach(json_object_get(doc, "disks"), i, one)
+    {
         json_t *fields = json_object_get(one, "fields");
 
-        json_object_set(fields, "image.parent", linked ? json_object_get(fields, "image.path") : json_null());
-        snprintf(path, sizeof(path), vmware ? "%s%.64s/%.64s_%zu.vmdk" : "%s%.64s\\%.64s-disk%zu.vhdx", root, name, name,
-                 i + 1);
+        json_object_set(fields, "image.parent",
+                        linked ? json_object_get(fields, "image.path") : json_null());
+        snprintf(path, sizeof(path),
+                 vmware ? "%s%.64s/%.64s_%zu.vmdk" : "%s%.64s\\%.64s-disk%zu.vhdx", root, name,
+                 name, i + 1);
         json_object_set_new(fields, "image.path", json_string(path));
         json_object_set_new(fields, "image.datastore", json_string(store));
         if (linked && !vmware)
@@ -361,7 +380,8 @@ static void make_own(struct job *j, json_t *doc, const char *name)
         else if (layout[0])
             json_object_set_new(fields, "image.subformat", json_string(layout));
     }
-    json_array_foreach (json_object_get(doc, "nics"), i, one) {
+    json_array_foreach(json_object_get(doc, "nics"), i, one)
+    {
         json_t *fields = json_object_get(one, "fields");
 
         json_object_set_new(fields, "ip_addresses", json_array());
@@ -376,10 +396,28 @@ static void make_own(struct job *j, json_t *doc, const char *name)
 static void forget(json_t *fields)
 {
     static const char *const volatile_fields[] = {
-        "power_state", "activity", "native.state", "boot_time", "guest.ip_addresses", "guest.state",
-        "guest.tools.state", "snapshots.count", "snapshots.depth", "snapshots.bytes", "snapshots.newest_at",
-        "health", "health_reasons", "question", "host", "cluster", "datacenter", "datastores", "native.path",
-        "bios_uuid", "consolidation_needed", "resource_pool",
+        "power_state",
+        "activity",
+        "native.state",
+        "boot_time",
+        "guest.ip_addresses",
+        "guest.state",
+        "guest.tools.state",
+        "snapshots.count",
+        "snapshots.depth",
+        "snapshots.bytes",
+        "snapshots.newest_at",
+        "health",
+        "health_reasons",
+        "question",
+        "host",
+        "cluster",
+        "datacenter",
+        "datastores",
+        "native.path",
+        "bios_uuid",
+        "consolidation_needed",
+        "resource_pool",
     };
 
     for (size_t i = 0; i < PV_COUNT(volatile_fields); i++)
@@ -401,12 +439,15 @@ int sim_check_clone(struct job *j, struct pv_err *err)
         rc = named_store(j, j->e, j->place_host, &j->vm.store, err);
     if (rc != PV_OK)
         return rc;
-    if (snapshot[0] && (!sim_snapshot_number(j->e, snapshot, &number, &serial) || !sim_snaps_find(snaps, serial))) {
+    if (snapshot[0] && (!sim_snapshot_number(j->e, snapshot, &number, &serial) ||
+                        !sim_snaps_find(snaps, serial))) {
         pv_err_pointer(err, "/snapshot");
         return job_gone(j, err, "snapshot");
     }
     if (job_flag(j, "linked") && snaps->count == 0) {
-        rc = pv_fail_as(err, "conflict", "a linked clone shares the disks of a snapshot, and %s has none", j->vm.name);
+        rc = pv_fail_as(err, "conflict",
+                        "a linked clone shares the disks of a snapshot, and %s has none",
+                        j->vm.name);
         pv_err_remedy(err, "Take a snapshot first.");
         return job_native(j, err, rc, "InvalidState", "32775");
     }
@@ -416,7 +457,8 @@ int sim_check_clone(struct job *j, struct pv_err *err)
     if (!j->doc)
         return pv_fail(err, PV_ENOMEM, "no memory for a VM");
     forget(json_object_get(j->doc, "fields"));
-    json_object_set_new(json_object_get(j->doc, "fields"), "template", json_boolean(job_flag(j, "template")));
+    json_object_set_new(json_object_get(j->doc, "fields"), "template",
+                        json_boolean(job_flag(j, "template")));
     json_object_set_new(j->doc, "tools", json_boolean(j->vm.tools_installed));
     make_own(j, j->doc, job_text(j, "name"));
     map_networks(j, j->doc);
@@ -441,8 +483,7 @@ int sim_apply_delete(struct job *j, struct pv_err *err)
     (void)err;
     if (strcmp(job_text(j, "disks"), "delete") != 0)
         disks = sim_doc_devices(j->e, j->index, model_kind(PV_KIND_disk));
-    json_array_foreach (disks, i, one)
-        sim_keep_file(j, json_object_get(one, "fields"));
+    json_array_foreach(disks, i, one) sim_keep_file(j, json_object_get(one, "fields"));
     s->absent = true;
     sim_snaps_drop(s);
     return PV_OK;
@@ -452,7 +493,8 @@ int sim_apply_delete(struct job *j, struct pv_err *err)
 
 static struct sim_estate *other_of(const struct job *j)
 {
-    static const char *const names[] = { "host", "cluster", "resource_pool", "provider", "datastore" };
+    static const char *const names[] = { "host", "cluster", "resource_pool", "provider",
+                                         "datastore" };
 
     for (size_t i = 0; i < PV_COUNT(names); i++) {
         const json_t *p = json_object_get(json_object_get(j->args, names[i]), "provider");
@@ -481,7 +523,8 @@ int sim_check_move(struct job *j, struct pv_err *err)
     int rc;
 
     if (json_is_false(live) && s->power == PV_POWER_STATE_RUNNING) {
-        pv_fail_as(err, "vm-invalid-state", "%s runs, and was to be moved only while it is off", j->vm.name);
+        pv_fail_as(err, "vm-invalid-state", "%s runs, and was to be moved only while it is off",
+                   j->vm.name);
         return job_native(j, err, PV_ESTATE, "InvalidPowerState", "32775");
     }
     if (goes_abroad(j))
@@ -491,8 +534,10 @@ int sim_check_move(struct job *j, struct pv_err *err)
         !json_object_get(j->args, "disks"))
         return pv_fail(err, PV_EINVAL, "say where it is to go: host, cluster, datastore or disks");
     rc = named_place(j, j->e, &host, err);
-    if (rc == PV_OK && sim_host_unit(j->e, host) != sim_host_unit(j->e, s->host) && !job_ref(j->args, "datastore")[0]) {
-        rc = pv_fail(err, PV_EINVAL, "the host does not reach the VM's datastore; name one that it does");
+    if (rc == PV_OK && sim_host_unit(j->e, host) != sim_host_unit(j->e, s->host) &&
+        !job_ref(j->args, "datastore")[0]) {
+        rc = pv_fail(err, PV_EINVAL,
+                     "the host does not reach the VM's datastore; name one that it does");
         pv_err_pointer(err, "/datastore");
         return job_native(j, err, rc, "InaccessibleDatastore", "0x80070003");
     }
@@ -507,13 +552,14 @@ static void move_files(struct job *j, json_t *doc, uint32_t store)
 
     sim_store_root(j->e, store, root, sizeof(root));
     sim_native_id(j->e, PV_KIND_datastore, store, id);
-    json_array_foreach (json_object_get(doc, "disks"), i, one) {
+    json_array_foreach(json_object_get(doc, "disks"), i, one)
+    {
         json_t *fields = json_object_get(one, "fields");
         const char *old = sim_doc_text(fields, "image.path");
         const char *name = strrchr(old, sim_is_vmware(j->e) ? '/' : '\\');
 
-        snprintf(path, sizeof(path), "%s%.47s%c%.128s", root, j->vm.name, sim_is_vmware(j->e) ? '/' : '\\',
-                 name ? name + 1 : old);
+        snprintf(path, sizeof(path), "%s%.47s%c%.128s", root, j->vm.name,
+                 sim_is_vmware(j->e) ? '/' : '\\', name ? name + 1 : old);
         json_object_set_new(fields, "image.path", json_string(path));
         json_object_set_new(fields, "image.datastore", json_string(id));
     }
@@ -530,7 +576,8 @@ static int move_here(struct job *j, struct pv_err *err)
 
     if (rc != PV_OK || !id[0] || !sim_native_number(j->e, PV_KIND_datastore, id, &store))
         return rc;
-    doc = sim_doc_devices(j->e, j->index, model_kind(PV_KIND_disk)) ? sim_doc_of(j->e, j->index) : NULL;
+    doc = sim_doc_devices(j->e, j->index, model_kind(PV_KIND_disk)) ? sim_doc_of(j->e, j->index)
+                                                                    : NULL;
     if (!doc)
         return pv_fail(err, PV_ENOMEM, "no memory to move the VM");
     move_files(j, doc, (uint32_t)store);
@@ -539,8 +586,8 @@ static int move_here(struct job *j, struct pv_err *err)
     return PV_OK;
 }
 
-/* Into the estate of another session. The own lock is given up meanwhile: two moves may cross. Nobody else changes
- * the VM, because it is marked as moving. */
+/* Into the estate of another session. The own lock is given up meanwhile: two moves may cross.
+ * Nobody else changes the VM, because it is marked as moving. */
 static int move_abroad(struct job *j, struct pv_err *err)
 {
     json_t *doc = sim_doc_capture(j->e, j->index);
@@ -609,7 +656,8 @@ int sim_apply_template(struct job *j, struct pv_err *err)
 
     if (!doc)
         return pv_fail(err, PV_ENOMEM, "no memory to change the VM");
-    json_object_set_new(json_object_get(doc, "fields"), "template", json_boolean(job_flag(j, "template")));
+    json_object_set_new(json_object_get(doc, "fields"), "template",
+                        json_boolean(job_flag(j, "template")));
     return PV_OK;
 }
 
@@ -628,7 +676,8 @@ int sim_apply_data(struct job *j, struct pv_err *err)
     char *text;
 
     all = old[0] ? json_loads(old, 0, NULL) : json_object();
-    json_object_foreach (json_object_get(j->args, "data"), name, v) {
+    json_object_foreach(json_object_get(j->args, "data"), name, v)
+    {
         if (json_is_null(v))
             json_object_del(all, name);
         else
@@ -663,8 +712,8 @@ static uint64_t disks_bytes(const json_t *doc)
     size_t i;
 
     /* Of thin disks a third is written, say. */
-    json_array_foreach (json_object_get(doc, "disks"), i, one)
-        sum += (uint64_t)sim_doc_number(json_object_get(one, "fields"), "capacity_bytes") / 3;
+    json_array_foreach(json_object_get(doc, "disks"), i, one) sum +=
+        (uint64_t)sim_doc_number(json_object_get(one, "fields"), "capacity_bytes") / 3;
     return sum;
 }
 
@@ -685,7 +734,8 @@ uint64_t sim_bytes_disks(struct job *j)
 
 uint64_t sim_bytes_move(struct job *j)
 {
-    if (json_object_get(j->args, "datastore") || json_object_get(j->args, "disks") || goes_abroad(j))
+    if (json_object_get(j->args, "datastore") || json_object_get(j->args, "disks") ||
+        goes_abroad(j))
         return sim_bytes_disks(j);
     return j->e->vms[j->index].power == PV_POWER_STATE_RUNNING ? j->vm.memory_bytes : 0;
 }

@@ -9,10 +9,17 @@
 
 /* What both families have. Operations without a line here are yes, too: the driver does them. */
 static const char *const capabilities[] = {
-    "inventory.full", "inventory.push", "events.push", "vm.guest.info", "vm.snapshot.memory",
-    "vm.snapshot.quiesce", "vm.hotadd.disk", "vm.hotadd.nic", "vm.hotadd.memory", "vm.reconfigure.cpu",
-    "vm.reconfigure.memory", "vm.boot_order", "vm.secure_boot", "vm.tpm", "vm.autostart", "vm.disk.resize",
-    "vm.move.live", "vm.move.cold", "vm.move.storage", "vm.move.shared_nothing", "vm.clone_linked", NULL,
+    "inventory.full",        "inventory.push",
+    "events.push",           "vm.guest.info",
+    "vm.snapshot.memory",    "vm.snapshot.quiesce",
+    "vm.hotadd.disk",        "vm.hotadd.nic",
+    "vm.hotadd.memory",      "vm.reconfigure.cpu",
+    "vm.reconfigure.memory", "vm.boot_order",
+    "vm.secure_boot",        "vm.tpm",
+    "vm.autostart",          "vm.disk.resize",
+    "vm.move.live",          "vm.move.cold",
+    "vm.move.storage",       "vm.move.shared_nothing",
+    "vm.clone_linked",       NULL,
 };
 
 /* What one of them lacks. */
@@ -23,7 +30,8 @@ static const struct lack {
     { true, "vm.pause", "vSphere has no pause; use suspend" },
     { true, "vm.metrics.enable", "vSphere meters every VM by itself" },
     { true, "vm.metrics.disable", "vSphere meters every VM by itself" },
-    { true, "vm.snapshot.export", "vSphere exports no snapshots; clone from the snapshot and export the clone" },
+    { true, "vm.snapshot.export",
+      "vSphere exports no snapshots; clone from the snapshot and export the clone" },
     { true, "disk.merge", "vSphere merges disks by deleting their snapshots" },
     { true, "disk.check", "vSphere checks disks when it opens them" },
     { true, "tags.write", "The simulation has no tagging service" },
@@ -65,8 +73,10 @@ static bool lacking(bool vmware, const char *name)
 char *sim_provider_json(const struct sim_estate *e)
 {
     static const char *const operations[] = {
-        "vm.start", "vm.stop", "vm.shutdown", "vm.reboot", "vm.reset", "vm.pause", "vm.suspend", "vm.resume",
-        "vm.console.screenshot", "vm.console", "vm.keystrokes", NULL,
+        "vm.start",   "vm.stop",       "vm.shutdown",
+        "vm.reboot",  "vm.reset",      "vm.pause",
+        "vm.suspend", "vm.resume",     "vm.console.screenshot",
+        "vm.console", "vm.keystrokes", NULL,
     };
     bool vmware = sim_is_vmware(e);
     char uuid[37];

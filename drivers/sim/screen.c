@@ -56,7 +56,8 @@ static void draw(uint8_t *row, unsigned y, uint64_t seed)
 {
     row[0] = 0; /* no filter */
     for (unsigned x = 0; x < WIDTH; x++) {
-        bool bar = y / 16 % 2 == 1 && y < HEIGHT - 24 && x > 16 && x < 16 + 16 * (1 + (seed >> (y / 16 * 3)) % 18);
+        bool bar = y / 16 % 2 == 1 && y < HEIGHT - 24 && x > 16 &&
+                   x < 16 + 16 * (1 + (seed >> (y / 16 * 3)) % 18);
 
         row[1 + x] = (uint8_t)(bar ? 200 : y >= HEIGHT - 16 ? 90 : 24 + seed % 40);
     }
@@ -105,7 +106,9 @@ int sim_apply_screenshot(struct job *j, struct pv_err *err)
     png(&image, sim_roll(j->e, SIM_LOAD, j->vm.number) ^ (uint64_t)(clock_wall_ms() / 20000));
     str_base64(&text, (const uint8_t *)image.data, image.len);
     if (buf_ok(&image) && buf_ok(&text) && image.len > 0)
-        json_object_set_new(j->answer, "data", json_pack("{s:s, s:s}", "content_type", "image/png", "base64", text.data));
+        json_object_set_new(
+            j->answer, "data",
+            json_pack("{s:s, s:s}", "content_type", "image/png", "base64", text.data));
     else
         rc = pv_fail(err, PV_ENOMEM, "no memory for the screen");
     buf_free(&image);
@@ -118,8 +121,8 @@ int sim_apply_screenshot(struct job *j, struct pv_err *err)
 static bool key_known(const char *name, size_t len)
 {
     static const char *const keys[] = {
-        "ctrl", "alt",  "shift", "win",    "enter",  "esc",  "tab",   "space", "backspace", "delete",   "insert",
-        "home", "end",  "up",    "down",   "left",   "right", "pageup", "pagedown", "del",
+        "ctrl",   "alt",  "shift", "win", "enter", "esc",  "tab",   "space",  "backspace", "delete",
+        "insert", "home", "end",   "up",  "down",  "left", "right", "pageup", "pagedown",  "del",
     };
 
     if (len == 1)
@@ -139,7 +142,8 @@ int sim_check_keystrokes(struct job *j, struct pv_err *err)
 
     if (json_object_size(j->args) == 0)
         return pv_fail(err, PV_EINVAL, "say what to type: text, keys or ctrl_alt_del");
-    json_array_foreach (json_object_get(j->args, "keys"), i, one) {
+    json_array_foreach(json_object_get(j->args, "keys"), i, one)
+    {
         const char *at = json_string_value(one);
 
         while (at && *at) {
@@ -165,8 +169,8 @@ int sim_apply_console(struct job *j, struct pv_err *err)
     char host[128], ticket[37];
 
     if (wanted[0] && strcmp(wanted, vmware ? "webmks" : "rdp") != 0) {
-        int rc = pv_fail(err, PV_ENOTSUP, "protocol: %s", vmware ? "the simulation of vSphere speaks webmks"
-                                                                 : "Hyper-V speaks rdp");
+        int rc = pv_fail(err, PV_ENOTSUP, "protocol: %s",
+                         vmware ? "the simulation of vSphere speaks webmks" : "Hyper-V speaks rdp");
 
         pv_err_pointer(err, "/protocol");
         return job_native(j, err, rc, "NotSupported", "32775");
@@ -175,12 +179,12 @@ int sim_apply_console(struct job *j, struct pv_err *err)
     if (vmware) {
         sim_uuid(j->e, SIM_UUID, ++j->e->jobs, 0, ticket);
         json_object_set_new(j->answer, "data",
-                            json_pack("{s:s, s:s, s:i, s:s}", "protocol", "webmks", "host", host, "port", 443, "ticket",
-                                      ticket));
+                            json_pack("{s:s, s:s, s:i, s:s}", "protocol", "webmks", "host", host,
+                                      "port", 443, "ticket", ticket));
     } else {
         json_object_set_new(j->answer, "data",
-                            json_pack("{s:s, s:s, s:i, s:s}", "protocol", "rdp", "host", host, "port", 2179,
-                                      "preconnection_blob", j->vm_id));
+                            json_pack("{s:s, s:s, s:i, s:s}", "protocol", "rdp", "host", host,
+                                      "port", 2179, "preconnection_blob", j->vm_id));
     }
     return PV_OK;
 }

@@ -162,7 +162,7 @@ struct sim_change {
     const char *actor; /* static: an account's name without its domain */
 };
 
-#define SIM_MADE_MAX 1024u /* VMs that people made */
+#define SIM_MADE_MAX 1024u  /* VMs that people made */
 #define SIM_THINGS_MAX 512u /* switches and disk images that people made, of each kind */
 #define SIM_QUEUE_MAX 1024u
 #define SIM_TICK_MAX 1000u /* changes of one tick of the feed */
@@ -174,9 +174,11 @@ struct sim_estate {
     uint32_t stores_per_unit;
     uint32_t nonce[2]; /* of this session; cursors of another are worthless */
     pthread_mutex_t lock;
-    struct sim_vm_state *vms;          /* set.vms of the seed, then those that people made; guarded by lock */
-    uint32_t made;                     /* of these; places are not used again; guarded by lock */
-    struct json_t *things;             /* {"switches": [...], "disk-images": [...], "gone": [...]}; guarded by lock */
+    struct sim_vm_state
+        *vms;      /* set.vms of the seed, then those that people made; guarded by lock */
+    uint32_t made; /* of these; places are not used again; guarded by lock */
+    struct json_t
+        *things; /* {"switches": [...], "disk-images": [...], "gone": [...]}; guarded by lock */
     bool things_changed;               /* and not yet in the feed; guarded by lock */
     struct sim_estate *next;           /* of all in this process (estate.c) */
     uint64_t jobs;                     /* operations so far; guarded by lock */
@@ -203,9 +205,10 @@ static inline bool sim_vm_is_made(const struct sim_estate *e, uint32_t index)
 }
 
 /* A place for a VM that people make; false: there are too many. With the lock held. */
-bool sim_vm_make(struct sim_estate *e, struct json_t *doc, uint32_t host, uint32_t store, enum pv_power_state power,
-                 uint32_t *index);
-/* The estate of another session in this process, by its provider's name, locked; NULL: there is none. */
+bool sim_vm_make(struct sim_estate *e, struct json_t *doc, uint32_t host, uint32_t store,
+                 enum pv_power_state power, uint32_t *index);
+/* The estate of another session in this process, by its provider's name, locked; NULL: there is
+ * none. */
 struct sim_estate *sim_estate_other(const struct sim_estate *self, const char *name);
 void sim_estate_leave(struct sim_estate *other);
 
@@ -362,8 +365,8 @@ int sim_snaps_revert(struct sim_estate *e, uint32_t vm, uint16_t serial, struct 
 int sim_snaps_delete(struct sim_estate *e, uint32_t vm, uint16_t serial, bool children,
                      struct pv_err *err);
 /* NULL: as it is. */
-int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name, const char *description,
-                     struct pv_err *err);
+int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name,
+                     const char *description, struct pv_err *err);
 const struct sim_snap *sim_snaps_find(const struct sim_snaps *s, uint16_t serial);
 
 /* ------------------------------------------------------------------ records */
@@ -388,8 +391,10 @@ extern const struct sim_place sim_places[];
 
 /* ------------------------------------------------------------------ the driver's calls */
 
-/* Switches and disk images that people made; `native_id`: only this one, NULL: all. Answers how many. Takes the lock. */
-unsigned sim_things_emit(struct sim_estate *e, struct pv_builder *b, enum pv_kind kind, const char *native_id);
+/* Switches and disk images that people made; `native_id`: only this one, NULL: all. Answers how
+ * many. Takes the lock. */
+unsigned sim_things_emit(struct sim_estate *e, struct pv_builder *b, enum pv_kind kind,
+                         const char *native_id);
 /* What came and went of them since the last time; false: nothing. Takes the lock. */
 bool sim_things_send(struct sim_estate *e, struct pv_builder *b);
 

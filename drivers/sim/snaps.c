@@ -170,8 +170,8 @@ int sim_snaps_delete(struct sim_estate *e, uint32_t vm, uint16_t serial, bool ch
     return PV_OK;
 }
 
-int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name, const char *description,
-                     struct pv_err *err)
+int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name,
+                     const char *description, struct pv_err *err)
 {
     struct sim_snaps *l = own(e, vm);
     char *texts[2];

@@ -23,7 +23,8 @@ static json_t *thing_find(const struct sim_estate *e, enum pv_kind kind, const c
     json_t *one;
     size_t i;
 
-    json_array_foreach (things_of(e, kind), i, one) {
+    json_array_foreach(things_of(e, kind), i, one)
+    {
         if (strcmp(sim_doc_text(one, "native_id"), id) == 0) {
             *at = i;
             return one;
@@ -32,13 +33,15 @@ static json_t *thing_find(const struct sim_estate *e, enum pv_kind kind, const c
     return NULL;
 }
 
-static int thing_add(struct sim_estate *e, enum pv_kind kind, const char *id, json_t *fields, struct pv_err *err)
+static int thing_add(struct sim_estate *e, enum pv_kind kind, const char *id, json_t *fields,
+                     struct pv_err *err)
 {
     if (json_array_size(things_of(e, kind)) >= SIM_THINGS_MAX) {
         json_decref(fields);
         return pv_fail_as(err, "limit-exceeded", "the simulation has no room for more of these");
     }
-    json_array_append_new(things_of(e, kind), json_pack("{s:s, s:o}", "native_id", id, "fields", fields));
+    json_array_append_new(things_of(e, kind),
+                          json_pack("{s:s, s:o}", "native_id", id, "fields", fields));
     e->things_changed = true;
     return PV_OK;
 }
@@ -47,8 +50,9 @@ static void thing_remove(struct sim_estate *e, enum pv_kind kind, size_t at)
 {
     json_t *one = json_array_get(things_of(e, kind), at);
 
-    json_array_append_new(json_object_get(e->things, "gone"),
-                          json_pack("{s:i, s:s}", "kind", (int)kind, "native_id", sim_doc_text(one, "native_id")));
+    json_array_append_new(
+        json_object_get(e->things, "gone"),
+        json_pack("{s:i, s:s}", "kind", (int)kind, "native_id", sim_doc_text(one, "native_id")));
     json_array_remove(things_of(e, kind), at);
     e->things_changed = true;
 }
@@ -72,13 +76,15 @@ static void put_network(struct pv_builder *b, const json_t *sw)
     pv_network_accessible(b, 1);
 }
 
-static unsigned emit(const struct sim_estate *e, struct pv_builder *b, enum pv_kind kind, const char *native_id)
+static unsigned emit(const struct sim_estate *e, struct pv_builder *b, enum pv_kind kind,
+                     const char *native_id)
 {
     const json_t *one;
     unsigned n = 0;
     size_t i;
 
-    json_array_foreach (things_of(e, kind), i, one) {
+    json_array_foreach(things_of(e, kind), i, one)
+    {
         if (native_id && strcmp(native_id, sim_doc_text(one, "native_id")) != 0)
             continue;
         pv_put_begin(b, kind, sim_doc_text(one, "native_id"), NULL);
@@ -90,7 +96,8 @@ static unsigned emit(const struct sim_estate *e, struct pv_builder *b, enum pv_k
     return n;
 }
 
-unsigned sim_things_emit(struct sim_estate *e, struct pv_builder *b, enum pv_kind kind, const char *native_id)
+unsigned sim_things_emit(struct sim_estate *e, struct pv_builder *b, enum pv_kind kind,
+                         const char *native_id)
 {
     unsigned n;
 
@@ -113,7 +120,7 @@ bool sim_things_send(struct sim_estate *e, struct pv_builder *b)
         emit(e, b, PV_KIND_switch, NULL);
         emit(e, b, PV_KIND_disk_image, NULL);
         gone = json_object_get(e->things, "gone");
-        json_array_foreach (gone, i, one)
+        json_array_foreach(gone, i, one)
             pv_builder_gone(b, (enum pv_kind)json_integer_value(json_object_get(one, "kind")),
                             sim_doc_text(one, "native_id"));
         json_array_clear(gone);
@@ -143,11 +150,12 @@ void sim_keep_file(struct job *j, const json_t *disk)
         return;
     job_touched(j, "disk_image", path, false);
     thing_add(j->e, PV_KIND_disk_image, path,
-              json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "name", file_name(path), "path", path,
-                        "datastore", sim_doc_text(disk, "image.datastore"), "format",
-                        sim_doc_text(disk, "image.format"), "subformat", sim_doc_text(disk, "image.subformat"),
-                        "capacity_bytes", (json_int_t)size, "file_bytes", (json_int_t)(size / 3), "chain_depth",
-                        (json_int_t)0, "health", "ok"),
+              json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "name", file_name(path),
+                        "path", path, "datastore", sim_doc_text(disk, "image.datastore"), "format",
+                        sim_doc_text(disk, "image.format"), "subformat",
+                        sim_doc_text(disk, "image.subformat"), "capacity_bytes", (json_int_t)size,
+                        "file_bytes", (json_int_t)(size / 3), "chain_depth", (json_int_t)0,
+                        "health", "ok"),
               NULL);
 }
 
@@ -218,16 +226,19 @@ static int create_image(struct job *j, struct pv_err *err)
     if (!json_object_get(fields, "format"))
         json_object_set_new(fields, "format", json_string(sim_is_vmware(j->e) ? "vmdk" : "vhdx"));
     if (!json_object_get(fields, "subformat"))
-        json_object_set_new(fields, "subformat", json_string(parent                 ? "differencing"
-                                                             : sim_is_vmware(j->e) ? "thin"
-                                                                                   : "dynamic"));
+        json_object_set_new(fields, "subformat",
+                            json_string(parent                ? "differencing"
+                                        : sim_is_vmware(j->e) ? "thin"
+                                                              : "dynamic"));
     json_object_set_new(fields, "chain_depth", json_integer(0));
-    below = parent ? thing_find(j->e, PV_KIND_disk_image, sim_doc_text(parent, "native_id"), &at) : NULL;
+    below = parent ? thing_find(j->e, PV_KIND_disk_image, sim_doc_text(parent, "native_id"), &at)
+                   : NULL;
     if (below) {
         const json_t *f = json_object_get(below, "fields");
 
         json_object_set(fields, "capacity_bytes", json_object_get(f, "capacity_bytes"));
-        json_object_set_new(fields, "chain_depth", json_integer(sim_doc_number(f, "chain_depth") + 1));
+        json_object_set_new(fields, "chain_depth",
+                            json_integer(sim_doc_number(f, "chain_depth") + 1));
     }
     json_object_set_new(fields, "file_bytes",
                         json_integer(strcmp(sim_doc_text(fields, "subformat"), "fixed") == 0
@@ -243,9 +254,9 @@ static bool has_children(const struct job *j)
     const json_t *one;
     size_t i;
 
-    json_array_foreach (things_of(j->e, PV_KIND_disk_image), i, one)
-        if (strcmp(sim_doc_text(json_object_get(one, "fields"), "parent"), j->subject_id) == 0)
-            return true;
+    json_array_foreach(things_of(j->e, PV_KIND_disk_image), i,
+                       one) if (strcmp(sim_doc_text(json_object_get(one, "fields"), "parent"),
+                                       j->subject_id) == 0) return true;
     return false;
 }
 
@@ -319,10 +330,11 @@ static int check_image(struct job *j, json_t *fields)
         return PV_OK;
     json_object_set_new(fields, "check.result", json_string("ok"));
     json_object_set_new(fields, "check.at", json_integer(clock_wall_ms()));
-    json_object_set_new(j->answer, "data", json_pack("{s:s, s:O, s:O, s:O}", "result", "ok", "format",
-                                                     json_object_get(fields, "format"), "capacity_bytes",
-                                                     json_object_get(fields, "capacity_bytes"), "file_bytes",
-                                                     json_object_get(fields, "file_bytes")));
+    json_object_set_new(j->answer, "data",
+                        json_pack("{s:s, s:O, s:O, s:O}", "result", "ok", "format",
+                                  json_object_get(fields, "format"), "capacity_bytes",
+                                  json_object_get(fields, "capacity_bytes"), "file_bytes",
+                                  json_object_get(fields, "file_bytes")));
     return PV_OK;
 }
 
@@ -353,7 +365,8 @@ static int work_image(struct job *j, struct pv_err *err)
         return PV_OK;
     } else if (strcmp(verb, "compact") == 0) {
         if (!j->trial)
-            json_object_set_new(fields, "file_bytes", json_integer(sim_doc_number(fields, "file_bytes") * 3 / 4));
+            json_object_set_new(fields, "file_bytes",
+                                json_integer(sim_doc_number(fields, "file_bytes") * 3 / 4));
     } else {
         rc = check_image(j, fields);
     }
@@ -368,7 +381,8 @@ uint64_t sim_bytes_image(struct job *j)
     const json_t *image = thing_find(j->e, PV_KIND_disk_image, j->subject_id, &at);
 
     if (strcmp(j->op->name, "disk.create") == 0)
-        return strcmp(job_text(j, "subformat"), "fixed") == 0 || strcmp(job_text(j, "subformat"), "thick_eager") == 0
+        return strcmp(job_text(j, "subformat"), "fixed") == 0 ||
+                       strcmp(job_text(j, "subformat"), "thick_eager") == 0
                    ? (uint64_t)json_integer_value(json_object_get(j->args, "capacity_bytes"))
                    : 0;
     return (uint64_t)sim_doc_number(json_object_get(image, "fields"), "file_bytes");
@@ -384,18 +398,21 @@ static int type_ok(const struct job *j, struct pv_err *err)
 
     if (type[0] && standard != sim_is_vmware(j->e)) {
         rc = pv_fail(err, PV_ENOTSUP, "switch_type: %s",
-                     sim_is_vmware(j->e) ? "vSphere makes standard switches" : "Hyper-V makes external, internal and private switches");
+                     sim_is_vmware(j->e) ? "vSphere makes standard switches"
+                                         : "Hyper-V makes external, internal and private switches");
         pv_err_pointer(err, "/switch_type");
         return job_native(j, err, rc, "NotSupported", "32775");
     }
-    if (strcmp(type, "external") == 0 && json_array_size(json_object_get(j->args, "uplinks")) == 0 &&
+    if (strcmp(type, "external") == 0 &&
+        json_array_size(json_object_get(j->args, "uplinks")) == 0 &&
         strcmp(j->op->name, "switch.create") == 0) {
         rc = pv_fail(err, PV_EINVAL, "uplinks: an external switch needs a physical adapter");
         pv_err_pointer(err, "/uplinks");
         return job_native(j, err, rc, "InvalidArgument", "32773");
     }
     if (sim_is_vmware(j->e) && json_object_get(j->args, "management_os"))
-        return pv_fail(err, PV_ENOTSUP, "management_os: vSphere gives the host adapters of its own");
+        return pv_fail(err, PV_ENOTSUP,
+                       "management_os: vSphere gives the host adapters of its own");
     if (!sim_is_vmware(j->e) && json_object_get(j->args, "mtu"))
         return pv_fail(err, PV_ENOTSUP, "mtu: Hyper-V's switches have no packet size of their own");
     return PV_OK;
@@ -413,8 +430,10 @@ static int create_switch(struct job *j, struct pv_err *err)
 
     if (rc != PV_OK)
         return rc;
-    json_array_foreach (things_of(j->e, PV_KIND_switch), i, one) {
-        if (strcmp(sim_doc_text(json_object_get(one, "fields"), "name"), job_text(j, "name")) == 0) {
+    json_array_foreach(things_of(j->e, PV_KIND_switch), i, one)
+    {
+        if (strcmp(sim_doc_text(json_object_get(one, "fields"), "name"), job_text(j, "name")) ==
+            0) {
             rc = pv_fail(err, PV_EEXIST, "there is a switch %s", job_text(j, "name"));
             pv_err_pointer(err, "/name");
             return job_native(j, err, rc, "AlreadyExists", "32773");
@@ -431,13 +450,15 @@ static int create_switch(struct job *j, struct pv_err *err)
     json_object_set_new(fields, "host", json_string(host));
     json_object_set_new(fields, "health", json_string("ok"));
     if (sim_is_vmware(j->e))
-        snprintf(native, sizeof(native), "key-vim.host.VirtualSwitch-%.40s-%.20s", host, job_text(j, "name"));
+        snprintf(native, sizeof(native), "key-vim.host.VirtualSwitch-%.40s-%.20s", host,
+                 job_text(j, "name"));
     else
         sim_uuid(j->e, SIM_UUID, 0x700000000u + (++j->e->jobs), 0, native);
     job_made(j, "switch", native, NULL);
     rc = thing_add(j->e, PV_KIND_switch, native, fields, err);
     if (rc == PV_OK)
-        json_object_set_new(json_array_get(things_of(j->e, PV_KIND_switch), n), "made", json_true());
+        json_object_set_new(json_array_get(things_of(j->e, PV_KIND_switch), n), "made",
+                            json_true());
     return rc;
 }
 

@@ -499,7 +499,8 @@ static void put_snapshots(const struct vm_view *v)
 }
 
 /* Devices that people changed come from their document, the others from the seed. */
-static void put_devices(const struct vm_view *v, enum pv_kind kind, void (*seed)(const struct vm_view *v))
+static void put_devices(const struct vm_view *v, enum pv_kind kind,
+                        void (*seed)(const struct vm_view *v))
 {
     if (!v->state->doc || !sim_doc_put_devices(v->b, model_kind(kind), v->state->doc))
         seed(v);

@@ -296,7 +296,8 @@ int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const ch
         rc = refresh_vm(e, b, native_id);
     else if (kind == PV_KIND_snapshot)
         rc = refresh_snapshot(e, b, native_id);
-    else if (kind == PV_KIND_disk_image || (kind == PV_KIND_switch && sim_things_emit(e, b, kind, native_id)))
+    else if (kind == PV_KIND_disk_image ||
+             (kind == PV_KIND_switch && sim_things_emit(e, b, kind, native_id)))
         rc = kind == PV_KIND_switch || sim_things_emit(e, b, kind, native_id) ? PV_OK : PV_ENOENT;
     else
         rc = refresh_place(e, b, kind, native_id);

@@ -50,7 +50,8 @@ static void put(struct flat *f, const struct model_param *p, const char *name)
         to->doc = arena_printf(f->arena, "%s A size: 8GiB, 512MiB.", p->doc);
     } else if (p->type == PARAM_LIST && p->members) {
         to->members = NULL;
-        to->doc = arena_printf(f->arena, "%s One of them as key=value,key=value or JSON; may be given again.", p->doc);
+        to->doc = arena_printf(
+            f->arena, "%s One of them as key=value,key=value or JSON; may be given again.", p->doc);
     }
     f->n++;
 }
@@ -155,7 +156,8 @@ static void set_path(json_t *to, const char *path, json_t *v)
     set_path(sub, path + len + 1, v);
 }
 
-static int text_value(struct cli *c, const struct model_param *p, const char *text, json_t **out, struct pv_err *err)
+static int text_value(struct cli *c, const struct model_param *p, const char *text, json_t **out,
+                      struct pv_err *err)
 {
     json_int_t size;
     uint64_t n;
@@ -168,7 +170,8 @@ static int text_value(struct cli *c, const struct model_param *p, const char *te
     }
     if (is_size(p)) {
         if (!read_size(text, &size))
-            return cli_usage(c, err, "%s takes a size like 8GiB, not \"%s\"", cli_flag_text(c->arena, p->name), text);
+            return cli_usage(c, err, "%s takes a size like 8GiB, not \"%s\"",
+                             cli_flag_text(c->arena, p->name), text);
         *out = json_integer(size);
     } else if (p->type == PARAM_INT) {
         if (!str_u64(text, strlen(text), UINT64_C(1) << 53, &n))
@@ -188,7 +191,8 @@ static int text_value(struct cli *c, const struct model_param *p, const char *te
 }
 
 /* "capacity_bytes=20GiB,controller.type=scsi", or JSON. */
-static int member_value(struct cli *c, const struct model_param *p, const char *text, json_t **out, struct pv_err *err)
+static int member_value(struct cli *c, const struct model_param *p, const char *text, json_t **out,
+                        struct pv_err *err)
 {
     json_error_t why;
     json_t *object, *v = NULL;
@@ -241,8 +245,8 @@ static int read_file(struct cli *c, json_t **out, struct pv_err *err)
 }
 
 /* One use of a flag; of a list the next member. */
-static int take(struct cli *c, const struct model_param *table, const struct cli_flag *flag, json_t *body,
-                struct pv_err *err)
+static int take(struct cli *c, const struct model_param *table, const struct cli_flag *flag,
+                json_t *body, struct pv_err *err)
 {
     const struct model_param *p = find(table, flag->param->name);
     json_t *v = NULL, *list;
@@ -264,7 +268,8 @@ static int take(struct cli *c, const struct model_param *table, const struct cli
         return rc;
     }
     list = body;
-    for (const char *at = flag->param->name; list && at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL) {
+    for (const char *at = flag->param->name; list && at;
+         at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL) {
         char first[64];
 
         str_copy_n(first, sizeof(first), at, strcspn(at, "."));

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-
 static bool about_vm(const struct task *t)
 {
     return !t->op->core && !t->op->place && t->op->activity != PV_ACTIVITY_NONE &&
@@ -42,13 +41,15 @@ enum pv_activity activity_of(struct core *c, const struct pv_id *vm)
 }
 
 /* From `from` to `to`; anything else is the driver's. */
-static int change_tx(struct task *t, struct store_tx *tx, struct event_set *events, enum pv_activity from,
-                     enum pv_activity to, struct pv_err *err)
+static int change_tx(struct task *t, struct store_tx *tx, struct event_set *events,
+                     enum pv_activity from, enum pv_activity to, struct pv_err *err)
 {
     const struct kind_info *k = &t->core->kinds[PV_KIND_vm];
     struct arena *a = tx_arena(tx);
     struct model_value v = value_number(to);
-    struct event_draft e = { .type = "vm.updated", .kind = PV_KIND_vm, .task = t->id,
+    struct event_draft e = { .type = "vm.updated",
+                             .kind = PV_KIND_vm,
+                             .task = t->id,
                              .actor_type = t->actor_type,
                              .actor_name = t->actor_name[0] ? t->actor_name : NULL };
     struct model_row *row;
@@ -78,12 +79,14 @@ static int change_tx(struct task *t, struct store_tx *tx, struct event_set *even
     return rc;
 }
 
-int activity_begin_tx(struct task *t, struct store_tx *tx, struct event_set *events, struct pv_err *err)
+int activity_begin_tx(struct task *t, struct store_tx *tx, struct event_set *events,
+                      struct pv_err *err)
 {
     return change_tx(t, tx, events, PV_ACTIVITY_NONE, t->op->activity, err);
 }
 
-int activity_end_tx(struct task *t, struct store_tx *tx, struct event_set *events, struct pv_err *err)
+int activity_end_tx(struct task *t, struct store_tx *tx, struct event_set *events,
+                    struct pv_err *err)
 {
     /* Read again since: what is there now is the driver's. */
     if (t->reread)

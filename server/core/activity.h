@@ -14,8 +14,10 @@ void activity_claim(struct task *t);
 /* What a running task shows of this VM; NONE: nothing. Takes tasks_lock. */
 enum pv_activity activity_of(struct core *c, const struct pv_id *vm);
 /* Inside the transactions in which it starts and ends. */
-int activity_begin_tx(struct task *t, struct store_tx *tx, struct event_set *events, struct pv_err *err);
-int activity_end_tx(struct task *t, struct store_tx *tx, struct event_set *events, struct pv_err *err);
+int activity_begin_tx(struct task *t, struct store_tx *tx, struct event_set *events,
+                      struct pv_err *err);
+int activity_end_tx(struct task *t, struct store_tx *tx, struct event_set *events,
+                    struct pv_err *err);
 /* The provider is done with it: from now on the driver's word alone counts. No lock held. */
 void activity_over(struct task *t);
 /* It goes back to waiting: nothing is being done. No lock held; waits for the commit. */

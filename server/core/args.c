@@ -23,9 +23,8 @@ static int complete_value(const struct model_param *p, json_t *v)
         return complete(p->members, v);
     if (p->type != PARAM_LIST || !json_is_array(v))
         return PV_OK;
-    json_array_foreach (v, i, one)
-        if (json_is_object(one) && complete(p->members, one) != PV_OK)
-            return PV_ENOMEM;
+    json_array_foreach(v, i, one) if (json_is_object(one) &&
+                                      complete(p->members, one) != PV_OK) return PV_ENOMEM;
     return PV_OK;
 }
 
@@ -125,18 +124,21 @@ static int go_abroad(struct resolving *r, const struct pv_id *provider, json_t *
     if (!r->home || id_eq(provider, &r->home->id))
         return PV_OK;
     if (!r->op->abroad)
-        return about(err, pointer,
-                     pv_fail(err, PV_EINVAL, "it belongs to another provider than what is changed"));
-    rc = store_row_get(r->core->store, r->core->kinds[PV_KIND_provider].shape, provider, r->arena, &row, err);
+        return about(
+            err, pointer,
+            pv_fail(err, PV_EINVAL, "it belongs to another provider than what is changed"));
+    rc = store_row_get(r->core->store, r->core->kinds[PV_KIND_provider].shape, provider, r->arena,
+                       &row, err);
     if (rc != PV_OK)
         return about(err, pointer, rc);
     pthread_mutex_lock(&r->home->lock);
     family = r->home->family;
     pthread_mutex_unlock(&r->home->lock);
     if (model_number(row, F(provider, family)) != (int64_t)family)
-        return about(err, pointer, pv_fail(err, PV_ENOTSUP,
-                                           "it belongs to another family of hypervisors; this is a "
-                                           "conversion, not a move"));
+        return about(err, pointer,
+                     pv_fail(err, PV_ENOTSUP,
+                             "it belongs to another family of hypervisors; this is a "
+                             "conversion, not a move"));
     json_object_set_new(json, "provider", provider_json(row));
     p = provider_get(r->core, provider);
     if (r->other || !p)
@@ -146,8 +148,8 @@ static int go_abroad(struct resolving *r, const struct pv_id *provider, json_t *
     return PV_OK;
 }
 
-static int resolve_owner(struct resolving *r, const struct kind_info *k, const struct model_row *row,
-                         json_t *json, struct pv_err *err)
+static int resolve_owner(struct resolving *r, const struct kind_info *k,
+                         const struct model_row *row, json_t *json, struct pv_err *err)
 {
     const struct kind_info *o = &r->core->kinds[k->kind->owner];
     struct model_row *owner;
@@ -177,7 +179,8 @@ static int resolve_id(struct resolving *r, const char *text, const char *pointer
         rc = pv_fail(err, PV_ENOENT, "there is no %s %s", kind->name, text);
     if (rc == PV_OK && k->presence >= 0 &&
         model_number(row, (unsigned)k->presence) == PV_PRESENCE_GONE)
-        rc = pv_fail(err, PV_ESTATE, "the %s %s is gone", kind->name, model_text(row, (unsigned)k->name));
+        rc = pv_fail(err, PV_ESTATE, "the %s %s is gone", kind->name,
+                     model_text(row, (unsigned)k->name));
     if (rc != PV_OK)
         return about(err, pointer, rc);
     json = json_pack("{s:s, s:s, s:s}", "kind", kind->name, "native_id",
@@ -204,12 +207,14 @@ static int resolve_id(struct resolving *r, const char *text, const char *pointer
 }
 
 /* Ids of devices among other texts. */
-static int resolve_devices(struct resolving *r, json_t *list, const char *pointer, struct pv_err *err)
+static int resolve_devices(struct resolving *r, json_t *list, const char *pointer,
+                           struct pv_err *err)
 {
     json_t *one, *ref = NULL;
     size_t i;
 
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         const char *text = json_string_value(one);
         const struct model_kind *kind;
         struct pv_id id;
@@ -246,7 +251,8 @@ static int resolve(struct resolving *r, const struct model_param *table, json_t 
         } else if (p->type == PARAM_LIST && p->device_ids) {
             rc = resolve_devices(r, v, pointer, err);
         } else if (p->type == PARAM_LIST && p->members) {
-            json_array_foreach (v, i, one) {
+            json_array_foreach(v, i, one)
+            {
                 snprintf(pointer, sizeof(pointer), "%s/%s/%zu", prefix, p->name, i);
                 rc = resolve(r, p->members, one, pointer, err);
                 if (rc != PV_OK)
@@ -374,8 +380,8 @@ static json_t *before(struct comparing *c, const struct model_param *table, cons
     return out;
 }
 
-json_t *args_before(const struct model_param *table, const struct model_row *row, const json_t *params,
-                    bool *differ, bool *known)
+json_t *args_before(const struct model_param *table, const struct model_row *row,
+                    const json_t *params, bool *differ, bool *known)
 {
     struct comparing c = { .row = row, .known = true };
     json_t *out = before(&c, table, params, "");
@@ -394,8 +400,8 @@ struct checking {
 };
 
 /* A sentence about why something needs the VM to be off; NULL: it does not. */
-static const char *needs_off(const struct checking *c, const char *off_unless, const char *hot_field,
-                             const char **needs)
+static const char *needs_off(const struct checking *c, const char *off_unless,
+                             const char *hot_field, const char **needs)
 {
     const char *reason;
     const struct model_field *f;
@@ -410,8 +416,8 @@ static const char *needs_off(const struct checking *c, const char *off_unless, c
     *needs = "";
     f = hot_field && c->s->vm ? model_field(c->s->vm->kind, hot_field, strlen(hot_field)) : NULL;
     if (f && model_get(c->s->vm, f->index)->set && !model_get(c->s->vm, f->index)->number)
-        return arena_printf(c->arena,
-                            "this is possible only while the VM is off, because %s is false", f->path);
+        return arena_printf(
+            c->arena, "this is possible only while the VM is off, because %s is false", f->path);
     return NULL;
 }
 
@@ -496,13 +502,14 @@ static int check_one(const struct checking *c, const struct model_param *p, cons
     return PV_OK;
 }
 
-int args_check_state(const struct model_operation *op, const struct subject *s, const json_t *params,
-                     struct arena *a, struct pv_err *err)
+int args_check_state(const struct model_operation *op, const struct subject *s,
+                     const json_t *params, struct arena *a, struct pv_err *err)
 {
     struct checking c = { .s = s, .op = op, .arena = a };
     const char *needs, *why;
 
-    if (s->provider && s->vm && s->power != PV_POWER_STATE_OFF && s->power != PV_POWER_STATE_UNKNOWN) {
+    if (s->provider && s->vm && s->power != PV_POWER_STATE_OFF &&
+        s->power != PV_POWER_STATE_UNKNOWN) {
         why = needs_off(&c, op->off_unless, NULL, &needs);
         if (why)
             return must_be_off(&c, s->name[0] ? s->name : op->title, why, needs, NULL, err);
@@ -513,15 +520,16 @@ int args_check_state(const struct model_operation *op, const struct subject *s, 
 static void blocked(const struct checking *c, const struct model_param *table, const char *prefix,
                     struct jsonw *w)
 {
-    bool off = !c->s->vm || c->s->power == PV_POWER_STATE_OFF || c->s->power == PV_POWER_STATE_UNKNOWN;
+    bool off =
+        !c->s->vm || c->s->power == PV_POWER_STATE_OFF || c->s->power == PV_POWER_STATE_UNKNOWN;
 
     for (const struct model_param *p = table; p && p->name; p++) {
         const char *reason, *needs = "", *why = NULL;
         char pointer[PATH_CAP];
 
         snprintf(pointer, sizeof(pointer), "%s/%s", prefix, p->name);
-        if (p->needs &&
-            provider_capability(c->s->provider, NULL, p->needs, c->arena, &reason, &needs) == CAP_NO)
+        if (p->needs && provider_capability(c->s->provider, NULL, p->needs, c->arena, &reason,
+                                            &needs) == CAP_NO)
             why = reason;
         else if (!off)
             why = needs_off(c, p->off_unless, p->hot_field, &needs);
@@ -537,7 +545,8 @@ static void blocked(const struct checking *c, const struct model_param *table, c
     }
 }
 
-void args_blocked(const struct model_operation *op, const struct subject *s, struct jsonw *w, struct arena *a)
+void args_blocked(const struct model_operation *op, const struct subject *s, struct jsonw *w,
+                  struct arena *a)
 {
     struct checking c = { .s = s, .op = op, .arena = a };
 

@@ -12,7 +12,7 @@
 #define LIVE_MS 10000
 
 struct live {
-    atomic_uint refs;           /* the call's, and the timer's */
+    atomic_uint refs; /* the call's, and the timer's */
     atomic_bool answered;
     struct provider *provider;
     const struct model_operation *op;
@@ -59,8 +59,10 @@ static void live_late(void *arg)
     struct pv_err err = { 0 };
 
     if (first(l)) {
-        l->done(l->ctx, pv_fail(&err, PV_ETIMEOUT, "%s: no answer within %d s", l->op->title, LIVE_MS / 1000), NULL,
-                &err);
+        l->done(
+            l->ctx,
+            pv_fail(&err, PV_ETIMEOUT, "%s: no answer within %d s", l->op->title, LIVE_MS / 1000),
+            NULL, &err);
         provider_cancel_calls(l->provider, l);
     }
     live_put(l);
@@ -96,10 +98,13 @@ static int live_call(struct live *l, struct pv_err *err)
     return pv_fail(err, PV_EOFFLINE, "the provider cannot be reached");
 }
 
-int core_live(struct core *c, const struct core_task_request *q, core_json_fn done, void *ctx, struct pv_err *err)
+int core_live(struct core *c, const struct core_task_request *q, core_json_fn done, void *ctx,
+              struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
-    PV_AUTO(json_decref_p) json_t *params = args_complete(q->operation->params, q->params), *args = NULL;
+    PV_AUTO(json_decref_p)
+    json_t *params = args_complete(q->operation->params, q->params),
+           *args = NULL;
     struct subject s = { 0 };
     struct live *l = NULL;
     bool no_op = false;
@@ -126,7 +131,8 @@ int core_live(struct core *c, const struct core_task_request *q, core_json_fn do
         l->ctx = ctx;
         l->subject = subject ? strdup(subject) : NULL;
         l->args = json_dumps(args, JSON_COMPACT);
-        rc = l->subject && l->args ? live_call(l, err) : pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
+        rc = l->subject && l->args ? live_call(l, err)
+                                   : pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
         live_put(l);
     }
     subject_free(&s);

@@ -6,7 +6,7 @@
 
 #include "server/core/args.h"
 
-#define LIKE_MAX 1000           /* objects of one name that are looked through */
+#define LIKE_MAX 1000 /* objects of one name that are looked through */
 
 /* ---------------------------------------------------------------- did it happen? */
 
@@ -16,7 +16,8 @@ static int decide_power(const struct task *t, const struct model_row *row)
     int64_t activity = model_number(row, F(vm, activity));
 
     /* What we show ourselves does not count. */
-    if ((activity != PV_ACTIVITY_NONE && activity != (int64_t)t->op->activity) || now == PV_POWER_STATE_UNKNOWN)
+    if ((activity != PV_ACTIVITY_NONE && activity != (int64_t)t->op->activity) ||
+        now == PV_POWER_STATE_UNKNOWN)
         return -1;
     /* An operation that ends where it began leaves no trace in the state. */
     if (t->op->from & (1u << (t->op->target - 1)))
@@ -39,8 +40,8 @@ static int decide_made(const struct task *t, const json_t *params, struct arena 
     size_t n;
 
     if (k->name < 0 || !wanted ||
-        store_find(c->store, t->op->result, (unsigned)(child ? k->owner : k->name), &key, LIKE_MAX, a, &ids,
-                   &n, NULL) != PV_OK)
+        store_find(c->store, t->op->result, (unsigned)(child ? k->owner : k->name), &key, LIKE_MAX,
+                   a, &ids, &n, NULL) != PV_OK)
         return -1;
     for (size_t i = 0; i < n; i++) {
         struct model_row *row;
@@ -84,7 +85,8 @@ int outcome_decide(const struct task *t)
     if (t->op->removes)
         return rc == PV_ENOENT ? 1
                : rc != PV_OK   ? -1
-                               : k->presence >= 0 && model_number(row, (unsigned)k->presence) == PV_PRESENCE_GONE;
+                               : k->presence >= 0 &&
+                                   model_number(row, (unsigned)k->presence) == PV_PRESENCE_GONE;
     if (rc != PV_OK)
         return -1;
     if (t->op->sets) {
@@ -95,19 +97,21 @@ int outcome_decide(const struct task *t)
     }
     if (str_eq(t->op->name, "vm.move"))
         return decide_moved(params, row);
-    return t->kind == PV_KIND_vm && t->op->target != PV_POWER_STATE_UNKNOWN ? decide_power(t, row) : -1;
+    return t->kind == PV_KIND_vm && t->op->target != PV_POWER_STATE_UNKNOWN ? decide_power(t, row)
+                                                                            : -1;
 }
 
 /* ---------------------------------------------------------------- what was made */
 
-static bool find_made(const struct task *t, const json_t *object, struct arena *a, enum pv_kind *kind,
-                      struct pv_id *id, const char **name)
+static bool find_made(const struct task *t, const json_t *object, struct arena *a,
+                      enum pv_kind *kind, struct pv_id *id, const char **name)
 {
     struct core *c = t->core;
     const char *word = json_string_value(json_object_get(object, "kind"));
     const char *native = json_string_value(json_object_get(object, "native_id"));
     const struct model_kind *m = word ? model_kind_by_name(word) : NULL;
-    const struct provider *p = json_is_true(json_object_get(object, "abroad")) ? t->other : t->provider;
+    const struct provider *p =
+        json_is_true(json_object_get(object, "abroad")) ? t->other : t->provider;
     const struct kind_info *k;
     struct model_value key = value_text(native);
     struct pv_id *ids;
@@ -119,8 +123,8 @@ static bool find_made(const struct task *t, const json_t *object, struct arena *
     /* Native ids of devices are unique within their owner alone. */
     if (k->child >= 0)
         key = value_ref(&t->subject);
-    if (store_find(c->store, m->number, (unsigned)(k->child >= 0 ? k->owner : k->native_id), &key, LIKE_MAX, a,
-                   &ids, &n, NULL) != PV_OK)
+    if (store_find(c->store, m->number, (unsigned)(k->child >= 0 ? k->owner : k->native_id), &key,
+                   LIKE_MAX, a, &ids, &n, NULL) != PV_OK)
         return false;
     for (size_t i = 0; i < n; i++) {
         struct model_row *row;
@@ -178,8 +182,8 @@ void outcome_complete(struct task *t)
 
         model_id_text(kind, &id, text_id);
         json_object_set_new(result, "ref",
-                            json_pack("{s:s, s:s, s:s}", "kind", model_kind(kind)->name, "id", text_id,
-                                      "name", name));
+                            json_pack("{s:s, s:s, s:s}", "kind", model_kind(kind)->name, "id",
+                                      text_id, "name", name));
         if (kind == t->op->result)
             undo = plan_undo_made(t->op, &id, name);
     }
