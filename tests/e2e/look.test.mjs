@@ -56,6 +56,7 @@ test('the tree, the palette, the shortcuts and the notifications', async () => {
     await view.axe('the tree');
     await view.screenshot('tree');
     await page.keyboard.press('Control+k');
+    await page.locator('.pv-palette__input').waitFor();
     await page.keyboard.type('web-fra');
     await page.locator('.pv-palette__item', { hasText: 'web-fra' }).first().waitFor();
     await view.axe('the palette');

@@ -21,7 +21,8 @@ import { useOpenAction } from '../actions/useAct';
 
 // Dialogs are loaded when they are first wanted.
 const ActionDialogs = lazy(() => import('../actions/ActionDialog'));
-const Palette = lazy(() => import('./Palette'));
+const loadPalette = () => import('./Palette');
+const Palette = lazy(loadPalette);
 const HelpSheet = lazy(() => import('./HelpSheet'));
 const SessionOver = lazy(() => import('./SessionOver'));
 const Tour = lazy(() => import('./Tour'));
@@ -44,6 +45,11 @@ export function Shell() {
     const summary = useQuery({ ...summaryQuery, enabled: !!me });
 
     useEffect(() => keepFresh(queryClient), []);
+    // Who presses Ctrl+K types on at once.
+    useEffect(() => {
+        const timer = setTimeout(() => void loadPalette(), 1500);
+        return () => clearTimeout(timer);
+    }, []);
     // Before anybody was signed in, it is the sign-in page's turn.
     useEffect(() => onSignedOut(() => queryClient.getQueryData(meQuery.queryKey) && setOver(true)), []);
     useEffect(() => live.watch(() => live.state === 'signed-out' && setOver(true)), []);

@@ -7,7 +7,7 @@ import { Fields } from '../../lib/Fields';
 import { ObjectPage, type Tab, type TabProps } from '../../lib/ObjectPage';
 import type { ListDeclaration } from '../../list/types';
 import { vmList } from '../vms/list';
-import { hostList } from './lists';
+import { hostList } from './declarations';
 
 const ListView = lazy(() => import('../../list/ListPage').then((m) => ({ default: m.ListView })));
 const EventsTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.EventsTab })));

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lists of everything that machines run on and hang on.
+import { valueAt } from '../../api/model';
+import { column } from '../../grid/columns';
+import { t } from '../../i18n/words';
+import { Bar, ProviderBadge } from '../../lib/cells';
+import type { ListDeclaration } from '../../list/types';
+
+type ProviderRef = { id: string; name?: string; family?: string } | null;
+
+const provider = (kind: string) =>
+    column(kind, 'provider', {
+        width: 210,
+        cell: (item) => <ProviderBadge value={valueAt(item, 'provider') as ProviderRef} />,
+    });
+
+/** The share of what is taken. */
+const used = {
+    id: 'used',
+    label: () => t('inventory.used'),
+    width: 130,
+    fields: ['capacity_bytes', 'free_bytes'],
+    cell: (item: object) => {
+        const all = valueAt(item, 'capacity_bytes') as number | null;
+        const free = valueAt(item, 'free_bytes') as number | null;
+        return all && free !== null ? <Bar value={((all - free) / all) * 100} /> : null;
+    },
+};
+
+const offload = (name: string) => column('datastore', `supports.offload.${name}`, { width: 120 });
+
+export const hostList: ListDeclaration = {
+    kind: 'host',
+    name: 'hosts',
+    title: 'nav.hosts',
+    empty: 'inventory.none',
+    columns: [
+        column('host', 'name', { width: 230 }),
+        column('host', 'connection_state', { width: 130 }),
+        provider('host'),
+        column('host', 'cluster', { width: 150 }),
+        column('host', 'hardware.model', { width: 170 }),
+        column('host', 'hardware.cores'),
+        column('host', 'hardware.memory_bytes'),
+        column('host', 'product.version', { width: 110 }),
+        column('host', 'maintenance_mode'),
+        column('host', 'health'),
+    ],
+    shown: [
+        'name',
+        'connection_state',
+        'provider',
+        'cluster',
+        'hardware.model',
+        'hardware.cores',
+        'hardware.memory_bytes',
+        'product.version',
+        'maintenance_mode',
+        'health',
+    ],
+    narrow: ['name', 'connection_state', 'health'],
+    sort: 'name',
+    facets: ['connection_state', 'provider', 'cluster', 'health'],
+};
+
+export const clusterList: ListDeclaration = {
+    kind: 'cluster',
+    name: 'clusters',
+    title: 'nav.clusters',
+    empty: 'inventory.none',
+    columns: [
+        column('cluster', 'name', { width: 230 }),
+        provider('cluster'),
+        column('cluster', 'cluster_type'),
+        column('cluster', 'totals.hosts'),
+        column('cluster', 'totals.cores'),
+        column('cluster', 'totals.memory_bytes'),
+        column('cluster', 'ha_enabled'),
+        column('cluster', 'health'),
+    ],
+    shown: [
+        'name',
+        'provider',
+        'cluster_type',
+        'totals.hosts',
+        'totals.cores',
+        'totals.memory_bytes',
+        'ha_enabled',
+        'health',
+    ],
+    narrow: ['name', 'totals.hosts', 'health'],
+    sort: 'name',
+    facets: ['provider', 'cluster_type', 'health'],
+};
+
+export const datastoreList: ListDeclaration = {
+    kind: 'datastore',
+    name: 'datastores',
+    title: 'nav.datastores',
+    empty: 'inventory.none',
+    columns: [
+        column('datastore', 'name', { width: 220 }),
+        provider('datastore'),
+        column('datastore', 'datastore_type', { width: 100 }),
+        used,
+        column('datastore', 'free_bytes'),
+        column('datastore', 'capacity_bytes'),
+        column('datastore', 'provisioned_bytes'),
+        column('datastore', 'shared', { width: 90 }),
+        offload('full_copy'),
+        offload('block_zero'),
+        offload('ats'),
+        offload('unmap'),
+        column('datastore', 'health'),
+    ],
+    shown: [
+        'name',
+        'provider',
+        'datastore_type',
+        'used',
+        'free_bytes',
+        'capacity_bytes',
+        'shared',
+        'supports.offload.full_copy',
+        'supports.offload.unmap',
+        'health',
+    ],
+    narrow: ['name', 'used', 'free_bytes'],
+    sort: 'name',
+    facets: ['datastore_type', 'provider', 'shared', 'health'],
+};
+
+export const networkList: ListDeclaration = {
+    kind: 'network',
+    name: 'networks',
+    title: 'nav.networks',
+    empty: 'inventory.none',
+    columns: [
+        column('network', 'name', { width: 230 }),
+        provider('network'),
+        column('network', 'network_type', { width: 130 }),
+        column('network', 'switch', { width: 190 }),
+        column('network', 'vlan.mode'),
+        column('network', 'vlan.id'),
+        column('network', 'accessible'),
+        column('network', 'health'),
+    ],
+    shown: ['name', 'provider', 'network_type', 'switch', 'vlan.mode', 'vlan.id', 'health'],
+    narrow: ['name', 'vlan.id', 'health'],
+    sort: 'name',
+    facets: ['network_type', 'provider', 'switch', 'vlan.mode'],
+};
+
+export const switchList: ListDeclaration = {
+    kind: 'switch',
+    name: 'switches',
+    title: 'inventory.switches',
+    empty: 'inventory.none',
+    columns: [
+        column('switch', 'name', { width: 230 }),
+        provider('switch'),
+        column('switch', 'switch_type'),
+        column('switch', 'host'),
+        column('switch', 'uplinks'),
+        column('switch', 'mtu'),
+        column('switch', 'health'),
+    ],
+    shown: ['name', 'provider', 'switch_type', 'host', 'uplinks', 'mtu', 'health'],
+    narrow: ['name', 'switch_type', 'health'],
+    sort: 'name',
+    facets: ['switch_type', 'provider', 'host'],
+};
