@@ -138,6 +138,8 @@ enum req_result operation_run(struct req *r);   /* route->operation */
 enum req_result task_undo(struct req *r);
 /* Replaces names of objects (name:web01, native:...) in parameters by ids, in place; every object named must be there. */
 int refs_resolve(struct req *r, const struct model_param *table, json_t *params, const char *prefix, struct pv_err *err);
+/* Places that parameters name (the target of a move) need the operation's permission as well as its subject. */
+int places_allowed(struct req *r, const struct model_operation *op, const json_t *params, struct pv_err *err);
 
 /* --- tasks.c */
 struct core_actor actor_of(struct req *r);

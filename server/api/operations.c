@@ -171,6 +171,27 @@ static int check_right(struct req *r, const struct core_task_request *t, struct 
     return t->operation->kind != PV_KIND_NONE ? need_on(r, t->operation->permission, t->kind, &t->subject, err) : PV_OK;
 }
 
+int places_allowed(struct req *r, const struct model_operation *op, const json_t *params, struct pv_err *err)
+{
+    for (const struct model_param *p = op->params; p && p->name; p++) {
+        const char *text = json_string_value(json_object_get(params, p->name));
+        struct pv_id id;
+        int rc;
+
+        if (p->type != PARAM_ID || !text || (p->ref != PV_KIND_host && p->ref != PV_KIND_cluster &&
+                                             p->ref != PV_KIND_resource_pool && p->ref != PV_KIND_provider))
+            continue;
+        if (!id_parse(model_kind(p->ref)->prefix, text, strlen(text), &id))
+            continue;
+        rc = need_on(r, op->permission, p->ref, &id, err);
+        if (rc != PV_OK) {
+            pv_err_pointer(err, "/%s", p->name);
+            return rc;
+        }
+    }
+    return PV_OK;
+}
+
 /* ------------------------------------------------------------------ live ones */
 
 static void answer_image(struct req *r, const char *type, const char *base64, struct pv_err *err)
@@ -267,6 +288,8 @@ enum req_result operation_run(struct req *r)
         rc = find_subject(r, op, params, &t, &err);
     if (rc == PV_OK)
         rc = check_right(r, &t, &err);
+    if (rc == PV_OK)
+        rc = places_allowed(r, op, params, &err);
     t.params = params;
     if (rc == PV_OK && op->live)
         rc = core_live(api_of(r)->core, &t, live_answer, r, &err);

@@ -210,7 +210,9 @@ static int bulk_read(struct req *r, struct core_bulk_request *b, struct pv_err *
     b->max_parallel = (unsigned)json_integer_value(json_object_get(options, "max_parallel"));
     b->per_provider = (unsigned)json_integer_value(json_object_get(options, "per_provider"));
     b->stop_on_error = stop && strcmp(stop, "stop") == 0;
-    if (b->params && refs_resolve(r, b->operation->params, (json_t *)(uintptr_t)b->params, "/params", err) != PV_OK)
+    if (b->params &&
+        (refs_resolve(r, b->operation->params, (json_t *)(uintptr_t)b->params, "/params", err) != PV_OK ||
+         places_allowed(r, b->operation, b->params, err) != PV_OK))
         return err->rc;
     if (b->params && model_params_check(b->operation->params, b->params, "/params", err) != PV_OK)
         return err->rc;

@@ -157,3 +157,27 @@ def test_a_viewer_may_do_nothing_of_it(servers):
         assert answer.status_code == 403, answer.text
         assert answer.json()["code"] == "forbidden"
     assert ops.again(vm)["presence"] == "present"
+
+
+def test_the_target_of_a_move_needs_the_right_to_move_as_well(servers):
+    server = servers()
+    api = server.admin()
+    providers = {}
+    for name, seed in (("hv1", 1), ("hv2", 2)):
+        providers[name] = api.add_provider(name, f"sim://{name}", driver="sim",
+                                           settings={"family": "hyperv", "vms": 20, "speed": 100, "seed": seed})
+        api.wait_provider(providers[name]["id"])
+    ops, other = (Operations(api, providers[name]) for name in ("hv1", "hv2"))
+    user = api.post("/users", {"name": "mover", "password": "a long enough pass phrase", "role": "viewer"})
+    assert user.status_code == 201, user.text
+    grant = api.post("/grants", {"user": "mover", "role": "vm_admin",
+                                 "scope": {"type": "provider", "provider": providers["hv1"]["id"]}})
+    assert grant.status_code == 201, grant.text
+    mover = Operations(server.login("mover", "a long enough pass phrase"), providers["hv1"])
+    vm = ops.vm("off")
+    body = {"host": other.hosts()[0]["id"], "datastore": other.of("datastores")[0]["id"]}
+    assert problem(mover.raw("POST", f"/vms/{vm['id']}/actions/move", body), 403, "forbidden")
+    assert mover.ask("PATCH", f"/vms/{vm['id']}", {"annotation": "mine"})["changed"]
+    created = mover.raw("POST", "/vms", {"name": "mine", "host": ops.hosts()[0]["id"]})
+    assert created.status_code == 202, created.text
+    problem(mover.raw("POST", "/vms", {"name": "not-mine", "host": other.hosts()[0]["id"]}), 403, "forbidden")
