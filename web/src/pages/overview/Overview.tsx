@@ -12,11 +12,12 @@ import { useTitle } from '../../lib/hooks';
 import { Empty, Failure, FailureLine, SkeletonLines } from '../../states/states';
 
 type Summary = Schemas['Summary'];
-type Counts = Record<string, number> & { total: number };
+/** A total, and how it divides by one field. */
+type Counts = { total: number } & Record<string, Record<string, number>>;
 type HostItem = NonNullable<Summary['host_items']>[number];
 
 function Counter(p: { to: string; label: string; counts?: Counts; by: string; field: string; kind: string }) {
-    const parts = Object.entries(p.counts ?? {}).filter(([k, n]) => k !== 'total' && n > 0);
+    const parts = Object.entries(p.counts?.[p.by] ?? {}).filter(([, n]) => n > 0);
     return (
         <section className="pv-card pv-counter">
             <Link className="pv-counter__total" to={p.to}>
@@ -240,6 +241,86 @@ function Providers({ summary }: { summary: Summary }) {
     );
 }
 
+interface AlertItem extends Item {
+    message?: string | null;
+    severity?: string;
+    fired_at?: string;
+    ref?: { id: string; kind: string } | null;
+}
+
+function Alerts({ summary }: { summary: Summary }) {
+    const { t } = useTranslation();
+    const items = ((summary as Record<string, unknown>).alert_items ?? []) as AlertItem[];
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">
+                {t('nav.alerts')}
+                <Link className="pv-card__more" to="/alerts?filter=state%3Afiring">
+                    {t('overview.all')}
+                </Link>
+            </h2>
+            {items.length === 0 ? (
+                <p className="pv-subtle pv-pad">{t('alerts.none.title')}</p>
+            ) : (
+                <ul className="pv-feed">
+                    {items.slice(0, 8).map((a) => (
+                        <li key={a.id}>
+                            <Mark
+                                as={
+                                    a.severity === 'error'
+                                        ? 'bad'
+                                        : a.severity === 'warning'
+                                          ? 'warn'
+                                          : 'none'
+                                }
+                            />
+                            <span className="pv-feed__text">{a.message}</span>
+                            {a.fired_at && (
+                                <time
+                                    className="pv-subtle"
+                                    dateTime={a.fired_at}
+                                    title={dateTime(a.fired_at)}
+                                >
+                                    {ago(a.fired_at)}
+                                </time>
+                            )}
+                        </li>
+                    ))}
+                </ul>
+            )}
+        </section>
+    );
+}
+
+interface Snapshot extends Item {
+    taken_at?: string;
+    vm?: { id: string; name?: string | null } | null;
+}
+
+function Snapshots({ summary }: { summary: Summary }) {
+    const { t } = useTranslation();
+    const items = (summary.oldest_snapshots ?? []) as unknown as Snapshot[];
+    if (!items.length) return null;
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">{t('overview.snapshots')}</h2>
+            <ul className="pv-feed">
+                {items.map((x) => (
+                    <li key={x.id}>
+                        {x.vm && <RefLink value={{ id: x.vm.id, name: x.vm.name ?? x.vm.id }} kind="vm" />}
+                        <span className="pv-feed__text pv-subtle">{x.name}</span>
+                        {x.taken_at && (
+                            <time className="pv-subtle" dateTime={x.taken_at} title={dateTime(x.taken_at)}>
+                                {ago(x.taken_at)}
+                            </time>
+                        )}
+                    </li>
+                ))}
+            </ul>
+        </section>
+    );
+}
+
 interface TopItem {
     id: string;
     kind?: string;
@@ -393,6 +474,8 @@ export function Component() {
                 <HealthMap summary={data} />
                 <Capacity summary={data} />
                 <Providers summary={data} />
+                <Alerts summary={data} />
+                <Snapshots summary={data} />
                 <Top title={t('overview.top_cpu')} items={top.cpu} unit={(n) => `${number(n)} %`} />
                 <Top title={t('overview.top_memory')} items={top.memory} unit={bytes} />
                 <Changes summary={data} />
