@@ -29,6 +29,7 @@ import { useTranslation } from 'react-i18next';
 import type { Item } from '../api/types';
 import { number } from '../i18n/format';
 import type { Column } from './columns';
+import { InGrid } from '../lib/cells';
 import { add, isSelected, only, sizeOf, toggle, type Selection } from './selection';
 import type { ListStore } from './store';
 
@@ -144,7 +145,6 @@ const Row = memo(function Row(p: RowProps) {
                         aria-colindex={at + 1}
                         id={`${p.base}-${p.index}-${at}`}
                         style={left === undefined ? undefined : { left }}
-                        title={item && column.text ? column.text(item) || undefined : undefined}
                     >
                         {item ? column.cell?.(item) : <span className="pv-ghost" />}
                     </div>
@@ -225,7 +225,7 @@ export function Grid(props: GridProps) {
         count,
         getScrollElement: () => scroller.current,
         estimateSize: () => height,
-        overscan: 8,
+        overscan: 5,
         paddingStart: HEAD,
         scrollPaddingStart: HEAD,
         rangeExtractor: extract,
@@ -379,6 +379,7 @@ export function Grid(props: GridProps) {
         e.stopPropagation();
     };
 
+    const selected = sizeOf(selection);
     const allOn = count > 0 && sizeOf(selection) >= (state.count ?? count);
     const toggleAll = (on = !allOn) => {
         if (!on) select({ by: 'ids', ids: new Set() });
@@ -420,6 +421,16 @@ export function Grid(props: GridProps) {
         if (!e.shiftKey) anchor.current = place.row;
     };
 
+    // The full text of what is cut off, made when somebody points at it.
+    const onOver = (e: MouseEvent) => {
+        const cell = (e.target as HTMLElement).closest<HTMLElement>('.pv-row > [aria-colindex]');
+        const place = cell && placeOf(cell);
+        const item = place && store.row(place.row);
+        if (!cell || !item) return;
+        const text = columnAt(Number(cell.getAttribute('aria-colindex')) - 1)?.text?.(item);
+        if (text && cell.title !== text) cell.title = text;
+    };
+
     const onDouble = (e: MouseEvent) => {
         const place = placeOf(e.target);
         const item = place && store.row(place.row);
@@ -457,7 +468,85 @@ export function Grid(props: GridProps) {
         addEventListener('pointerup', end);
     };
 
-    const selected = sizeOf(selection);
+    // The same element while nothing of it changes: a step of scrolling does not render it again.
+    const headRow = active.row < 0 ? active.column : null;
+    const { sort, onLayout } = props;
+    const head = useMemo(
+        () => (
+            <div className="pv-head" role="row" aria-rowindex={1}>
+                {!plain && (
+                    <div
+                        className="pv-cell pv-cell--check"
+                        role="columnheader"
+                        aria-colindex={1}
+                        id={`${base}--1-0`}
+                        aria-label={t('grid.select_all')}
+                        onClick={() => toggleAll()}
+                    >
+                        <span
+                            className={`pv-check${active.row < 0 && active.column === 0 ? ' pv-check--active' : ''}`}
+                            data-on={allOn || undefined}
+                            data-some={(!allOn && selected > 0) || undefined}
+                            aria-hidden="true"
+                        />
+                    </div>
+                )}
+                {shown.map((column, i) => {
+                    const at = i + (plain ? 0 : 1);
+                    const order = sortOf(sort, column.path ?? column.id);
+                    const left = pinned[column.id];
+                    const classes = ['pv-cell', 'pv-cell--head'];
+                    if (column.align) classes.push('pv-cell--end');
+                    if (column.sort) classes.push('pv-cell--sortable');
+                    if (left !== undefined) classes.push('pv-cell--pinned');
+                    if (active.row < 0 && active.column === at) classes.push('pv-cell--active');
+                    return (
+                        <div
+                            key={column.id}
+                            className={classes.join(' ')}
+                            role="columnheader"
+                            aria-colindex={at + 1}
+                            aria-sort={column.sort ? order : undefined}
+                            id={`${base}--1-${at}`}
+                            style={left === undefined ? undefined : { left }}
+                            onClick={(e) => sortBy(column, e.shiftKey)}
+                            title={column.label?.()}
+                        >
+                            <span className="pv-cell__label">{column.label?.() ?? column.id}</span>
+                            {order !== 'none' && (
+                                <span className={`pv-arrow pv-arrow--${order}`} aria-hidden="true" />
+                            )}
+                            {props.onLayout && (
+                                <span
+                                    className="pv-edge"
+                                    aria-hidden="true"
+                                    onPointerDown={(e) => dragEdge(e, column.id)}
+                                    onClick={(e) => e.stopPropagation()}
+                                />
+                            )}
+                        </div>
+                    );
+                })}
+            </div>
+        ),
+        // The handlers of this render are good as long as what they use is the same.
+        // eslint-disable-next-line react-hooks/exhaustive-deps
+        [
+            shown,
+            pinned,
+            sort,
+            headRow,
+            allOn,
+            selected,
+            onLayout,
+            layout,
+            plain,
+            state.query,
+            state.indexed,
+            count,
+            t,
+        ],
+    );
     const style = { '--pv-cols': template, '--pv-width': `${width}px` } as CSSProperties;
     return (
         <>
@@ -479,6 +568,7 @@ export function Grid(props: GridProps) {
                 onClick={onClick}
                 onDoubleClick={onDouble}
                 onContextMenu={onContext}
+                onMouseOver={onOver}
                 onFocus={() => setFocused(true)}
                 onBlur={() => setFocused(false)}
             >
@@ -487,81 +577,29 @@ export function Grid(props: GridProps) {
                     style={{ height: Math.max(virtual.getTotalSize(), HEAD) }}
                     role="presentation"
                 >
-                    <div className="pv-head" role="row" aria-rowindex={1}>
-                        {!plain && (
-                            <div
-                                className="pv-cell pv-cell--check"
-                                role="columnheader"
-                                aria-colindex={1}
-                                id={`${base}--1-0`}
-                                aria-label={t('grid.select_all')}
-                                onClick={() => toggleAll()}
-                            >
-                                <span
-                                    className={`pv-check${active.row < 0 && active.column === 0 ? ' pv-check--active' : ''}`}
-                                    data-on={allOn || undefined}
-                                    data-some={(!allOn && selected > 0) || undefined}
-                                    aria-hidden="true"
-                                />
-                            </div>
-                        )}
-                        {shown.map((column, i) => {
-                            const at = i + (plain ? 0 : 1);
-                            const order = sortOf(props.sort, column.path ?? column.id);
-                            const left = pinned[column.id];
-                            const classes = ['pv-cell', 'pv-cell--head'];
-                            if (column.align) classes.push('pv-cell--end');
-                            if (column.sort) classes.push('pv-cell--sortable');
-                            if (left !== undefined) classes.push('pv-cell--pinned');
-                            if (active.row < 0 && active.column === at) classes.push('pv-cell--active');
+                    {head}
+                    <InGrid value>
+                        {items.map((v) => {
+                            const item = store.row(v.index);
+                            const id = store.id(v.index);
                             return (
-                                <div
-                                    key={column.id}
-                                    className={classes.join(' ')}
-                                    role="columnheader"
-                                    aria-colindex={at + 1}
-                                    aria-sort={column.sort ? order : undefined}
-                                    id={`${base}--1-${at}`}
-                                    style={left === undefined ? undefined : { left }}
-                                    onClick={(e) => sortBy(column, e.shiftKey)}
-                                    title={column.label?.()}
-                                >
-                                    <span className="pv-cell__label">{column.label?.() ?? column.id}</span>
-                                    {order !== 'none' && (
-                                        <span className={`pv-arrow pv-arrow--${order}`} aria-hidden="true" />
-                                    )}
-                                    {props.onLayout && (
-                                        <span
-                                            className="pv-edge"
-                                            aria-hidden="true"
-                                            onPointerDown={(e) => dragEdge(e, column.id)}
-                                            onClick={(e) => e.stopPropagation()}
-                                        />
-                                    )}
-                                </div>
+                                <Row
+                                    key={v.key}
+                                    item={item}
+                                    index={v.index}
+                                    top={v.start}
+                                    height={height}
+                                    columns={shown}
+                                    pinned={pinned}
+                                    selected={!plain && id !== undefined && isSelected(selection, id)}
+                                    activeColumn={v.index === active.row ? active.column : null}
+                                    base={base}
+                                    plain={plain}
+                                    version={item?.version ?? 0}
+                                />
                             );
                         })}
-                    </div>
-                    {items.map((v) => {
-                        const item = store.row(v.index);
-                        const id = store.id(v.index);
-                        return (
-                            <Row
-                                key={v.key}
-                                item={item}
-                                index={v.index}
-                                top={v.start}
-                                height={height}
-                                columns={shown}
-                                pinned={pinned}
-                                selected={!plain && id !== undefined && isSelected(selection, id)}
-                                activeColumn={v.index === active.row ? active.column : null}
-                                base={base}
-                                plain={plain}
-                                version={item?.version ?? 0}
-                            />
-                        );
-                    })}
+                    </InGrid>
                 </div>
             </div>
             <div className="pv-sr" role="status" aria-live="polite">

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands in cells: plain elements with one class each, never components of the design system (they cost three times the
 // time per scrolled frame). State is never colour alone: a mark and a word.
-import { Link } from 'react-router';
+import { createContext, useContext } from 'react';
 import { enumText } from '../i18n/words';
 import type { Item } from '../api/types';
 import { bytes, number, percent } from '../i18n/format';
@@ -82,6 +82,9 @@ export function Health({ value }: { value: string | null | undefined }) {
     return <State kind="any" path="health" value={value} />;
 }
 
+/** Inside a grid, whose focus is its own: links are no stops of the Tab key there. */
+export const InGrid = createContext(false);
+
 export function RefLink({
     value,
     kind,
@@ -89,13 +92,15 @@ export function RefLink({
     value: { id: string; name?: string | null } | null | undefined;
     kind?: string;
 }) {
+    const inGrid = useContext(InGrid);
     if (!value?.id) return null;
     const to = linkTo(value.id, kind);
     const name = value.name ?? value.id;
     return to ? (
-        <Link className="pv-link" to={to} tabIndex={-1}>
+        // A plain link: the shell follows it without a reload. A router's own in every cell costs a fifth of a scrolled frame.
+        <a className="pv-link" href={to} data-go="" tabIndex={inGrid ? -1 : undefined}>
             {name}
-        </Link>
+        </a>
     ) : (
         <>{name}</>
     );
@@ -140,10 +145,9 @@ export function Bar({ value, text }: { value: number | null | undefined; text?: 
     const level = share >= 90 ? ' pv-bar--high' : share >= 75 ? ' pv-bar--mid' : '';
     return (
         <span className={`pv-bar${level}`}>
-            <svg className="pv-bar__track" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-                <rect className="pv-bar__back" width="100" height="6" rx="2" />
-                <rect className="pv-bar__fill" width={share} height="6" rx="2" />
-            </svg>
+            <span className="pv-bar__track" aria-hidden="true">
+                <span className="pv-bar__fill" style={{ width: `${share}%` }} />
+            </span>
             <span className="pv-bar__text">{text ?? percent(value)}</span>
         </span>
     );

@@ -65,6 +65,19 @@ export function Shell() {
             });
     }, [error, me, over, navigate, location]);
 
+    // Links in cells (see RefLink) are followed here.
+    useEffect(() => {
+        const follow = (e: MouseEvent) => {
+            const link = (e.target as HTMLElement).closest?.<HTMLAnchorElement>('a[data-go]');
+            if (!link || e.button || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey || e.defaultPrevented)
+                return;
+            e.preventDefault();
+            void navigate(link.pathname + link.search);
+        };
+        document.addEventListener('click', follow);
+        return () => document.removeEventListener('click', follow);
+    }, [navigate]);
+
     const toggleTray = useCallback(() => setTray((o) => !o), []);
     useShortcuts({ palette: () => setPalette(true), help: () => setHelp(true), tray: toggleTray });
 
