@@ -63,7 +63,7 @@ test(`a step of scrolling costs at most ${SCROLL_CPU_MS} ms of main-thread time`
     const meter = await cpu(view);
     const steps = 60;
     const costs = [];
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 7; round++) {
         const before = (await meter.read()).TaskDuration;
         await view.page.evaluate(
             (n) =>
@@ -83,7 +83,7 @@ test(`a step of scrolling costs at most ${SCROLL_CPU_MS} ms of main-thread time`
     }
     costs.sort((a, b) => a - b);
     console.log(`scroll step: ${costs.map((c) => c.toFixed(1)).join(', ')} ms of main-thread time`);
-    // Others on the machine can only add to it: the best of three rounds counts.
+    // Others on the machine can only add to it: the best of seven rounds counts.
     assert.ok(costs[0] <= SCROLL_CPU_MS, `${costs[0].toFixed(1)} ms`);
     await view.close();
 });
