@@ -85,8 +85,8 @@ bool ref_is_hidden(struct req *r, const struct model_field *f, const struct pv_i
     const struct store_view *view = eyes ? eyes->read[f->ref] : NULL;
     bool seen = false;
 
-    /* Which provider an object is of belongs to the object. */
-    if (!view || f->ref == PV_KIND_provider)
+    /* Which provider an object is of belongs to the object; oneself everybody knows. */
+    if (!view || f->ref == PV_KIND_provider || (f->ref == PV_KIND_user && id_eq(id, &r->caller.user)))
         return false;
     return store_visible(api_of(r)->store, view, f->ref, id, &seen, NULL) != PV_OK || !seen;
 }

@@ -102,7 +102,7 @@ int password_verify(struct auth *a, const char *stored, const char *password, bo
                     bool *weak, struct pv_err *err);
 bool password_is_common(const char *password);
 
-/* throttle.c: `user` may be NULL */
+/* throttle.c: `user` or `address` may be NULL */
 /* Counts an attempt as failed until it is taken back; rate-limited while the last failures are too
  * recent. */
 int throttle_enter(struct auth *a, const char *user, const char *address, struct pv_err *err);
@@ -195,7 +195,7 @@ int row_find(struct store *s, enum pv_kind kind, const char *text, const char *p
              struct pv_id *id, struct pv_err *err);
 
 /* mfa.c */
-/* Right code, used up; unauthenticated, rate-limited. */
+/* Right code, used up; unauthenticated, rate-limited. `address` NULL: it has been asked already. */
 int mfa_check(struct auth *a, const struct user *user, const char *code, const char *address,
               struct pv_err *err);
 void mfa_challenge(struct auth *a, const struct user *user, char out[AUTH_CHALLENGE]);

@@ -155,15 +155,18 @@ int auth_login(struct auth *a, const char *username, const char *password, const
     }
     if (!right)
         return refused(a, username, address, err);
+    if (s.user.mfa && code && *code) {
+        /* This attempt is the address's already; asking twice would find it too early. A wrong code leaves it so. */
+        rc = mfa_check(a, &s.user, code, NULL, err);
+        if (rc != PV_OK) {
+            throttle_succeeded(a, username, NULL);
+            return second_refused(a, &s.user, address, rc);
+        }
+    }
     throttle_succeeded(a, username, address);
     if (s.user.mfa && (!code || !*code)) {
         mfa_challenge(a, &s.user, challenge);
         return pv_fail_as(err, "mfa-required", "%s signs in with a second factor", s.user.name);
-    }
-    if (s.user.mfa) {
-        rc = mfa_check(a, &s.user, code, address, err);
-        if (rc != PV_OK)
-            return second_refused(a, &s.user, address, rc);
     }
     if (weak && password_hash(a, password, hash, NULL) == PV_OK)
         s.new_hash = hash;

@@ -55,7 +55,7 @@ static int64_t wait_ms(struct auth *a, const char *key, int64_t now)
 
 static int check(struct auth *a, const char *user, const char *address, struct pv_err *err)
 {
-    int64_t now = a->now_ms(), by_user = 0, by_address, wait;
+    int64_t now = a->now_ms(), by_user = 0, by_address = 0, wait;
     char key[KEY_MAX];
     int rc;
 
@@ -63,8 +63,10 @@ static int check(struct auth *a, const char *user, const char *address, struct p
         user_key(user, key);
         by_user = wait_ms(a, key, now);
     }
-    address_key(address, key);
-    by_address = wait_ms(a, key, now);
+    if (address) {
+        address_key(address, key);
+        by_address = wait_ms(a, key, now);
+    }
     wait = by_user > by_address ? by_user : by_address;
     if (wait <= 0)
         return PV_OK;
@@ -148,8 +150,10 @@ void throttle_succeeded(struct auth *a, const char *user, const char *address)
         user_key(user, c.of[0].key);
         c.n = 1;
     }
-    address_key(address, c.of[c.n].key);
-    add(a, &c, -1);
+    if (address) {
+        address_key(address, c.of[c.n].key);
+        add(a, &c, -1);
+    }
     store_write(a->store, put, &c, NULL);
     pthread_mutex_unlock(&a->sign_in);
 }

@@ -5,6 +5,7 @@ in the API, its description, the filter language, the command line and the datab
 import difflib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -18,8 +19,7 @@ from support.server import Server
 
 NEEDED = ("CMakeLists.txt", "cmake", "lib", "drivers", "db", "server")
 DECLARATIONS = "lib/model/kinds/vm.def"
-AFTER = "FIELD(vm, 70, "
-LINE = 'FIELD(vm, 71, test_probe_on, "test_probe.on", BOOL, 0, SEARCH | SORT, "A field that only a test has.")\n'
+LINE = 'FIELD(vm, {slot}, test_probe_on, "test_probe.on", BOOL, 0, SEARCH | SORT, "A field that only a test has.")\n'
 COLUMN = "test_probe_on"
 
 
@@ -62,10 +62,8 @@ def copies(tmp_path_factory):
                 shutil.copy2(source, copy / top)
     file = changed / DECLARATIONS
     lines = file.read_text().splitlines(keepends=True)
-    places = [i for i, line in enumerate(lines) if line.startswith(AFTER)]
-    assert len(places) == 1 and not any(line.startswith("FIELD(vm, 71,") for line in lines), \
-        f"this test wants to put slot 71 after slot 70 of {DECLARATIONS}; take the next free slot"
-    lines.insert(places[0] + 1, LINE)
+    slots = [(int(found[1]), i) for i, line in enumerate(lines) if (found := re.match(r"FIELD\(vm, +(\d+),", line))]
+    lines.insert(max(slots)[1] + 1, LINE.format(slot=max(slots)[0] + 1))
     file.write_text("".join(lines))
     return plain, changed
 
@@ -125,7 +123,8 @@ def api(server):
 
 
 def test_one_line_in_one_file_was_changed(copies):
-    assert changed_lines(*copies) == [(DECLARATIONS, "+" + LINE.rstrip("\n"))]
+    [(file, line)] = changed_lines(*copies)
+    assert file == DECLARATIONS and line.startswith("+FIELD(vm, ") and "test_probe_on" in line
 
 
 def test_the_database_that_was_there_has_its_column(server):
