@@ -54,6 +54,8 @@ int store_write(struct store *s, store_fn fn, void *arg, struct pv_err *err);
  * also against store_write of the same thread. PV_ENOMEM when the queue (10,000) is full. */
 typedef void (*store_done)(void *arg, int rc, const struct pv_err *err);
 int store_write_later(struct store *s, store_fn fn, void *arg, store_done done, struct pv_err *err);
+/* Waits until every write that was handed over before this call is on disk, or has failed. */
+int store_settle(struct store *s, struct pv_err *err);
 /* Run `fn(arg)` on the writer thread once this transaction is on disk, in the order of commits, before store_write
  * returns; not run if it fails. */
 typedef void (*store_hook)(void *arg);

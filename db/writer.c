@@ -345,6 +345,19 @@ int store_write_later(struct store *s, store_fn fn, void *arg, store_done done, 
     return rc;
 }
 
+static int write_nothing(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    (void)tx;
+    (void)arg;
+    (void)err;
+    return PV_OK;
+}
+
+int store_settle(struct store *s, struct pv_err *err)
+{
+    return store_write(s, write_nothing, NULL, err);
+}
+
 static void writer_free(struct writer *w)
 {
     arena_free(w->tx.arena);

@@ -346,6 +346,9 @@ enum req_result object_list(struct req *r)
     struct pv_err err = { 0 };
     struct list_query l;
 
+    /* Refusals are recorded without waiting for the disk. Whoever reads the audit sees all that was answered before. */
+    if (r->route->kind->number == PV_KIND_audit && store_settle(api_of(r)->store, &err) != PV_OK)
+        return reply_problem(r, &err);
     if (query_parse(r, r->route->kind, NULL, &l, &err) != PV_OK)
         return reply_problem(r, &err);
     return list_reply(r, &l);

@@ -273,6 +273,22 @@ Test(write, a_failing_function_undoes_its_own_work_alone)
     fixture_end(&f);
 }
 
+Test(write, settling_waits_for_what_was_handed_over_before)
+{
+    struct fixture f = fixture_make();
+    struct pv_err err = { 0 };
+    unsigned next = 0;
+    struct step step = { .name = "later", .rc = 77, .next = &next };
+
+    fixture_open(&f);
+    cr_assert_eq(store_write_later(f.store, hold_fn, NULL, NULL, &err), PV_OK);
+    cr_assert_eq(store_write_later(f.store, step_fn, &step, step_done, &err), PV_OK);
+    cr_assert_eq(store_settle(f.store, &err), PV_OK, "%s", err.message);
+    cr_assert_eq(step.rc, PV_OK);
+    cr_assert_eq(count(&f, PV_KIND_tag), 1, "it is on disk");
+    fixture_end(&f);
+}
+
 struct many {
     struct fixture *f;
     unsigned number;
