@@ -7,38 +7,35 @@
 
 #include <polyvisor/str.h>
 
-int sdk_fail(struct pv_failure *fail, const struct pv_err *err)
+int sdk_result(int rc, const struct pv_err *err, struct pv_failure *fail)
 {
-    int rc = err->rc ? err->rc : PV_EINTERNAL;
-
-    if (!fail)
+    if (rc == PV_OK || !fail)
         return rc;
-    memset(fail, 0, sizeof(*fail));
-    fail->size = sizeof(*fail);
     fail->code = rc;
     str_copy(fail->native_code, sizeof(fail->native_code), err->native_code);
     str_copy(fail->needs, sizeof(fail->needs), err->needs);
     str_copy(fail->message, sizeof(fail->message), err->message);
-    str_copy(fail->problem, sizeof(fail->problem), err->problem ? err->problem : "");
-    str_copy(fail->remedy, sizeof(fail->remedy), err->remedy);
+    if (PV_HAS(fail, problem))
+        str_copy(fail->problem, sizeof(fail->problem), err->problem ? err->problem : "");
+    if (PV_HAS(fail, remedy))
+        str_copy(fail->remedy, sizeof(fail->remedy), err->remedy);
     return rc;
+}
+
+int sdk_fail(struct pv_failure *fail, const struct pv_err *err)
+{
+    return sdk_result(err->rc ? err->rc : PV_EINTERNAL, err, fail);
 }
 
 int sdk_failf(struct pv_failure *fail, int rc, const char *fmt, ...)
 {
-    char message[512];
+    struct pv_err err = { 0 };
     va_list ap;
 
-    if (!fail)
-        return rc;
-    memset(fail, 0, sizeof(*fail));
-    fail->size = sizeof(*fail);
-    fail->code = rc;
     va_start(ap, fmt);
-    vsnprintf(message, sizeof(message), fmt, ap);
+    vsnprintf(err.message, sizeof(err.message), fmt, ap);
     va_end(ap);
-    str_copy(fail->message, sizeof(fail->message), message);
-    return rc;
+    return sdk_result(rc, &err, fail);
 }
 
 int sdk_fail_err(const struct pv_failure *fail, struct pv_err *err)

@@ -10,6 +10,9 @@
 #include <polyvisor/driver.h>
 #include <polyvisor/err.h>
 
+/* What an entry function returns: rc, with *fail (may be NULL, may be of an older, smaller version)
+ * filled from *err unless rc is PV_OK. */
+int sdk_result(int rc, const struct pv_err *err, struct pv_failure *fail);
 /* Fill *fail (may be NULL) from *err and yield its code: `return sdk_fail(fail, &err);` */
 int sdk_fail(struct pv_failure *fail, const struct pv_err *err);
 /* Fill *fail (may be NULL) and yield rc. */

@@ -17,7 +17,7 @@
 
 /* ---------------------------------------------------------------- answers */
 
-static void send_result(struct call *c, const struct pv_failure *f, const char *result)
+static void send_result(struct asked *c, const struct pv_failure *f, const char *result)
 {
     struct buf payload;
 
@@ -29,7 +29,7 @@ static void send_result(struct call *c, const struct pv_failure *f, const char *
     buf_free(&payload);
 }
 
-static void call_free(struct call *c)
+static void call_free(struct asked *c)
 {
     frame_free(&c->frame);
     free(c);
@@ -76,12 +76,12 @@ static void session_less(struct session *s)
 }
 
 /* Result, and gone. `text` is the driver's. */
-static void call_end(struct call *c, int rc, struct pv_failure *f, char *text)
+static void call_end(struct asked *c, int rc, struct pv_failure *f, char *text)
 {
     const char *result = text;
     struct session *s = c->session;
     struct runner *r = s->runner;
-    struct call **at;
+    struct asked **at;
 
     if (rc == PV_OK) {
         memset(f, 0, sizeof(*f));
@@ -117,7 +117,7 @@ static int no_such(struct pv_failure *f, const struct pv_driver *d, const char *
     return sdk_failf(f, PV_ENOTSUP, "The driver %s cannot %s.", d->name, what);
 }
 
-static int run_watch(struct call *c, const struct pv_driver *d, struct pv_failure *f)
+static int run_watch(struct asked *c, const struct pv_driver *d, struct pv_failure *f)
 {
     struct frame_reader r;
     const char *cursor;
@@ -133,7 +133,7 @@ static int run_watch(struct call *c, const struct pv_driver *d, struct pv_failur
     return sdk_failf(f, PV_EIO, "The driver %s stopped watching without a reason.", d->name);
 }
 
-static int run_refresh(struct call *c, const struct pv_driver *d, struct pv_failure *f)
+static int run_refresh(struct asked *c, const struct pv_driver *d, struct pv_failure *f)
 {
     struct frame_reader r;
     uint32_t kind;
@@ -146,7 +146,7 @@ static int run_refresh(struct call *c, const struct pv_driver *d, struct pv_fail
                       f);
 }
 
-static int run_call(struct call *c, const struct pv_driver *d, char **result,
+static int run_call(struct asked *c, const struct pv_driver *d, char **result,
                     struct pv_failure *f)
 {
     const char *operation, *subject, *args, *native_ref;
@@ -165,7 +165,7 @@ static int run_call(struct call *c, const struct pv_driver *d, char **result,
                    flags, result, f);
 }
 
-static int run_probe(struct call *c, const struct pv_driver *d, char **result,
+static int run_probe(struct asked *c, const struct pv_driver *d, char **result,
                      struct pv_failure *f)
 {
     struct frame_reader r;
@@ -182,7 +182,7 @@ static int run_probe(struct call *c, const struct pv_driver *d, char **result,
 
 static void call_run(void *arg)
 {
-    struct call *c = arg;
+    struct asked *c = arg;
     const struct pv_driver *d = &c->session->runner->plugin->driver;
     struct pv_failure f = { .size = sizeof(f) };
     char *result = NULL;
@@ -204,7 +204,7 @@ static void call_run(void *arg)
 }
 
 /* Give a call its thread. runner.lock is held; false: it cannot have one. */
-static bool call_start(struct call *c)
+static bool call_start(struct asked *c)
 {
     struct session *s = c->session;
     bool ok;
@@ -221,7 +221,7 @@ static bool call_start(struct call *c)
     return true;
 }
 
-static void call_refuse(struct call *c, int rc, const char *why)
+static void call_refuse(struct asked *c, int rc, const char *why)
 {
     struct pv_failure f;
 
@@ -234,7 +234,7 @@ static void session_open(void *arg)
     struct session *s = arg;
     struct runner *r = s->runner;
     struct pv_failure f = { .size = sizeof(f) };
-    struct call *waiting, *refused = NULL;
+    struct asked *waiting, *refused = NULL;
     struct frame_reader reader;
     struct buf payload;
     const char *config;
@@ -262,7 +262,7 @@ static void session_open(void *arg)
     waiting = s->waiting;
     s->waiting = NULL;
     while (waiting) {
-        struct call *c = waiting;
+        struct asked *c = waiting;
 
         waiting = c->next;
         if (rc != PV_OK || !call_start(c)) {
@@ -272,7 +272,7 @@ static void session_open(void *arg)
     }
     pthread_mutex_unlock(&r->lock);
     while (refused) {
-        struct call *c = refused;
+        struct asked *c = refused;
 
         refused = c->next;
         c->next = NULL;
@@ -315,9 +315,9 @@ static void session_stop(struct session *s)
         return;
     s->closing = true;
     atomic_store(&s->stopping, true);
-    for (struct call *c = s->calls; c; c = c->next)
+    for (struct asked *c = s->calls; c; c = c->next)
         atomic_store(&c->cancelled, true);
-    for (struct call *c = s->waiting; c; c = c->next)
+    for (struct asked *c = s->waiting; c; c = c->next)
         atomic_store(&c->cancelled, true);
     pthread_cond_broadcast(&s->changed);
     /* As if a last call had ended. */
@@ -390,7 +390,7 @@ static bool arguments_ok(const struct frame *f)
 
 static int on_call(struct runner *r, struct frame *f, struct pv_err *err)
 {
-    struct call *c;
+    struct asked *c;
     struct session *s;
     const char *refused = NULL;
     int why = PV_ELIMIT;
@@ -430,7 +430,7 @@ static int on_call(struct runner *r, struct frame *f, struct pv_err *err)
         refused = "The provider is being watched already.";
         why = PV_EBUSY;
     } else if (s->state == SESSION_OPENING) {
-        struct call **at = &s->waiting;
+        struct asked **at = &s->waiting;
 
         s->watched = s->watched || c->frame.type == FRAME_WATCH;
         while (*at)
@@ -452,9 +452,9 @@ static int on_call(struct runner *r, struct frame *f, struct pv_err *err)
     return PV_OK;
 }
 
-static void cancel(struct session *s, struct call *list, uint64_t number)
+static void cancel(struct session *s, struct asked *list, uint64_t number)
 {
-    for (struct call *c = list; c; c = c->next)
+    for (struct asked *c = list; c; c = c->next)
         if (c->number == number)
             atomic_store(&c->cancelled, true);
     pthread_cond_broadcast(&s->changed);

@@ -20,7 +20,7 @@
 
 PV_DEFINE_AUTO(json_decref, json_t *)
 
-_Thread_local struct call *runner_current;
+_Thread_local struct asked *runner_current;
 
 int runner_send(struct runner *r, enum frame_type type, uint64_t call, struct buf *payload)
 {
@@ -37,7 +37,7 @@ int runner_send(struct runner *r, enum frame_type type, uint64_t call, struct bu
 
 static bool to_stop(const struct session *s)
 {
-    const struct call *c = runner_current;
+    const struct asked *c = runner_current;
 
     return atomic_load(&s->stopping) ||
            (c && c->session == s && atomic_load(&c->cancelled));

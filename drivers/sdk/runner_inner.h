@@ -23,8 +23,8 @@ struct secret {
     size_t len;
 };
 
-struct call {
-    struct call *next;      /* guarded by runner.lock */
+struct asked {
+    struct asked *next;      /* guarded by runner.lock */
     struct session *session;
     uint64_t number;
     struct frame frame;     /* the arguments */
@@ -45,8 +45,8 @@ struct session {
     atomic_bool stopping;           /* everything in it is to end */
     pthread_cond_t changed;         /* unacked, stopping, or the cancelled of a call */
     enum session_state state;       /* these are guarded by runner.lock */
-    struct call *calls;             /* running or queued */
-    struct call *waiting;           /* came before open had ended */
+    struct asked *calls;             /* running or queued */
+    struct asked *waiting;           /* came before open had ended */
     unsigned active;                /* calls, and open while it runs */
     unsigned unacked;
     bool watched, closing, refused;
@@ -75,7 +75,7 @@ struct runner {
 };
 
 /* The call that this thread works for, or NULL. */
-extern _Thread_local struct call *runner_current;
+extern _Thread_local struct asked *runner_current;
 
 /* pool.c: false when there is no memory or too much to do. runner.lock is held. */
 bool runner_submit(struct runner *r, void (*fn)(void *arg), void *arg);

@@ -4,30 +4,17 @@
 
 #include <stdlib.h>
 
-#include <polyvisor/str.h>
-
+#include "drivers/sdk/fail.h"
 #include "drivers/vapi/feed.h"
 #include "drivers/vapi/inventory.h"
 #include "drivers/vapi/operations.h"
 #include "drivers/vapi/probe.h"
 #include "drivers/vapi/vapi.h"
 
+/* A login that is renewed all the time: that code never leaves the driver. */
 static int answer(int rc, const struct pv_err *err, struct pv_failure *fail)
 {
-    if (rc == PV_OK || !fail)
-        return rc;
-    /* Never leaves the driver: a login that is renewed all the time. */
-    if (rc == SESSION_RENEWED)
-        rc = PV_EAUTH;
-    fail->code = rc;
-    (void)str_copy(fail->native_code, sizeof(fail->native_code), err->native_code);
-    (void)str_copy(fail->needs, sizeof(fail->needs), err->needs);
-    (void)str_copy(fail->message, sizeof(fail->message), err->message);
-    if (PV_HAS(fail, problem))
-        (void)str_copy(fail->problem, sizeof(fail->problem), err->problem ? err->problem : "");
-    if (PV_HAS(fail, remedy))
-        (void)str_copy(fail->remedy, sizeof(fail->remedy), err->remedy);
-    return rc;
+    return sdk_result(rc == SESSION_RENEWED ? PV_EAUTH : rc, err, fail);
 }
 
 static int probe(const struct pv_host *host, const char *config, uint64_t call, char **report,

@@ -31,7 +31,7 @@ static int send_request(struct rest *r, struct session *s, const struct call *c,
     struct httpc_response response = { 0 };
     int rc;
 
-    (void)snprintf(url, sizeof(url), "%s%s", s->config.origin, x->path);
+    (void)snprintf(url, sizeof(url), "%s%s", s->config.at.origin, x->path);
     (void)snprintf(token, sizeof(token), "vmware-api-session-id: %s", r->token);
     headers[2] = x->authorization ? x->authorization : token;
     request.nheaders += x->authorization || r->token[0];
@@ -76,7 +76,7 @@ static char *basic(struct session *s, struct pv_err *err)
     buf_init(&plain, PASSWORD_MOST + 512);
     buf_init(&header, 2 * PASSWORD_MOST + 1024);
     if (rc == PV_OK) {
-        buf_printf(&plain, "%s:%s", s->config.username, password);
+        buf_printf(&plain, "%s:%s", s->config.at.username, password);
         buf_text(&header, "Authorization: Basic ");
         str_base64(&header, (const uint8_t *)plain.data, plain.len);
     } else {

@@ -21,25 +21,6 @@
 #define LOGINS_WINDOW_MS 60000
 #define PASSWORD_MOST 4096
 
-bool call_cancelled(void *call)
-{
-    const struct call *c = call;
-
-    return !c->must_finish && c->host->cancelled && c->host->cancelled(c->host->ctx, c->number);
-}
-
-int call_sleep(const struct call *c, int64_t ms, struct pv_err *err)
-{
-    int64_t until = clock_mono_ms() + ms, left;
-
-    while ((left = until - clock_mono_ms()) > 0) {
-        if (call_cancelled((void *)(uintptr_t)c))
-            return pv_fail(err, PV_ECANCELED, "canceled");
-        clock_sleep_ms(left < 250 ? left : 250);
-    }
-    return PV_OK;
-}
-
 int session_version_cmp(const char *a, const char *b)
 {
     while (*a || *b) {
@@ -113,7 +94,7 @@ static int plain_exchange(struct session *s, const struct call *c, const struct 
 {
     struct soap_exchange x = {
         .http = s->http,
-        .url = s->config.url,
+        .url = s->config.at.url,
         .version = s->content.soap_version[0] ? s->content.soap_version : NULL,
         .cookie = cookie && *cookie ? cookie : NULL,
         .request = request,
@@ -209,10 +190,10 @@ static struct enc *login_request(struct session *s, struct pv_err *err)
     if (rc == PV_OK)
         e = enc_new("Login", s->content.sessions.type, s->content.sessions.id);
     if (e) {
-        enc_text(enc_root(e), "userName", s->config.username);
+        enc_text(enc_root(e), "userName", s->config.at.username);
         enc_text(enc_root(e), "password", password);
     } else if (rc == PV_ENOENT) {
-        (void)pv_fail(err, PV_EAUTH, "there is no password for %s", s->config.username);
+        (void)pv_fail(err, PV_EAUTH, "there is no password for %s", s->config.at.username);
     } else {
         (void)pv_fail(err, rc ? rc : PV_ENOMEM, "the password cannot be read");
     }
@@ -335,7 +316,7 @@ static int exchange(struct session *s, const struct call *c, const struct sessio
 {
     struct soap_exchange x = {
         .http = s->http,
-        .url = s->config.url,
+        .url = s->config.at.url,
         .version = s->content.soap_version,
         .request = r->request,
         .changes = r->changes,
@@ -438,11 +419,11 @@ bool session_knows_path(struct session *s, const char *path)
 static int make_client(struct session *s, struct pv_err *err)
 {
     struct httpc_config h = {
-        .tls = s->config.tls,
-        .ca_pem = s->config.ca_pem,
-        .pins = (const char *const *)s->config.pins,
-        .npins = s->config.npins,
-        .allow_http = s->config.plain,
+        .tls = s->config.at.tls,
+        .ca_pem = s->config.at.ca_pem,
+        .pins = (const char *const *)s->config.at.pins,
+        .npins = s->config.at.npins,
+        .allow_http = s->config.at.plain,
         .timeout_ms = 300000,
         .stall_timeout_ms = 120000,
         .user_agent = "polyvisor-vapi/" PV_VERSION,

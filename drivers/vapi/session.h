@@ -23,6 +23,7 @@
 #include <polyvisor/driver.h>
 #include <polyvisor/err.h>
 
+#include "drivers/sdk/call.h"
 #include "drivers/vapi/config.h"
 #include "drivers/vapi/soap.h"
 #include "drivers/vapi/values.h"
@@ -30,16 +31,6 @@
 /* The login this request belonged to is over: make its views, filters and collectors again. Never
  * leaves the driver. */
 #define SESSION_RENEWED (-1000)
-
-/* One call of the host, for asking whether it was cancelled. */
-struct call {
-    const struct pv_host *host;
-    uint64_t number;
-    bool must_finish; /* cleaning up: goes on although the call was cancelled */
-};
-bool call_cancelled(void *call);
-/* Sleeps in small pieces; PV_ECANCELED or PV_OK. */
-int call_sleep(const struct call *c, int64_t ms, struct pv_err *err);
 
 /* What RetrieveServiceContent said. Ids of singletons differ between vCenter and ESXi. */
 struct content {

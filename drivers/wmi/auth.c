@@ -124,9 +124,9 @@ int auth_header(struct auth *a, struct buf *out, struct pv_err *err)
     rc = get_password(a, &password, err);
     if (rc)
         return rc;
-    cap = strlen(a->config->username) + strlen(password) + 2;
+    cap = strlen(a->config->at.username) + strlen(password) + 2;
     both = malloc(cap);
-    if (both && snprintf(both, cap, "%s:%s", a->config->username, password) > 0) {
+    if (both && snprintf(both, cap, "%s:%s", a->config->at.username, password) > 0) {
         buf_text(out, "Authorization: Basic ");
         str_base64(out, (const uint8_t *)both, cap - 1);
         explicit_bzero(both, cap);
@@ -204,8 +204,8 @@ static bool use_ticket(struct auth *a)
     gss_name_t name = GSS_C_NO_NAME;
     OM_uint32 major, minor;
 
-    if (a->config->username[0] &&
-        import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK)
+    if (a->config->at.username[0] &&
+        import_name(a->config->at.username, GSS_C_NT_USER_NAME, &name) != PV_OK)
         return false;
     major = acquire(a, name, NULL, &oid_krb5, &minor);
     if (major == GSS_S_COMPLETE) {
@@ -226,10 +226,10 @@ static bool is_unreachable(OM_uint32 minor)
 
 static int check_account(const struct auth *a, const char *password, struct pv_err *err)
 {
-    if (a->config->username[0] && password[0])
+    if (a->config->at.username[0] && password[0])
         return PV_OK;
     return pv_fail(err, PV_EAUTH, "there is no %s",
-                   a->config->username[0] ? "password" : "user name");
+                   a->config->at.username[0] ? "password" : "user name");
 }
 
 /* Asks the realm for a ticket with the password. */
@@ -244,8 +244,8 @@ static int use_password(struct auth *a, struct pv_err *err)
     if (rc)
         return rc;
     rc = check_account(a, password, err);
-    if (rc == PV_OK && import_name(a->config->username, GSS_C_NT_USER_NAME, &name) != PV_OK)
-        rc = pv_fail(err, PV_EAUTH, "the user name %s cannot be used", a->config->username);
+    if (rc == PV_OK && import_name(a->config->at.username, GSS_C_NT_USER_NAME, &name) != PV_OK)
+        rc = pv_fail(err, PV_EAUTH, "the user name %s cannot be used", a->config->at.username);
     if (rc) {
         drop_password(password);
         return rc;
@@ -286,7 +286,7 @@ static int begin(struct auth *a, struct pv_err *err)
 
     a->begun = true;
     a->ntlm = wanted == AUTH_NTLM;
-    if (a->ntlm || (!is_address(a->config->host) && use_ticket(a)))
+    if (a->ntlm || (!is_address(a->config->at.host) && use_ticket(a)))
         return PV_OK;
     if (wanted == AUTH_KERBEROS)
         return use_password(a, err);
@@ -342,9 +342,9 @@ static int advance(struct auth *a, const uint8_t *token, size_t len, const char 
                       GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG;
     bool bound = bind_channel(peer_sha256, &bindings, data);
 
-    (void)snprintf(target, sizeof(target), "HTTP@%s", a->config->host);
+    (void)snprintf(target, sizeof(target), "HTTP@%s", a->config->at.host);
     if (import_name(target, GSS_C_NT_HOSTBASED_SERVICE, &name) != PV_OK)
-        return pv_fail(err, PV_EAUTH, "no service name can be made of %s", a->config->host);
+        return pv_fail(err, PV_EAUTH, "no service name can be made of %s", a->config->at.host);
     major = gss_init_sec_context(&minor, a->cred, &a->context, name, &oid_spnego, flags, 0,
                                  bound ? &bindings : GSS_C_NO_CHANNEL_BINDINGS,
                                  len ? &in : GSS_C_NO_BUFFER, NULL, reply, NULL, NULL);
@@ -359,7 +359,7 @@ static int advance(struct auth *a, const uint8_t *token, size_t len, const char 
 static int advance_ntlm(struct auth *a, const uint8_t *token, size_t len, const char *peer_sha256,
                         struct buf *reply, struct pv_err *err)
 {
-    struct ntlm_account account = { .user = a->config->username, .peer_sha256 = peer_sha256 };
+    struct ntlm_account account = { .user = a->config->at.username, .peer_sha256 = peer_sha256 };
     char *password = NULL, service[300];
     int rc;
 
@@ -367,7 +367,7 @@ static int advance_ntlm(struct auth *a, const uint8_t *token, size_t len, const 
         ntlm_begin(&a->own, reply);
         return PV_OK;
     }
-    (void)snprintf(service, sizeof(service), "HTTP/%s", a->config->host);
+    (void)snprintf(service, sizeof(service), "HTTP/%s", a->config->at.host);
     account.service = service;
     rc = get_password(a, &password, err);
     if (rc)
@@ -410,14 +410,14 @@ int auth_step(struct auth *a, const char *challenge, const char *peer_sha256, st
         rc = token ? read_challenge(challenge, token, TOKEN_MOST, &len, err)
                    : pv_fail(err, PV_ENOMEM, "no memory");
         if (rc == PV_OK && len == 0)
-            rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", a->config->username);
+            rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", a->config->at.username);
     }
     if (rc == PV_OK)
         rc = a->ntlm ? advance_ntlm(a, token, len, peer_sha256, &reply, err)
                      : advance_kerberos(a, token, len, peer_sha256, &reply, err);
     free(token);
     if (rc == PV_OK && reply.len == 0)
-        rc = pv_fail(err, PV_EAUTH, "the sign-in of %s came to nothing", a->config->username);
+        rc = pv_fail(err, PV_EAUTH, "the sign-in of %s came to nothing", a->config->at.username);
     if (rc == PV_OK) {
         buf_text(header, "Authorization: Negotiate ");
         str_base64(header, (const uint8_t *)reply.data, reply.len);

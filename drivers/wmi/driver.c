@@ -5,32 +5,17 @@
 #include <stdlib.h>
 
 #include <polyvisor/err.h>
-#include <polyvisor/str.h>
 
+#include "drivers/sdk/fail.h"
 #include "drivers/wmi/probe.h"
 #include "drivers/wmi/wmi.h"
-
-static int answer(int rc, const struct pv_err *err, struct pv_failure *fail)
-{
-    if (rc == PV_OK || !fail)
-        return rc;
-    fail->code = rc;
-    (void)str_copy(fail->native_code, sizeof(fail->native_code), err->native_code);
-    (void)str_copy(fail->needs, sizeof(fail->needs), err->needs);
-    (void)str_copy(fail->message, sizeof(fail->message), err->message);
-    if (PV_HAS(fail, problem))
-        (void)str_copy(fail->problem, sizeof(fail->problem), err->problem ? err->problem : "");
-    if (PV_HAS(fail, remedy))
-        (void)str_copy(fail->remedy, sizeof(fail->remedy), err->remedy);
-    return rc;
-}
 
 static int probe(const struct pv_host *host, const char *config, uint64_t call, char **report,
                  struct pv_failure *fail)
 {
     struct pv_err err = { 0 };
 
-    return answer(probe_run(host, config, call, report, &err), &err, fail);
+    return sdk_result(probe_run(host, config, call, report, &err), &err, fail);
 }
 
 static int open_session(const struct pv_host *host, const char *config, void **session,
@@ -42,7 +27,7 @@ static int open_session(const struct pv_host *host, const char *config, void **s
 
     if (rc == PV_OK)
         *session = w;
-    return answer(rc, &err, fail);
+    return sdk_result(rc, &err, fail);
 }
 
 static void close_session(void *session)
@@ -56,7 +41,7 @@ static int watch(void *session, uint64_t number, const char *cursor, struct pv_f
     struct call c = { .host = w->host, .number = number };
     struct pv_err err = { 0 };
 
-    return answer(wmi_watch(w, &c, cursor, &err), &err, fail);
+    return sdk_result(wmi_watch(w, &c, cursor, &err), &err, fail);
 }
 
 static int refresh(void *session, uint64_t number, uint32_t kind, const char *native_id,
@@ -66,7 +51,7 @@ static int refresh(void *session, uint64_t number, uint32_t kind, const char *na
     struct call c = { .host = w->host, .number = number };
     struct pv_err err = { 0 };
 
-    return answer(wmi_refresh(w, &c, kind, native_id, &err), &err, fail);
+    return sdk_result(wmi_refresh(w, &c, kind, native_id, &err), &err, fail);
 }
 
 static int call(void *session, uint64_t number, const char *operation, const char *subject,
@@ -77,7 +62,7 @@ static int call(void *session, uint64_t number, const char *operation, const cha
     struct call c = { .host = w->host, .number = number };
     struct pv_err err = { 0 };
 
-    return answer(wmi_call(w, &c, operation, subject, args, native_ref, flags, result, &err), &err,
+    return sdk_result(wmi_call(w, &c, operation, subject, args, native_ref, flags, result, &err), &err,
                   fail);
 }
 

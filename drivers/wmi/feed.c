@@ -92,7 +92,7 @@ static int begin_events(struct feed *f, struct pv_err *err)
         return rc;
     if (rc)
         wmi_log(f->i->wmi, PV_LOG_LEVEL_INFO, "%s grants no events, it is polled: %s",
-                f->i->wmi->config.host, err->message);
+                f->i->wmi->config.at.host, err->message);
     *err = (struct pv_err){ 0 };
     tell_push(f, rc == PV_OK);
     return PV_OK;

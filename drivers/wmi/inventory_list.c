@@ -304,7 +304,7 @@ static int send_listing(struct listing *l, int64_t began_ms, struct pv_err *err)
 {
     struct world *fresh = NULL;
     /* A host that does not tell its name any more is still the same. */
-    int rc = world_new(l->s, l->i->world ? l->i->world->host_id : l->i->wmi->config.host, &fresh,
+    int rc = world_new(l->s, l->i->world ? l->i->world->host_id : l->i->wmi->config.at.host, &fresh,
                        err);
 
     if (rc)

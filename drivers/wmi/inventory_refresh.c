@@ -179,7 +179,7 @@ static int need_world(struct inventory *i, const struct call *c, struct pv_err *
                             err)
            : pv_fail(err, PV_ENOMEM, "no memory");
     if (rc == PV_OK)
-        rc = world_new(s, i->wmi->config.host, &i->world, err);
+        rc = world_new(s, i->wmi->config.at.host, &i->world, err);
     arena_free(a);
     return rc;
 }
@@ -385,7 +385,7 @@ static int refresh_place(struct inventory *i, const struct call *c, uint32_t kin
                             &i->limits, s, NULL, err)
            : pv_fail(err, PV_ENOMEM, "no memory");
     if (rc == PV_OK)
-        rc = world_new(s, i->world ? i->world->host_id : i->wmi->config.host, &fresh, err);
+        rc = world_new(s, i->world ? i->world->host_id : i->wmi->config.at.host, &fresh, err);
     if (rc == PV_OK) {
         struct map m;
 

@@ -272,7 +272,7 @@ static int run_console(struct op *o, struct pv_err *err)
     (void)cim_get_uint(terminal, P(Msvm_TerminalServiceSettingData, ListenerPort), &port);
     json_object_set_new(o->result, "data",
                         json_pack("{s:s, s:s, s:i, s:s}", "protocol", "rdp", "host",
-                                  o->w->config.host, "port", (int)(port ? port : RDP_PORT),
+                                  o->w->config.at.host, "port", (int)(port ? port : RDP_PORT),
                                   "preconnection_blob", o->vm));
     return PV_OK;
 }

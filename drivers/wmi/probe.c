@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "drivers/wmi/probe.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <strings.h>
 
 #include <jansson.h>
 
 #include <polyvisor/arena.h>
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
-#include <polyvisor/jsonw.h>
 #include <polyvisor/str.h>
 
+#include "drivers/sdk/finding.h"
 #include "drivers/wmi/probe_scripts.h"
 #include "drivers/wmi/report.h"
 #include "drivers/wmi/wmi.h"
@@ -26,8 +22,6 @@
 #define REPORT_MOST (512u << 20)
 #define SAMPLES_USUAL 3
 #define SAMPLES_MOST 100000
-#define CONNECT_MS 10000
-#define CERTIFICATE_MS 10000
 #define ENVELOPE_LEAST_KB 150
 #define OPERATIONS_LEAST 15
 #define OLDEST_BUILD 9600 /* Windows Server 2012 R2 */
@@ -35,158 +29,67 @@
 struct probing {
     struct wmi *wmi;
     struct call c;
-    struct jsonw w;
-    struct buf out;
+    struct findings f;
     struct arena *arena;
-    struct addrinfo *addresses; /* owned */
     bool wants_report;
     struct report_options report;
 };
 
-static void begin(struct probing *p, const char *step, bool ok, const char *detail)
-{
-    jsonw_object(&p->w, NULL);
-    jsonw_str(&p->w, "step", step);
-    jsonw_bool(&p->w, "ok", ok);
-    jsonw_str(&p->w, "detail", detail);
-}
-
-static void script(struct probing *p, script_fn write)
+/* What to paste on the host; owned. NULL: nothing, or no memory. */
+static char *script_text(struct probing *p, script_fn write)
 {
     struct buf text;
 
+    if (!write)
+        return NULL;
     buf_init(&text, SCRIPT_MOST);
     write(&text, &p->wmi->config);
-    if (buf_ok(&text) && text.data)
-        jsonw_str(&p->w, "script", text.data);
-    buf_free(&text);
+    return buf_take(&text);
 }
 
-/* `code`: problem code of a step that failed. `write`: what to paste on the host, or NULL. */
 static void failed(struct probing *p, const char *step, const char *code, const char *detail,
                    const char *remedy, script_fn write)
 {
-    begin(p, step, false, detail);
-    if (code)
-        jsonw_str(&p->w, "code", code);
-    if (remedy && *remedy)
-        jsonw_str(&p->w, "remedy", remedy);
-    if (write) {
-        jsonw_object(&p->w, "data");
-        script(p, write);
-        jsonw_end(&p->w);
-    }
-    jsonw_end(&p->w);
+    PV_AUTO_FREE char *script = script_text(p, write);
+
+    finding_failed(&p->f, step, code, detail, remedy, script);
 }
 
 static void failed_err(struct probing *p, const char *step, const struct pv_err *err,
                        script_fn write)
 {
-    const struct pv_problem *problem = pv_err_problem(err);
-    char detail[700];
+    PV_AUTO_FREE char *script = script_text(p, write);
 
-    (void)snprintf(detail, sizeof(detail), "%s%s%s%s", err->message,
-                   err->native_code[0] ? " (" : "", err->native_code,
-                   err->native_code[0] ? ")" : "");
-    failed(p, step, problem->code, detail, err->remedy[0] ? err->remedy : problem->remedy, write);
+    finding_failed_err(&p->f, step, err, script);
 }
 
 static void fine(struct probing *p, const char *step, const char *detail)
 {
-    begin(p, step, true, detail);
-    jsonw_end(&p->w);
+    finding_fine(&p->f, step, detail);
 }
 
 /* ------------------------------------------------------------------ reaching it */
 
-static bool check_name(struct probing *p)
-{
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-    const struct config *config = &p->wmi->config;
-    char port[8], detail[1400], text[NI_MAXHOST] = "";
-    int code;
-
-    (void)snprintf(port, sizeof(port), "%u", config->port);
-    code = getaddrinfo(config->host, port, &hints, &p->addresses);
-    if (code) {
-        (void)snprintf(detail, sizeof(detail), "%s: %s", config->host, gai_strerror(code));
-        failed(p, "name", "provider-offline", detail,
-               "Check the spelling, and that this server's DNS knows the name.", NULL);
-        return false;
-    }
-    (void)getnameinfo(p->addresses->ai_addr, p->addresses->ai_addrlen, text, sizeof(text), NULL, 0,
-                      NI_NUMERICHOST);
-    (void)snprintf(detail, sizeof(detail), "%s is %s", config->host, text);
-    fine(p, "name", detail);
-    return true;
-}
-
-static void set_port(struct sockaddr_storage *address, unsigned port)
-{
-    if (address->ss_family == AF_INET)
-        ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
-    else
-        ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
-}
-
-/* 0, or an errno value. */
-static int try_connect(const struct addrinfo *a, unsigned port, const struct call *c)
-{
-    PV_AUTO_CLOSE int fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct pollfd wait = { .fd = fd, .events = POLLOUT };
-    struct sockaddr_storage address = { 0 };
-    int code = 0;
-    socklen_t len = sizeof(code);
-
-    if (fd < 0)
-        return errno;
-    memcpy(&address, a->ai_addr, a->ai_addrlen);
-    set_port(&address, port);
-    if (connect(fd, (const struct sockaddr *)&address, a->ai_addrlen) == 0)
-        return 0;
-    if (errno != EINPROGRESS)
-        return errno;
-    for (unsigned waited = 0; waited < CONNECT_MS; waited += 250) {
-        if (poll(&wait, 1, 250) > 0)
-            return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) ? errno : code;
-        if (call_cancelled((void *)(uintptr_t)c))
-            return ECANCELED;
-    }
-    return ETIMEDOUT;
-}
-
-static int connect_any(struct probing *p, unsigned port)
-{
-    int code = EHOSTUNREACH;
-
-    for (const struct addrinfo *a = p->addresses; a; a = a->ai_next) {
-        code = try_connect(a, port, &p->c);
-        if (code == 0)
-            break;
-    }
-    return code;
-}
-
 static bool check_port(struct probing *p)
 {
-    const struct config *config = &p->wmi->config;
-    int code = connect_any(p, config->port);
+    const struct endpoint *at = &p->wmi->config.at;
+    int code = findings_connect(&p->f, at->port);
     char detail[320];
 
     if (code == 0) {
-        (void)snprintf(detail, sizeof(detail), "port %u is open", config->port);
+        (void)snprintf(detail, sizeof(detail), "port %u is open", at->port);
         fine(p, "port", detail);
         return true;
     }
-    (void)snprintf(detail, sizeof(detail), "port %u: %s", config->port, strerrordesc_np(code));
-    if (!config->plain && config->port == 5986 && connect_any(p, 5985) == 0) {
+    (void)snprintf(detail, sizeof(detail), "port %u: %s", at->port, strerrordesc_np(code));
+    if (!at->plain && at->port == 5986 && findings_connect(&p->f, 5985) == 0) {
         (void)snprintf(detail, sizeof(detail),
                        "port 5986: %s; WinRM answers at 5985, but has no HTTPS listener",
                        strerrordesc_np(code));
         failed(p, "port", "provider-offline", detail,
                "Switch HTTPS on: run the script in an elevated PowerShell on the host.",
                script_https);
-    } else if (!config->plain) {
+    } else if (!at->plain) {
         failed(p, "port", "provider-offline", detail,
                "Check that the host runs and firewalls on the way. If WinRM has no HTTPS listener "
                "yet, run the "
@@ -202,69 +105,28 @@ static bool check_port(struct probing *p)
     return false;
 }
 
-static void put_certificate(struct probing *p, const struct httpc_certificate *cert)
-{
-    jsonw_object(&p->w, "data");
-    jsonw_str(&p->w, "sha256", cert->sha256);
-    jsonw_str(&p->w, "subject", cert->subject);
-    jsonw_str(&p->w, "issuer", cert->issuer);
-    jsonw_time(&p->w, "not_before", cert->not_before_ms);
-    jsonw_time(&p->w, "not_after", cert->not_after_ms);
-    jsonw_bool(&p->w, "trusted", cert->trusted);
-    jsonw_end(&p->w);
-}
-
-/* An authority of the configuration's own is judged by the request that follows. */
-static bool accepted(const struct config *c, const struct httpc_certificate *cert)
-{
-    if (c->tls == HTTPC_TLS_INSECURE || (c->tls == HTTPC_TLS_CA && c->ca_pem))
-        return true;
-    for (size_t i = 0; c->tls == HTTPC_TLS_PIN && i < c->npins; i++)
-        if (strcmp(c->pins[i], cert->sha256) == 0)
-            return true;
-    return c->tls == HTTPC_TLS_CA && cert->trusted;
-}
-
 static bool check_certificate(struct probing *p)
 {
     const struct config *config = &p->wmi->config;
-    struct httpc_certificate cert = { 0 };
-    struct pv_err err = { 0 };
-    char detail[800];
-    bool ok;
+    PV_AUTO_FREE char *script = NULL;
+    struct certificate_help help = {
+        .no_tls =
+            "Check that the port speaks HTTPS (WinRM: 5986). The script makes an HTTPS listener.",
+        .not_taken = "Certificates of WinRM are mostly self-signed. Compare the fingerprint with the "
+                     "one the host's console shows; if they are the same, pin it. Or give the "
+                     "authority that issued it.",
+    };
 
-    if (config->plain) {
+    if (config->at.plain) {
         if (config->allow_unencrypted)
             fine(p, "certificate", "no TLS, and messages are not encrypted: for laboratories only");
         else
             fine(p, "certificate", "no TLS; each message is encrypted by the sign-in's key");
         return true;
     }
-    if (httpc_certificate(config->host, config->port, CERTIFICATE_MS, &cert, &err)) {
-        failed(
-            p, "certificate", pv_err_problem(&err)->code, err.message,
-            "Check that the port speaks HTTPS (WinRM: 5986). The script makes an HTTPS listener.",
-            script_https);
-        return false;
-    }
-    ok = accepted(config, &cert);
-    (void)snprintf(detail, sizeof(detail), "%s, issued by %s%s%s", cert.subject, cert.issuer,
-                   ok ? "" : ": ",
-                   ok                             ? ""
-                   : config->tls == HTTPC_TLS_PIN ? "its fingerprint is not the pinned one"
-                                                  : cert.problem);
-    begin(p, "certificate", ok, detail);
-    if (!ok) {
-        jsonw_str(&p->w, "code", "provider-certificate-changed");
-        jsonw_str(&p->w, "remedy",
-                  "Certificates of WinRM are mostly self-signed. Compare the fingerprint with the "
-                  "one the "
-                  "host's console shows; if they are the same, pin it. Or give the authority that "
-                  "issued it.");
-    }
-    put_certificate(p, &cert);
-    jsonw_end(&p->w);
-    return ok;
+    script = script_text(p, script_https);
+    help.no_tls_script = script;
+    return findings_certificate(&p->f, &config->at, &help);
 }
 
 /* ------------------------------------------------------------------ WinRM and the account */
@@ -286,13 +148,13 @@ static bool check_product(struct probing *p)
         return true;
     }
     (void)snprintf(detail, sizeof(detail), "%s, WinRM stack %s", id.vendor, id.stack);
-    begin(p, "product", true, detail);
-    jsonw_object(&p->w, "data");
-    jsonw_str(&p->w, "vendor", id.vendor);
-    jsonw_str(&p->w, "product", id.product);
-    jsonw_str(&p->w, "protocol", id.protocol);
-    jsonw_end(&p->w);
-    jsonw_end(&p->w);
+    finding_begin(&p->f, "product", true, detail);
+    jsonw_object(&p->f.w, "data");
+    jsonw_str(&p->f.w, "vendor", id.vendor);
+    jsonw_str(&p->f.w, "product", id.product);
+    jsonw_str(&p->f.w, "protocol", id.protocol);
+    jsonw_end(&p->f.w);
+    jsonw_end(&p->f.w);
     return true;
 }
 
@@ -307,12 +169,12 @@ static bool check_sign_in(struct probing *p)
         return false;
     }
     wsman_mechanism(p->wmi->client, how);
-    (void)snprintf(detail, sizeof(detail), "%s by %s", p->wmi->config.username, how);
-    begin(p, "sign_in", true, detail);
-    jsonw_object(&p->w, "data");
-    jsonw_str(&p->w, "mechanism", how);
-    jsonw_end(&p->w);
-    jsonw_end(&p->w);
+    (void)snprintf(detail, sizeof(detail), "%s by %s", p->wmi->config.at.username, how);
+    finding_begin(&p->f, "sign_in", true, detail);
+    jsonw_object(&p->f.w, "data");
+    jsonw_str(&p->f.w, "mechanism", how);
+    jsonw_end(&p->f.w);
+    jsonw_end(&p->f.w);
     return true;
 }
 
@@ -383,15 +245,16 @@ static bool check_service(struct probing *p)
 
 static void put_quotas(struct probing *p, const struct wsman_quotas *q)
 {
-    jsonw_u64(&p->w, "max_envelope_kb", q->max_envelope_kb);
-    jsonw_u64(&p->w, "max_timeout_ms", q->max_timeout_ms);
-    jsonw_u64(&p->w, "max_batch_items", q->max_batch_items);
-    jsonw_u64(&p->w, "max_operations_per_user", q->max_operations_per_user);
-    jsonw_u64(&p->w, "max_connections", q->max_connections);
+    jsonw_u64(&p->f.w, "max_envelope_kb", q->max_envelope_kb);
+    jsonw_u64(&p->f.w, "max_timeout_ms", q->max_timeout_ms);
+    jsonw_u64(&p->f.w, "max_batch_items", q->max_batch_items);
+    jsonw_u64(&p->f.w, "max_operations_per_user", q->max_operations_per_user);
+    jsonw_u64(&p->f.w, "max_connections", q->max_connections);
 }
 
 static void check_quotas(struct probing *p)
 {
+    PV_AUTO_FREE char *script = NULL;
     struct wsman_quotas q = { 0 };
     struct pv_err err = { 0 };
     char detail[200];
@@ -414,18 +277,18 @@ static void check_quotas(struct probing *p)
                    (unsigned long long)q.max_envelope_kb,
                    (unsigned long long)q.max_operations_per_user,
                    (unsigned long long)q.max_connections);
-    begin(p, "quotas", !low, detail);
+    finding_begin(&p->f, "quotas", !low, detail);
     if (low) {
-        jsonw_str(&p->w, "code", "provider-limit");
-        jsonw_str(&p->w, "remedy",
+        jsonw_str(&p->f.w, "code", "provider-limit");
+        jsonw_str(&p->f.w, "remedy",
                   "Raise WinRM's quotas: run the script in an elevated PowerShell on the host.");
     }
-    jsonw_object(&p->w, "data");
+    jsonw_object(&p->f.w, "data");
     put_quotas(p, &q);
-    if (low)
-        script(p, script_quotas);
-    jsonw_end(&p->w);
-    jsonw_end(&p->w);
+    if (low && (script = script_text(p, script_quotas)))
+        jsonw_str(&p->f.w, "script", script);
+    jsonw_end(&p->f.w);
+    jsonw_end(&p->f.w);
 }
 
 static void check_version(struct probing *p)
@@ -448,18 +311,18 @@ static void check_version(struct probing *p)
         (void)str_u64(build, strlen(build), 1000000, &number);
     (void)snprintf(detail, sizeof(detail), "%.200s, version %.64s", caption ? caption : "Windows",
                    version ? version : "unknown");
-    begin(p, "version", number >= OLDEST_BUILD, detail);
+    finding_begin(&p->f, "version", number >= OLDEST_BUILD, detail);
     if (number < OLDEST_BUILD) {
-        jsonw_str(&p->w, "code", "not-supported");
-        jsonw_str(&p->w, "remedy",
+        jsonw_str(&p->f.w, "code", "not-supported");
+        jsonw_str(&p->f.w, "remedy",
                   "Hosts before Windows Server 2012 R2 have another interface; update the host.");
     }
-    jsonw_object(&p->w, "data");
-    jsonw_str(&p->w, "name", caption ? caption : "");
-    jsonw_str(&p->w, "version", version ? version : "");
-    jsonw_str(&p->w, "build", build ? build : "");
-    jsonw_end(&p->w);
-    jsonw_end(&p->w);
+    jsonw_object(&p->f.w, "data");
+    jsonw_str(&p->f.w, "name", caption ? caption : "");
+    jsonw_str(&p->f.w, "version", version ? version : "");
+    jsonw_str(&p->f.w, "build", build ? build : "");
+    jsonw_end(&p->f.w);
+    jsonw_end(&p->f.w);
 }
 
 /* Whoever asked for a report of the host gets it as the last finding's data. */
@@ -467,15 +330,15 @@ static void make_report(struct probing *p)
 {
     struct pv_err err = { 0 };
 
-    begin(p, "report", true, "everything this driver can read of the host");
-    if (report_write(p->wmi, &p->c, &p->report, &p->w, "data", &err))
-        jsonw_str(&p->w, "remedy", err.message);
-    jsonw_end(&p->w);
+    finding_begin(&p->f, "report", true, "everything this driver can read of the host");
+    if (report_write(p->wmi, &p->c, &p->report, &p->f.w, "data", &err))
+        jsonw_str(&p->f.w, "remedy", err.message);
+    jsonw_end(&p->f.w);
 }
 
 static void run(struct probing *p)
 {
-    if (!check_name(p) || !check_port(p) || !check_certificate(p) || !check_product(p) ||
+    if (!findings_name(&p->f, &p->wmi->config.at) || !check_port(p) || !check_certificate(p) || !check_product(p) ||
         !check_sign_in(p))
         return;
     /* A stopped vmms hides the namespace's objects: its finding says more than theirs. */
@@ -514,24 +377,16 @@ int probe_run(const struct pv_host *host, const char *config, uint64_t call, cha
         return rc;
     p.arena = arena_new(16384, 16u << 20);
     read_wish(&p, config);
-    buf_init(&p.out, p.wants_report ? REPORT_MOST : FINDINGS_MOST);
-    jsonw_init(&p.w, &p.out);
-    jsonw_array(&p.w, NULL);
+    findings_init(&p.f, &p.c, p.wants_report ? REPORT_MOST : FINDINGS_MOST);
     if (p.arena)
         run(&p);
-    jsonw_end(&p.w);
-    if (p.addresses)
-        freeaddrinfo(p.addresses);
     wmi_free(p.wmi);
-    if (!p.arena)
+    if (p.arena) {
+        rc = findings_take(&p.f, report, err);
+    } else {
+        findings_drop(&p.f);
         rc = pv_fail(err, PV_ENOMEM, "no memory");
-    else if (call_cancelled(&p.c))
-        rc = pv_fail(err, PV_ECANCELED, "canceled");
-    arena_free(p.arena);
-    if (rc) {
-        buf_free(&p.out);
-        return rc;
     }
-    *report = buf_take(&p.out);
-    return *report ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory");
+    arena_free(p.arena);
+    return rc;
 }

@@ -17,20 +17,20 @@ static void quote(struct buf *out, const char *text)
 
 static void head(struct buf *out, const struct config *config, const char *what)
 {
-    buf_printf(out, "# On %s, in an elevated PowerShell: %s\n", config->host, what);
+    buf_printf(out, "# On %s, in an elevated PowerShell: %s\n", config->at.host, what);
     buf_text(out, "$ErrorActionPreference = 'Stop'\n");
 }
 
 static void name(struct buf *out, const struct config *config)
 {
     buf_text(out, "$name = ");
-    quote(out, config->host);
+    quote(out, config->at.host);
     buf_char(out, '\n');
 }
 
 void script_https(struct buf *out, const struct config *config)
 {
-    unsigned port = config->plain ? 5986 : config->port;
+    unsigned port = config->at.plain ? 5986 : config->at.port;
 
     head(out, config, "switch WinRM over HTTPS on, with a certificate for this name.");
     name(out, config);
@@ -69,7 +69,7 @@ void script_rights(struct buf *out, const struct config *config)
 {
     head(out, config, "let the account manage Hyper-V from afar.");
     buf_text(out, "$user = ");
-    quote(out, config->username);
+    quote(out, config->at.username);
     buf_text(out, "\n"
                   "# Hyper-V Administrators, Remote Management Users\n"
                   "foreach ($group in 'S-1-5-32-578', 'S-1-5-32-580') {\n"

@@ -37,36 +37,16 @@ struct exchange {
     bool offers_other; /* the 401 names schemes, but not ours */
 };
 
-bool call_cancelled(void *call)
-{
-    const struct call *c = call;
-
-    return c && !c->must_finish && c->host->cancelled &&
-           c->host->cancelled(c->host->ctx, c->number);
-}
-
-int call_sleep(const struct call *c, int64_t ms, struct pv_err *err)
-{
-    int64_t until = clock_mono_ms() + ms, left;
-
-    while ((left = until - clock_mono_ms()) > 0) {
-        if (call_cancelled((void *)(uintptr_t)c))
-            return pv_fail(err, PV_ECANCELED, "canceled");
-        clock_sleep_ms(left < 250 ? left : 250);
-    }
-    return PV_OK;
-}
-
 int session_new(const struct pv_host *host, const struct config *config, struct session **out,
                 struct pv_err *err)
 {
     struct httpc_config h = {
-        .tls = config->tls,
-        .ca_pem = config->ca_pem,
-        .pins = (const char *const *)config->pins,
-        .npins = config->npins,
-        .allow_http = config->plain,
-        .http_anywhere = config->plain,
+        .tls = config->at.tls,
+        .ca_pem = config->at.ca_pem,
+        .pins = (const char *const *)config->at.pins,
+        .npins = config->at.npins,
+        .allow_http = config->at.plain,
+        .http_anywhere = config->at.plain,
         .max_connections = 1,
         .connect_timeout_ms = CONNECT_MS,
         .timeout_ms = 60000,
@@ -206,15 +186,15 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
                       "On the host: Set-Item WSMan:\\localhost\\Service\\Auth\\%s $true; or choose "
                       "another auth in the settings.",
                       scheme);
-    } else if (c->plain && !c->message_encryption) {
+    } else if (c->at.plain && !c->message_encryption) {
         rc = pv_fail(
             err, PV_EAUTH,
             "the host refused the sign-in of %s, or refuses messages that are not encrypted",
-            c->username);
+            c->at.username);
         pv_err_remedy(
             err, "Use https://, or set encryption to \"message\"; check user name and password.");
     } else {
-        rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", c->username);
+        rc = pv_fail(err, PV_EAUTH, "the host refused the sign-in of %s", c->at.username);
         pv_err_remedy(err, c->auth == AUTH_BASIC
                                ? "Check user name and password; Basic needs a local account and "
                                  "winrm/config/service/auth Basic=true."

@@ -27,7 +27,7 @@ int wmi_new(const struct pv_host *host, const char *config, struct wmi **out, st
     if (w->config.allow_unencrypted)
         wmi_log(w, PV_LOG_LEVEL_WARN,
                 "%s: the connection is not encrypted; whoever is on the way reads and changes it",
-                w->config.host);
+                w->config.at.host);
     *out = w;
     return PV_OK;
 }

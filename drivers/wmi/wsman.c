@@ -137,7 +137,7 @@ static int take(struct wsman *w, const struct call *c, bool anonymous, int64_t d
         }
         if (clock_mono_ms() >= deadline_ms) {
             rc = pv_fail(err, PV_ETIMEOUT, "no connection to %s became free in time",
-                         w->config->host);
+                         w->config->at.host);
             break;
         }
         if (clock_mono_ms() >= w->quiet_until_ms && may_go(w, anonymous)) {
@@ -209,27 +209,27 @@ static int fail_status(const struct wsman *w, long status, struct pv_err *err)
 
     switch (status) {
     case 401:
-        rc = pv_fail(err, PV_EAUTH, "%s answers nobody without a sign-in", w->config->host);
+        rc = pv_fail(err, PV_EAUTH, "%s answers nobody without a sign-in", w->config->at.host);
         break;
     case 403:
-        rc = pv_fail(err, PV_EPERM, "%s refuses the account access to WinRM", w->config->host);
+        rc = pv_fail(err, PV_EPERM, "%s refuses the account access to WinRM", w->config->at.host);
         pv_err_remedy(err, "Add the account to Remote Management Users on the host.");
         break;
     case 413:
-        rc = pv_fail(err, PV_ELIMIT, "the request is too large for %s", w->config->host);
+        rc = pv_fail(err, PV_ELIMIT, "the request is too large for %s", w->config->at.host);
         break;
     case 503:
         rc =
             pv_fail(err, PV_ELIMIT, "%s has no room for the request, or WinRM is not running there",
-                    w->config->host);
+                    w->config->at.host);
         pv_err_remedy(err, "Check the service WinRM on the host, and its quota MaxConnections.");
         break;
     default:
         if (status == 404 || status == 405 || (status >= 200 && status < 400))
             rc = pv_fail_as(err, "provider-not-recognized",
-                            "%s does not answer as WinRM (HTTP %ld)", w->config->host, status);
+                            "%s does not answer as WinRM (HTTP %ld)", w->config->at.host, status);
         else
-            rc = pv_fail(err, PV_EIO, "%s answered with HTTP %ld", w->config->host, status);
+            rc = pv_fail(err, PV_EIO, "%s answered with HTTP %ld", w->config->at.host, status);
     }
     if (rc == PV_EIO && status < 400)
         pv_err_remedy(err, "Check host, port and path; WinRM listens at https://host:5986/wsman.");
@@ -264,7 +264,7 @@ static int read_answer(const struct wsman *w, struct session_answer *answer, con
         return rc;
     relates = xml_child_text(out->header, NS_ADDRESSING, "RelatesTo");
     if (message_id && relates && *relates && strcasecmp(relates, message_id) != 0)
-        return pv_fail(err, PV_EIO, "%s answered another request than this one", w->config->host);
+        return pv_fail(err, PV_EIO, "%s answered another request than this one", w->config->at.host);
     if (!out->fault.there && answer->status != 200 && answer->status != 202)
         return fail_status(w, answer->status, err);
     return PV_OK;
@@ -299,7 +299,7 @@ static int send_once(struct wsman *w, const struct call *c, struct session *own,
     char id[MESSAGE_ID], anonymous_url[480];
     struct session_answer answer = { 0 };
     struct session_request r = {
-        .url = w->config->url,
+        .url = w->config->at.url,
         .anonymous = m->anonymous,
         .changes = m->changes,
         .timeout_ms = timeout_ms + SLACK_MS,
@@ -315,7 +315,7 @@ static int send_once(struct wsman *w, const struct call *c, struct session *own,
     pthread_mutex_unlock(&w->lock);
     if (m->anonymous) {
         (void)snprintf(anonymous_url, sizeof(anonymous_url), "%s/wsman-anon/identify",
-                       w->config->origin);
+                       w->config->at.origin);
         r.url = anonymous_url;
     }
     buf_init(&text, BODY_MOST);

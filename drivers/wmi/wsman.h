@@ -30,23 +30,13 @@
 
 #include <polyvisor/driver.h>
 
+#include "drivers/sdk/call.h"
 #include "drivers/wmi/cim.h"
 
 struct arena;
 struct config;
 struct pv_err;
 struct wsman;
-
-/* One call of the host, for asking whether it was cancelled. */
-struct call {
-    const struct pv_host *host;
-    uint64_t number;
-    bool must_finish;    /* cleaning up: goes on although the call was cancelled */
-    unsigned timeout_ms; /* of one request; 0: 60 s */
-};
-bool call_cancelled(void *call);
-/* Sleeps in small pieces; PV_ECANCELED or PV_OK. */
-int call_sleep(const struct call *c, int64_t ms, struct pv_err *err);
 
 /* `config` is borrowed and must outlive the client. */
 int wsman_new(const struct pv_host *host, const struct config *config, struct wsman **out,

@@ -394,7 +394,7 @@ int wsman_first(struct wsman *w, const struct call *c, const struct wsman_query 
     int rc = enumerate_into(w, c, q, a, keep_first, &k, err);
 
     if (rc == PV_OK && !found)
-        rc = pv_fail(err, PV_ENOENT, "%s has no %s", w->config->host, q->cls->name);
+        rc = pv_fail(err, PV_ENOENT, "%s has no %s", w->config->at.host, q->cls->name);
     if (rc == PV_OK)
         *out = found;
     return rc;

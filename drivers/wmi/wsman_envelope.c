@@ -76,7 +76,7 @@ void envelope_write(struct buf *out, const struct wsman *w, const struct message
         return;
     }
     buf_text(out, OPEN "<s:Header>");
-    xml_put_element(out, "a:To", w->config->url);
+    xml_put_element(out, "a:To", w->config->at.url);
     buf_text(out, "<w:ResourceURI s:mustUnderstand=\"true\">");
     xml_put_text(out, m->uri);
     buf_text(out, "</w:ResourceURI><a:ReplyTo><a:Address s:mustUnderstand=\"true\">" URI_ANONYMOUS

@@ -65,7 +65,7 @@ int wsman_subscribe(struct wsman *w, const struct call *c, enum cim_ns ns, const
     proven = w->proven;
     pthread_mutex_unlock(&w->lock);
     if (known)
-        return pv_fail(err, PV_ENOTSUP, "%s grants no events", w->config->host);
+        return pv_fail(err, PV_ENOTSUP, "%s grants no events", w->config->at.host);
     s = calloc(1, sizeof(*s));
     if (!s)
         return pv_fail(err, PV_ENOMEM, "no memory");
@@ -88,7 +88,7 @@ int wsman_subscribe(struct wsman *w, const struct call *c, enum cim_ns ns, const
         pthread_mutex_lock(&w->lock);
         w->no_events = true;
         pthread_mutex_unlock(&w->lock);
-        rc = pv_fail(err, PV_ENOTSUP, "%s grants no events", w->config->host);
+        rc = pv_fail(err, PV_ENOTSUP, "%s grants no events", w->config->at.host);
     } else if (rc == PV_OK) {
         rc = reply_check(&reply, &m, err);
     }

@@ -63,7 +63,7 @@ int wsman_identify(struct wsman *w, const struct call *c, bool signed_in,
         rc = reply_check(&reply, &m, err);
     if (rc == PV_OK && !xml_is(reply.body, NS_IDENTITY, "IdentifyResponse"))
         rc = pv_fail_as(err, "provider-not-recognized", "%s does not answer as WinRM",
-                        w->config->host);
+                        w->config->at.host);
     if (rc == PV_OK) {
         copy(id.vendor, sizeof(id.vendor), xml_child_text(reply.body, NULL, "ProductVendor"));
         copy(id.product, sizeof(id.product), xml_child_text(reply.body, NULL, "ProductVersion"));
@@ -272,7 +272,7 @@ int wsman_service(struct wsman *w, const struct call *c, const struct cim_class 
         return pv_fail(err, PV_ENOMEM, "no memory");
     rc = wsman_first(w, c, &q, a, &o, err);
     if (rc == PV_ENOENT) {
-        rc = pv_fail(err, PV_EPERM, "%s is not visible to %s", cls->name, w->config->username);
+        rc = pv_fail(err, PV_EPERM, "%s is not visible to %s", cls->name, w->config->at.username);
         pv_err_needs(err, "Hyper-V Administrators");
         pv_err_remedy(
             err, "Add the account to Hyper-V Administrators (and Remote Management Users) on the "

@@ -38,8 +38,8 @@ Test(wmi_config, an_endpoint_may_be_a_name_a_port_or_an_address)
 
         cr_assert_eq(parse(good[i].endpoint, good[i].settings, &c, &err), PV_OK, "%s: %s",
                      good[i].endpoint, err.message);
-        cr_expect_str_eq(c.url, good[i].url);
-        cr_expect_eq(c.port, good[i].port);
+        cr_expect_str_eq(c.at.url, good[i].url);
+        cr_expect_eq(c.at.port, good[i].port);
         config_free(&c);
     }
 }
@@ -86,12 +86,12 @@ Test(wmi_config, what_is_unsafe_or_unknown_is_refused_where_it_stands)
 
 Test(wmi_config, names_in_scripts_cannot_break_out_of_their_quotes)
 {
-    struct config c = { .port = 5986 };
+    struct config c = { .at.port = 5986 };
     char user[] = "it's\n'; Remove-Item C:\\ #";
     struct buf text;
 
-    snprintf(c.host, sizeof(c.host), "hv'1");
-    c.username = user;
+    snprintf(c.at.host, sizeof(c.at.host), "hv'1");
+    c.at.username = user;
     buf_init(&text, SCRIPT_MOST);
     script_https(&text, &c);
     cr_expect_not_null(strstr(text.data, "$name = 'hv''1'\n"));
