@@ -96,10 +96,23 @@ int sim_apply_device(struct job *j, struct pv_err *err);
 /* What the family has no idea of, by path; PV_ENOTSUP with the pointer. */
 int sim_check_family(const struct job *j, const struct model_kind *kind, const json_t *args,
                      const char *pointer, const char *path, struct pv_err *err);
+void sim_doc_totals(const struct sim_estate *e, json_t *doc);
+/* Refusals: a value that cannot be, a change that needs the VM to be off. */
+int sim_bad(const struct job *j, struct pv_err *err, const char *pointer, const char *why);
+int sim_not_while_running(const struct job *j, struct pv_err *err, const char *what);
+
+/* devices.c */
 /* One more device in this document. *key: of the new one, SIM_ID_MAX. */
 int sim_add_device(struct job *j, json_t *doc, const struct model_kind *kind, const json_t *args,
                    char *key, struct pv_err *err);
-void sim_doc_totals(const struct sim_estate *e, json_t *doc);
+/* The controller's place in `fields`: what was asked for, else the first that is free. */
+int sim_find_slot(const struct job *j, const json_t *doc, const char *usual, json_t *fields,
+                  struct pv_err *err);
+/* The file of an image: its datastore, and its path there. */
+int sim_store_of(const struct job *j, const json_t *image, uint32_t *store, struct pv_err *err);
+void sim_store_path(const struct job *j, const json_t *image, uint32_t store, const char *name,
+                    char *out, size_t cap);
+bool sim_set_mac(json_t *fields, const char *text);
 
 /* lifecycle.c */
 int sim_check_create(struct job *j, struct pv_err *err);
@@ -108,12 +121,25 @@ int sim_check_clone(struct job *j, struct pv_err *err);
 int sim_apply_clone(struct job *j, struct pv_err *err);
 int sim_apply_import(struct job *j, struct pv_err *err);
 int sim_apply_delete(struct job *j, struct pv_err *err);
-int sim_check_move(struct job *j, struct pv_err *err);
-int sim_apply_move(struct job *j, struct pv_err *err);
 int sim_apply_template(struct job *j, struct pv_err *err);
 int sim_apply_nothing(struct job *j, struct pv_err *err);
 int sim_apply_data(struct job *j, struct pv_err *err);
 int sim_apply_metrics(struct job *j, struct pv_err *err);
+/* A copy knows nothing of where and how its model ran. */
+void sim_doc_forget(json_t *fields);
+/* Its adapters on the networks that the parameters name instead. */
+void sim_map_networks(const struct job *j, json_t *doc);
+
+/* moving.c */
+int sim_check_move(struct job *j, struct pv_err *err);
+int sim_apply_move(struct job *j, struct pv_err *err);
+/* A host of the place with this native id; false: there is no such place. */
+bool sim_host_of(const struct sim_estate *e, enum pv_kind kind, const char *id, uint32_t *host);
+/* The most exact place that parameters name; `host` stays when they name none. */
+int sim_named_place(const struct job *j, const struct sim_estate *e, uint32_t *host,
+                    struct pv_err *err);
+int sim_named_store(const struct job *j, const struct sim_estate *e, uint32_t host,
+                    uint32_t *store, struct pv_err *err);
 uint64_t sim_bytes_disks(struct job *j);
 uint64_t sim_bytes_move(struct job *j);
 
