@@ -9,13 +9,19 @@
 #include "server/cli/output.h"
 
 static const struct model_param user_flags[] = {
-    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "Short for a grant of this role on everything." },
+    { .name = "role",
+      .type = PARAM_ENUM,
+      .enum_id = PV_ENUM_role,
+      .doc = "Short for a grant of this role on everything." },
     { .name = "full_name", .type = PARAM_TEXT, .max = 256, .doc = "Name for people." },
     { .name = "enabled", .type = PARAM_BOOL, .doc = "May sign in; --no-enabled: may not." },
     { 0 },
 };
 static const struct model_param user_all_flags[] = {
-    { .name = "role", .type = PARAM_ENUM, .enum_id = PV_ENUM_role, .doc = "Short for a grant of this role on everything." },
+    { .name = "role",
+      .type = PARAM_ENUM,
+      .enum_id = PV_ENUM_role,
+      .doc = "Short for a grant of this role on everything." },
     { .name = "full_name", .type = PARAM_TEXT, .max = 256, .doc = "Name for people." },
     { .name = "enabled", .type = PARAM_BOOL, .doc = "May sign in; --no-enabled: may not." },
     { .name = "password", .type = PARAM_BOOL, .doc = "Ask for a new password." },
@@ -64,28 +70,8 @@ static const struct model_param token_all_flags[] = {
 
 static int put_password(struct cli *c, json_t *body, struct pv_err *err)
 {
-    char *password = NULL;
-    int rc = secret_read(c, "password_file", "POLYVISOR_USER_PASSWORD",
-                         "Password of the user (12 characters or more)", &password, err);
-
-    if (rc != PV_OK)
-        return rc;
-    json_object_set_new(body, "password", json_string(password));
-    explicit_bzero(password, strlen(password));
-    free(password);
-    return PV_OK;
-}
-
-static int tell(struct cli *c, json_t *user, const char *what, struct pv_err *err)
-{
-    int rc = PV_OK;
-
-    if (output_is_document(c))
-        rc = output_object(c, user, c->command->kind, err);
-    else
-        term_note(c, "%s is %s.", c->args[0], what);
-    json_decref(user);
-    return rc;
+    return secret_put(c, body, "POLYVISOR_USER_PASSWORD",
+                      "Password of the user (12 characters or more)", err);
 }
 
 static int user_add(struct cli *c, struct pv_err *err)
@@ -102,7 +88,7 @@ static int user_add(struct cli *c, struct pv_err *err)
         rc = client_call(c, "POST", API "/users", body, NULL, &user, err);
     }
     json_decref(body);
-    return rc == PV_OK ? tell(c, user, "added", err) : rc;
+    return rc == PV_OK ? object_tell(c, user, "added", err) : rc;
 }
 
 static int user_change(struct cli *c, struct pv_err *err)
@@ -119,7 +105,7 @@ static int user_change(struct cli *c, struct pv_err *err)
         rc = client_call(c, "PATCH", arena_printf(c->arena, API "/users/%s", segment), body, NULL,
                          &user, err);
     json_decref(body);
-    return rc == PV_OK ? tell(c, user, "changed", err) : rc;
+    return rc == PV_OK ? object_tell(c, user, "changed", err) : rc;
 }
 
 /* The token itself is all that goes to stdout: TOKEN=$(polyvisor token create ci). */

@@ -8,11 +8,16 @@
 #include "server/cli/output.h"
 
 #define DESCRIPTION                                                                                \
-    { .name = "description", .type = PARAM_TEXT, .max = 1024, .doc = "What it is for." }
+    {                                                                                              \
+        .name = "description", .type = PARAM_TEXT, .max = 1024, .doc = "What it is for."           \
+    }
 
 static const struct model_param group_create_flags[] = {
     DESCRIPTION,
-    { .name = "members", .type = PARAM_LIST, .max = 1000, .doc = "Its users, by name or id; once for each." },
+    { .name = "members",
+      .type = PARAM_LIST,
+      .max = 1000,
+      .doc = "Its users, by name or id; once for each." },
     { 0 },
 };
 static const struct model_param group_change_flags[] = {
@@ -34,29 +39,45 @@ static const struct model_param role_create_flags[] = {
 static const struct model_param role_change_flags[] = {
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 128, .doc = "Another name." },
     DESCRIPTION,
-    { .name = "permissions", .type = PARAM_LIST, .max = 64, .doc = "What it allows, once for each; replaces the list." },
+    { .name = "permissions",
+      .type = PARAM_LIST,
+      .max = 64,
+      .doc = "What it allows, once for each; replaces the list." },
     { 0 },
 };
 static const struct model_param grant_flags[] = {
-    { .name = "user", .type = PARAM_TEXT, .max = 128, .doc = "Who has it, by name or id: a user ..." },
+    { .name = "user",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Who has it, by name or id: a user ..." },
     { .name = "group", .type = PARAM_TEXT, .max = 128, .doc = "... or a group ..." },
     { .name = "token", .type = PARAM_TEXT, .max = 128, .doc = "... or a token, which it narrows." },
-    { .name = "expires_at", .type = PARAM_TIME, .doc = "When it ends: 30d, 2026-12-31; never unless given." },
+    { .name = "expires_at",
+      .type = PARAM_TIME,
+      .doc = "When it ends: 30d, 2026-12-31; never unless given." },
     { 0 },
 };
 static const struct model_param grant_all_flags[] = {
-    { .name = "user", .type = PARAM_TEXT, .max = 128, .doc = "Who has it, by name or id: a user ..." },
+    { .name = "user",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "Who has it, by name or id: a user ..." },
     { .name = "group", .type = PARAM_TEXT, .max = 128, .doc = "... or a group ..." },
     { .name = "token", .type = PARAM_TEXT, .max = 128, .doc = "... or a token, which it narrows." },
     { .name = "on",
       .type = PARAM_TEXT,
       .max = 4200,
       .doc = "everything, folder:ID, provider:NAME, object:ID, or a filter: tag:app=erp" },
-    { .name = "expires_at", .type = PARAM_TIME, .doc = "When it ends: 30d, 2026-12-31; never unless given." },
+    { .name = "expires_at",
+      .type = PARAM_TIME,
+      .doc = "When it ends: 30d, 2026-12-31; never unless given." },
     { 0 },
 };
 static const struct model_param explain_flags[] = {
-    { .name = "principal", .type = PARAM_TEXT, .max = 128, .doc = "A user by name, or a user or token by id; you unless given." },
+    { .name = "principal",
+      .type = PARAM_TEXT,
+      .max = 128,
+      .doc = "A user by name, or a user or token by id; you unless given." },
     { 0 },
 };
 
@@ -75,48 +96,6 @@ json_t *cli_scope(const char *on)
     return json_pack("{s:s, s:s}", "type", "selector", "selector", on);
 }
 
-static int tell(struct cli *c, json_t *object, const char *what, struct pv_err *err)
-{
-    int rc = PV_OK;
-
-    if (output_is_document(c))
-        rc = output_object(c, object, c->command->kind, err);
-    else
-        term_note(c, "%s is %s.", c->args[0], what);
-    json_decref(object);
-    return rc;
-}
-
-static int create(struct cli *c, struct pv_err *err)
-{
-    json_t *body = NULL, *made = NULL;
-    int rc = cli_body(c, c->command->flags, &body, err);
-
-    if (rc != PV_OK)
-        return rc;
-    json_object_set_new(body, "name", json_string(c->args[0]));
-    rc = client_call(c, "POST", arena_printf(c->arena, API "/%s", c->command->kind->plural), body,
-                     NULL, &made, err);
-    json_decref(body);
-    return rc == PV_OK ? tell(c, made, "made", err) : rc;
-}
-
-static int change(struct cli *c, struct pv_err *err)
-{
-    const char *segment = object_segment(c, c->command->kind, c->args[0], err);
-    json_t *body = NULL, *changed = NULL;
-    int rc = segment ? cli_body(c, c->command->flags, &body, err) : err->rc;
-
-    if (rc == PV_OK && json_object_size(body) == 0)
-        rc = cli_usage(c, err, "say what to change; --help tells the flags");
-    if (rc == PV_OK)
-        rc = client_call(c, "PATCH",
-                         arena_printf(c->arena, API "/%s/%s", c->command->kind->plural, segment),
-                         body, NULL, &changed, err);
-    json_decref(body);
-    return rc == PV_OK ? tell(c, changed, "changed", err) : rc;
-}
-
 static int grant_create(struct cli *c, struct pv_err *err)
 {
     const char *on = cli_flag(c, "on");
@@ -130,7 +109,7 @@ static int grant_create(struct cli *c, struct pv_err *err)
     json_object_set_new(body, "scope", cli_scope(on));
     rc = client_call(c, "POST", API "/grants", body, NULL, &made, err);
     json_decref(body);
-    return rc == PV_OK ? tell(c, made, "granted", err) : rc;
+    return rc == PV_OK ? object_tell(c, made, "granted", err) : rc;
 }
 
 /* "yes: ..." on stdout; exit code 1 where it is no, for scripts. */
@@ -165,9 +144,10 @@ static int explain(struct cli *c, struct pv_err *err)
 static int reset_totp(struct cli *c, struct pv_err *err)
 {
     const char *segment = object_segment(c, c->command->kind, c->args[0], err);
-    int rc = segment ? client_call(c, "DELETE", arena_printf(c->arena, API "/users/%s/totp", segment),
-                                   NULL, NULL, NULL, err)
-                     : err->rc;
+    int rc = segment
+                 ? client_call(c, "DELETE", arena_printf(c->arena, API "/users/%s/totp", segment),
+                               NULL, NULL, NULL, err)
+                 : err->rc;
 
     if (rc == PV_OK)
         term_note(c, "%s signs in by password alone.", c->args[0]);
@@ -186,14 +166,14 @@ const struct command rights_commands[] = {
       .args = "NAME",
       .doc = "Make a group of users.",
       .flags = group_create_flags,
-      .run = create,
+      .run = object_create,
       .least = 1,
       .most = 1 },
     { .words = "group change",
       .args = "GROUP",
       .doc = "Rename a group, take users in, let users go.",
       .flags = group_change_flags,
-      .run = change,
+      .run = object_change,
       .least = 1,
       .most = 1 },
     { .words = "group delete",
@@ -206,14 +186,14 @@ const struct command rights_commands[] = {
       .args = "NAME",
       .doc = "Make a role: a set of permissions.",
       .flags = role_create_flags,
-      .run = create,
+      .run = object_create,
       .least = 1,
       .most = 1 },
     { .words = "role change",
       .args = "ROLE",
       .doc = "Change a role of one's own making.",
       .flags = role_change_flags,
-      .run = change,
+      .run = object_change,
       .least = 1,
       .most = 1 },
     { .words = "role delete",

@@ -119,14 +119,16 @@ int cli_usage(struct cli *c, struct pv_err *err, const char *fmt, ...)
 /* Flags of a table as a JSON object, with the types of the table; what is required must be there.
  */
 int cli_body(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err);
-/* params.c: the flags of an operation's parameters, members of objects with a dot in their name; and what they say. */
+/* params.c: the flags of an operation's parameters, members of objects with a dot in their name;
+ * and what they say. */
 const struct model_param *params_flags(struct arena *a, const struct model_param *table);
 int params_read(struct cli *c, const struct model_param *table, json_t **out, struct pv_err *err);
 /* "--timeout-s" of "timeout_s". */
 const char *cli_flag_text(struct arena *a, const char *name);
 /* The buffer's text in the arena; the buffer is empty after. NULL: it failed. */
 const char *cli_keep(struct cli *c, struct buf *b);
-/* access_rights.c: "everything", "folder:ID", "provider:NAME", "object:ID" or a filter, as a scope. */
+/* access_rights.c: "everything", "folder:ID", "provider:NAME", "object:ID" or a filter, as a scope.
+ */
 json_t *cli_scope(const char *on);
 /* "90", "5m", "2h", "7d" as milliseconds. */
 bool cli_duration(const char *text, int64_t *ms);
@@ -151,8 +153,8 @@ int failure_take(struct cli *c, json_t *problem, long status, struct pv_err *err
 /* ------------------------------------------------------------------ the groups of commands */
 
 extern const struct command login_commands[], context_commands[], own_commands[],
-    provider_commands[], access_commands[], rights_commands[], task_commands[], event_commands[], system_commands[],
-    bulk_commands[];
+    provider_commands[], access_commands[], rights_commands[], task_commands[], event_commands[],
+    system_commands[], bulk_commands[];
 int object_list(struct cli *c, struct pv_err *err);
 int object_show(struct cli *c, struct pv_err *err);
 int object_edit(struct cli *c, struct pv_err *err);
@@ -166,6 +168,12 @@ extern const struct model_param edit_flags[], wait_for_flags[];
  * filled. */
 const char *object_segment(struct cli *c, const struct model_kind *kind, const char *text,
                            struct pv_err *err);
+/* Commands of what people make here (folder, tag, group, role): made and changed by the flags of
+ * the command's table. */
+int object_create(struct cli *c, struct pv_err *err);
+int object_change(struct cli *c, struct pv_err *err);
+/* The object as a document, or "NAME is WHAT."; takes the object. */
+int object_tell(struct cli *c, json_t *object, const char *what, struct pv_err *err);
 /* Its id, asking the server if a name was given. */
 int object_id(struct cli *c, const struct model_kind *kind, const char *text, const char **id,
               struct pv_err *err);
@@ -181,3 +189,6 @@ bool findings_print(struct cli *c, const json_t *findings);
 int file_read(struct cli *c, const char *path, size_t max, char **out, struct pv_err *err);
 int secret_read(struct cli *c, const char *flag, const char *env, const char *prompt, char **out,
                 struct pv_err *err);
+/* The same by --password-file, the variable or the prompt, into the body's "password". */
+int secret_put(struct cli *c, json_t *body, const char *variable, const char *prompt,
+               struct pv_err *err);

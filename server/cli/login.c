@@ -98,6 +98,20 @@ int secret_read(struct cli *c, const char *flag, const char *env, const char *pr
     return PV_OK;
 }
 
+int secret_put(struct cli *c, json_t *body, const char *variable, const char *prompt,
+               struct pv_err *err)
+{
+    char *password = NULL;
+    int rc = secret_read(c, "password_file", variable, prompt, &password, err);
+
+    if (rc != PV_OK)
+        return rc;
+    json_object_set_new(body, "password", json_string(password));
+    explicit_bzero(password, strlen(password));
+    free(password);
+    return PV_OK;
+}
+
 /* ------------------------------------------------------------------ the first look at a server */
 
 /* Who is not vouched for by an authority is shown to the person, once. */
@@ -225,8 +239,8 @@ static int keep(struct cli *c, const json_t *token, const char *user, struct pv_
 }
 
 /* The same again, with the code of the second factor. */
-static int second_factor(struct cli *c, json_t *body, const char *path, struct call *call, json_t **who,
-                         struct pv_err *err)
+static int second_factor(struct cli *c, json_t *body, const char *path, struct call *call,
+                         json_t **who, struct pv_err *err)
 {
     char *code = NULL;
     int rc;

@@ -529,3 +529,46 @@ int object_wait(struct cli *c, struct pv_err *err)
     buf_free(&path);
     return rc;
 }
+
+int object_tell(struct cli *c, json_t *object, const char *what, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    if (output_is_document(c))
+        rc = output_object(c, object, c->command->kind, err);
+    else
+        term_note(c, "%s is %s.", c->args[0], what);
+    json_decref(object);
+    return rc;
+}
+
+int object_create(struct cli *c, struct pv_err *err)
+{
+    json_t *body = NULL, *made = NULL;
+    struct call call = { .once = true };
+    int rc = cli_body(c, c->command->flags, &body, err);
+
+    if (rc != PV_OK)
+        return rc;
+    json_object_set_new(body, "name", json_string(c->args[0]));
+    rc = client_call(c, "POST", arena_printf(c->arena, API "/%s", c->command->kind->plural), body,
+                     &call, &made, err);
+    json_decref(body);
+    return rc == PV_OK ? object_tell(c, made, "made", err) : rc;
+}
+
+int object_change(struct cli *c, struct pv_err *err)
+{
+    const char *segment = object_segment(c, c->command->kind, c->args[0], err);
+    json_t *body = NULL, *changed = NULL;
+    int rc = segment ? cli_body(c, c->command->flags, &body, err) : err->rc;
+
+    if (rc == PV_OK && json_object_size(body) == 0)
+        rc = cli_usage(c, err, "say what to change; --help tells the flags");
+    if (rc == PV_OK)
+        rc = client_call(c, "PATCH",
+                         arena_printf(c->arena, API "/%s/%s", c->command->kind->plural, segment),
+                         body, NULL, &changed, err);
+    json_decref(body);
+    return rc == PV_OK ? object_tell(c, changed, "changed", err) : rc;
+}

@@ -215,23 +215,6 @@ static int put_tls(struct cli *c, json_t *body, struct pv_err *err)
     return rc;
 }
 
-static int put_password(struct cli *c, json_t *body, struct pv_err *err)
-{
-    char *password = NULL;
-    int rc =
-        secret_read(c, "password_file", "POLYVISOR_PROVIDER_PASSWORD",
-                    arena_printf(c->arena, "Password of %s",
-                                 cli_flag(c, "username") ? cli_flag(c, "username") : "the account"),
-                    &password, err);
-
-    if (rc != PV_OK)
-        return rc;
-    json_object_set_new(body, "password", json_string(password));
-    explicit_bzero(password, strlen(password));
-    free(password);
-    return PV_OK;
-}
-
 static int connection_body(struct cli *c, json_t **out, struct pv_err *err)
 {
     static const char *const texts[] = { "driver", "endpoint", "username", "notes", "name" };
@@ -245,7 +228,11 @@ static int connection_body(struct cli *c, json_t **out, struct pv_err *err)
     if (rc == PV_OK)
         rc = put_tls(c, body, err);
     if (rc == PV_OK && (cli_flag(c, "username") || cli_flag(c, "password_file")))
-        rc = put_password(c, body, err);
+        rc = secret_put(
+            c, body, "POLYVISOR_PROVIDER_PASSWORD",
+            arena_printf(c->arena, "Password of %s",
+                         cli_flag(c, "username") ? cli_flag(c, "username") : "the account"),
+            err);
     if (rc == PV_OK)
         *out = body;
     else
