@@ -9,6 +9,7 @@
 
 #include "db/kinds.h"
 #include "db/search.h"
+#include "db/view.h"
 
 #define OPERANDS_MAX 512
 
@@ -17,8 +18,9 @@ struct compiler {
     struct arena *a;
     const struct model_kind *kind;
     const struct filter_common *common; /* of this kind; NULL: none */
-    bool negated;   /* the opposite of the present term is asked for */
+    bool negated;                       /* the opposite of the present term is asked for */
     bool one_of_many; /* inside an "or": nothing that alone decides which rows there are */
+    const struct store_access *eyes; /* what it names must be seen by these; NULL: all is */
 };
 
 static int no_memory(struct pv_err *err)
@@ -197,13 +199,13 @@ static int text_term(struct compiler *c, const struct filter *f, struct pv_err *
     return PV_OK;
 }
 
-/* Members of this list stand in the objects' search documents, so a rare one is found there; a column of lists has no
- * index of its own. */
+/* Members of this list stand in the objects' search documents, so a rare one is found there; a
+ * column of lists has no index of its own. */
 static bool member_is_word(const struct filter *f, const struct model_kind *kind)
 {
-    return f->field->type == MODEL_LIST && (f->field->flags & MODEL_WORD) && kind_searchable(kind) &&
-           (f->op == FILTER_HAS || f->op == FILTER_EQ) && f->nvalues == 1 &&
-           search_length(f->values[0].folded) >= SEARCH_WORD_MIN;
+    return f->field->type == MODEL_LIST && (f->field->flags & MODEL_WORD) &&
+           kind_searchable(kind) && (f->op == FILTER_HAS || f->op == FILTER_EQ) &&
+           f->nvalues == 1 && search_length(f->values[0].folded) >= SEARCH_WORD_MIN;
 }
 
 static bool is_common_term(const struct compiler *c, const struct filter *f)
@@ -214,13 +216,14 @@ static bool is_common_term(const struct compiler *c, const struct filter *f)
     return false;
 }
 
-/* Among the few whose documents have the word. Not where the opposite is asked for: what a document leaves out for want
- * of room must not come in by that. */
+/* Among the few whose documents have the word. Not where the opposite is asked for: what a document
+ * leaves out for want of room must not come in by that. */
 static int by_word(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
     int rc;
 
-    query_printf(c->q, "t.\"id\" IN (SELECT d.id FROM search_doc d WHERE d.kind=%d AND ", (int)c->kind->number);
+    query_printf(c->q, "t.\"id\" IN (SELECT d.id FROM search_doc d WHERE d.kind=%d AND ",
+                 (int)c->kind->number);
     rc = search_match_sql(c->q, f->values[0].folded, c->a, err);
     query_text(c->q, ") AND ");
     return rc;
@@ -262,6 +265,18 @@ static int list_term(struct compiler *c, const struct filter *f, struct pv_err *
     return rc;
 }
 
+/* " AND" what the caller may see of this kind: names and properties of the rest are not to be found
+ * out by asking for them. Which provider an object is of belongs to the object. */
+static int seen(struct compiler *c, const struct model_kind *to, struct pv_err *err)
+{
+    const struct store_view *view = to->number == PV_KIND_provider ? NULL : view_of(c->eyes, to);
+
+    if (!view)
+        return PV_OK;
+    query_text(c->q, " AND ");
+    return view_sql(c->q, to, view, NULL, true, c->a, err);
+}
+
 /* Which objects of the referred-to kind a value means: "= $1" or "IN (SELECT ...)". */
 static int ref_value(struct compiler *c, const struct filter *f, const struct filter_value *v,
                      struct pv_err *err)
@@ -278,18 +293,20 @@ static int ref_value(struct compiler *c, const struct filter *f, const struct fi
         query_text(c->q, "=NULL");
         return PV_OK;
     }
-    query_printf(c->q, " IN (SELECT r.\"id\" FROM %s r WHERE ", to->table);
+    query_printf(c->q, " IN (SELECT t.\"id\" FROM %s t WHERE ", to->table);
     if (f->op == FILTER_LIKE) {
-        rc = like(c, "r.\"name_f\"", "", v->folded, "", true, err);
+        rc = like(c, "t.\"name_f\"", "", v->folded, "", true, err);
     } else {
         /* The expression of the name's index. */
-        query_text(c->q, "coalesce(r.\"name_f\",'')=");
+        query_text(c->q, "coalesce(t.\"name_f\",'')=");
         query_str(c->q, v->folded);
         if (f->op == FILTER_EQ || f->op == FILTER_NE) {
-            query_text(c->q, " AND r.\"name\"=");
+            query_text(c->q, " AND t.\"name\"=");
             query_str(c->q, v->text);
         }
     }
+    if (rc == PV_OK)
+        rc = seen(c, to, err);
     query_text(c->q, ")");
     return rc;
 }
@@ -411,7 +428,7 @@ static int pseudo_term(struct compiler *c, const struct filter *f)
  * one: the owner's id is compared by way of a name of its own. */
 static int child_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    struct compiler inner = { c->q, c->a, f->kind, NULL, c->negated, false };
+    struct compiler inner = { c->q, c->a, f->kind, NULL, c->negated, false, c->eyes };
     int rc;
 
     query_printf(c->q, "t.\"id\" IN (SELECT t.\"owner\" FROM %s t WHERE ", f->kind->table);
@@ -423,12 +440,15 @@ static int child_term(struct compiler *c, const struct filter *f, struct pv_err 
 /* What the reference points at matches. */
 static int through_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
-    struct compiler inner = { c->q, c->a, f->kind, NULL, c->negated, false };
+    struct compiler inner = { c->q, c->a, f->kind, NULL, c->negated, false, c->eyes };
     int rc;
 
-    query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", f->through->name,
+    query_printf(c->q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE (", f->through->name,
                  f->kind->table);
     rc = field_term(&inner, f, err);
+    query_text(c->q, ")");
+    if (rc == PV_OK)
+        rc = seen(c, f->kind, err);
     query_text(c->q, ")");
     return rc;
 }
@@ -581,9 +601,10 @@ bool filter_indexed(const struct filter *f, const struct model_kind *kind)
 }
 
 int filter_sql(struct query *q, const struct model_kind *kind, const struct filter *f,
-               const struct filter_common *common, bool alone, struct arena *a, struct pv_err *err)
+               const struct filter_common *common, bool alone, const struct store_access *eyes,
+               struct arena *a, struct pv_err *err)
 {
-    struct compiler c = { q, a, kind, common, false, !alone };
+    struct compiler c = { q, a, kind, common, false, !alone, eyes };
 
     return compile(&c, f, false, err);
 }

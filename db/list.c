@@ -229,7 +229,7 @@ int list_where_sql(struct query *sql, const struct store_query *q,
         query_printf(sql, " AND coalesce(t.\"presence\",0)<>%d", PV_PRESENCE_GONE);
     if (q->filter) {
         query_text(sql, " AND ");
-        rc = filter_sql(sql, k, q->filter, common, true, a, err);
+        rc = filter_sql(sql, k, q->filter, common, true, q->access, a, err);
     }
     return rc;
 }
@@ -305,7 +305,7 @@ static int count_term(struct conn *c, const struct model_kind *k, const struct f
 
     query_init(&sql);
     query_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s t WHERE ", k->table);
-    rc = filter_sql(&sql, k, f, NULL, true, a, err);
+    rc = filter_sql(&sql, k, f, NULL, true, NULL, a, err);
     query_text(&sql, " LIMIT ");
     query_int(&sql, COMMON);
     query_text(&sql, ") c");

@@ -43,7 +43,7 @@ static int one_of(struct query *q, const char *column, const struct store_part *
     int rc;
 
     query_printf(q, "t.\"%s\" IN (SELECT t.\"id\" FROM %s t WHERE ", column, k->table);
-    rc = filter_sql(q, k, part->filter, NULL, true, a, err);
+    rc = filter_sql(q, k, part->filter, NULL, true, NULL, a, err);
     query_text(q, ")");
     return rc;
 }
@@ -79,7 +79,7 @@ static int part_sql(struct query *q, const struct model_kind *k, const struct st
     else if (!part->filter)
         query_text(q, "1");
     else if (part->kind == k->number)
-        return filter_sql(q, k, part->filter, common, alone, a, err);
+        return filter_sql(q, k, part->filter, common, alone, NULL, a, err);
     else
         return one_of(q, subject ? "subject" : "owner", part, a, err);
     return PV_OK;
@@ -129,7 +129,7 @@ static int within(struct conn *c, const struct store_part *part, const struct pv
     query_printf(&q, "SELECT 1 FROM %s t WHERE t.\"id\"=", k->table);
     query_id(&q, id);
     query_text(&q, " AND ");
-    rc = filter_sql(&q, k, part->filter, NULL, false, a, err);
+    rc = filter_sql(&q, k, part->filter, NULL, false, NULL, a, err);
     if (rc == PV_OK)
         rc = query_stmt(&q, c, &st, err);
     return rc == PV_OK ? stmt_step(st, out, err) : rc;

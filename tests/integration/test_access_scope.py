@@ -317,6 +317,21 @@ def test_why_is_answered_in_one_sentence(server, api, member, estate):
     problem(api.get("/access/explain", action="no.such"), 400)
 
 
+def test_a_filter_tells_nothing_of_what_may_not_be_seen(api, member, estate):
+    mine = api.items("vms", filter="tag:app=erp")
+    host = mine[0]["host"]["name"]
+    assert api.count("vms", filter=f"host:{host} tag:app=erp") > 0
+    for guess in (f"host:{host}", f"host~{host[:3]}*", f"host:{{{host},nowhere}}", "host.name~*"):
+        assert api.count("vms", filter=f"{guess} tag:app=erp") > 0, guess
+        assert member.count("vms", filter=guess) == 0, guess
+    assert member.count("vms", filter=f"-host:{host}") == 10, "what is not seen matches nothing, and so its opposite"
+    assert member.count("vms", filter="tag:app=erp") == 10
+    provider = mine[0]["provider"]["name"]
+    assert member.count("vms", filter=f"provider:{provider}") == sum(v["provider"]["name"] == provider for v in mine)
+    seen = member.items("vms", filter="-nics.network:nowhere")
+    assert len(seen) == 10
+
+
 def test_a_token_may_what_it_and_its_owner_may(server, api, estate):
     login = server.login()
     made = login.post("/tokens", {"name": "ci", "role": "automation",
