@@ -12,26 +12,16 @@
 #include <polyvisor/xml.h>
 
 #include "drivers/wmi/names.h"
-#include "drivers/wmi/report_mask.h"
+#include "drivers/wmi/report_inner.h"
 #include "drivers/wmi/wsman_inner.h"
 
 #define VALUE_MOST (4u << 20)
 #define NESTED_MOST 6
 #define INSTANCES_MOST 200000u
 
-struct report {
-    struct wmi *wmi;
-    const struct call *c;
-    const struct report_options *o;
-    struct mask mask;
-    struct jsonw *w;
-    const struct cim_class *cls; /* the one being listed */
-    uint64_t count;
-};
-
 /* ------------------------------------------------------------------ elements as JSON */
 
-static void put_text(struct report *r, const char *key, const char *name, const char *text)
+void report_put_text(struct report *r, const char *key, const char *name, const char *text)
 {
     struct buf value;
 
@@ -51,7 +41,7 @@ static void put_ref(struct report *r, const struct cim_ref *ref, unsigned depth)
         const struct cim_key *k = &ref->keys[i];
 
         if (k->value) {
-            put_text(r, k->name, k->name, k->value);
+            report_put_text(r, k->name, k->name, k->value);
         } else if (depth < NESTED_MOST) {
             jsonw_object(r->w, k->name);
             put_ref(r, k->ref, depth + 1);
@@ -102,7 +92,7 @@ static bool put_plain(struct report *r, const char *key, const xmlNode *node)
 }
 
 /* Items of an array stand in a row, under one name. */
-static void put_object(struct report *r, const char *key, const xmlNode *object, unsigned depth)
+void report_put_object(struct report *r, const char *key, const xmlNode *object, unsigned depth)
 {
     const char *type = xml_xsi_type(object);
 
@@ -121,9 +111,9 @@ static void put_object(struct report *r, const char *key, const xmlNode *object,
             const xmlNode *next = xml_next(n);
 
             if (!xml_first(n) && !xml_attr(n, XML_NS_XSI, "nil"))
-                put_text(r, array ? NULL : name, name, xml_text(n));
+                report_put_text(r, array ? NULL : name, name, xml_text(n));
             else if (!put_plain(r, array ? NULL : name, n))
-                put_object(r, array ? NULL : name, n, depth + 1);
+                report_put_object(r, array ? NULL : name, n, depth + 1);
             if (!array || !next || strcmp(xml_name(next), name) != 0)
                 break;
             n = next;
@@ -135,7 +125,7 @@ static void put_object(struct report *r, const char *key, const xmlNode *object,
     jsonw_end(r->w);
 }
 
-static void put_error(struct report *r, const struct pv_err *err)
+void report_put_error(struct report *r, const struct pv_err *err)
 {
     jsonw_object(r->w, "error");
     jsonw_str(r->w, "code", err->native_code);
@@ -154,7 +144,7 @@ static int on_object(void *ctx, const xmlNode *object, struct pv_err *err)
 
     (void)err;
     if (r->count++ < r->o->samples)
-        put_object(r, NULL, object, 0);
+        report_put_object(r, NULL, object, 0);
     return r->count < INSTANCES_MOST ? PV_OK : WSMAN_STOP;
 }
 
@@ -182,7 +172,7 @@ static int put_class(struct report *r, const struct cim_class *cls, struct pv_er
     jsonw_u64(r->w, "count", r->count);
     jsonw_i64(r->w, "ms", clock_mono_ms() - from);
     if (rc)
-        put_error(r, &mine);
+        report_put_error(r, &mine);
     jsonw_end(r->w);
     /* Without host or account there is no more to tell. */
     if (rc == PV_ECANCELED || rc == PV_EAUTH || rc == PV_EOFFLINE) {
@@ -214,55 +204,6 @@ static int put_namespace(struct report *r, unsigned ns, struct pv_err *err)
     return rc;
 }
 
-static void put_summary(struct report *r)
-{
-    static const unsigned wanted[] = { 0,   1,   2,   3,   4,   100, 101, 103, 104, 105,
-                                       106, 107, 109, 110, 111, 112, 114, 115, 116 };
-    const struct cim_class *method = M(Msvm_VirtualSystemManagementService, GetSummaryInformation);
-    struct message m = { .what = "GetSummaryInformation" };
-    struct arena *a = arena_new(16384, 4u << 20);
-    struct cim_instance *in = a ? cim_call(a, method) : NULL;
-    char uri[URI_CAP], action[URI_CAP + 80];
-    const struct cim_ref *ref = NULL;
-    struct reply reply = { 0 };
-    struct pv_err err = { 0 };
-    int64_t from = clock_mono_ms();
-    struct buf body;
-    int rc;
-
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        cim_add_uint(
-            in, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, RequestedInformation),
-            wanted[i]);
-    buf_init(&body, 65536);
-    rc = in ? wsman_service(r->wmi->client, r->c, CIM(Msvm_VirtualSystemManagementService), &ref,
-                            &err)
-            : pv_fail(&err, PV_ENOMEM, "no memory");
-    envelope_uri(uri, sizeof(uri), cim_ns_path(CIM_NS_VIRTUALIZATION), method->owner->name);
-    (void)snprintf(action, sizeof(action), "%s/%s", uri, method->name);
-    if (rc == PV_OK)
-        rc = envelope_input(&body, in, uri, &err);
-    m.action = action;
-    m.uri = uri;
-    m.ref = ref;
-    m.body = body.data;
-    if (rc == PV_OK)
-        rc = wsman_exchange(r->wmi->client, r->c, NULL, &m, &reply, &err);
-    if (rc == PV_OK)
-        rc = reply_check(&reply, &m, &err);
-    jsonw_object(r->w, "GetSummaryInformation");
-    jsonw_i64(r->w, "ms", clock_mono_ms() - from);
-    r->cls = method;
-    if (rc == PV_OK && reply.body)
-        put_object(r, "answer", reply.body, 0);
-    else
-        put_error(r, &err);
-    jsonw_end(r->w);
-    reply_free(&reply);
-    buf_free(&body);
-    arena_free(a);
-}
-
 static void put_quotas(struct report *r)
 {
     struct wsman_quotas q = { 0 };
@@ -271,7 +212,7 @@ static void put_quotas(struct report *r)
 
     jsonw_object(r->w, "quotas");
     if (rc) {
-        put_error(r, &err);
+        report_put_error(r, &err);
     } else {
         jsonw_u64(r->w, "MaxEnvelopeSizekb", q.max_envelope_kb);
         jsonw_u64(r->w, "MaxTimeoutms", q.max_timeout_ms);
@@ -330,7 +271,7 @@ static void put_features(struct report *r)
                          &s, &err);
     jsonw_bool(r->w, "granted", rc == PV_OK);
     if (rc)
-        put_error(r, &err);
+        report_put_error(r, &err);
     jsonw_end(r->w);
     wsman_unsubscribe(client, s);
     jsonw_end(r->w);
@@ -345,7 +286,7 @@ static void put_identity(struct report *r)
 
     jsonw_object(r->w, "identity");
     if (rc) {
-        put_error(r, &err);
+        report_put_error(r, &err);
     } else {
         jsonw_str(r->w, "ProtocolVersion", id.protocol);
         jsonw_str(r->w, "ProductVendor", id.vendor);
@@ -376,7 +317,7 @@ int report_write(struct wmi *w, const struct call *c, const struct report_option
     jsonw_end(out);
     jsonw_object(out, "methods");
     if (rc == PV_OK)
-        put_summary(&r);
+        rc = report_methods(&r, err);
     jsonw_end(out);
     jsonw_u64(out, "requests", wsman_requests(w->client));
     jsonw_end(out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "drivers/wmi/report_mask.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <openssl/hmac.h>
 
 #include <polyvisor/arena.h>
+#include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
 #include <polyvisor/id.h>
 #include <polyvisor/str.h>
@@ -148,9 +150,10 @@ static bool has_guid(const char *text)
 static bool is_identifier(const char *text)
 {
     static const char *const words[] = {
-        "Microsoft", "Definition", "Default", "Minimum",        "Maximum", "Increment", "D",
-        "L",         "B",          "C",       "SubType",        "System",  "Hyper-V",   "Realized",
-        "Planned",   "Snapshot",   "root",    "virtualization", "v2"
+        "Microsoft", "Definition", "Default",     "Minimum",  "Maximum", "Increment",
+        "D",         "L",          "B",           "C",        "SubType", "System",
+        "Hyper-V",   "Realized",   "Planned",     "Snapshot", "root",    "virtualization",
+        "v2",        "Volume",     "GuestNetwork"
     };
     size_t n;
 
@@ -165,7 +168,7 @@ static bool is_identifier(const char *text)
         }
         n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-");
         if (n == 0) {
-            if (!strchr("0123456789:\\/{}.,;_ ", *text))
+            if (!strchr("0123456789:\\/{}?.,;_ ", *text))
                 return false;
             text++;
             continue;
@@ -222,16 +225,136 @@ static bool has_ipv4(const char *text)
     return false;
 }
 
-/* What names a thing even if it is only digits. */
+/* What names a thing even if it is only digits. With regard to case: "MaximumActive" has no Mac in
+ * it. */
 static bool is_secret_name(const char *name)
 {
-    static const char *const parts[] = { "Serial",  "Mac",  "Address", "AssetTag",
-                                         "Trustee", "Wwnn", "Wwpn",    "ProcessorId" };
+    static const char *const parts[] = { "Serial",  "Mac",  "MAC",  "Address",     "AssetTag",
+                                         "Trustee", "Wwnn", "Wwpn", "ProcessorId", "WWN" };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        if (strcasestr(name, parts[i]) && !strcasestr(name, "AddressOnParent") &&
-            !strcasestr(name, "AddressFamily") && !strcasestr(name, "AddressState") &&
-            !strcasestr(name, "AddressWidth") && !strcasestr(name, "Machine"))
+        if (strstr(name, parts[i]) && !strstr(name, "AddressOnParent") &&
+            !strstr(name, "AddressFamily") && !strstr(name, "AddressState") &&
+            !strstr(name, "AddressWidth") && !strstr(name, "Machine"))
+            return true;
+    return false;
+}
+
+/* ------------------------------------------------------------------ addresses */
+
+/* 00155D0A0B0C, 00-15-5D-..., 00:15:5D:...: another one, of the kind that anybody may use. */
+static bool put_mac(const struct mask *m, struct buf *out, const char *text)
+{
+    size_t len = strlen(text), digits = 0;
+    char plain[13], mark = len == 17 ? text[2] : '\0';
+    uint8_t d[32];
+
+    if (len != 12 && (len != 17 || (mark != '-' && mark != ':')))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (mark && i % 3 == 2) {
+            if (text[i] != mark)
+                return false;
+        } else if (!isxdigit((unsigned char)text[i])) {
+            return false;
+        } else {
+            plain[digits++] = text[i];
+        }
+    }
+    plain[digits] = '\0';
+    if (strspn(plain, "0") == digits) {
+        buf_text(out, text);
+        return true;
+    }
+    digest(m, plain, digits, d);
+    d[0] = (uint8_t)((d[0] & 0xfc) | 2);
+    for (unsigned i = 0; i < 6; i++)
+        buf_printf(out, "%s%02X", mark && i ? (char[2]){ mark, '\0' } : "", d[i]);
+    return true;
+}
+
+/* One address as another of the same reach: link-local stays that, all others become private ones.
+ */
+static bool put_ip(const struct mask *m, struct buf *out, const char *text, size_t len)
+{
+    char one[INET6_ADDRSTRLEN + 1], shown[INET6_ADDRSTRLEN];
+    uint8_t a[16], d[32];
+
+    if (len == 0 || len >= sizeof(one))
+        return false;
+    memcpy(one, text, len);
+    one[len] = '\0';
+    digest(m, one, len, d);
+    if (inet_pton(AF_INET, one, a) == 1) {
+        if (a[0] == 0 || a[0] == 127 || a[0] == 255)
+            buf_text(out, one);
+        else if (a[0] == 169 && a[1] == 254)
+            buf_printf(out, "169.254.%u.%u", d[0], d[1]);
+        else
+            buf_printf(out, "10.%u.%u.%u", d[0], d[1], d[2]);
+        return true;
+    }
+    if (inet_pton(AF_INET6, one, a) != 1)
+        return false;
+    if (memcmp(a, (uint8_t[15]){ 0 }, 15) != 0) {
+        bool local = a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
+
+        memcpy(a, d, sizeof(a));
+        a[0] = local ? 0xfe : 0xfd;
+        a[1] = local ? 0x80 : 0;
+        if (local)
+            memset(a + 2, 0, 6);
+    }
+    if (!inet_ntop(AF_INET6, a, shown, sizeof(shown)))
+        return false;
+    buf_text(out, shown);
+    return true;
+}
+
+/* Addresses and nothing else, one or several (guests join theirs by semicolons). */
+static bool put_addresses(const struct mask *m, struct buf *out, const char *text)
+{
+    struct buf all;
+    bool ok = *text != '\0';
+
+    buf_init(&all, INSTANCE_MOST);
+    while (*text && ok) {
+        size_t n = strcspn(text, ";, ");
+
+        ok = put_ip(m, &all, text, n);
+        text += n;
+        while (*text && strchr(";, ", *text))
+            buf_char(&all, *text++);
+    }
+    if (ok && buf_ok(&all) && all.data)
+        buf_text(out, all.data);
+    else
+        ok = false;
+    buf_free(&all);
+    return ok;
+}
+
+static bool may_be_mac(const char *name)
+{
+    return strstr(name, "Address") || strstr(name, "Mac") || strstr(name, "MAC");
+}
+
+/* Words of Windows' own that say what a thing is, in properties that else hold people's names. */
+static bool is_open_word(const char *text)
+{
+    static const char *const words[] = {
+        "vmms",
+        "Virtual Machine",
+        "Virtual Machine Configuration",
+        "Physical Disk",
+        "Network Name",
+        "IP Address",
+        "Majority",
+        "OK",
+    };
+
+    for (size_t i = 0; i < PV_COUNT(words); i++)
+        if (strcmp(text, words[i]) == 0)
             return true;
     return false;
 }
@@ -375,10 +498,14 @@ static void put_instance(const struct mask *m, struct buf *out, const char *text
 
 void mask_put(const struct mask *m, struct buf *out, const char *name, const char *text)
 {
-    if (!m->on || !*text || is_truth(text))
+    if (!m->on || !*text || is_truth(text) || is_open_word(text))
         buf_text(out, text);
     else if (strncmp(text, "<INSTANCE", 9) == 0)
         put_instance(m, out, text);
+    else if (!is_open_name(name) &&
+             (put_addresses(m, out, text) ||
+              (is_secret_name(name) && may_be_mac(name) && put_mac(m, out, text))))
+        return;
     else if (is_secret_name(name) || (has_ipv4(text) && !is_open_name(name)))
         put_word(m, out, text, strlen(text));
     else if (is_number(text))

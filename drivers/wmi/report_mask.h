@@ -3,7 +3,8 @@
  * report_mask - pseudonyms for a report.
  *
  * Names of classes, types, states, versions stay; identifiers keep their shape
- * (a GUID stays a GUID, a path keeps its depth and extension); all other texts
+ * (a GUID stays a GUID, a path keeps its depth and extension, an address is
+ * another address), so that a masked report can be replayed; all other texts
  * become "~" and some digits of a keyed hash. Threads: any, once made.
  */
 #pragma once

@@ -28,7 +28,7 @@ SHARED_FROM = 65  # from this number of hosts on, all show the same certificate
 
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="hyperv_fake", description="A strict, stateful Hyper-V over WS-Management.")
-    parser.add_argument("--hosts", type=int, default=1)
+    parser.add_argument("--hosts", type=int, help="simulated hosts (1, or none when there are reports)")
     parser.add_argument("--vms", type=int, default=10, help="VMs altogether, spread over the hosts")
     parser.add_argument("--vms-per-host", type=int, help="VMs of each host (instead of --vms)")
     parser.add_argument("--listen", default="127.0.0.1:0", help="address:port; with port 0 the system chooses")
@@ -46,8 +46,13 @@ def arguments(argv):
     parser.add_argument("--speed", type=float, default=1.0, help="divides the durations of jobs")
     parser.add_argument("--record", metavar="FILE", help="write every request and its answer to this transcript")
     parser.add_argument("--replay", metavar="FILE", help="answer out of this transcript instead of the simulation")
+    parser.add_argument("--replay-report", metavar="FILE", action="append", default=[],
+                        help="a read-only host out of a report of polyvisor-driverhost --probe wmi; may be given several times")
     parser.add_argument("--name", action="append", default=[], help="names in the certificates beside the host's")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.hosts is None:
+        options.hosts = 0 if options.replay_report else 1
+    return options
 
 
 def split(text):
@@ -75,7 +80,7 @@ class Fake:
     async def start(self):
         options, estate = self.options, self.estate
         estate.loop = asyncio.get_running_loop()
-        share, rest = divmod(options.vms, options.hosts)
+        share, rest = divmod(options.vms, max(1, options.hosts))
         each = options.vms_per_host
         estate.fill(options.hosts, lambda index: each if each is not None else share + (index < rest))
         if options.cluster:
@@ -83,6 +88,11 @@ class Fake:
             form(estate, estate.hosts[:options.cluster])
         for host in estate.hosts:
             host.language = options.locale
+        for path in options.replay_report:
+            made = estate.replay(path)
+            if made.shortened:
+                print(f"{path} does not have all instances of {', '.join(made.shortened)}: ask for more --samples",
+                      file=sys.stderr, flush=True)
         if options.one_port:
             first = estate.hosts[0]
             endpoint = Endpoint(first, self.address, self.port, self.context(first),
@@ -100,7 +110,7 @@ class Fake:
         await self.control.start(*split(options.control))
 
     def identity(self, host):
-        if self.options.hosts >= SHARED_FROM or self.options.one_port:
+        if len(self.estate.hosts) >= SHARED_FROM or self.options.one_port:
             if self.shared is None:
                 self.shared = tls.Identity(self.folder.name, host.fqdn, [self.address, *self.options.name])
                 self.shared_context = self.shared.context()
@@ -124,7 +134,7 @@ class Fake:
         rows = []
         for host in self.estate.hosts:
             row = {"name": host.name, "fqdn": host.fqdn, "url": self.url(host), "port": host.endpoint.port,
-                   "user": host.user, "password": host.password, "vms": len(host.vms), "uuid": host.uuid}
+                   "user": host.user, "password": host.password, "vms": host.vm_count, "uuid": host.uuid}
             if not self.options.http:
                 row["cert_sha256"] = self.identity(host).sha256
             rows.append(row)

@@ -403,7 +403,9 @@ class _Plain:
 def near(host, source, assoc_class=None, result_class=None, role=None, result_role=None):
     """(link, other end, left, right) for everything that is associated with an instance."""
     ident = source.ref().ident()
-    if source.cls.namespace != V2:
+    if host.report is not None:
+        links = [_Plain(c) for c in host.report.associations(source.cls.namespace) if not assoc_class or c.isa(assoc_class)]
+    elif source.cls.namespace != V2:
         space = NAMESPACES[source.cls.namespace]
         links = [_Plain(c) for c in space.classes.values() if c.association and (not assoc_class or c.isa(assoc_class))]
     else:

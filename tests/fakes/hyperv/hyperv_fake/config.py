@@ -2,6 +2,7 @@
 """winrm/config: the quotas of the service, readable by administrators."""
 
 from . import wire
+from .reported import refusal
 from .wire import Fault, X
 
 
@@ -9,6 +10,8 @@ def act(request):
     if request.action != X + "/Get":
         raise Fault("a:ActionNotSupported", "ERROR_WSMAN_ACTION_NOT_SUPPORTED", "The configuration can only be read here.")
     host = request.host
+    if host.report is not None and host.report.quotas_error:
+        raise refusal(host.report.quotas_error)
     limits = host.limits
 
     def flag(value):

@@ -242,6 +242,8 @@ def _association(request, node):
     host = request.host
     if not request.wildcard:
         raise cannot_process("The class name must be '*' (star) when an association filter is used.")
+    if not host.behaviour.associations:
+        raise cannot_process()
     if len(node.children) != 1 or node.children[0].uri != B or node.children[0].local not in (
             "AssociatedInstances", "AssociationInstances"):
         raise cannot_process("AssociatedInstances or AssociationInstances is expected.", "ERROR_WSMAN_INVALID_FILTER_XML")

@@ -8,6 +8,7 @@ from . import events, seed, sources
 from .faults import Faults
 from .jobs import Jobs
 from .ledger import Ledger
+from .reported import ReportHost
 
 
 class Estate:
@@ -52,6 +53,13 @@ class Estate:
             while sum(v.of("memory")[0].get("VirtualQuantity") for v in made.vms.values()) << 20 > made.memory * 3 // 4:
                 made.memory *= 2
             made.cpus = max(32, made.memory >> 33)
+
+    def replay(self, path):
+        """A read-only host out of a report."""
+        made = ReportHost(self, len(self.hosts), path)
+        self.hosts.append(made)
+        self.by_name[made.name.lower()] = made
+        return made
 
     def host(self, name):
         """By name, full name, address with port or number."""

@@ -134,6 +134,9 @@ def embedded_xml(prefix, name, inst) -> str:
 
 def properties_xml(inst, prefix="p", cls=None, only=None) -> str:
     """All properties in schema order. What comes from the template was rendered once."""
+    written = getattr(inst, "written", None)
+    if written is not None:
+        return written(prefix, only)
     cls = cls or inst.cls
     key = (id(inst.base), cls.uri, prefix)
     fragments = _base_fragments.get(key)

@@ -263,6 +263,7 @@ def invoke(request, returns=None) -> str:
     node = request.content
     if node is None or node.local.lower() != f"{name}_INPUT".lower() or node.uri.lower() != cls.uri.lower():
         raise schema_error(f"{name}_INPUT of {cls.uri} is expected.")
+    host_report = request.host.report
     target = target_of(request, cls, name)
     call = Call(request, target.cls if target is not None else cls, name, params, target)
     call.cls = cls if target is None else target.cls
@@ -274,6 +275,8 @@ def invoke(request, returns=None) -> str:
     call.cls = cls
     try:
         read_parameters(call, node)
+        if host_report is not None:
+            handler = host_report.handler(name)
         if returns is not None:
             value = returns
         elif handler is None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from . import cimtime, templates
 from .inst import Inst, Ref
-from .schema import cls
+from .schema import CLUSTER, cls
 
 OFF, RUNNING, SAVED, PAUSED = 3, 2, 6, 9
 STARTING, STOPPING, SAVING, PAUSING, RESUMING = 10, 4, 32773, 32776, 32777
@@ -285,6 +285,16 @@ class Host:
         self.disk_drives = []
         self.metric_settings = {}
 
+    # A host that answers out of a report has one; then it is the host itself (reported.py).
+    report = None
+
+    def has_namespace(self, name):
+        return name != CLUSTER or self.cluster is not None
+
+    @property
+    def vm_count(self):
+        return len(self.vms)
+
     def guid(self) -> str:
         return str(UUID(int=self.random.getrandbits(128), version=4)).upper()
 
@@ -417,6 +427,7 @@ class Behaviour:
 
     def __init__(self):
         self.wql = True
+        self.associations = True
         self.prefixes = "windows"
         self.one_item = False
         self.changing_contexts = False

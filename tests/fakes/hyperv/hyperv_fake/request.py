@@ -131,7 +131,7 @@ class Request:
             name = match["cls"]
             space = next((str(v) for k, v in self.selectors if k.lower() == "__cimnamespace"), schema.CIMV2)
         self.namespace = schema.namespace(space)
-        if self.namespace is None or (self.namespace.name == schema.CLUSTER and self.host.cluster is None):
+        if self.namespace is None or not self.host.has_namespace(self.namespace.name):
             raise not_found("WBEM_E_INVALID_NAMESPACE")
         if name == "*":
             self.wildcard = True

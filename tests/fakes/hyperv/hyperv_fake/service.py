@@ -7,7 +7,7 @@ import re
 from . import enumeration, invoke, wire
 
 from .enumeration import schema_error
-from .inst import instance_xml
+from .inst import clean, instance_xml
 from .request import Request, not_found
 from .schema import V2
 from .wire import E, Fault, N, W, X
@@ -31,9 +31,12 @@ def odd_prefixes(text):
 
 def identify_body(host, anonymous):
     number = "0.0.0" if anonymous else f"10.0.{host.build['number']}"
+    version = f"OS: {number} SP: 0.0 Stack: {host.build['stack']}"
+    if host.report is not None and not anonymous:
+        version = clean(host.report.identity.get("ProductVersion", version))
     return (f'<wsmid:IdentifyResponse xmlns:wsmid="{IDENTIFY_NS}"><wsmid:ProtocolVersion>{W}</wsmid:ProtocolVersion>'
             "<wsmid:ProductVendor>Microsoft Corporation</wsmid:ProductVendor>"
-            f"<wsmid:ProductVersion>OS: {number} SP: 0.0 Stack: {host.build['stack']}</wsmid:ProductVersion>"
+            f"<wsmid:ProductVersion>{version}</wsmid:ProductVersion>"
             "<wsmid:SecurityProfiles><wsmid:SecurityProfileName>"
             "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http/basic</wsmid:SecurityProfileName>"
             "<wsmid:SecurityProfileName>http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http/spnego-kerberos"
@@ -181,6 +184,8 @@ def injected_fault(data):
 
 def act(request):
     """The body of the answer (or a coroutine of it)."""
+    if request.host.report is not None:
+        request.host.report.check(request)
     if request.host.behaviour.provider_failure and request.namespace is not None and request.namespace.name == V2:
         raise wire.wmi_fault("WBEM_E_PROVIDER_LOAD_FAILURE", "The WMI provider could not be loaded.")
     action = request.action

@@ -40,6 +40,8 @@ def _exact(host, cls):
 
 def instances(host, cls, deep=True):
     """All instances of a class and, when deep, of the derived ones."""
+    if host.report is not None:
+        return host.report.instances(cls, deep)
     if not deep:
         return _exact(host, cls)
     rows = []
@@ -82,6 +84,8 @@ def matches(inst, cls, keys) -> bool:
 
 def find(host, ref):
     """The instance behind a reference, or None. A base class finds instances of derived classes, too."""
+    if host.report is not None:
+        return host.report.find(ref)
     if ref.cls.name == "Msvm_ComputerSystem":
         name = str(ref.keys.get("Name", ""))
         if str(ref.keys.get("CreationClassName", "")).lower() != "msvm_computersystem":
