@@ -243,6 +243,9 @@ static int failure(const struct httpc_connection *c, CURLcode code, const char *
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        /* curl's own words may be those of a kept connection that it tried before. */
+        if (c->peer.refused && c->peer.mode == HTTPC_TLS_PIN)
+            why = "it is not the one that was pinned";
         return certificate_refused(c, origin, why, err);
     case CURLE_SSL_CONNECT_ERROR:
         if (c->peer.refused)

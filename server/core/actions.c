@@ -68,6 +68,22 @@ static void judge_state(const struct model_operation *op, const struct subject *
     }
 }
 
+/* A task would wait until the provider is there again: whoever asks shall know that before. */
+static void judge_provider(struct provider *p, struct judgement *j)
+{
+    enum pv_provider_state state;
+
+    if (provider_usable(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    state = p->state;
+    pthread_mutex_unlock(&p->lock);
+    j->allowed = false;
+    j->reason = state == PV_PROVIDER_STATE_AUTH_FAILED    ? "the provider refuses the sign-in"
+                : state == PV_PROVIDER_STATE_CERT_CHANGED ? "the provider's certificate has changed"
+                                                          : "the provider cannot be reached";
+}
+
 static void judge(struct core *c, const struct model_operation *op, const struct subject *s,
                   uint64_t permissions, struct judgement *j, struct arena *a)
 {
@@ -85,6 +101,8 @@ static void judge(struct core *c, const struct model_operation *op, const struct
         return;
     }
     judge_state(op, s, j, a);
+    if (!op->core && p)
+        judge_provider(p, j);
     if (k->presence >= 0 && model_number(row, (unsigned)k->presence) == PV_PRESENCE_GONE) {
         j->allowed = false;
         j->reason = "it is gone";

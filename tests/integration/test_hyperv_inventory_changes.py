@@ -301,6 +301,9 @@ def test_a_host_that_goes_down_makes_stale_and_comes_back(fakes, servers):
     assert api.provider(provider["id"])["state"] == "disconnected"
     assert names(api) == before and all(v["presence"] == "present" for v in api.items("vms"))
     vm = next(v for v in fake.hosts[0].vms() if v.state == "running")
+    actions = {a["name"]: a for a in api.read(f"/vms/{vm_of(api, vm.name)['id']}/actions")["items"]}
+    assert not actions["vm.stop"]["allowed_now"] and "cannot be reached" in actions["vm.stop"]["reason"]
+    assert actions["object.sync"]["allowed_now"]
     fake.hosts[0].change(vm.id, state="off")
     fake.hosts[0].up()
     wait_for(lambda: not any(v["stale"] for v in api.items("vms")), "everything should be fresh again", 90)

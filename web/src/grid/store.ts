@@ -308,6 +308,9 @@ export class ListStore {
         let moved = 0;
         const sorted = query.sort.split(',').map((s) => s.replace(/^-/, ''));
         for (const change of reduce(events).values()) {
+            // Rows are as old as their provider is away; no event of theirs tells it.
+            if (change.kind === 'provider' && change.changes.some((c) => c.field === 'state'))
+                for (const id of this.rows.keys()) this.again(id);
             if (change.kind !== query.kind) continue;
             const row = this.rows.get(change.id);
             if (change.created || change.gone) {

@@ -35,6 +35,11 @@ export function keepFresh(client: QueryClient): () => void {
                 later(['object', change.kind, change.id]);
                 later(['actions', change.kind, change.id]);
             }
+            // What can be done to an object, and how old it is, follows from its provider.
+            if (change.kind === 'provider' && change.changes.some((c) => c.field === 'state')) {
+                later(['object']);
+                later(['actions']);
+            }
             for (const path of lists)
                 if (path.includes(change.id) || touches(path, change.kind)) later(['list', path]);
         }

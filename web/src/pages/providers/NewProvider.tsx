@@ -24,7 +24,7 @@ import type { JsonSchema, Provider } from '../../api/types';
 import { errorsOf, ParamForm } from '../../actions/ParamForm';
 import { useTitle } from '../../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
-import { Findings, fingerprint, type Finding } from './Findings';
+import { certificateOf, Findings, type Finding } from './Findings';
 
 interface Driver {
     name: string;
@@ -74,13 +74,16 @@ export function Component() {
         ...(Object.keys(settings).length ? { settings } : {}),
         tls,
     };
-    const test = async () => {
+    const test = async (more: { tls?: unknown } = {}) => {
         setBusy('test');
         setError(null);
         try {
-            const answer = await api.post<{ findings: Finding[] }>('/providers/probe', body);
+            const answer = await api.post<{ findings: Finding[] }>('/providers/probe', {
+                ...body,
+                ...more,
+            });
             setFindings(answer.data.findings);
-            const seen = fingerprint(answer.data.findings);
+            const seen = certificateOf(answer.data.findings)?.sha256;
             if (seen && !pin) setPin(seen);
         } catch (failure) {
             setError(failure);
@@ -241,7 +244,14 @@ export function Component() {
                         {findings && (
                             <section className="pv-card" aria-label={t('providers.doctor')}>
                                 <h2 className="pv-card__title">{t('providers.doctor')}</h2>
-                                <Findings findings={findings} />
+                                <Findings
+                                    findings={findings}
+                                    onTrust={(sha256) => {
+                                        setTrust('pin');
+                                        setPin(sha256);
+                                        void test({ tls: { mode: 'pin', pins: [sha256] } });
+                                    }}
+                                />
                                 {findings.every((f) => f.ok) && (
                                     <Notice variant="success" title={t('providers.fine')} />
                                 )}

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // One provider: its connection and the age of its data, what can be done through it and why not, a doctor, its objects.
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { valueAt } from '../../api/model';
 import { isApiError } from '../../api/problem';
+import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { dateTime, duration, number } from '../../i18n/format';
 import { operationText, problemText } from '../../i18n/words';
 import { Mark } from '../../lib/cells';
 import { Fields } from '../../lib/Fields';
 import { ObjectPage, type Tab, type TabProps } from '../../lib/ObjectPage';
-import { EventsTab, TasksTab } from '../../lib/RelatedLists';
 import { Failure, FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { Findings, type Finding } from './Findings';
 
@@ -22,6 +22,11 @@ interface Reason {
     detail?: string;
     remedy?: string;
 }
+
+const EventsTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.EventsTab })));
+const TasksTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.TasksTab })));
+/** Only where something is to be mended. */
+const Mend = lazy(() => import('./Mend'));
 
 function Sync({ item }: { item: Item }) {
     const { t } = useTranslation();
@@ -52,8 +57,10 @@ function Sync({ item }: { item: Item }) {
     );
 }
 
-function Summary({ item }: TabProps) {
+function Summary({ item, etag }: TabProps) {
     const { t } = useTranslation();
+    const may = useCan('provider.manage');
+    const mends = may && ['auth_failed', 'cert_changed'].includes(String(item.state));
     const reason = item.state_reason as Reason | null;
     return (
         <div className="pv-columns">
@@ -63,6 +70,11 @@ function Summary({ item }: TabProps) {
                         <p>{reason.detail}</p>
                         {reason.remedy && <p>{reason.remedy}</p>}
                     </Notice>
+                )}
+                {mends && (
+                    <Suspense fallback={<SkeletonLines lines={4} />}>
+                        <Mend item={item} etag={etag} />
+                    </Suspense>
                 )}
                 <Fields
                     item={item}

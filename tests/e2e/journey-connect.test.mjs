@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Journeys J1 to J3 in the browser, against a vCenter and Hyper-V hosts: first run, the wizard with the connection doctor, a wrong
+// password and a wrong certificate mended where they are shown, a provider that is away and back, a certificate that changed.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Browser, PASSWORD, Server } from './harness.mjs';
+import { Hyperv, Vcenter } from './peers.mjs';
+
+let vcenter;
+let hyperv;
+let server;
+let browser;
+let view;
+/** Names of the providers, as the tests give them. */
+const VC = 'vCenter Lab';
+const HV = ['Hyper-V one', 'Hyper-V two'];
+const PATIENCE = { timeout: 60_000 };
+
+before(async () => {
+    [vcenter, hyperv, server, browser] = await Promise.all([
+        Vcenter.start({ dc: 1, cluster: 1, host: 2, 'standalone-host': 0, vm: 6 }),
+        Hyperv.start({ hosts: 2, vms: 12 }),
+        Server.start({ demo: false, admin: false }),
+        Browser.start(),
+    ]);
+    view = await browser.open(server, { signIn: false });
+    view.expected.push(/status of 401 .*\/(me|auth)\b/);
+});
+after(async () => {
+    await browser?.stop();
+    await Promise.all([server?.stop(), vcenter?.stop(), hyperv?.stop()]);
+});
+
+const button = (name) => view.page.getByRole('button', { name, exact: true });
+const step = (name) => view.page.locator('.pv-findings li').filter({ hasText: name });
+
+/** The same page in both themes and three widths. */
+async function looks(name, what = name) {
+    const { page } = view;
+    for (const [theme, width] of [
+        ['light', 1600],
+        ['dark', 1024],
+        ['light', 420],
+    ]) {
+        await page.setViewportSize({ width, height: 1000 });
+        await page.evaluate(
+            (dark) => document.documentElement.classList.toggle('pf-v6-theme-dark', dark),
+            theme === 'dark',
+        );
+        await view.settle();
+        await view.screenshot(`journey-${name}-${theme}-${width}`);
+        await view.fits(`${what} at ${width} px`);
+        await view.axe(`${what}, ${theme}, ${width} px`);
+    }
+    await page.setViewportSize({ width: 1600, height: 1000 });
+}
+
+const providerId = async (name) =>
+    (await view.api('GET', `/providers?filter=${encodeURIComponent(`name="${name}"`)}&fields=name`)).items[0]
+        .id;
+
+/** Until the page says that the provider is so. */
+const state = (text) => view.page.locator('.pv-object__facts', { hasText: text }).waitFor(PATIENCE);
+
+test('J1: the code that the server printed makes the administrator, who goes on to a real server', async () => {
+    const { page } = view;
+    await view.go('/', '#setup-code');
+    await page.locator('#setup-code').fill(server.setupCode);
+    await page.locator('#setup-password').fill(PASSWORD);
+    await page.locator('#setup-again').fill(PASSWORD);
+    await button('Make the administrator').click();
+    await page.locator('.pv-choice__card', { hasText: 'real server' }).click();
+    await page.waitForURL(/\/providers\/new/);
+    view.csrf = (await view.api('GET', '/me')).csrf_token;
+    await page.locator('#np-driver').waitFor();
+    await view.axe('what to add');
+});
+
+test('J2: the wizard names each step, and a wrong certificate and a wrong password are mended in it', async () => {
+    const { page } = view;
+    await page.locator('#np-driver').selectOption('vapi');
+    await page.locator('#np-name').fill(VC);
+    await page.locator('#np-endpoint').fill(vcenter.url);
+    await page.locator('#np-user').fill(vcenter.user);
+    await page.locator('#np-password').fill('not the password');
+    await button('Test connection').click();
+    const trust = button('Trust this fingerprint, test again');
+    await trust.waitFor(PATIENCE);
+    const shown = (await page.locator('.pv-fingerprint').innerText()).replaceAll(':', '').toLowerCase();
+    assert.equal(shown, vcenter.sha256, 'the fingerprint that the vCenter shows itself');
+    await looks('certificate', 'a certificate that nobody knows');
+    await trust.click();
+    await page.locator('.pv-findings__bad', { hasText: /password/i }).waitFor(PATIENCE);
+    assert.equal(await page.locator('#np-pin').inputValue(), vcenter.sha256);
+    assert.equal(await page.locator('.pv-findings__bad').count(), 1, 'the certificate is no fault any more');
+    await looks('wrong-password', 'a refused sign-in');
+    await page.locator('#np-password').fill(vcenter.password);
+    await button('Test connection').click();
+    await page.getByText('Everything works').waitFor(PATIENCE);
+    assert.ok((await page.locator('.pv-findings li').count()) >= 6, 'every step is told');
+    await view.axe('a connection that works');
+    await button('Add').click();
+    await page.waitForURL(/\/providers\/prv_/);
+    await state('Connected');
+    await page.locator('.pv-fields', { hasText: vcenter.sha256 }).first().waitFor();
+    await looks('provider', 'the page of a vCenter');
+});
+
+test('J3: two Hyper-V hosts are added the same way', async () => {
+    const { page } = view;
+    for (const [i, host] of hyperv.hosts.entries()) {
+        await view.go('/providers/new?driver=wmi', '#np-endpoint');
+        await page.locator('#np-name').fill(HV[i]);
+        await page.locator('#np-endpoint').fill(host.url);
+        await page.locator('#np-user').fill(host.user);
+        await page.locator('#np-password').fill(host.password);
+        await button('Test connection').click();
+        await button('Trust this fingerprint, test again').click(PATIENCE);
+        await page.getByText('Everything works').waitFor(PATIENCE);
+        if (i === 0) await looks('hyperv-doctor', 'the doctor at a Hyper-V host');
+        await button('Add').click();
+        await page.waitForURL(/\/providers\/prv_/);
+        await state('Connected');
+    }
+    await view.go('/providers', '.pv-row');
+    await page.waitForFunction(() => document.querySelectorAll('.pv-row').length === 3);
+    await looks('providers', 'the providers');
+    await view.go('/', '.pv-overview');
+    await page.getByText('18', { exact: true }).first().waitFor(PATIENCE);
+    await looks('overview', 'the overview of both');
+});
+
+test('J3: a host that is away keeps its rows with their age, refuses writes with the reason, and comes back', async () => {
+    const { page } = view;
+    const [host] = hyperv.hosts;
+    const vm = (
+        await view.api(
+            'GET',
+            `/vms?filter=${encodeURIComponent(`provider:"${HV[0]}" power:running`)}&limit=1`,
+        )
+    ).items[0];
+    view.expected.push(/status of (409|502|503|504)/);
+    await hyperv.ask('POST', host.name, '/down');
+    await view.go(`/vms/${vm.id}`, 'h1');
+    await page.locator('.pv-notice--warning', { hasText: HV[0] }).waitFor(PATIENCE);
+    await page.getByRole('button', { name: 'More' }).first().click();
+    const stop = page.getByRole('menuitem', { name: 'Turn off' });
+    await stop.locator('.pv-menu__reason').waitFor(PATIENCE);
+    assert.equal(await stop.getAttribute('aria-disabled'), 'true');
+    await view.axe('the menu while the host is away');
+    await view.screenshot('journey-away-menu');
+    await page.keyboard.press('Escape');
+    await looks('away-vm', 'a machine of a host that is away');
+    await view.go('/vms', '.pv-row');
+    await page.waitForFunction(
+        () => document.querySelectorAll('.pv-row--stale').length === 6,
+        undefined,
+        PATIENCE,
+    );
+    assert.equal(await page.locator('.pv-row').count(), 18, 'no row is lost');
+    await looks('away-list', 'the list while a host is away');
+    await hyperv.ask('POST', host.name, '/up');
+    await page.waitForFunction(() => !document.querySelector('.pv-row--stale'), undefined, {
+        timeout: 120_000,
+    });
+});
+
+test('J3: a certificate that changed stops everything until it is compared and trusted', async () => {
+    const { page } = view;
+    const [, host] = hyperv.hosts;
+    const id = await providerId(HV[1]);
+    const before = host.cert_sha256;
+    await view.go(`/providers/${id}`, 'h1');
+    await state('Connected');
+    const now = (await hyperv.ask('POST', host.name, '/certificate', {})).cert_sha256;
+    await hyperv.ask('POST', host.name, '/drop');
+    await state('Certificate changed');
+    const prints = page.locator('.pv-fingerprint');
+    await prints.nth(1).waitFor(PATIENCE);
+    assert.deepEqual(
+        (await prints.allInnerTexts()).map((x) => x.replaceAll(':', '').toLowerCase()),
+        [before, now],
+    );
+    assert.ok(await button('Trust the new certificate').isDisabled(), 'only after comparing');
+    await looks('certificate-changed', 'a changed certificate');
+    await page.locator('#mend-compared').check();
+    await button('Trust the new certificate').click();
+    await state('Connected');
+    await page.locator('.pv-fields', { hasText: now }).first().waitFor(PATIENCE);
+});
+
+test('J2: a password that was changed at the vCenter is mended on the page of the provider', async () => {
+    const { page } = view;
+    await view.api('PATCH', `/providers/${await providerId(VC)}`, { password: 'the old one' });
+    await view.go(`/providers/${await providerId(VC)}`, 'h1');
+    await state('Sign-in refused');
+    await page.locator('#mend-password').waitFor(PATIENCE);
+    await looks('signin-refused', 'a refused sign-in on the page of the provider');
+    await page.locator('#mend-password').fill(vcenter.password);
+    await button('Sign in with these').click();
+    await state('Connected');
+    await page.locator('#mend-password').waitFor({ state: 'detached', ...PATIENCE });
+});
+
+test('nothing went wrong in that window', async () => {
+    await view.close();
+});
