@@ -13,6 +13,7 @@
 /* What an entry function returns: rc, with *fail (may be NULL, may be of an older, smaller version)
  * filled from *err unless rc is PV_OK. */
 int sdk_result(int rc, const struct pv_err *err, struct pv_failure *fail);
+/* In all of these *fail has its size set: what lies beyond it is not touched. */
 /* Fill *fail (may be NULL) from *err and yield its code: `return sdk_fail(fail, &err);` */
 int sdk_fail(struct pv_failure *fail, const struct pv_err *err);
 /* Fill *fail (may be NULL) and yield rc. */

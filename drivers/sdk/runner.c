@@ -223,7 +223,7 @@ static bool call_start(struct asked *c)
 
 static void call_refuse(struct asked *c, int rc, const char *why)
 {
-    struct pv_failure f;
+    struct pv_failure f = { .size = sizeof(f) };
 
     sdk_failf(&f, rc, "%s", why);
     call_end(c, rc, &f, NULL);

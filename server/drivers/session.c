@@ -312,6 +312,7 @@ void session_down(struct driver_session *s, enum driver_down reason, const struc
         c->spare = NULL;
         item->type = ITEM_RESULT;
         item->call = c->number;
+        item->failure = (struct pv_failure){ .size = sizeof(item->failure) };
         sdk_fail(&item->failure, why);
         session_push(s, item);
     }
