@@ -96,14 +96,15 @@ static int put(struct store_tx *tx, void *arg, struct pv_err *err)
     return rc;
 }
 
-/* One more failure, or one less. The time of the last one stays when one is taken back. */
+/* One more failure, or one less: the next attempt may then come at once, as the one that is taken back did. */
 static void add(struct auth *a, struct counts *c, int change)
 {
     int64_t now = a->now_ms(), last;
     uint32_t n = failures_of(a, c->of[c->n].key, now, &last);
 
-    c->of[c->n].failures = change < 0 ? n - (n > 0) : n + 1;
-    c->of[c->n].last_ms = change < 0 ? last : now;
+    n = change < 0 ? n - (n > 0) : n + 1;
+    c->of[c->n].failures = n;
+    c->of[c->n].last_ms = change > 0 ? now : last < now - delay_ms(n) ? last : now - delay_ms(n);
     c->n++;
 }
 

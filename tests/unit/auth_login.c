@@ -122,6 +122,24 @@ Test(auth_login, a_good_sign_in_does_not_reset_the_address)
     cr_assert(problem_is("rate-limited"));
 }
 
+Test(auth_login, a_good_sign_in_makes_nobody_at_the_address_wait_again)
+{
+    char name[16];
+
+    make_user("ann", PV_ROLE_VIEWER);
+    make_user("bob", PV_ROLE_VIEWER);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "user%d", i);
+        fail_times(name, "10.0.0.9", 1);
+        test_now += 60000;
+    }
+    cr_assert_eq(login("ann", GOOD_PASSWORD, "10.0.0.9"), PV_OK, "%s", err.message);
+    cr_assert_eq(login("bob", GOOD_PASSWORD, "10.0.0.9"), PV_OK, "%s", err.message);
+    fail_times("user9", "10.0.0.9", 1);
+    cr_assert_neq(login("bob", GOOD_PASSWORD, "10.0.0.9"), PV_OK);
+    cr_assert(problem_is("rate-limited"), "a failure counts as before");
+}
+
 Test(auth_login, throttling_outlives_a_restart)
 {
     make_user("ann", PV_ROLE_VIEWER);
