@@ -363,6 +363,14 @@ void pv_put_begin(struct pv_builder *b, enum pv_kind kind, const char *native_id
     set_owner(b, s, r ? native_id : NULL);
 }
 
+void pv_put_shared(struct pv_builder *b, enum pv_kind kind)
+{
+    struct shelf *s = shelf_of(b, kind);
+
+    if (s && s->open != NO_RECORD)
+        ((struct pv_record *)(void *)(s->present.records.data + s->open))->flags |= PV_RECORD_SHARED;
+}
+
 void pv_put_none(struct pv_builder *b, enum pv_kind kind)
 {
     struct shelf *s = shelf_of(b, kind);

@@ -266,6 +266,8 @@ static bool check_head(struct check *c, uint32_t i, const struct pv_record *from
         fault(c, i, "identity", what);
     } else if (from->identity.len > 0) {
         to->identity = keep_text(c, identity, from->identity.len);
+        if (!child)
+            to->flags = from->flags & PV_RECORD_SHARED;
     }
     return true;
 }
@@ -486,6 +488,11 @@ const char *sdk_record_identity(const struct sdk_batch *b, uint32_t i)
     const struct pv_record *r = record(b, i);
 
     return r->identity.len ? b->blob + r->identity.off : "";
+}
+
+bool sdk_record_shared(const struct sdk_batch *b, uint32_t i)
+{
+    return record(b, i)->flags & PV_RECORD_SHARED;
 }
 
 enum sdk_value sdk_record_has(const struct sdk_batch *b, uint32_t i, unsigned slot)

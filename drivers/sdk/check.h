@@ -50,6 +50,7 @@ void sdk_batch_free(struct sdk_batch *b);
 const char *sdk_record_native_id(const struct sdk_batch *b, uint32_t i);
 const char *sdk_record_owner(const struct sdk_batch *b, uint32_t i);        /* "" if the kind has no owner */
 const char *sdk_record_identity(const struct sdk_batch *b, uint32_t i);     /* "" if it has none */
+bool sdk_record_shared(const struct sdk_batch *b, uint32_t i);              /* PV_RECORD_SHARED; it has an identity */
 
 enum sdk_value {
     SDK_UNKNOWN,    /* not reported: stays as stored */

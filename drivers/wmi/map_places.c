@@ -160,7 +160,12 @@ static void map_csv(const struct map *m, const struct cim_instance *o)
     if (!id || !folder)
         return;
     nodes[0] = m->w->host_id;
-    pv_datastore_begin(m->b, id, id);
+    /* Each node reports it. The cluster's name belongs to its identity: copies of a volume have its GUID. */
+    pv_datastore_begin(m->b, id, m->w->cluster_id
+                                     ? arena_printf(m->s->a, "%s %s", m->w->cluster_id, id)
+                                     : id);
+    if (m->w->cluster_id)
+        pv_put_shared(m->b, PV_KIND_datastore);
     pv_datastore_name(m->b, label && *label ? arena_printf(m->s->a, "%s (%s)", label,
                                                            last_part(folder))
                                             : last_part(folder));
@@ -384,6 +389,7 @@ void map_cluster(const struct map *m)
     if (!o || !m->w->cluster_id)
         return;
     pv_cluster_begin(m->b, m->w->cluster_id, m->w->cluster_id);
+    pv_put_shared(m->b, PV_KIND_cluster);
     pv_cluster_name(m->b, cim_str(o, P(MSCluster_Cluster, Name)));
     pv_cluster_native_type(m->b, "MSCluster_Cluster");
     pv_cluster_cluster_type(m->b, PV_CLUSTER_TYPE_FAILOVER);

@@ -130,10 +130,13 @@ static void remember_verdict(struct verdicts *v, struct inv_entry *e)
 
 static int flush(struct verdicts *v, struct pv_err *err)
 {
-    int rc;
+    int rc = PV_OK;
 
-    if (v->n == 0)
-        return PV_OK;
+    /* What another provider still reports is not absent: it is only not ours any more. */
+    if (v->verdict == VERDICT_MISSING || v->verdict == VERDICT_GONE)
+        rc = shared_leave(v->provider, v->entries, &v->n, err);
+    if (rc != PV_OK || v->n == 0)
+        return rc;
     rc = store_write(v->provider->core->store, verdict_tx, v, err);
     for (size_t i = 0; rc == PV_OK && i < v->n; i++)
         remember_verdict(v, v->entries[i]);

@@ -184,6 +184,7 @@ static void core_free(struct core *c)
     free(c->providers);
     tasks_free(c);
     table_free(&c->identities);
+    table_free(&c->borrowed);
     usage_free(c);
     arena_free(c->arena);
     free(c);

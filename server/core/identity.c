@@ -431,8 +431,8 @@ static const struct inv_entry *successor(const struct provider *p, const struct 
          at = (at + 1) & (t->cap - 1)) {
         const struct inv_entry *other = t->slots[at].item;
 
-        if (other != e && t->slots[at].hash == e->identity_hash && identity_equal(other, &key) &&
-            other->presence == PV_PRESENCE_PRESENT && other->sighted_ms > since &&
+        if (other != e && !id_eq(&other->id, &e->id) && t->slots[at].hash == e->identity_hash &&
+            identity_equal(other, &key) && other->presence == PV_PRESENCE_PRESENT && other->sighted_ms > since &&
             same_family(other->provider, p))
             return other;
     }

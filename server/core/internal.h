@@ -97,6 +97,7 @@ struct core {
 
     pthread_mutex_t identity_lock;      /* also: id, presence, sighted_ms of entries with an identity */
     struct table identities;            /* struct inv_entry by kind and identity; guarded by identity_lock */
+    struct table borrowed;              /* those with `borrowed`, by id; guarded by identity_lock */
 
     pthread_mutex_t usage_lock;
     struct table usage;                 /* guarded by usage_lock */
@@ -192,6 +193,8 @@ struct inv_entry {
     enum pv_presence presence;
     bool unconfirmed;       /* stale_reason is set in the row */
     bool missing_told;
+    bool shared;            /* other providers may report it, too (shared.c) */
+    bool borrowed;          /* its row is another provider's, who reports it, too */
     uint32_t seen;          /* generation */
     uint64_t key_hash, content, identity_hash;
     int64_t missing_since;  /* wall; also: gone since */
@@ -417,6 +420,26 @@ int identity_settle(struct provider *p, struct pv_err *err);
 int identity_relate(struct core *c, struct store_tx *tx, struct event_set *events, enum pv_kind kind,
                     const struct pv_id *one, const struct pv_id *other, struct arena *a,
                     struct pv_err *err);
+/* ---------------------------------------------------------------- shared objects */
+
+/* What several providers report (PV_RECORD_SHARED) has one row, which one of them keeps. */
+
+/* Inside a transaction: the row that others have made of this record, NULL: none yet. */
+int shared_find(struct provider *p, struct store_tx *tx, const struct sdk_batch *b, uint32_t i,
+                struct model_row **out, struct pv_err *err);
+/* Inside a transaction: is nobody there who keeps this row up to date? */
+bool shared_orphan(struct core *c, const struct kind_info *k, const struct model_row *row);
+/* A list of references of ours, made whole by what others have put into the stored one. */
+void shared_merge(struct provider *p, const struct model_value *stored, struct model_value *v,
+                  struct arena *a);
+/* The entry's row is another's, or ours from now on. */
+void shared_borrow(struct core *c, struct inv_entry *e, bool borrowed);
+/* Ours no longer: of `entries`, those that another provider has, too. They are left to it and dropped; *n are kept.
+ * apply_lock held. */
+int shared_leave(struct provider *p, struct inv_entry **entries, size_t *n, struct pv_err *err);
+/* Does this provider know an object whose row is another's? Any thread. */
+bool shared_knows(struct core *c, const struct pv_id *provider, const struct pv_id *id);
+
 /* The row of `id` was taken over by another provider: forget it here. */
 void identity_forget_later(struct core *c, const struct pv_id *provider, const struct pv_id *id);
 

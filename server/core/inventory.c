@@ -24,6 +24,7 @@ struct item {
     bool related;                   /* INSERT: a twin elsewhere is present */
     struct pv_id twin;
     bool same_provider_twin;
+    bool shared, borrowed;          /* several providers report it; the row is another's */
     bool open;                      /* a reference is not resolved */
     bool inserted;
     bool written;
@@ -181,6 +182,7 @@ static bool shown_activity(const struct apply *a, struct item *it, const struct 
     return true;
 }
 
+/* `borrowed`: the row is kept by another; only what we say of our own goes into its lists. */
 static int update_row(struct apply *a, struct store_tx *tx, struct item *it, struct model_row *row,
                       struct pv_err *err)
 {
@@ -194,16 +196,21 @@ static int update_row(struct apply *a, struct store_tx *tx, struct item *it, str
         struct model_value v;
         bool open = false;
 
+        if (it->borrowed && k->slots[s]->type != MODEL_REFS)
+            continue;
         if (!record_value(a->provider, a->batch, it->record, k->slots[s], NULL, tx_arena(tx), &v,
                           &open))
             continue;
+        if (it->shared && k->slots[s]->type == MODEL_REFS && v.set && !open)
+            shared_merge(a->provider, model_get(row, k->slots[s]->index), &v, tx_arena(tx));
         /* What cannot be resolved yet says nothing about what is stored. */
         if (open)
             it->open = true;
         else if (!shown_activity(a, it, k->slots[s], &v))
             diff_set(&d, k->slots[s]->index, &v);
     }
-    diff_binding(a, it, &d);
+    if (!it->borrowed)
+        diff_binding(a, it, &d);
     rc = write_diff(a, tx, it, &d, err);
     diff_free(&d);
     return rc;
@@ -219,6 +226,24 @@ static bool row_is_ours(struct apply *a, const struct item *it, const struct mod
     owner = model_get(row, (unsigned)a->kind->provider);
     return it->how == HOW_MOVE ? id_eq(&owner->id, &it->old_provider)
                                : id_eq(&owner->id, &a->provider->id);
+}
+
+/* The same object of several providers: whoever is first makes the row and keeps it, unless he cannot. */
+static int apply_shared(struct apply *a, struct store_tx *tx, struct item *it, struct model_row *row,
+                        struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    if (!row)
+        rc = shared_find(a->provider, tx, a->batch, it->record, &row, err);
+    if (rc != PV_OK)
+        return rc;
+    if (!row)
+        return insert_row(a, tx, it, err);
+    it->id = row->id;
+    it->borrowed = !id_eq(&model_get(row, (unsigned)a->kind->provider)->id, &a->provider->id) &&
+                   !shared_orphan(a->core, a->kind, row);
+    return update_row(a, tx, it, row, err);
 }
 
 static int apply_chunk(struct store_tx *tx, void *arg, struct pv_err *err)
@@ -243,8 +268,10 @@ static int apply_chunk(struct store_tx *tx, void *arg, struct pv_err *err)
         struct item *it = &a->items[i];
         struct model_row *row = it->how == HOW_INSERT ? NULL : rows[n++];
 
-        it->open = it->inserted = it->written = it->masked = false;
-        if (row_is_ours(a, it, row))
+        it->open = it->inserted = it->written = it->masked = it->borrowed = false;
+        if (it->shared)
+            rc = apply_shared(a, tx, it, row, err);
+        else if (row_is_ours(a, it, row))
             rc = update_row(a, tx, it, row, err);
         else
             rc = insert_row(a, tx, it, err);
@@ -273,7 +300,7 @@ static void remember_item(struct apply *a, struct item *it)
 {
     struct provider *p = a->provider;
     const char *native = sdk_record_native_id(a->batch, it->record);
-    const char *identity = sdk_record_identity(a->batch, it->record);
+    const char *identity = it->shared ? "" : sdk_record_identity(a->batch, it->record);
     struct inv_entry *e = it->entry;
 
     /* A key that has come or changed: the entry is made anew with it. */
@@ -288,13 +315,15 @@ static void remember_item(struct apply *a, struct item *it)
         inventory_set(p, e, &it->id, PV_PRESENCE_PRESENT);
     } else {
         e = inventory_add(p, a->kind->kind->number, native, identity, &it->id, PV_PRESENCE_PRESENT);
-        if (e && it->how == HOW_INSERT)
+        if (e && it->how == HOW_INSERT && !it->shared)
             mark_newcomer(a, it, e);
     }
     if (!e) {
         log_msg(PV_LOG_ERROR, "core.memory", "no memory for an object of the inventory");
         return;
     }
+    e->shared = it->shared;
+    shared_borrow(a->core, e, it->borrowed);
     e->seen = p->inv.generation;
     e->content = it->masked ? 0 : it->content;
     e->unconfirmed = false;
@@ -307,7 +336,7 @@ static void remember_item(struct apply *a, struct item *it)
         struct model_value v;
         bool open = false;
 
-        if (f->type != MODEL_REF && f->type != MODEL_REFS)
+        if (f->type != MODEL_REFS && (f->type != MODEL_REF || it->borrowed))
             continue;
         scratch = arena_new(4096, 1u << 20);
         if (!scratch)
@@ -396,17 +425,22 @@ int inventory_apply(struct provider *p, const struct sdk_batch *b, struct pv_err
         uint64_t content = sdk_record_hash(b, i, c->hash_key) | 1;
         struct item *it = &a.items[a.n];
 
-        if (e && e->content == content && e->presence == PV_PRESENCE_PRESENT && !e->unconfirmed) {
+        /* Who keeps the row of a shared object is looked at each time; there are few. */
+        if (e && e->content == content && e->presence == PV_PRESENCE_PRESENT && !e->unconfirmed &&
+            !sdk_record_shared(b, i)) {
             e->seen = p->inv.generation;
             continue;
         }
         *it = (struct item){ .record = i, .entry = e, .content = content };
         it->cause.type = PV_ACTOR_TYPE_EXTERNAL;
+        it->shared = sdk_record_shared(b, i);
         if (e) {
             it->id = e->id;
             tasks_cause(c, &e->id, &it->cause);
-        } else {
+        } else if (!it->shared) {
             place_newcomer(&a, it, arena);
+        } else {
+            it->how = HOW_INSERT;
         }
         if (++a.n == CHUNK)
             rc = write_chunk(&a, err);

@@ -91,6 +91,7 @@ void inventory_drop(struct provider *p, struct inv_entry *e)
 {
     if (e->identity[0])
         identity_remove(p->core, e);
+    shared_borrow(p->core, e, false);
     table_remove(&p->inv.kinds[e->kind], e->key_hash, e);
     table_remove(&p->inv.by_id, core_hash_id(&e->id), e);
     if (e->presence == PV_PRESENCE_PRESENT)
@@ -216,6 +217,7 @@ void inventory_free(struct provider *p)
                 continue;
             if (e->identity[0])
                 identity_remove(p->core, e);
+            shared_borrow(p->core, e, false);
             usage_forget(p->core, &e->id);
             entry_free(e);
         }

@@ -570,6 +570,20 @@ static int delete_provider_tx(struct store_tx *tx, void *arg, struct pv_err *err
     return rc;
 }
 
+/* What others report, too, stays with them. apply_lock held. */
+static int leave_shared(struct provider *p, struct pv_err *err)
+{
+    size_t n = 0, cap = p->inv.by_id.used;
+    PV_AUTO_FREE struct inv_entry **entries = calloc(cap + 1, sizeof(struct inv_entry *));
+
+    if (!entries)
+        return pv_fail(err, PV_ENOMEM, "no memory to delete a provider");
+    for (size_t i = 0; i < p->inv.by_id.cap && n < cap; i++)
+        if (p->inv.by_id.slots[i].item)
+            entries[n++] = p->inv.by_id.slots[i].item;
+    return shared_leave(p, entries, &n, err);
+}
+
 /* All objects of a kind, a chunk a transaction: the writer is never blocked for long. apply_lock held. */
 static int delete_kind(struct removal *r, enum pv_kind kind, struct pv_err *err)
 {
@@ -604,6 +618,8 @@ static int delete_rows(struct removal *r, struct pv_err *err)
 
     pthread_mutex_lock(&p->apply_lock);
     rc = inventory_load(p, err);
+    if (rc == PV_OK)
+        rc = leave_shared(p, err);
     for (size_t i = 0; rc == PV_OK && (k = model_kind_at(i)) != NULL; i++)
         if ((k->flags & MODEL_SYNCED) && k->owner == PV_KIND_NONE)
             rc = delete_kind(r, k->number, err);

@@ -116,6 +116,12 @@ static int retry_one(struct retry *t, struct store_tx *tx, size_t i, struct pv_e
         return PV_OK;
     }
     v = resolve_all(t->provider, r, a, &open);
+    if (v.set && model_kind(r->kind)->fields[r->field].type == MODEL_REFS) {
+        const struct inv_entry *e = inventory_find_id(t->provider, &r->id);
+
+        if (e && e->shared)
+            shared_merge(t->provider, model_get(row, r->field), &v, a);
+    }
     t->done[i] = !open;
     if (open && !v.set)
         return PV_OK;

@@ -60,8 +60,12 @@ struct pv_record {
     pv_ref native_id;       /* the provider's own key (MoRef, GUID); child kinds: unique within the owner */
     pv_ref owner;           /* child kinds: the owner's native id */
     pv_ref identity;        /* key that stays the same in another provider of the family, or empty */
-    uint64_t reserved;      /* 0 */
+    uint64_t flags;         /* PV_RECORD_* */
 };
+/* Other providers of the family report this same object, too, under the same native id and identity (a failover cluster
+ * and its volumes, of each of its nodes). It is one object then; its lists of references hold what each provider says
+ * of its own. For kinds without children. */
+#define PV_RECORD_SHARED 1u
 #define PV_RECORD_HEAD 64u
 #define PV_NULL UINT64_MAX  /* value of a slot that is known to be empty */
 

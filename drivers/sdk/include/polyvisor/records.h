@@ -42,6 +42,8 @@ void pv_builder_owner(struct pv_builder *b, enum pv_kind kind, const char *nativ
 /* What the setters expand to; not for direct use. */
 void pv_put_begin(struct pv_builder *b, enum pv_kind kind, const char *native_id,
                   const char *identity);
+/* The object that is open is reported by other providers, too (PV_RECORD_SHARED); it needs an identity. */
+void pv_put_shared(struct pv_builder *b, enum pv_kind kind);
 void pv_put_none(struct pv_builder *b, enum pv_kind kind);
 void pv_put_number(struct pv_builder *b, enum pv_kind kind, unsigned slot, uint64_t v);
 void pv_put_text(struct pv_builder *b, enum pv_kind kind, unsigned slot, const char *text);
