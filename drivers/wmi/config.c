@@ -47,6 +47,10 @@ const char config_schema[] =
     "\"operation_timeout_s\":{\"type\":\"integer\",\"minimum\":5,\"maximum\":600,\"default\":60,"
     "\"title\":\"Operation timeout\",\"description\":"
     "\"Seconds the host may take for one request.\"},"
+    "\"outcome_wait_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":600,\"default\":20,"
+    "\"title\":\"Wait for an outcome\",\"description\":"
+    "\"When the connection breaks during a change: seconds to look for its effect while the host "
+    "is not at work on it. Then it counts as not made.\"},"
     "\"locale\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})?$\","
     "\"maxLength\":15,\"default\":\"en-US\",\"title\":\"Locale\",\"description\":"
     "\"The language to ask the host's texts in.\"}}}";
@@ -111,6 +115,8 @@ static int read_setting(void *ctx, const char *key, const json_t *value, const c
         return setting_number(value, pointer, 1, 4, &out->max_connections, err);
     if (strcmp(key, "operation_timeout_s") == 0)
         return setting_number(value, pointer, 5, 600, &out->operation_timeout_s, err);
+    if (strcmp(key, "outcome_wait_s") == 0)
+        return setting_number(value, pointer, 1, 600, &out->outcome_wait_s, err);
     if (strcmp(key, "locale") == 0)
         return read_locale(text, pointer, out, err);
     return setting_bad(err, pointer, "is not a setting of this driver");
@@ -149,6 +155,7 @@ int config_parse(const char *json, struct config *out, struct pv_err *err)
     out->poll_interval_s = 60;
     out->max_connections = 4;
     out->operation_timeout_s = 60;
+    out->outcome_wait_s = 20;
     (void)str_copy(out->locale, sizeof(out->locale), "en-US");
     rc = endpoint_parse(json, &kind, read_setting, out, &out->at, err);
     if (rc == PV_OK)

@@ -35,6 +35,7 @@ struct config {
     unsigned poll_interval_s;     /* between two readings while nothing happens, 10 to 3600 */
     unsigned max_connections;     /* 1 to 4 */
     unsigned operation_timeout_s; /* w:OperationTimeout, 5 to 600 */
+    unsigned outcome_wait_s;      /* how long the effect of a lost change is looked for, 1 to 600 */
     char locale[16];              /* w:Locale, "en-US" */
 };
 

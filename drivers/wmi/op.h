@@ -58,7 +58,10 @@ struct op {
     struct journal journal;
     bool again;      /* this is not the first call of the operation */
     bool resumed;    /* after a restart: the step named in the journal has been sent already */
-    bool follow_job; /* ... and its job is known */
+    int64_t sent_ms; /* wall clock: when the step under way was sent, or earlier */
+    bool late;       /* ... before a restart */
+    bool lost;       /* ... and its answer never came */
+    const char *last_job; /* InstanceID of the job of an earlier step */
     unsigned step, steps;
 
     bool gen2;                  /* of a VM that is made; of others where it was looked at */
@@ -87,10 +90,18 @@ struct op_step {
     const char *remote; /* a path or host that the host reaches out to: errors get the hint about
                            delegation */
     bool any_state;     /* 32775 is not waited for */
+    const char *file;   /* the virtual disk a step of the image service is about: tells its job from others */
 };
 /* PV_OK: done and seen. *out (may be NULL) is the method's answer; NULL if it was not the one who
  * sent it. */
 int op_do(struct op *o, const struct op_step *s, struct cim_instance **out, struct pv_err *err);
+/* What the host's jobs begun since the last step was sent tell of it (op_trace.c). */
+struct op_trace {
+    unsigned running;          /* jobs that run and may be its */
+    unsigned ours;             /* jobs that are its, as far as can be told: those of its VM, of its file */
+    const struct cim_ref *job; /* the last one of `ours` */
+};
+int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct pv_err *err);
 /* The service's method. */
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
                struct pv_err *err);

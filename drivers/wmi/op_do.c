@@ -13,11 +13,8 @@
 #define SYSTEM_IN_USE 32774u
 #define INVALID_STATE 32775u
 #define BUSY_TRIES 6
-/* How long the effect of a step is looked for: of one that is said to be done, and of one nobody
- * knows about. */
-#define DONE_LOOK_MS 10000
-#define LOST_LOOK_MS 10000
-#define AGAIN_LOOK_MS 2000 /* the server asks several times */
+#define DONE_LOOK_MS 10000 /* how long the effect of a step that is said to be done is looked for */
+#define LATE_LOOK_MS 2000  /* of one that was sent long ago */
 
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
                struct pv_err *err)
@@ -111,31 +108,21 @@ static int look_for(struct op *o, const struct op_step *s, int64_t most_ms, stru
     return rc;
 }
 
-/* "The outcome is not known" is said as it came, unless the effect is there. */
-static int decide(struct op *o, const struct op_step *s, const char *why, struct pv_err *err)
-{
-    int rc = s->look ? look_for(o, s, o->again ? AGAIN_LOOK_MS : LOST_LOOK_MS, err) : PV_ENOENT;
-
-    if (rc == PV_OK)
-        o->changed = true;
-    if (rc != PV_ENOENT)
-        return rc;
-    return pv_fail(err, PV_EUNKNOWN, "%s: %s, and nothing is to be seen of it so far", s->what,
-                   why);
-}
-
 /* Success without effect happens: what the step was for is looked at before it is called done. */
 static int verify(struct op *o, const struct op_step *s, struct pv_err *err)
 {
-    int rc = s->look ? look_for(o, s, DONE_LOOK_MS, err) : PV_OK;
+    int64_t most_ms = (int64_t)o->w->config.outcome_wait_s * 1000;
+    int rc = PV_OK;
 
+    if (s->look)
+        rc = look_for(o, s, most_ms < DONE_LOOK_MS ? most_ms : DONE_LOOK_MS, err);
     o->changed = true;
     if (rc != PV_ENOENT)
         return rc;
     return pv_fail(err, PV_EIO, "%s: the host says it is done, but it is not to be seen", s->what);
 }
 
-/* ------------------------------------------------------------------ sending */
+/* ------------------------------------------------------------------ following */
 
 /* A network logon cannot travel on: what the host does elsewhere in our name is refused unless it
  * may delegate. */
@@ -151,21 +138,25 @@ static void hint(const struct op_step *s, int rc, struct pv_err *err)
                   s->remote);
 }
 
-static int follow(struct op *o, const struct op_step *s, const struct cim_ref *job,
-                  struct pv_err *err)
+/* JOB_VANISHED is the caller's to decide: *gone. */
+static int follow_job(struct op *o, const struct op_step *s, const struct cim_ref *job, bool *gone,
+                      struct pv_err *err)
 {
     struct telling t = { o, s->what };
     struct job_view v = { 0 };
     int rc;
 
+    *gone = false;
     journal_step(&o->journal, s->key, job_text(o->a, job));
     op_tell(o, s->what, 0);
+    o->last_job = cim_ref_key(job, "InstanceID");
     rc = job_follow(o->w->client, &o->c, job, s->what, on_percent, &t, &v, err);
     if (rc)
         return rc;
     switch (v.state) {
     case JOB_VANISHED:
-        return decide(o, s, "the host has forgotten its job", err);
+        *gone = true;
+        return PV_OK;
     case JOB_WARNED:
         op_warn(o, "%s: done with warnings%s%s", s->what, v.text[0] ? ": " : "", v.text);
         return verify(o, s, err);
@@ -178,6 +169,90 @@ static int follow(struct op *o, const struct op_step *s, const struct cim_ref *j
     hint(s, rc, err);
     return rc;
 }
+
+/* ------------------------------------------------------------------ the answer was lost */
+
+/* One look at the object and the jobs. *over: rc is what became of it. A disk is there as soon as its job has begun to
+ * write it, so a job that runs counts more than what is seen. */
+static int look_back(struct op *o, const struct op_step *s, bool *over, unsigned *running,
+                     struct pv_err *err)
+{
+    struct op_trace t = { 0 };
+    bool there = false, gone = false;
+    int rc = s->look ? s->look(o, s->ctx, &there, err) : PV_OK;
+
+    *over = rc && !says_nothing(rc);
+    if (rc)
+        return rc;
+    rc = op_trace(o, s, &t, err);
+    *running = t.running;
+    if (rc == PV_OK && t.ours == 1 && (t.running > 0 || !there)) {
+        rc = follow_job(o, s, t.job, &gone, err);
+        *over = !gone;
+        return rc;
+    }
+    *over = there;
+    if (!there)
+        return rc;
+    o->changed = true;
+    return PV_OK;
+}
+
+/*
+ * The step was sent, and the connection broke or the server was restarted before the host answered. What it was for is
+ * looked for until it is there, or for `outcome_wait_s` during which the host is not at work on anything of the kind.
+ */
+static int decide(struct op *o, const struct op_step *s, const char *why, struct pv_err *err)
+{
+    struct backoff pause = { .first_ms = 100, .most_ms = 1000 };
+    int64_t began = clock_mono_ms();
+    int64_t wait_ms = o->late ? LATE_LOOK_MS : (int64_t)o->w->config.outcome_wait_s * 1000;
+    struct call asked = o->c;
+    int rc;
+
+    o->lost = true;
+    /* What was sent has to be accounted for, even if nobody waits any more. */
+    o->c.must_finish = true;
+    for (;;) {
+        struct pv_err now = { 0 };
+        unsigned running = 0;
+        bool over = false;
+
+        rc = look_back(o, s, &over, &running, &now);
+        if (over) {
+            if (rc && err)
+                *err = now;
+            break;
+        }
+        if (running > 0)
+            began = clock_mono_ms();
+        if (job_is_closing(&o->c) || (running > 0 && call_cancelled(&asked))) {
+            rc = pv_fail(err, PV_EUNKNOWN, "%s: %s", s->what, why);
+            break;
+        }
+        if (clock_mono_ms() - began >= wait_ms) {
+            rc = rc ? pv_fail(err, PV_EUNKNOWN,
+                              "%s: %s, and the host cannot be asked what became of it", s->what, why)
+                    : pv_fail(err, PV_EIO, "%s: %s, and nothing is to be seen of it on the host",
+                              s->what, why);
+            break;
+        }
+        clock_sleep_ms(backoff_next_ms(&pause));
+    }
+    o->c.must_finish = asked.must_finish;
+    return rc;
+}
+
+static int follow(struct op *o, const struct op_step *s, const struct cim_ref *job,
+                  struct pv_err *err)
+{
+    bool gone = false;
+    int rc = follow_job(o, s, job, &gone, err);
+
+    return gone ? decide(o, s, "the host has forgotten its job", err) : rc;
+}
+
+/* ------------------------------------------------------------------ sending */
 
 /* The job of an answer: the parameter is called Job in every method that has one. */
 static const struct cim_ref *job_of(const struct cim_instance *answer)
@@ -197,6 +272,8 @@ static int send_once(struct op *o, const struct op_step *s, struct cim_instance 
     if (!o->c.must_finish && call_cancelled(&o->c))
         return pv_fail(err, PV_ECANCELED, "%s was canceled", s->what);
     whole.must_finish = true;
+    o->sent_ms = clock_wall_ms();
+    o->late = o->lost = false;
     journal_step(&o->journal, s->key, NULL);
     op_tell(o, s->what, -1);
     rc = wsman_invoke(o->w->client, &whole, s->on, s->in, o->a, answer, err);
@@ -270,6 +347,8 @@ static int catch_up(struct op *o, const struct op_step *s, struct pv_err *err)
     const struct cim_ref *job = job_parse(o->a, text);
 
     o->resumed = false;
+    o->sent_ms = journal_began(&o->journal);
+    o->late = true;
     return job ? follow(o, s, job, err) : decide(o, s, "the server was restarted meanwhile", err);
 }
 

@@ -175,6 +175,7 @@ int op_image_create(struct op *o, const char *key, const char *path, const json_
                          .in = in,
                          .look = is_made,
                          .ctx = &w,
+                         .file = path,
                          .remote = op_is_remote(path) ? path : NULL };
     bool there = false;
     int rc = image_setting(o, path, spec, parent, &setting, err);
@@ -229,6 +230,7 @@ int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_er
                          .in = in,
                          .look = is_made,
                          .ctx = &w,
+                         .file = path,
                          .remote = op_is_remote(path) ? path : NULL };
     int rc = bytes % 512
                  ? pv_fail(err, PV_EINVAL, "%s %s: capacity_bytes has to be a multiple of 512",
@@ -318,7 +320,7 @@ static int run_check(struct op *o, struct pv_err *err)
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_ImageManagementService, ValidateVirtualHardDisk));
     const char *path = subject_path(o);
-    struct op_step s = { .key = "check", .what = op_text(o, "checking %s", path), .in = in };
+    struct op_step s = { .key = "check", .what = op_text(o, "checking %s", path), .in = in, .file = path };
     struct pv_err found = { 0 };
     int rc;
 
@@ -354,6 +356,7 @@ static int run_compact(struct op *o, struct pv_err *err)
     struct op_step s = { .key = "compact",
                          .what = op_text(o, "compacting %s", path),
                          .in = in,
+                         .file = path,
                          .remote = op_is_remote(path) ? path : NULL };
     int rc;
 
@@ -401,6 +404,7 @@ static int run_convert(struct op *o, struct pv_err *err)
     if (rc)
         return rc;
     w.path = to;
+    s.file = path;
     s.remote = op_is_remote(to) ? to : NULL;
     cim_set_str(in, A(Msvm_ImageManagementService, ConvertVirtualHardDisk, SourcePath), path);
     cim_set_emb(in, A(Msvm_ImageManagementService, ConvertVirtualHardDisk, VirtualDiskSettingData),
@@ -438,7 +442,8 @@ static int run_merge(struct op *o, struct pv_err *err)
                          .what = op_text(o, "merging %s", path),
                          .in = in,
                          .look = is_merged,
-                         .ctx = &w };
+                         .ctx = &w,
+                         .file = path };
     int rc = PV_OK;
 
     if (!into || !*into)

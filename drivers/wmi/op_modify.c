@@ -179,9 +179,8 @@ int op_modify(struct op *o, const char *key, struct cim_instance *want,
     rc = op_service(o, service_of(want), &s.on, err);
     for (unsigned tries = 1; rc == PV_OK; tries++) {
         rc = op_do(o, &s, NULL, err);
-        /* Some settings fail at random, and take it the next time; writing them twice is writing
-         * them once. */
-        if (rc != PV_EIO || tries >= TRIES)
+        /* Some settings fail at random, and take it the next time. */
+        if (rc != PV_EIO || o->lost || tries >= TRIES)
             break;
         rc = call_sleep(&o->c, PAUSE_MS, err);
     }

@@ -198,6 +198,7 @@ static int copy_disk(struct op *o, const char *from, const char *to, unsigned n,
     struct op_step s = { .key = op_text(o, "copy %u", n),
                          .what = op_text(o, "copying %s", from),
                          .in = in,
+                         .file = from,
                          .remote = op_is_remote(from) ? from
                                    : op_is_remote(to) ? to
                                                       : NULL };

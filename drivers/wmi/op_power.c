@@ -242,8 +242,11 @@ static int ask_guest(struct op *o, const struct cim_ref *component, struct cim_i
                      o->def->verb, o->name);
     if (rc == PV_OK)
         rc = guest_refused(o, value, err);
-    if (rc == PV_OK)
+    if (rc == PV_OK) {
         o->changed = true;
+        journal_note(&o->journal, "asked", "1");
+        op_tell(o, "asking the guest", -1);
+    }
     return rc;
 }
 
@@ -254,9 +257,12 @@ static int run_reboot(struct op *o, struct pv_err *err)
     unsigned now = 0;
     int rc;
 
+    /* There is nothing to wait for; and nothing shows whether a request that got no answer arrived. */
+    if (o->resumed && !journal_get(&o->journal, "asked"))
+        return pv_fail(err, PV_EUNKNOWN, "%s %s: whether the guest was asked is not known",
+                       o->def->verb, o->name);
     if (o->resumed) {
-        o->changed =
-            true; /* the guest was asked before the restart; there is nothing to wait for */
+        o->changed = true;
         return PV_OK;
     }
     rc = op_vm_stable(o, &now, err);

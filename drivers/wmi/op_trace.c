@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the host's jobs tell of a step whose answer was lost. Hyper-V keeps a job for five minutes after its end, so a
+ * step that was begun can be followed, one that failed says why, and where there is no job nothing was begun.
+ */
+#include <string.h>
+
+#include <polyvisor/clock.h>
+
+#include "drivers/wmi/op.h"
+
+#define JOB(prop) P(Msvm_ConcreteJob, prop)
+#define JOBS_MOST 10000
+#define CLOCK_SLACK_MS 2000 /* the clocks are compared by one request */
+#define BEGUN_WITHIN_MS 60000 /* what begins later is another's */
+
+/* The host's clock less ours. */
+static int clock_difference(struct op *o, int64_t *ms, struct pv_err *err)
+{
+    struct wsman_query q = { .cls = CIM(Win32_OperatingSystem) };
+    struct cim_instance *os = NULL;
+    int64_t there = 0;
+    int rc = wsman_first(o->w->client, &o->c, &q, o->a, &os, err);
+
+    if (rc)
+        return rc;
+    if (!cim_get_time(os, P(Win32_OperatingSystem, LocalDateTime), &there))
+        return pv_fail(err, PV_EIO, "the host does not say what time it is");
+    *ms = there - clock_wall_ms();
+    return PV_OK;
+}
+
+static bool is_storage(const struct op_step *s)
+{
+    return strcmp(s->on->cls, "Msvm_ImageManagementService") == 0;
+}
+
+enum whose { OURS, ANYBODYS, FOREIGN };
+
+/* A storage job names the files it works on, if the host fills that in. */
+static enum whose whose_storage(const struct op_step *s, const struct cim_instance *job)
+{
+    const char *child = cim_str(job, P(Msvm_StorageJob, Child));
+    const char *parent = cim_str(job, P(Msvm_StorageJob, Parent));
+
+    if (s->file && (op_same_path(child, s->file) || op_same_path(parent, s->file)))
+        return OURS;
+    return ANYBODYS;
+}
+
+/* Jobs about other VMs are other people's; those about none (or a planned one) may be. */
+static int whose_system(struct op *o, const struct cim_ref *job, enum whose *out, struct pv_err *err)
+{
+    struct wsman_query q = { .cls = CIM(Msvm_ComputerSystem),
+                             .of = job,
+                             .assoc = CIM(Msvm_AffectedJobElement) };
+    struct cim_list list = { 0 };
+    int rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
+
+    *out = ANYBODYS;
+    for (size_t i = 0; rc == PV_OK && i < list.count; i++) {
+        const char *name = cim_str(list.items[i], P(Msvm_ComputerSystem, Name));
+        char guid[40];
+
+        if (!op_guid(name, guid))
+            continue;
+        *out = op_same(guid, o->vm) ? OURS : FOREIGN;
+        if (*out == OURS)
+            break;
+    }
+    return rc;
+}
+
+static int judge(struct op *o, const struct op_step *s, const struct cim_instance *job,
+                 struct op_trace *t, struct pv_err *err)
+{
+    const struct cim_ref *ref = cim_ref_of(o->a, job);
+    enum whose whose = ANYBODYS;
+    struct job_view v;
+    int rc = PV_OK;
+
+    if (!ref || op_same(cim_ref_key(ref, "InstanceID"), o->last_job))
+        return PV_OK;
+    if (is_storage(s))
+        whose = whose_storage(s, job);
+    else
+        rc = whose_system(o, ref, &whose, err);
+    if (rc || whose == FOREIGN)
+        return rc;
+    job_read(job, &v);
+    if (v.state == JOB_RUNNING)
+        t->running++;
+    if (whose == OURS && (v.state == JOB_RUNNING || !o->late)) {
+        t->ours++;
+        t->job = ref;
+    }
+    return PV_OK;
+}
+
+int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct pv_err *err)
+{
+    const struct cim_class *cls = is_storage(s) ? CIM(Msvm_StorageJob) : CIM(Msvm_ConcreteJob);
+    struct wsman_query q = { .cls = cls, .with_refs = true, .most = JOBS_MOST };
+    struct op_trace found = { 0 };
+    struct cim_list jobs = { 0 };
+    int64_t since, until, ahead = 0;
+    int rc = clock_difference(o, &ahead, err);
+
+    if (rc == PV_OK)
+        rc = wsman_list(o->w->client, &o->c, &q, o->a, &jobs, err);
+    since = o->sent_ms + ahead - CLOCK_SLACK_MS;
+    until = o->late ? INT64_MAX : since + BEGUN_WITHIN_MS;
+    for (size_t i = 0; rc == PV_OK && i < jobs.count; i++) {
+        int64_t begun = 0;
+
+        if (cim_get_time(jobs.items[i], JOB(TimeSubmitted), &begun) && begun >= since &&
+            begun <= until)
+            rc = judge(o, s, jobs.items[i], &found, err);
+    }
+    if (rc)
+        return rc;
+    *out = found;
+    return PV_OK;
+}
