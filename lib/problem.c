@@ -5,6 +5,7 @@
 
 #include <polyvisor/err.h>
 #include <polyvisor/jsonw.h>
+#include <polyvisor/texts.h>
 
 bool problem_retryable(const struct pv_err *err)
 {
@@ -31,6 +32,7 @@ static void write_errors(struct jsonw *w, const struct pv_err *err, const struct
     jsonw_str(w, "pointer", err->pointer);
     jsonw_str(w, "code", p->code);
     jsonw_str(w, "detail", err->message);
+    texts_write(w, "detail_text", err->message);
     jsonw_end(w);
     jsonw_end(w);
 }
@@ -73,7 +75,10 @@ void problem_members(struct jsonw *w, const struct pv_err *err)
     jsonw_i64(w, "status", p->status);
     jsonw_str(w, "code", p->code);
     jsonw_str(w, "detail", err->message);
+    texts_write(w, "detail_text", err->message);
     jsonw_str(w, "remedy", err->remedy[0] ? err->remedy : p->remedy);
+    if (err->remedy[0] && strcmp(err->remedy, p->remedy) != 0)
+        texts_write(w, "remedy_text", err->remedy);
     jsonw_bool(w, "retryable", problem_retryable(err));
     write_errors(w, err, p);
     if (strcmp(p->code, "vm-invalid-state") == 0)

@@ -11,6 +11,7 @@
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
+#include <polyvisor/texts.h>
 
 #include "server/api/schemas.h"
 
@@ -635,6 +636,23 @@ static int write_paths(struct jsonw *w, struct api *a, struct pv_err *err)
     return PV_OK;
 }
 
+/* What people are told, for whoever shows it in another language: problems by code, and sentences (members *_text). */
+static void write_texts(struct jsonw *w)
+{
+    jsonw_object(w, "x-problems");
+    for (const struct pv_problem *p = pv_problems(); p->code; p++) {
+        jsonw_object(w, p->code);
+        jsonw_str(w, "title", p->title);
+        jsonw_str(w, "remedy", p->remedy);
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+    jsonw_object(w, "x-texts");
+    for (const struct text *t = texts_all(); t->code; t++)
+        texts_write_named(w, t->code, t);
+    jsonw_end(w);
+}
+
 int openapi_build(struct api *a, struct pv_err *err)
 {
     struct jsonw w;
@@ -667,6 +685,7 @@ int openapi_build(struct api *a, struct pv_err *err)
         rc = write_components(&w, a->arena, err);
     if (rc != PV_OK)
         return rc;
+    write_texts(&w);
     jsonw_end(&w);
     return buf_ok(&a->openapi) ? PV_OK : pv_fail(err, PV_ENOMEM, "the API description is too long");
 }

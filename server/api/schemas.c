@@ -13,6 +13,7 @@
 #define LIST_OF(item) OBJECT("\"items\"", "\"items\":{\"type\":\"array\",\"items\":" item "}")
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define COUNTS "{\"type\":\"object\",\"additionalProperties\":" COUNT "}"
+#define SENTENCE REF("Sentence")
 #define COUNT_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
 #define SUMMARY_REF "{\"anyOf\":[{\"$ref\":\"#/components/schemas/SummaryRef\"},{\"type\":\"null\"}]}"
 #define SPLIT "{\"type\":\"object\",\"required\":[\"total\"]}"
@@ -29,15 +30,17 @@
 const struct named_schema api_schemas[] = {
     { "Anything", "{}" },
     { "Ref", OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT_OR_NULL) },
+    { "Sentence", OBJECT("\"code\",\"params\"", "\"code\":" TEXT ",\"params\":{\"type\":\"object\"}") },
     { "ProviderRef",
       OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT_OR_NULL ",\"driver\":" TEXT ",\"family\":" TEXT
                                 ",\"simulated\":" FLAG) },
     { "Problem",
       OBJECT("\"type\",\"title\",\"status\",\"code\"",
              "\"type\":" TEXT ",\"title\":" TEXT ",\"status\":{\"type\":\"integer\"},\"code\":" TEXT ",\"detail\":" TEXT
-             ",\"instance\":" TEXT ",\"request_id\":" TEXT ",\"remedy\":" TEXT ",\"retryable\":" FLAG
+             ",\"instance\":" TEXT ",\"request_id\":" TEXT ",\"remedy\":" TEXT ",\"detail_text\":" SENTENCE ",\"remedy_text\":" SENTENCE
+             ",\"retryable\":" FLAG
              ",\"errors\":{\"type\":\"array\",\"items\":" OBJECT("\"pointer\"", "\"pointer\":" TEXT ",\"code\":" TEXT
-                                                                              ",\"detail\":" TEXT) "}"
+                                                                              ",\"detail\":" TEXT ",\"detail_text\":" SENTENCE) "}"
              ",\"provider\":{\"type\":\"object\"}") },
     { "Plan",
       OBJECT("\"ok\",\"changed\"", "\"ok\":" FLAG ",\"changed\":" FLAG
@@ -114,7 +117,7 @@ const struct named_schema api_schemas[] = {
              ",\"datastores\":" SPLIT ",\"networks\":" SPLIT ",\"vms_by_family\":" COUNTS ",\"capacity\":" COUNTS
              ",\"provider_items\":{\"type\":\"array\",\"items\":" OBJECT(
                  "\"id\",\"name\",\"state\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"driver\":" TEXT ",\"family\":" TEXT
-                 ",\"simulated\":" FLAG ",\"state\":" TEXT ",\"reason\":" TEXT_OR_NULL ",\"confirmed_at\":" TIME ",\"hosts\":" COUNT
+                 ",\"simulated\":" FLAG ",\"state\":" TEXT ",\"reason\":" TEXT_OR_NULL ",\"reason_text\":" SENTENCE ",\"confirmed_at\":" TIME ",\"hosts\":" COUNT
                  ",\"vms\":" COUNT ",\"running\":" COUNT ",\"worst_health\":" TEXT)
              "},\"cluster_items\":{\"type\":\"array\",\"items\":" OBJECT(
                  "\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"provider\":" SUMMARY_REF ",\"worst_health\":" TEXT
@@ -140,13 +143,14 @@ const struct named_schema api_schemas[] = {
     { "Drivers", LIST_OF(REF("Driver")) },
     { "Findings", OBJECT("\"ok\",\"findings\"",
                          "\"ok\":" FLAG ",\"findings\":{\"type\":\"array\",\"items\":" OBJECT(
-                             "\"step\",\"ok\"", "\"step\":" TEXT ",\"ok\":" FLAG ",\"detail\":" TEXT ",\"code\":" TEXT ",\"remedy\":" TEXT) "}") },
+                             "\"step\",\"ok\"", "\"step\":" TEXT ",\"ok\":" FLAG ",\"detail\":" TEXT ",\"code\":" TEXT ",\"remedy\":" TEXT
+                             ",\"detail_text\":" SENTENCE ",\"remedy_text\":" SENTENCE) "}") },
     { "Capabilities", LIST_OF(OBJECT("\"name\",\"state\"", "\"name\":" TEXT ",\"state\":{\"enum\":[\"yes\",\"no\",\"limited\"]}"
-                                                           ",\"reason\":" TEXT_OR_NULL
+                                                           ",\"reason\":" TEXT_OR_NULL ",\"reason_text\":" SENTENCE
                                                            ",\"needs\":{\"type\":\"array\",\"items\":" TEXT "}")) },
     { "Actions", LIST_OF(OBJECT("\"name\",\"state\"", "\"name\":" TEXT ",\"title\":" TEXT
                                                       ",\"state\":{\"enum\":[\"yes\",\"no\",\"limited\"]}"
-                                                      ",\"allowed_now\":" FLAG ",\"reason\":" TEXT_OR_NULL
+                                                      ",\"allowed_now\":" FLAG ",\"reason\":" TEXT_OR_NULL ",\"reason_text\":" SENTENCE
                                                       ",\"needs\":{\"type\":\"array\",\"items\":" TEXT "}")) },
     { NULL, NULL },
 };

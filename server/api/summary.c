@@ -19,6 +19,7 @@
 #include <openssl/sha.h>
 
 #include <polyvisor/str.h>
+#include <polyvisor/texts.h>
 
 #define TOP 10              /* of what uses most, is oldest, was last */
 #define MOST_HOSTS 2000     /* on the health map */
@@ -185,6 +186,7 @@ static void write_providers(struct req *r, struct jsonw *w, const struct overvie
         jsonw_bool(w, "simulated", node->simulated);
         jsonw_str(w, "state", model_enum_text(PV_ENUM_provider_state, list[i].state));
         jsonw_str(w, "reason", list[i].reason[0] ? list[i].reason : NULL);
+        texts_write(w, "reason_text", list[i].reason);
         jsonw_time(w, "confirmed_at", list[i].confirmed_ms);
         jsonw_u64(w, "hosts", node->hosts);
         jsonw_u64(w, "vms", node->vms);

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <polyvisor/texts.h>
+
 struct judgement {
     enum capability state;
     const char *reason, *needs;
@@ -135,6 +137,7 @@ static void write_action(struct jsonw *w, const struct model_operation *op, cons
     jsonw_str(w, "title", op->title);
     jsonw_str(w, "state", words[j->state]);
     jsonw_str(w, "reason", j->reason[0] ? j->reason : NULL);
+    texts_write(w, "reason_text", j->reason);
     jsonw_array(w, "needs");
     if (j->needs[0])
         jsonw_str(w, NULL, j->needs);

@@ -17,3 +17,5 @@ void alerts_stop(struct core *c);
 int rules_seed(struct core *c, struct pv_err *err);
 /* Texts are the row's. */
 void rule_of_row(const struct model_row *row, struct core_rule *out);
+/* Word of a rule that comes with the product and has the name it came with; NULL: another. */
+const char *rule_builtin_word(const struct model_row *row);

@@ -67,6 +67,16 @@ void rule_of_row(const struct model_row *row, struct core_rule *out)
                                .above = (uint64_t)model_number(row, F(alert_rule, above)) };
 }
 
+const char *rule_builtin_word(const struct model_row *row)
+{
+    const char *word = model_text(row, F(alert_rule, builtin)), *name = model_text(row, F(alert_rule, name));
+
+    for (size_t i = 0; i < PV_COUNT(builtins); i++)
+        if (strcmp(word, builtins[i].word) == 0 && strcmp(name, builtins[i].name) == 0)
+            return builtins[i].word;
+    return NULL;
+}
+
 static int check_meaning(const struct core_rule *rule, struct arena *a, struct pv_err *err)
 {
     const struct filter *f;

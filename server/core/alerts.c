@@ -151,6 +151,8 @@ static int fire(struct pass *p, struct store_tx *tx, const struct firing *f, str
     model_set_number(row, F(alert, severity), model_number(p->rule_row, F(alert_rule, severity)));
     model_set_text(row, F(alert, message),
                    arena_printf(a, "%s: %s", model_text(p->rule_row, F(alert_rule, name)), f->found->name));
+    if (rule_builtin_word(p->rule_row))
+        model_set_text(row, F(alert, builtin), rule_builtin_word(p->rule_row));
     model_set_text(row, F(alert, ref), ref_json(a, p->of->number, f->found));
     model_set_text(row, F(alert, subject_id), subject);
     model_set_ref(row, F(alert, provider), p->of->number == PV_KIND_provider ? &f->found->id : &f->found->provider);

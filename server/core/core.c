@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <polyvisor/texts.h>
+
 #include <polyvisor/problem.h>
 
 #include "drivers/sdk/check.h"
@@ -111,12 +113,34 @@ const char *core_problem_json(struct arena *a, const struct pv_err *err)
     struct jsonw w;
     const char *out;
 
-    buf_init(&text, 4096);
+    buf_init(&text, 8192);
     jsonw_init(&w, &text);
     jsonw_object(&w, NULL);
     problem_members(&w, err);
     jsonw_end(&w);
     out = buf_ok(&text) ? arena_text(a, text.data, text.len) : NULL;
+    buf_free(&text);
+    return out;
+}
+
+json_t *core_text_json(const char *sentence)
+{
+    struct text_found found;
+    struct buf text;
+    struct jsonw w;
+    json_t *all, *out = NULL;
+
+    if (!texts_find(sentence, &found))
+        return NULL;
+    buf_init(&text, 8192);
+    jsonw_init(&w, &text);
+    jsonw_object(&w, NULL);
+    texts_write(&w, "text", sentence);
+    jsonw_end(&w);
+    all = buf_ok(&text) ? json_loads(text.data, 0, NULL) : NULL;
+    if (all)
+        out = json_incref(json_object_get(all, "text"));
+    json_decref(all);
     buf_free(&text);
     return out;
 }

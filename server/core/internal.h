@@ -129,6 +129,8 @@ uint64_t core_hash(const struct core *c, const void *data, size_t len);
 uint64_t core_hash_id(const struct pv_id *id);
 /* Problem document of an error, as arena text. */
 const char *core_problem_json(struct arena *a, const struct pv_err *err);
+/* {code, params} of a sentence (texts.h), owned; NULL: it has none. */
+json_t *core_text_json(const char *sentence);
 /* {"kind","id","name"}; name may be NULL. */
 void core_write_ref(struct jsonw *w, const char *key, enum pv_kind kind, const struct pv_id *id,
                     const char *name);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <polyvisor/texts.h>
+
 static const char *const driver_states[] = { "loaded", "broken", "parked" };
 
 static void raw_json(struct jsonw *w, const char *key, const char *text, const char *otherwise)
@@ -112,6 +114,7 @@ static void write_capability(struct jsonw *w, const char *name, enum capability 
     jsonw_str(w, "name", name);
     jsonw_str(w, "state", capability_words[state]);
     jsonw_str(w, "reason", reason[0] ? reason : NULL);
+    texts_write(w, "reason_text", reason);
     jsonw_array(w, "needs");
     if (needs[0])
         jsonw_str(w, NULL, needs);
@@ -178,11 +181,33 @@ struct probing {
     void *ctx;
 };
 
+static void put_text(json_t *finding, const char *member, const char *text_member)
+{
+    json_t *text = core_text_json(json_string_value(json_object_get(finding, member)));
+
+    if (text)
+        json_object_set_new(finding, text_member, text);
+}
+
+/* The findings, each sentence with its code where it has one; owned. */
+static char *with_texts(json_t *findings)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (findings, i, one) {
+        put_text(one, "detail", "detail_text");
+        put_text(one, "remedy", "remedy_text");
+    }
+    return json_dumps(findings, JSON_COMPACT);
+}
+
 static void probed(void *arg, uint64_t call, const struct pv_failure *failure, const char *report)
 {
     struct probing *pr = arg;
     struct pv_err err = { 0 };
     PV_AUTO(json_decref_p) json_t *checked = NULL;
+    char *told = NULL;
     int rc = PV_OK;
 
     (void)call;
@@ -193,7 +218,12 @@ static void probed(void *arg, uint64_t call, const struct pv_failure *failure, c
         if (!json_is_array(checked))
             rc = pv_fail(&err, PV_EIO, "the driver answered no findings");
     }
-    pr->done(pr->ctx, rc, rc == PV_OK ? report : NULL, rc == PV_OK ? NULL : &err);
+    if (rc == PV_OK)
+        told = with_texts(checked);
+    if (rc == PV_OK && !told)
+        rc = pv_fail(&err, PV_ENOMEM, "no memory for the findings");
+    pr->done(pr->ctx, rc, told, rc == PV_OK ? NULL : &err);
+    free(told);
     free(pr);
 }
 

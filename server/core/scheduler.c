@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <polyvisor/texts.h>
+
 #define START_MAX 256           /* started by one pass */
 
 enum verdict { GO, STAY, WAIT, END, DROP };
@@ -174,11 +176,12 @@ static const char *wait_json(const struct wait *why, struct arena *a)
     struct jsonw w;
     const char *out;
 
-    buf_init(&text, 512);
+    buf_init(&text, 1024);
     jsonw_init(&w, &text);
     jsonw_object(&w, NULL);
     jsonw_str(&w, "code", why->code);
     jsonw_str(&w, "detail", why->detail);
+    texts_write(&w, "detail_text", why->detail);
     if (why->max) {
         jsonw_u64(&w, "used", why->used);
         jsonw_u64(&w, "max", why->max);

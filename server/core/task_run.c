@@ -300,8 +300,9 @@ static void on_progress(void *arg, const struct pv_progress *p)
     if (!a)
         return;
     if (p->steps)
-        ch.step = json_of(a, json_pack("{s:i, s:i, s:s}", "n", (int)p->step, "of", (int)p->steps,
-                                       "name", p->step_name ? p->step_name : ""));
+        ch.step = json_of(a, json_pack("{s:i, s:i, s:s, s:o*}", "n", (int)p->step, "of", (int)p->steps,
+                                       "name", p->step_name ? p->step_name : "", "name_text",
+                                       core_text_json(p->step_name)));
     if (p->bytes_total)
         ch.bytes = json_of(a, json_pack("{s:I, s:I}", "done", (json_int_t)p->bytes_done, "total",
                                         (json_int_t)p->bytes_total));

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include <polyvisor/buf.h>
+#include <polyvisor/jsonw.h>
+#include <polyvisor/texts.h>
+
+static void expect(const char *sentence, const char *json)
+{
+    struct buf out;
+    struct jsonw w;
+
+    buf_init(&out, 4096);
+    jsonw_init(&w, &out);
+    jsonw_object(&w, NULL);
+    texts_write(&w, "t", sentence);
+    jsonw_end(&w);
+    cr_assert_str_eq(out.data, json, "%s: %s", sentence, out.data);
+    buf_free(&out);
+}
+
+Test(texts, a_sentence_without_places_is_its_code)
+{
+    expect("it is a template", "{\"t\":{\"code\":\"state.template\",\"params\":{}}}");
+}
+
+Test(texts, what_stands_in_the_places_comes_along_by_name)
+{
+    expect("it is running: this needs force",
+           "{\"t\":{\"code\":\"state.needs-force\",\"params\":{\"state\":\"running\"}}}");
+    expect("stop does not work on web 01, which is off",
+           "{\"t\":{\"code\":\"state.wrong\",\"params\":{\"verb\":\"stop\",\"name\":\"web 01\",\"state\":\"off\"}}}");
+}
+
+Test(texts, a_sentence_inside_a_sentence_is_found_too)
+{
+    expect("port 443: Connection refused",
+           "{\"t\":{\"code\":\"probe.port\",\"params\":{\"port\":\"443\",\"why\":{\"code\":\"os.refused\",\"params\":{},"
+           "\"text\":\"Connection refused\"}}}}");
+    expect("name: is required",
+           "{\"t\":{\"code\":\"about\",\"params\":{\"what\":\"name\",\"why\":{\"code\":\"value.required\",\"params\":{},"
+           "\"text\":\"is required\"}}}}");
+}
+
+Test(texts, a_reason_that_nobody_knows_stays_as_it_is)
+{
+    expect("port 443: the moon is full",
+           "{\"t\":{\"code\":\"probe.port\",\"params\":{\"port\":\"443\",\"why\":\"the moon is full\"}}}");
+}
+
+Test(texts, what_nobody_knows_gets_no_code)
+{
+    static const char *const strangers[] = {
+        "", "no such sentence", "a: b", "it is running: this needs forces", "port x is open",
+        "there is no such thing here", "web 01 is very old",
+    };
+
+    for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++)
+        expect(strangers[i], "{}");
+    expect(NULL, "{}");
+}
+
+Test(texts, a_long_sentence_of_a_stranger_costs_little)
+{
+    char text[1200];
+    struct text_found found;
+
+    memset(text, ':', sizeof(text));
+    for (size_t i = 1; i < sizeof(text); i += 2)
+        text[i] = ' ';
+    text[sizeof(text) - 1] = '\0';
+    cr_assert_not(texts_find(text, &found), "longer than a sentence");
+    text[1000] = '\0';
+    cr_assert_not(texts_find(text, &found));
+}
+
+Test(texts, every_code_is_there_once_and_every_place_has_a_name)
+{
+    for (const struct text *t = texts_all(); t->code; t++) {
+        size_t places = 0, names = t->places[0] != '\0';
+
+        for (const struct text *other = t + 1; other->code; other++) {
+            cr_assert_str_neq(t->code, other->code);
+            cr_assert_str_neq(t->english, other->english);
+        }
+        for (const char *p = t->english; *p; p++)
+            places += *p == '%';
+        for (const char *p = t->places; *p; p++)
+            names += *p == ' ';
+        cr_assert_eq(places, names, "%s", t->code);
+    }
+}
+
+Test(texts, every_line_without_places_is_found_as_itself)
+{
+    for (const struct text *t = texts_all(); t->code; t++) {
+        struct text_found found;
+
+        if (t->places[0])
+            continue;
+        cr_assert(texts_find(t->english, &found), "%s", t->code);
+        cr_assert_str_eq(found.text->code, t->code);
+    }
+}
