@@ -77,8 +77,7 @@ void problem_members(struct jsonw *w, const struct pv_err *err)
     jsonw_str(w, "detail", err->message);
     texts_write(w, "detail_text", err->message);
     jsonw_str(w, "remedy", err->remedy[0] ? err->remedy : p->remedy);
-    if (err->remedy[0] && strcmp(err->remedy, p->remedy) != 0)
-        texts_write(w, "remedy_text", err->remedy);
+    texts_write(w, "remedy_text", err->remedy[0] ? err->remedy : p->remedy);
     jsonw_bool(w, "retryable", problem_retryable(err));
     write_errors(w, err, p);
     if (strcmp(p->code, "vm-invalid-state") == 0)

@@ -14,6 +14,12 @@ static const struct text texts[] = {
 #define TEXT(code_, english_, places_) { .code = code_, .english = english_, .places = places_ },
 #include "lib/model/texts.def"
 #undef TEXT
+/* What errors.def advises is a sentence, too: usual.<problem code>. */
+#define RC(name_, no_, code_, status_, title_, remedy_) { .code = "usual." code_, .english = remedy_, .places = "" },
+#define PROBLEM(rc_, code_, status_, title_, remedy_) RC(rc_, 0, code_, status_, title_, remedy_)
+#include "lib/model/errors.def"
+#undef RC
+#undef PROBLEM
     { 0 },
 };
 

@@ -636,20 +636,17 @@ static int write_paths(struct jsonw *w, struct api *a, struct pv_err *err)
     return PV_OK;
 }
 
-/* What people are told, for whoever shows it in another language: problems by code, and sentences (members *_text). */
+/* What people are told, for whoever shows it in another language: titles of problems, and sentences (members *_text). */
 static void write_texts(struct jsonw *w)
 {
     jsonw_object(w, "x-problems");
-    for (const struct pv_problem *p = pv_problems(); p->code; p++) {
-        jsonw_object(w, p->code);
-        jsonw_str(w, "title", p->title);
-        jsonw_str(w, "remedy", p->remedy);
-        jsonw_end(w);
-    }
+    for (const struct pv_problem *p = pv_problems(); p->code; p++)
+        jsonw_str(w, p->code, p->title);
     jsonw_end(w);
     jsonw_object(w, "x-texts");
     for (const struct text *t = texts_all(); t->code; t++)
-        texts_write_named(w, t->code, t);
+        if (t->english[0])
+            texts_write_named(w, t->code, t);
     jsonw_end(w);
 }
 

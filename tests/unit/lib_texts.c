@@ -82,7 +82,7 @@ Test(texts, every_code_is_there_once_and_every_place_has_a_name)
 
         for (const struct text *other = t + 1; other->code; other++) {
             cr_assert_str_neq(t->code, other->code);
-            cr_assert_str_neq(t->english, other->english);
+            cr_assert(strncmp(t->code, "usual.", 6) == 0 || strcmp(t->english, other->english) != 0, "%s", t->code);
         }
         for (const char *p = t->english; *p; p++)
             places += *p == '%';
@@ -97,9 +97,9 @@ Test(texts, every_line_without_places_is_found_as_itself)
     for (const struct text *t = texts_all(); t->code; t++) {
         struct text_found found;
 
-        if (t->places[0])
+        if (t->places[0] || !t->english[0])
             continue;
         cr_assert(texts_find(t->english, &found), "%s", t->code);
-        cr_assert_str_eq(found.text->code, t->code);
+        cr_assert_str_eq(found.text->english, t->english);
     }
 }

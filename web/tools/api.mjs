@@ -3,6 +3,8 @@
 //   src/api/schema.gen.d.ts  types of every request and answer
 //   src/api/model.gen.json   fields of each kind and the operations (names, types, units)
 //   src/api/params.gen.json  bodies of requests, parameters of the operations among them, loaded with the dialogs
+//   src/api/texts.gen.json   what people are told (problems, sentences), for the tests of the languages
+//   src/api/rules.gen.json   names of the alert rules that come with the product
 //   src/api/docs.gen.json    one line about each field, loaded when somebody asks for it
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -99,6 +101,16 @@ const types = await openapiTS(doc, { alphabetize: true });
 writeFileSync(here('../src/api/schema.gen.d.ts'), astToString(types));
 writeFileSync(here('../src/api/model.gen.json'), JSON.stringify({ kinds, operations }));
 writeFileSync(here('../src/api/params.gen.json'), JSON.stringify(params));
+const texts = doc['x-texts'] ?? {};
+const rules = Object.entries(texts).filter(([code]) => code.startsWith('rule.'));
+writeFileSync(
+    here('../src/api/texts.gen.json'),
+    JSON.stringify({ texts, problems: doc['x-problems'] ?? {} }),
+);
+writeFileSync(
+    here('../src/api/rules.gen.json'),
+    JSON.stringify(Object.fromEntries(rules.map(([code, name]) => [code.slice(5), name]))),
+);
 writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify(docs));
 
 const before = JSON.parse(readFileSync(here('../package.json'), 'utf8')).version;

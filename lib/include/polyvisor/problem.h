@@ -13,7 +13,7 @@ struct jsonw;
 struct pv_err;
 
 /* Writes into the open object: type, title, status, code, detail, remedy, retryable, detail_text and remedy_text where
- * texts.def has them (a remedy only if it is not the code's usual one),
+ * texts.h knows the sentence,
  * errors[{pointer, code, detail}] where a pointer is known, provider{native_code, needs} where the
  * provider said something; vm-invalid-state has current and allowed_actions[] instead. */
 void problem_members(struct jsonw *w, const struct pv_err *err);

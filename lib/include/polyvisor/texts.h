@@ -4,7 +4,8 @@
  *
  * Whoever fails writes one English sentence (pv_fail), and drivers of others
  * know nothing of our codes. So a sentence is recognised where it leaves the
- * server, by lib/model/texts.def: whoever shows it in another language finds
+ * server, by lib/model/texts.def and the
+ * remedies of errors.def: whoever shows it in another language finds
  * code and values beside it, whoever does not reads the English text.
  *
  * Ownership: found values are borrowed from the sentence. Threads: pure.

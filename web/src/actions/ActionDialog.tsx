@@ -19,7 +19,7 @@ import { operationOf, paramsOf, pathOf } from '../api/model';
 import { isApiError } from '../api/problem';
 import type { Item, JsonSchema, PlanEntry } from '../api/types';
 import { number } from '../i18n/format';
-import { enumText, fieldLabel, kindText, operationText } from '../i18n/words';
+import { enumText, fieldLabel, kindText, operationText, said } from '../i18n/words';
 import { useDebounced } from '../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../states/states';
 import { sizeOf } from '../grid/selection';
@@ -237,7 +237,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                                                     <tr key={`f${i}`} className="pv-plan__refused">
                                                         <td>{f.ref?.name ?? ''}</td>
                                                         <td>
-                                                            {f.detail} {f.remedy}
+                                                            {said(f, 'detail')} {said(f, 'remedy')}
                                                         </td>
                                                     </tr>
                                                 ))}

@@ -18,7 +18,7 @@ import { listQuery } from '../api/query';
 import { pathOf } from '../api/model';
 import type { JsonSchema } from '../api/types';
 import { useDebounced } from '../lib/hooks';
-import { enumText, paramText } from '../i18n/words';
+import { enumText, paramText, said } from '../i18n/words';
 
 export interface ParamFormProps {
     /** Operation or driver, for the words. */
@@ -272,5 +272,5 @@ export function ParamForm(p: ParamFormProps) {
 
 /** Errors of a problem by their pointer, for the fields. */
 export function errorsOf(errors: { pointer: string; detail?: string }[] | undefined): Record<string, string> {
-    return Object.fromEntries((errors ?? []).map((e) => [e.pointer, e.detail ?? '']));
+    return Object.fromEntries((errors ?? []).map((e) => [e.pointer, said(e, 'detail')]));
 }

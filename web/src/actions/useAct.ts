@@ -6,7 +6,7 @@ import i18next from 'i18next';
 import { queryClient } from '../api/query';
 import { isApiError } from '../api/problem';
 import { notify } from '../lib/notify';
-import { operationText, problemText } from '../i18n/words';
+import { operationText, problemText, said } from '../i18n/words';
 import { kindOfId } from '../lib/links';
 import { operationOf } from '../api/model';
 import { asksFirst, run, type Target } from './registry';
@@ -27,7 +27,7 @@ export function report(error: unknown, name: string): void {
         variant: 'danger',
         title: i18next.t('action.failed', { action: operationText(name) }),
         body: problem
-            ? [problemText(problem.code, problem.title), problem.detail, problem.remedy]
+            ? [problemText(problem.code, problem.title), said(problem, 'detail'), said(problem, 'remedy')]
                   .filter(Boolean)
                   .join('. ')
             : String(error),

@@ -45,6 +45,7 @@ export interface ActionState {
     title?: string;
     state: 'yes' | 'no' | 'limited';
     reason?: string | null;
+    reason_text?: unknown;
     needs?: string[];
     allowed_now?: boolean;
     params?: JsonSchema;

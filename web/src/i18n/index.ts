@@ -17,6 +17,18 @@ const loaders: Record<string, () => Promise<{ default: object }>> = {
     'zh-CN': () => import('./zh-CN'),
 };
 
+// Words for what the server declares and says; test: server.test.ts.
+const ofServer: Record<string, () => Promise<{ default: object }>> = {
+    en: () => import('./server/en.json'),
+    ru: () => import('./server/ru.json'),
+    'zh-CN': () => import('./server/zh-CN.json'),
+};
+
+async function addServerWords(code: string): Promise<void> {
+    const words = (await ofServer[code]!()).default;
+    i18next.addResourceBundle(code, 'translation', words, true, false);
+}
+
 function lengthen(value: unknown): unknown {
     if (typeof value !== 'string') {
         return Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, lengthen(v)]));
@@ -40,8 +52,10 @@ function guess(): string {
 
 export async function setLanguage(code: string): Promise<void> {
     if (code === 'pseudo') i18next.addResourceBundle('pseudo', 'translation', lengthen(en));
-    else if (loaders[code] && !i18next.hasResourceBundle(code, 'translation'))
+    else if (loaders[code] && !i18next.hasResourceBundle(code, 'translation')) {
         i18next.addResourceBundle(code, 'translation', (await loaders[code]()).default);
+        await addServerWords(code);
+    }
     await i18next.changeLanguage(code);
     document.documentElement.lang = code === 'pseudo' ? 'en' : code;
 }
@@ -53,8 +67,11 @@ export async function startI18n(): Promise<void> {
         resources: { en: { translation: en } },
         interpolation: { escapeValue: false },
         returnNull: false,
+        react: { bindI18nStore: 'added' },
         showSupportNotice: false,
     });
+    // English is shown at once; what its own words leave is named a moment later.
+    void addServerWords('en');
     const asked = new URLSearchParams(location.search).get('lang');
     const code = asked ?? look.get().language ?? guess();
     if (code !== 'en') await setLanguage(code);

@@ -56,6 +56,61 @@ export function problemText(code: string, title: string): string {
     return has(`problem.${code}`) ? i18next.t(`problem.${code}`) : title;
 }
 
+/** Why something is not well: a code of a driver. */
+export function healthText(code: string): string {
+    const key = `health_reason.${code}`;
+    return has(key) ? i18next.t(key) : code.replaceAll('_', ' ');
+}
+
+/** A sentence of the server as it comes beside the English one: reason_text, detail_text. */
+export interface Sentence {
+    code: string;
+    params: Record<string, string | (Sentence & { text?: string })>;
+}
+
+function place(name: string, value: string): string {
+    switch (name) {
+        case 'state':
+            return enumText('vm', 'power_state', value).toLocaleLowerCase(i18next.language);
+        case 'permission':
+            return permissionText(value);
+        case 'verb':
+            return operationText(`vm.${value}`, value);
+        case 'operation':
+            return operationText(value);
+        case 'kind':
+            return kindText(value);
+        case 'field':
+            return fieldLabel('vm', value);
+        case 'what':
+            return has(`param.any.${value}`) ? i18next.t(`param.any.${value}`) : value;
+        default:
+            return value;
+    }
+}
+
+/** What the server said, in the person's language where its code is known; else as it said it. */
+export function sentence(text: string | null | undefined, found?: unknown): string {
+    const known = found as Sentence | null | undefined;
+    if (!known?.code || !has(`text.${known.code}`)) return text ?? '';
+    const values = Object.entries(known.params ?? {}).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? place(name, value) : sentence(value.text, value),
+    ]);
+    return i18next.t(`text.${known.code}`, Object.fromEntries(values) as Record<string, string>);
+}
+
+/** Name of an alert rule that comes with the product and was not renamed. */
+export function ruleText(builtin: string | null | undefined, name: string): string {
+    return sentence(name, builtin ? { code: `rule.${builtin}`, params: {} } : null);
+}
+
+/** A member of an answer that has its code beside it: said(problem, 'detail'). */
+export function said(answer: object | null | undefined, member: string): string {
+    const all = (answer ?? {}) as Record<string, unknown>;
+    return sentence(all[member] as string | undefined, all[`${member}_text`]);
+}
+
 /** For words outside of components; components use useTranslation, which follows the language. */
 export function t(key: string, values?: Record<string, unknown>): string {
     return i18next.t(key, values ?? {});

@@ -9,7 +9,7 @@ import type { Item } from '../api/types';
 import { actionsOf, type Action } from '../actions/registry';
 import { ActionButton, MenuButton } from '../actions/ActionMenu';
 import { useAct } from '../actions/useAct';
-import { kindText } from '../i18n/words';
+import { kindText, healthText } from '../i18n/words';
 import { ago, dateTime } from '../i18n/format';
 import { Failure, Notice, SkeletonLines, StaleLine } from '../states/states';
 import { useTitle } from './hooks';
@@ -144,7 +144,7 @@ export function ObjectPage(p: {
 
 export function reasonText(reason: unknown): string {
     if (!reason) return '';
-    if (typeof reason === 'string') return reason;
+    if (typeof reason === 'string') return healthText(reason);
     const r = reason as { detail?: string; text?: string; code?: string };
     return r.detail ?? r.text ?? r.code ?? JSON.stringify(reason);
 }

@@ -13,6 +13,7 @@ import { LANGUAGES, setLanguage } from '../i18n';
 import { FailureLine } from '../states/states';
 import { useTitle } from '../lib/hooks';
 import { look } from '../lib/look';
+import { said } from '../i18n/words';
 
 /** The frame of the pages before one is signed in. */
 export function Gate({ title, intro, children }: { title: string; intro?: ReactNode; children: ReactNode }) {
@@ -97,7 +98,7 @@ export function SignInForm({ username = '', onDone }: { username?: string; onDon
             {error !== null &&
                 (refused ? (
                     <p className="pv-error" role="alert">
-                        {error.problem.detail || t('signin.refused')}
+                        {said(error.problem, 'detail') || t('signin.refused')}
                     </p>
                 ) : (
                     <FailureLine error={error} />

@@ -10,7 +10,7 @@ import { listQuery, queryClient } from '../api/query';
 import { FINAL_STATES, type LiveEvent, type Task } from '../api/types';
 import { useLive } from '../live/live';
 import { bytes, duration, number, rate } from '../i18n/format';
-import { operationText, problemText } from '../i18n/words';
+import { operationText, problemText, said } from '../i18n/words';
 import { notify } from '../lib/notify';
 import { RefLink, State } from '../lib/cells';
 import { useNow } from '../lib/hooks';
@@ -38,8 +38,10 @@ export function TaskProgress({ task }: { task: Task }) {
     const left = speed && moved?.total && moved.done ? (moved.total - moved.done) / speed : null;
     const parts = [
         task.state === 'running' ? null : t(`enum.state.${task.state}`, { defaultValue: task.state }),
-        task.wait_reason?.detail ?? task.wait_reason?.code,
-        step?.n && step.of ? t('task.step', { n: step.n, of: step.of, name: step.name ?? '' }) : step?.name,
+        said(task.wait_reason, 'detail') || task.wait_reason?.code,
+        step?.n && step.of
+            ? t('task.step', { n: step.n, of: step.of, name: said(step, 'name') })
+            : said(step, 'name'),
         moved?.total ? `${bytes(moved.done ?? 0)} / ${bytes(moved.total)}` : null,
         speed ? rate(speed) : null,
         left !== null ? t('task.left', { time: duration(left) }) : duration(seconds),
@@ -253,7 +255,8 @@ function TaskLine({ task }: { task: Task }) {
                 <TaskProgress task={task} />
                 {task.error && (
                     <span className="pv-tray__error">
-                        {problemText(task.error.code ?? '', task.error.title ?? '')}: {task.error.detail}
+                        {problemText(task.error.code ?? '', task.error.title ?? '')}:{' '}
+                        {said(task.error, 'detail')}
                     </span>
                 )}
             </td>
@@ -276,7 +279,7 @@ async function tell(id: string): Promise<void> {
                 action: operationText(task.action ?? ''),
                 name: task.subjects?.[0]?.name ?? '',
             }),
-            body: task.error?.detail ?? undefined,
+            body: said(task.error, 'detail') || undefined,
             link: { to: `/tasks/${id}`, text: i18n.t('task.open') },
         });
     } catch {

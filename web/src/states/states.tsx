@@ -6,7 +6,7 @@ import { ApiError, isApiError } from '../api/problem';
 import { useLiveState } from '../live/live';
 import { live } from '../live/live';
 import { ago, dateTime } from '../i18n/format';
-import { permissionText, problemText } from '../i18n/words';
+import { permissionText, problemText, said } from '../i18n/words';
 import { useNow } from '../lib/hooks';
 
 /** A line above what is shown. Plain elements: the design system's alert brings half a pop-up library along. */
@@ -141,8 +141,10 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => vo
             title={title}
             body={
                 <>
-                    <p>{known?.offline ? t('state.offline_body') : (problem?.detail ?? String(error))}</p>
-                    {problem?.remedy && <p>{problem.remedy}</p>}
+                    <p>
+                        {known?.offline ? t('state.offline_body') : said(problem, 'detail') || String(error)}
+                    </p>
+                    {problem?.remedy && <p>{said(problem, 'remedy')}</p>}
                     {problem && problem.status > 0 && (
                         <p className="pv-subtle">
                             {t('state.error_ids', {
@@ -205,7 +207,8 @@ export function FailureLine({
                 </>
             }
         >
-            {known?.offline ? t('state.offline_body') : (problem?.detail ?? String(error))} {problem?.remedy}
+            {known?.offline ? t('state.offline_body') : said(problem, 'detail') || String(error)}{' '}
+            {said(problem, 'remedy')}
             {problem?.request_id && (
                 <span className="pv-subtle"> {t('state.request', { id: problem.request_id })}</span>
             )}
@@ -225,7 +228,7 @@ export function Denied({ error, permission }: { error?: ApiError; permission?: s
                     <p>
                         {needed
                             ? t('state.denied_body', { permission: permissionText(needed), name: needed })
-                            : (error?.problem.detail ?? t('state.denied_any'))}
+                            : said(error?.problem, 'detail') || t('state.denied_any')}
                     </p>
                     <p className="pv-subtle">{t('state.denied_who')}</p>
                 </>

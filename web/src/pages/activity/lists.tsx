@@ -5,10 +5,11 @@ import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { valueAt } from '../../api/model';
+import rules from '../../api/rules.gen.json';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
-import { operationText } from '../../i18n/words';
+import { operationText, ruleText, said } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { linkTo } from '../../lib/links';
 import { NewButton } from '../../lib/NewDialog';
@@ -86,7 +87,7 @@ function Verify() {
             notify({
                 variant: 'danger',
                 title: t('audit.unknown'),
-                body: isApiError(error) ? error.problem.detail : String(error),
+                body: isApiError(error) ? said(error.problem, 'detail') : String(error),
             }),
     });
     return (
@@ -122,10 +123,25 @@ const auditList: ListDeclaration = {
     Tools: Verify,
 };
 
+/** "Rule: object", where the rule is one of the product's. */
+export function alertText(alert: Item): string {
+    const name = (valueAt(alert, 'ref') as { name?: string } | null)?.name ?? '';
+    const message = String(alert.message ?? '');
+    if (!alert.builtin || !message.endsWith(`: ${name}`)) return message;
+    return `${ruleText(String(alert.builtin), message.slice(0, -name.length - 2))}: ${name}`;
+}
+
+const builtinNames = rules as Record<string, string>;
+
+const ruleName = (rule: Item) => {
+    const name = String(rule.name ?? '');
+    return builtinNames[String(rule.builtin)] === name ? ruleText(String(rule.builtin), name) : name;
+};
+
 const alertColumns = [
     column('alert', 'severity', { width: 110 }),
     column('alert', 'state', { width: 130 }),
-    column('alert', 'message', { width: 420 }),
+    column('alert', 'message', { width: 420, fields: ['message', 'builtin', 'ref'], cell: alertText }),
     {
         ...column('alert', 'ref', { width: 220 }),
         cell: (item: Item) => {
@@ -175,17 +191,11 @@ const ruleList: ListDeclaration = {
     title: 'alerts.rules',
     empty: 'alerts.no_rules',
     columns: [
-        'name',
-        'enabled',
-        'severity',
-        'of',
-        'filter',
-        'metric',
-        'below',
-        'above',
-        'for_s',
-        'notes',
-    ].map((path) => column('alert_rule', path)),
+        column('alert_rule', 'name', { fields: ['name', 'builtin'], cell: ruleName }),
+        ...['enabled', 'severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s', 'notes'].map((path) =>
+            column('alert_rule', path),
+        ),
+    ],
     shown: ['name', 'enabled', 'severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s'],
     narrow: ['name', 'enabled'],
     sort: 'name',

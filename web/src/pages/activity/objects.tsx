@@ -8,7 +8,7 @@ import { listQuery, objectQuery, queryClient } from '../../api/query';
 import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
 import { report } from '../../actions/useAct';
 import { dateTime } from '../../i18n/format';
-import { fieldLabel, operationText, problemText } from '../../i18n/words';
+import { fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { TaskProgress } from '../../shell/TaskTray';
@@ -29,8 +29,8 @@ function Outcome({ task }: { task: Task }) {
     const provider = task.error.provider;
     return (
         <Notice variant="danger" title={problemText(task.error.code ?? '', task.error.title ?? '')}>
-            <p>{task.error.detail}</p>
-            {task.error.remedy && <p>{task.error.remedy}</p>}
+            <p>{said(task.error, 'detail')}</p>
+            {task.error.remedy && <p>{said(task.error, 'remedy')}</p>}
             {provider && (
                 <p className="pv-subtle">
                     {t('activity.native')} <code className="pv-code">{JSON.stringify(provider)}</code>
@@ -69,7 +69,7 @@ function Children({ id }: { id: string }) {
                                 <td>
                                     <TaskProgress task={child} />
                                 </td>
-                                <td className="pv-subtle">{child.error?.detail}</td>
+                                <td className="pv-subtle">{said(child.error, 'detail')}</td>
                             </tr>
                         ))}
                     </tbody>

@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { summaryQuery } from '../../api/query';
 import type { Item, LiveEvent, Schemas, Task } from '../../api/types';
 import { ago, bytes, dateTime, number } from '../../i18n/format';
-import { enumText, operationText } from '../../i18n/words';
+import { enumText, operationText, said } from '../../i18n/words';
 import { Bar, Health, Mark, ProviderBadge, RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { Empty, Failure, FailureLine, SkeletonLines } from '../../states/states';
@@ -367,7 +367,7 @@ function Changes({ summary }: { summary: Summary }) {
                             <li key={task.id}>
                                 <Mark as="bad" />
                                 <Link to={`/tasks/${task.id}`}>{operationText(task.action ?? '')}</Link>
-                                <span className="pv-feed__text pv-subtle">{task.error?.detail}</span>
+                                <span className="pv-feed__text pv-subtle">{said(task.error, 'detail')}</span>
                                 <time className="pv-subtle" dateTime={task.finished_at ?? undefined}>
                                     {task.finished_at ? ago(task.finished_at) : ''}
                                 </time>

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { dateTime } from '../../i18n/format';
 import { Mark } from '../../lib/cells';
 import { CopyButton } from '../../states/states';
+import { said } from '../../i18n/words';
 
 export interface Finding {
     step: string;
@@ -78,8 +79,8 @@ export function Findings({
                     <Mark as={f.ok ? 'on' : 'bad'} />
                     <div>
                         <strong>{t(`providers.step.${f.step}`, { defaultValue: f.step })}</strong>{' '}
-                        <span>{f.detail}</span>
-                        {!f.ok && f.remedy && <p>{f.remedy}</p>}
+                        <span>{said(f, 'detail')}</span>
+                        {!f.ok && f.remedy && <p>{said(f, 'remedy')}</p>}
                         {!f.ok && certificate(f) && (
                             <>
                                 <CertificateFacts of={[certificate(f)!]} />

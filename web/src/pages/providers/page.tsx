@@ -9,7 +9,7 @@ import { isApiError } from '../../api/problem';
 import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { dateTime, duration, number } from '../../i18n/format';
-import { operationText, problemText } from '../../i18n/words';
+import { operationText, problemText, said } from '../../i18n/words';
 import { Mark } from '../../lib/cells';
 import { Fields } from '../../lib/Fields';
 import { ObjectPage, type Tab, type TabProps } from '../../lib/ObjectPage';
@@ -67,8 +67,8 @@ function Summary({ item, etag }: TabProps) {
             <div className="pv-columns__main">
                 {reason && (
                     <Notice variant="warning" title={problemText(reason.code ?? '', reason.title ?? '')}>
-                        <p>{reason.detail}</p>
-                        {reason.remedy && <p>{reason.remedy}</p>}
+                        <p>{said(reason, 'detail')}</p>
+                        {reason.remedy && <p>{said(reason, 'remedy')}</p>}
                     </Notice>
                 )}
                 {mends && (
@@ -156,7 +156,7 @@ function Capabilities({ item }: TabProps) {
                                     </span>
                                 </td>
                                 <td className="pv-subtle">
-                                    {[c.reason, ...(c.needs ?? [])].filter(Boolean).join(' · ')}
+                                    {[said(c, 'reason'), ...(c.needs ?? [])].filter(Boolean).join(' · ')}
                                 </td>
                             </tr>
                         ))}

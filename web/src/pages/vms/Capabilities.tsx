@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { actionsQuery } from '../../api/query';
-import { operationText } from '../../i18n/words';
+import { operationText, said } from '../../i18n/words';
 import { Mark } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Failure, SkeletonLines } from '../../states/states';
@@ -72,12 +72,19 @@ export default function Capabilities({ item }: TabProps) {
                                 operationText(a.name, a.title),
                                 a.state,
                                 a.allowed_now,
-                                a.reason,
+                                said(a, 'reason'),
                                 a.needs,
                             ),
                         )}
                         {more.map((c) =>
-                            row(c.name, operationText(c.name, ''), c.state, undefined, c.reason, c.needs),
+                            row(
+                                c.name,
+                                operationText(c.name, ''),
+                                c.state,
+                                undefined,
+                                said(c, 'reason'),
+                                c.needs,
+                            ),
                         )}
                     </tbody>
                 </table>

@@ -7,7 +7,7 @@ import { api, urlOf } from '../../api/client';
 import { ActionButton } from '../../actions/ActionMenu';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { CopyButton, Empty, FailureLine } from '../../states/states';
-import { operationText } from '../../i18n/words';
+import { operationText, said } from '../../i18n/words';
 
 interface Ticket {
     url?: string;
@@ -42,7 +42,7 @@ export default function Console({ item }: TabProps) {
                                 a && (
                                     <div key={a.name}>
                                         <dt>{operationText(a.name, a.label)}</dt>
-                                        <dd>{a.reason ?? t('vm.driver_cannot')}</dd>
+                                        <dd>{said(a, 'reason') || t('vm.driver_cannot')}</dd>
                                     </div>
                                 ),
                         )}

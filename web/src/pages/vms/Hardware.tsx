@@ -9,7 +9,7 @@ import { api } from '../../api/client';
 import { isDangerous, type Action } from '../../actions/registry';
 import { ActionButton, MenuButton } from '../../actions/ActionMenu';
 import { useAct } from '../../actions/useAct';
-import { fieldLabel, kindTitle, operationText } from '../../i18n/words';
+import { fieldLabel, kindTitle, operationText, said } from '../../i18n/words';
 import { Fields, FieldValue, useDocs } from '../../lib/Fields';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 
@@ -85,7 +85,7 @@ export function useOwnedActions(item: Item, prefix: string, but: (name: string) 
                     ? t('state.needs', { permission: operation.permission })
                     : able
                       ? null
-                      : (capability?.reason ?? t('vm.driver_cannot')),
+                      : said(capability, 'reason') || t('vm.driver_cannot'),
             };
         });
 }
