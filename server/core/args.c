@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <polyvisor/texts.h>
 #include <strings.h>
 
 #define PATH_CAP 128
@@ -539,7 +537,6 @@ static void blocked(const struct checking *c, const struct model_param *table, c
             jsonw_object(w, NULL);
             jsonw_str(w, "pointer", pointer);
             jsonw_str(w, "reason", why);
-            texts_write(w, "reason_text", why);
             jsonw_str(w, "needs", needs[0] ? needs : NULL);
             jsonw_end(w);
         } else if (p->type == PARAM_OBJECT) {
