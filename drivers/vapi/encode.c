@@ -9,6 +9,7 @@
 #include <polyvisor/arena.h>
 #include <polyvisor/buf.h>
 #include <polyvisor/err.h>
+#include <polyvisor/str.h>
 #include <polyvisor/xml.h>
 
 /* A batch of 500 object references is about 200 KiB. */
@@ -233,6 +234,75 @@ static int write_fields(const struct enc_object *o, const struct enc_type *type,
         }
     }
     return rc;
+}
+
+/* ------------------------------------------------------------------ as JSON */
+
+static json_t *object_json(const struct enc_object *o, unsigned depth);
+
+static json_t *scalar_json(const struct member *m)
+{
+    int64_t number;
+
+    if (m->child || m->ref_type)
+        return NULL;
+    if (strcmp(m->declared, "boolean") == 0)
+        return json_boolean(strcmp(m->text, "true") == 0);
+    if (strcmp(m->declared, "int") == 0 && str_i64(m->text, strlen(m->text), &number))
+        return json_integer(number);
+    return json_string(m->text);
+}
+
+static json_t *member_json(const struct member *m, unsigned depth)
+{
+    char ref[256];
+    json_t *value;
+
+    if (m->ref_type) {
+        (void)snprintf(ref, sizeof(ref), "%s:%s", m->ref_type, m->text);
+        return json_string(ref);
+    }
+    if (!m->child)
+        return scalar_json(m);
+    value = object_json(m->child, depth + 1);
+    if (m->child->type && strcmp(m->child->type->name, m->declared) != 0)
+        json_object_set_new(value, "type", json_string(m->child->type->name));
+    return value;
+}
+
+/* A field that is set again is a list. */
+static json_t *object_json(const struct enc_object *o, unsigned depth)
+{
+    json_t *out = json_object();
+
+    for (const struct member *m = o->first; m && depth < DEPTH_MOST; m = m->next) {
+        json_t *there = json_object_get(out, m->field), *value = member_json(m, depth);
+
+        if (!there) {
+            json_object_set_new(out, m->field, value);
+        } else if (json_is_array(there)) {
+            json_array_append_new(there, value);
+        } else {
+            json_t *list = json_array();
+
+            json_array_append(list, there);
+            json_array_append_new(list, value);
+            json_object_set_new(out, m->field, list);
+        }
+    }
+    return out;
+}
+
+json_t *enc_json(const struct enc *e)
+{
+    char self[256];
+    json_t *out = json_object(), *fields = object_json(&e->root, 0);
+
+    (void)snprintf(self, sizeof(self), "%s:%s", e->this_type, e->this_id);
+    json_object_set_new(out, "_this", json_string(self));
+    json_object_update(out, fields);
+    json_decref(fields);
+    return out;
 }
 
 int enc_write(const struct enc *e, struct buf *out, struct pv_err *err)

@@ -18,11 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 struct buf;
 struct pv_err;
 struct enc_object;
 
-#define ENC_FIELDS_MAX 16
+#define ENC_FIELDS_MAX 24
 
 struct enc_field {
     const char *name; /* NULL ends the list */
@@ -54,5 +56,7 @@ void enc_ref(struct enc_object *o, const char *field, const char *type, const ch
 /* A structure of `type` as value of the field; to be filled. Never NULL. */
 struct enc_object *enc_child(struct enc_object *o, const char *field, const char *type);
 
+/* The parameters as JSON, `_this` first: for plans. NULL: no memory. */
+json_t *enc_json(const struct enc *e);
 /* The whole envelope. PV_EINTERNAL: a field that the table does not have; PV_ENOMEM. */
 int enc_write(const struct enc *e, struct buf *out, struct pv_err *err);

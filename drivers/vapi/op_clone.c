@@ -1,176 +1,308 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations that make a VM of a VM, or a template of it. */
+/* Operations that make a VM of a VM, a template of it, or take it elsewhere. */
 #include "drivers/vapi/op.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
-#include "drivers/vapi/collect.h"
 #include "drivers/vapi/encode.h"
-#include "drivers/vapi/props.h"
-#include "drivers/vapi/vapi.h"
+#include "drivers/vapi/hw.h"
+#include "drivers/vapi/op_place.h"
 
-enum { PLACE_PARENT, PLACE_POOL, PLACE_SNAPSHOT };
-static const char *const place_paths[] = { "parent", "resourcePool", "snapshot.currentSnapshot" };
-static const struct prop_table place_table = { "VirtualMachine", place_paths, 3 };
-static const struct prop_table *const place_tables[] = { &place_table, NULL };
+/* ------------------------------------------------------------------ what both have */
 
-static const char *const pool_paths[] = { "resourcePool" };
-static const struct prop_table pool_table = { "ComputeResource", pool_paths, 1 };
-static const struct prop_table cluster_pool_table = { "ClusterComputeResource", pool_paths, 1 };
-static const struct prop_table *const pool_tables[] = { &pool_table, &cluster_pool_table, NULL };
-
-struct place {
-    struct moref folder, pool, snapshot;
-};
-
-static int on_place(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
+/* The new network of an adapter: by its label, or by * for all that are not named. NULL: it keeps its own. */
+static const json_t *network_for(const struct operation *o, const struct hw_device *d)
 {
-    struct place *out = ctx;
-    struct prop_values v;
+    const json_t *list = op_member(o->args, "networks"), *one, *any = NULL;
+    size_t i;
 
-    (void)ref;
-    (void)err;
-    props_read(&place_table, object, &v);
-    (void)value_ref(v.val[PLACE_PARENT], &out->folder);
-    (void)value_ref(v.val[PLACE_POOL], &out->pool);
-    (void)value_ref(v.val[PLACE_SNAPSHOT], &out->snapshot);
+    json_array_foreach(list, i, one)
+    {
+        const char *nic = op_member_str(one, "nic");
+
+        if (nic && strcmp(nic, d->label) == 0)
+            return json_object_get(one, "network");
+        if (nic && strcmp(nic, "*") == 0)
+            any = json_object_get(one, "network");
+    }
+    return any;
+}
+
+static int check_labels(struct operation *o, const struct hw *hw, struct pv_err *err)
+{
+    const json_t *list = op_member(o->args, "networks"), *one;
+    size_t i;
+
+    json_array_foreach(list, i, one)
+    {
+        const char *nic = op_member_str(one, "nic");
+        bool found = nic && strcmp(nic, "*") == 0;
+
+        for (size_t d = 0; nic && d < hw->count; d++)
+            found |= hw->list[d].cls == HW_NIC && strcmp(hw->list[d].label, nic) == 0;
+        if (!found)
+            return op_bad(o, "networks", "the VM has no adapter of this label", err);
+    }
     return PV_OK;
 }
 
-static int on_pool(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
+/* Adapters whose network, or address (`keep_mac`), is said. */
+static int put_adapters(struct operation *o, struct hw *hw, struct enc_object *spec, bool keep_mac,
+                        struct pv_err *err)
 {
-    struct prop_values v;
+    int rc = check_labels(o, hw, err);
 
-    (void)ref;
-    (void)err;
-    props_read(&pool_table, object, &v);
-    (void)value_ref(v.val[0], ctx);
+    for (size_t i = 0; rc == PV_OK && i < hw->count; i++) {
+        const json_t *network = hw->list[i].cls == HW_NIC ? network_for(o, &hw->list[i]) : NULL;
+        json_t *args;
+
+        if (hw->list[i].cls != HW_NIC || (!network && !keep_mac))
+            continue;
+        args = json_object();
+        if (network)
+            json_object_set(args, "network", (json_t *)(uintptr_t)network);
+        if (keep_mac)
+            json_object_set_new(args, "mac", json_string(hw->list[i].mac));
+        rc = hw_edit_nic(o, &hw->list[i], spec, args, err);
+        json_decref(args);
+    }
+    return rc;
+}
+
+static const struct hw_device *disk_of(struct hw *hw, const json_t *one)
+{
+    const char *id = op_member_str(one, "disk.native_id");
+    int64_t key;
+    struct hw_device *d =
+        id && str_i64(id, strlen(id), &key) && key > 0 && key < INT32_MAX ? hw_find(hw, (int32_t)key)
+                                                                          : NULL;
+
+    return d && d->cls == HW_DISK ? d : NULL;
+}
+
+/* Disks that go elsewhere than the rest, or take space in another way. */
+static int put_disks(struct operation *o, struct hw *hw, struct enc_object *location,
+                     const struct place *place, struct pv_err *err)
+{
+    const json_t *list = op_member(o->args, "disks"), *one;
+    const char *subformat = op_arg_str(o, "subformat");
+    size_t n;
+
+    json_array_foreach(list, n, one) if (!disk_of(hw, one)) return op_bad(
+        o, "disks", "it is no disk of this VM", err);
+    for (size_t i = 0; i < hw->count; i++) {
+        struct hw_device *d = &hw->list[i];
+        struct enc_object *locator, *backing;
+        const char *to = NULL;
+
+        if (d->cls != HW_DISK)
+            continue;
+        json_array_foreach(list, n, one) if (disk_of(hw, one) == d) to =
+            op_member_str(one, "datastore.native_id");
+        if (!to && !subformat)
+            continue;
+        if (!to)
+            to = place->datastore.id[0] ? place->datastore.id : d->store;
+        if (!*to)
+            return op_bad(o, "datastore", "name the datastore for the disks", err);
+        locator = enc_child(location, "disk", "VirtualMachineRelocateSpecDiskLocator");
+        enc_int(locator, "diskId", d->key);
+        enc_ref(locator, "datastore", "Datastore", to);
+        if (!subformat)
+            continue;
+        backing = enc_child(locator, "diskBackingInfo", "VirtualDiskFlatVer2BackingInfo");
+        enc_text(backing, "fileName", "");
+        enc_text(backing, "diskMode", d->mode[0] ? d->mode : "persistent");
+        if (!hw_put_layout(backing, subformat))
+            return op_no_such(o, "subformat", "vSphere has thin, thick_lazy and thick_eager", err);
+    }
     return PV_OK;
 }
 
-static int said(int rc, struct pv_err *err)
+static void put_place(const struct place *p, struct enc_object *location)
 {
-    return rc == SESSION_RENEWED ? pv_fail(err, PV_EAUTH, "the server ended the sign-in") : rc;
+    if (p->datastore.id[0])
+        enc_ref(location, "datastore", p->datastore.type, p->datastore.id);
+    if (p->pool.id[0])
+        enc_ref(location, "pool", p->pool.type, p->pool.id);
+    if (p->host.id[0])
+        enc_ref(location, "host", p->host.type, p->host.id);
 }
 
-/* An object of the arguments. */
-static bool named(const json_t *args, const char *member, const char *type, struct moref *out)
+/* ------------------------------------------------------------------ clone */
+
+static int find_clone_place(struct operation *o, struct hw *hw, struct place *p, struct pv_err *err)
 {
-    const char *id = json_string_value(json_object_get(json_object_get(args, member), "native_id"));
+    int rc = place_new(o, &hw->pool, p, err);
 
-    return id && str_copy(out->type, sizeof(out->type), type) &&
-           str_copy(out->id, sizeof(out->id), id);
-}
-
-/* The pool that was named, else the named cluster's, else the VM's own. */
-static int choose_pool(struct operation *o, struct place *p, struct pv_err *err)
-{
-    struct moref cluster;
-
-    if (named(o->args, "resource_pool", "ResourcePool", &p->pool))
-        return PV_OK;
-    if (!named(o->args, "cluster", "ClusterComputeResource", &cluster))
-        return PV_OK;
-    p->pool.id[0] = '\0';
-    return said(collect_by_refs(o->v->session, &o->c, &cluster, 1, pool_tables, on_pool, &p->pool,
-                                NULL, err),
-                err);
-}
-
-static int find_place(struct operation *o, struct place *p, struct pv_err *err)
-{
-    int rc =
-        said(collect_by_refs(o->v->session, &o->c, &o->vm, 1, place_tables, on_place, p, NULL, err),
-             err);
-
-    if (rc == PV_OK)
-        rc = choose_pool(o, p, err);
     if (rc)
         return rc;
     if (!p->pool.id[0])
-        return pv_fail_as(err, "validation-failed",
-                          "%s %s: a template has no resource pool; name resource_pool or cluster",
-                          o->method->verb, o->name);
+        p->pool = hw->pool;
     if (!p->folder.id[0])
-        return pv_fail(err, PV_ENOTSUP, "%s %s: it is part of a vApp and has no folder",
-                       o->method->verb, o->name);
+        p->folder = hw->folder;
+    if (!p->pool.id[0])
+        return op_bad(o, "resource_pool", "a template has none; name resource_pool, host or cluster",
+                      err);
+    if (!p->folder.id[0])
+        return op_no_such(o, "native_folder", "it is part of a vApp and has no folder; name one", err);
     return PV_OK;
 }
 
-static int refuse(const struct operation *o, struct pv_err *err)
+static int put_clone(struct operation *o, struct hw *hw, struct enc *e, struct pv_err *err)
 {
-    static const char *const not_here[] = { "native_folder", "networks", "subformat", NULL };
-    const char *mac = json_string_value(json_object_get(o->args, "mac"));
+    bool linked = op_arg_true(o, "linked");
+    const char *mac = op_arg_str(o, "mac");
+    struct enc_object *spec, *location;
+    struct moref snapshot = { 0 };
+    struct place place;
+    int rc = find_clone_place(o, hw, &place, err);
 
-    for (size_t i = 0; not_here[i]; i++)
-        if (json_object_get(o->args, not_here[i]))
-            return op_no_such(o, not_here[i], "a clone is made beside its source, with its devices",
-                              err);
-    if (mac && strcmp(mac, "keep") == 0)
-        return op_no_such(o, "mac", "vSphere gives a clone new addresses", err);
-    return PV_OK;
+    if (rc)
+        return rc;
+    if (!op_named(o->args, "snapshot", "VirtualMachineSnapshot", &snapshot) && linked)
+        snapshot = hw->snapshot;
+    if (linked && !snapshot.id[0])
+        return op_wrong_state(o, err,
+                              "a linked clone shares the disks of a snapshot, and it has none");
+    enc_ref(enc_root(e), "folder", place.folder.type, place.folder.id);
+    enc_text(enc_root(e), "name", op_arg_str(o, "name"));
+    spec = enc_child(enc_root(e), "spec", "VirtualMachineCloneSpec");
+    location = enc_child(spec, "location", "VirtualMachineRelocateSpec");
+    put_place(&place, location);
+    if (linked)
+        enc_text(location, "diskMoveType", "createNewChildDiskBacking");
+    rc = put_disks(o, hw, location, &place, err);
+    if (rc == PV_OK && (op_member(o->args, "networks") || (mac && strcmp(mac, "keep") == 0)))
+        rc = put_adapters(o, hw, enc_child(spec, "config", "VirtualMachineConfigSpec"),
+                          mac && strcmp(mac, "keep") == 0, err);
+    enc_bool(spec, "template", op_arg_true(o, "template"));
+    enc_bool(spec, "powerOn", op_arg_true(o, "start"));
+    if (snapshot.id[0])
+        enc_ref(spec, "snapshot", snapshot.type, snapshot.id);
+    return rc;
 }
 
 int op_clone(struct operation *o, struct pv_err *err)
 {
-    bool linked = json_is_true(json_object_get(o->args, "linked"));
-    struct place place = { 0 };
-    struct moref datastore, host;
-    struct enc_object *spec, *location;
+    struct hw hw;
     struct enc *e;
-    int rc = refuse(o, err);
+    int rc = hw_read(o, &hw, err);
 
-    if (rc == PV_OK)
-        rc = find_place(o, &place, err);
     if (rc)
         return rc;
-    if (!named(o->args, "snapshot", "VirtualMachineSnapshot", &place.snapshot) && !linked)
-        place.snapshot.id[0] = '\0';
-    if (linked && !place.snapshot.id[0])
-        return pv_fail_as(err, "vm-invalid-state",
-                          "%s %s: a linked clone shares the disks of a snapshot, and it has none",
-                          o->method->verb, o->name);
     e = enc_new("CloneVM_Task", o->vm.type, o->vm.id);
-    if (!e)
-        return pv_fail(err, PV_ENOMEM, "no memory");
-    enc_ref(enc_root(e), "folder", place.folder.type, place.folder.id);
-    enc_text(enc_root(e), "name", json_string_value(json_object_get(o->args, "name")));
-    spec = enc_child(enc_root(e), "spec", "VirtualMachineCloneSpec");
-    location = enc_child(spec, "location", "VirtualMachineRelocateSpec");
-    if (named(o->args, "datastore", "Datastore", &datastore))
-        enc_ref(location, "datastore", datastore.type, datastore.id);
-    if (linked)
-        enc_text(location, "diskMoveType", "createNewChildDiskBacking");
-    enc_ref(location, "pool", place.pool.type, place.pool.id);
-    if (named(o->args, "host", "HostSystem", &host))
-        enc_ref(location, "host", host.type, host.id);
-    enc_bool(spec, "template", json_is_true(json_object_get(o->args, "template")));
-    enc_bool(spec, "powerOn", json_is_true(json_object_get(o->args, "start")));
-    if (place.snapshot.id[0])
-        enc_ref(spec, "snapshot", place.snapshot.type, place.snapshot.id);
-    return op_run_task(o, e, err);
+    rc = e ? put_clone(o, &hw, e, err) : pv_fail(err, PV_ENOMEM, "no memory");
+    hw_free(&hw);
+    if (rc == PV_OK)
+        return op_run_task(o, e, err);
+    enc_free(e);
+    return rc;
 }
+
+int op_clone_then(struct operation *o, struct pv_err *err)
+{
+    struct moref source = o->vm;
+    struct pv_err why = { 0 };
+    struct hw hw;
+
+    (void)err;
+    if (o->dry_run || !o->made.id[0])
+        return PV_OK;
+    op_put_made(o, "vm", o->made.id, NULL);
+    o->vm = o->made;
+    if (hw_read(o, &hw, &why) == PV_OK) {
+        hw_put_devices(o, &hw);
+        hw_free(&hw);
+    } else {
+        op_warn(o, "the devices of the new VM could not be listed");
+    }
+    o->vm = source;
+    return PV_OK;
+}
+
+/* ------------------------------------------------------------------ template */
 
 int op_template(struct operation *o, struct pv_err *err)
 {
-    struct place place = { 0 };
-    struct moref host;
+    struct place place;
+    struct hw hw;
     struct enc *e;
     int rc;
 
-    if (json_is_true(json_object_get(o->args, "template")))
+    if (op_arg_true(o, "template"))
         return op_ask(o, enc_new("MarkAsTemplate", o->vm.type, o->vm.id), err);
-    rc = find_place(o, &place, err);
+    rc = hw_read(o, &hw, err);
+    if (rc)
+        return rc;
+    rc = find_clone_place(o, &hw, &place, err);
+    hw_free(&hw);
     if (rc)
         return rc;
     e = enc_new("MarkAsVirtualMachine", o->vm.type, o->vm.id);
     if (e) {
         enc_ref(enc_root(e), "pool", place.pool.type, place.pool.id);
-        if (named(o->args, "host", "HostSystem", &host))
-            enc_ref(enc_root(e), "host", host.type, host.id);
+        if (place.host.id[0])
+            enc_ref(enc_root(e), "host", place.host.type, place.host.id);
     }
     return op_ask(o, e, err);
+}
+
+/* ------------------------------------------------------------------ move */
+
+static int check_move(struct operation *o, struct pv_err *err)
+{
+    const json_t *live = op_member(o->args, "live");
+    bool off = o->state == PV_POWER_STATE_OFF;
+
+    if (op_member(o->args, "host.provider") || op_member(o->args, "provider"))
+        return op_no_such(o, op_member(o->args, "provider") ? "provider" : "host",
+                          "a VM is moved within its vCenter; export and import it, or link the vCenters",
+                          err);
+    if (op_member(o->args, "path"))
+        return op_no_such(o, "path", "vSphere names the folder itself", err);
+    if (json_is_true(live) && off)
+        return op_wrong_state(o, err, "it is off, and a live move was asked for");
+    if (json_is_false(live) && !off)
+        return op_wrong_state(o, err, "it runs, and a move without stopping it was not asked for");
+    if (!op_member(o->args, "host") && !op_member(o->args, "cluster") &&
+        !op_member(o->args, "resource_pool") && !op_member(o->args, "datastore") &&
+        !json_array_size(op_member(o->args, "disks")) && !op_arg_str(o, "subformat"))
+        return op_bad(o, "host", "say where to: host, cluster, resource_pool, datastore or disks", err);
+    return PV_OK;
+}
+
+int op_move(struct operation *o, struct pv_err *err)
+{
+    struct enc_object *spec;
+    struct place place;
+    struct enc *e;
+    struct hw hw;
+    int rc = check_move(o, err);
+
+    if (rc == PV_OK)
+        rc = hw_read(o, &hw, err);
+    if (rc)
+        return rc;
+    rc = place_new(o, &hw.pool, &place, err);
+    e = rc == PV_OK ? enc_new("RelocateVM_Task", o->vm.type, o->vm.id) : NULL;
+    if (e) {
+        spec = enc_child(enc_root(e), "spec", "VirtualMachineRelocateSpec");
+        put_place(&place, spec);
+        rc = put_disks(o, &hw, spec, &place, err);
+        if (rc == PV_OK && op_member(o->args, "networks"))
+            rc = put_adapters(o, &hw, spec, false, err);
+        enc_text(enc_root(e), "priority", "defaultPriority");
+    } else if (rc == PV_OK) {
+        rc = pv_fail(err, PV_ENOMEM, "no memory");
+    }
+    hw_free(&hw);
+    if (rc == PV_OK)
+        return op_run_task(o, e, err);
+    enc_free(e);
+    return rc;
 }

@@ -21,19 +21,18 @@
 
 /* ------------------------------------------------------------------ devices, for the boot order */
 
-struct device {
+struct boot_device {
     int64_t key;
     char word[8]; /* what boot.order calls its kind */
 };
 
-struct devices {
-    struct device list[DEVICES_MOST];
+struct boot_devices {
+    struct boot_device list[DEVICES_MOST];
     size_t count;
 };
 
 static const char *const device_paths[] = { "config.hardware.device" };
 static const struct prop_table device_table = { "VirtualMachine", device_paths, 1 };
-static const struct prop_table *const device_tables[] = { &device_table, NULL };
 
 static const char *word_of(const char *type)
 {
@@ -58,7 +57,7 @@ static const char *word_of(const char *type)
 
 static int on_devices(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
 {
-    struct devices *out = ctx;
+    struct boot_devices *out = ctx;
     struct prop_values v;
 
     (void)ref;
@@ -77,7 +76,7 @@ static int on_devices(void *ctx, const struct moref *ref, const xmlNode *object,
     return PV_OK;
 }
 
-static void boot_from(struct enc_object *options, const struct device *d)
+static void boot_from(struct enc_object *options, const struct boot_device *d)
 {
     static const char *const types[][2] = {
         { "disk", "VirtualMachineBootOptionsBootableDiskDevice" },
@@ -98,18 +97,15 @@ static void boot_from(struct enc_object *options, const struct device *d)
 }
 
 /* A word stands for all devices of the kind, a number for one. */
-static int put_boot_order(struct operation *o, struct enc_object *options, const json_t *order,
-                          struct pv_err *err)
+int op_put_boot_order(struct operation *o, struct enc_object *options, const json_t *order,
+                      struct pv_err *err)
 {
-    struct devices *found = calloc(1, sizeof(*found));
+    struct boot_devices *found = calloc(1, sizeof(*found));
     const json_t *item;
     size_t i;
-    int rc = found ? collect_by_refs(o->v->session, &o->c, &o->vm, 1, device_tables, on_devices,
-                                     found, NULL, err)
+    int rc = found ? op_read(o, &o->vm, &device_table, on_devices, found, err)
                    : pv_fail(err, PV_ENOMEM, "no memory");
 
-    if (rc == SESSION_RENEWED)
-        rc = pv_fail(err, PV_EAUTH, "the server ended the sign-in");
     json_array_foreach(order, i, item)
     {
         const char *text = json_string_value(item);
@@ -138,17 +134,19 @@ static int put_boot_order(struct operation *o, struct enc_object *options, const
 
 /* ------------------------------------------------------------------ members */
 
-/* Members of `part` that only another family has. */
-static int refuse(const struct operation *o, const json_t *part, const char *part_name,
-                  const char *const *names, struct pv_err *err)
+/* Members of `part` that only another family has; false and 0 say what is so. */
+static int refuse(const struct operation *o, const char *part, const char *const *names,
+                  struct pv_err *err)
 {
     for (; *names; names++) {
         char member[64];
+        const json_t *v;
 
-        if (!json_object_get(part, *names))
-            continue;
-        (void)snprintf(member, sizeof(member), "%s.%s", part_name, *names);
-        return op_no_such(o, member, "vSphere has no such setting", err);
+        (void)snprintf(member, sizeof(member), "%s.%s", part, *names);
+        v = op_member(o->args, member);
+        if (v && !json_is_false(v) && !json_is_null(v) &&
+            !(json_is_integer(v) && json_integer_value(v) == 0))
+            return op_no_such(o, member, "vSphere has no such setting", err);
     }
     return PV_OK;
 }
@@ -197,7 +195,7 @@ static int put_cpu(const struct operation *o, struct enc_object *spec, const jso
     put_bool(spec, "cpuHotAddEnabled", json_object_get(cpu, "hot_add"));
     put_bool(spec, "nestedHVEnabled", json_object_get(cpu, "nested"));
     put_allocation(spec, "cpuAllocation", cpu, "reservation_mhz", "limit_mhz", 1);
-    return refuse(o, cpu, "cpu", not_here, err);
+    return refuse(o, "cpu", not_here, err);
 }
 
 static int put_memory(const struct operation *o, struct enc_object *spec, const json_t *memory,
@@ -214,7 +212,7 @@ static int put_memory(const struct operation *o, struct enc_object *spec, const 
         enc_int(spec, "memoryMB", json_integer_value(bytes) / MIB);
     put_bool(spec, "memoryHotAddEnabled", json_object_get(memory, "hot_add"));
     put_allocation(spec, "memoryAllocation", memory, "reservation_bytes", "limit_bytes", MIB);
-    return refuse(o, memory, "memory", not_here, err);
+    return refuse(o, "memory", not_here, err);
 }
 
 static int put_boot(struct operation *o, struct enc_object *spec, struct pv_err *err)
@@ -229,21 +227,23 @@ static int put_boot(struct operation *o, struct enc_object *spec, struct pv_err 
         return PV_OK;
     options = enc_child(spec, "bootOptions", "VirtualMachineBootOptions");
     put_bool(options, "efiSecureBootEnabled", json_object_get(secure, "on"));
-    rc = refuse(o, secure, "secure_boot", not_here, err);
-    return rc || !order ? rc : put_boot_order(o, options, order, err);
+    rc = refuse(o, "secure_boot", not_here, err);
+    /* Of a VM that is made the devices have no keys yet. */
+    if (rc || !order || o->method->about == OP_PLACE)
+        return rc;
+    return op_put_boot_order(o, options, order, err);
 }
 
-static int put_config(struct operation *o, struct enc_object *spec, struct pv_err *err)
+int op_put_config(struct operation *o, struct enc_object *spec, struct pv_err *err)
 {
-    static const char *const not_here[] = { "tpm", "autostart", "snapshots", NULL };
-    const json_t *note = json_object_get(o->args, "annotation");
+    const json_t *note = op_member(o->args, "annotation");
     const char *firmware = json_string_value(json_object_get(o->args, "firmware"));
     int rc = put_cpu(o, spec, json_object_get(o->args, "cpu"), err);
 
-    for (size_t i = 0; rc == PV_OK && not_here[i]; i++)
-        if (json_object_get(o->args, not_here[i]))
-            rc = op_no_such(o, not_here[i], "it is not changed with the VM's settings in vSphere",
-                            err);
+    if (rc == PV_OK && op_arg_true(o, "tpm"))
+        rc = op_no_such(o, "tpm", "it is added where the key provider is known", err);
+    if (rc == PV_OK && op_member(o->args, "autostart"))
+        rc = op_no_such(o, "autostart", "it is a setting of the ESXi host", err);
     if (rc == PV_OK)
         rc = put_memory(o, spec, json_object_get(o->args, "memory"), err);
     if (rc)
@@ -263,7 +263,7 @@ int op_reconfigure(struct operation *o, struct pv_err *err)
     int rc = PV_OK;
 
     if (e)
-        rc = put_config(o, enc_child(enc_root(e), "spec", "VirtualMachineConfigSpec"), err);
+        rc = op_put_config(o, enc_child(enc_root(e), "spec", "VirtualMachineConfigSpec"), err);
     if (rc) {
         enc_free(e);
         return rc;
@@ -282,30 +282,30 @@ int op_rename(struct operation *o, struct pv_err *err)
     return op_run_task(o, e, err);
 }
 
-int op_rename_snapshot(struct operation *o, struct pv_err *err)
+int op_delete(struct operation *o, struct pv_err *err)
 {
-    const json_t *text = json_object_get(o->args, "description");
-    struct enc *e = enc_new("RenameSnapshot", o->snapshot.type, o->snapshot.id);
-
-    if (e) {
-        enc_text(enc_root(e), "name", json_string_value(json_object_get(o->args, "name")));
-        if (text)
-            enc_text(enc_root(e), "description", json_is_null(text) ? "" : json_string_value(text));
-    }
-    return op_ask(o, e, err);
+    if (o->state == PV_POWER_STATE_OFF || !op_arg_true(o, "force"))
+        return PV_OK;
+    return op_run_task(o, enc_new("PowerOffVM_Task", o->vm.type, o->vm.id), err);
 }
 
 /* Kept disks keep the VM's other files, too: vSphere forgets the VM, no more. */
-int op_delete(struct operation *o, struct pv_err *err)
+int op_delete_then(struct operation *o, struct pv_err *err)
 {
-    const char *disks = json_string_value(json_object_get(o->args, "disks"));
-    int rc = PV_OK;
+    const char *disks = op_arg_str(o, "disks");
+    bool all = disks && strcmp(disks, "delete") == 0;
+    struct pv_err why = { 0 };
+    int rc;
 
-    if (o->state != PV_POWER_STATE_OFF && json_is_true(json_object_get(o->args, "force")))
-        rc = op_run_task(o, enc_new("PowerOffVM_Task", o->vm.type, o->vm.id), err);
-    if (rc)
-        return rc;
-    if (disks && strcmp(disks, "delete") == 0)
-        return op_run_task(o, enc_new("Destroy_Task", o->vm.type, o->vm.id), err);
-    return op_ask(o, enc_new("UnregisterVM", o->vm.type, o->vm.id), err);
+    if (!op_step(o, 1))
+        return PV_OK;
+    rc = all ? op_run_task(o, enc_new("Destroy_Task", o->vm.type, o->vm.id), &why)
+             : op_ask(o, enc_new("UnregisterVM", o->vm.type, o->vm.id), &why);
+    if (rc == PV_ENOENT) {
+        o->changed = true;
+        return PV_OK;
+    }
+    if (rc && err)
+        *err = why;
+    return rc;
 }

@@ -68,6 +68,8 @@ static void read_content(const xmlNode *value, struct content *out)
     (void)value_ref(xml_child(value, NULL, "sessionManager"), &out->sessions);
     (void)value_ref(xml_child(value, NULL, "eventManager"), &out->events);
     (void)value_ref(xml_child(value, NULL, "authorizationManager"), &out->authorization);
+    (void)value_ref(xml_child(value, NULL, "searchIndex"), &out->search);
+    (void)value_ref(xml_child(value, NULL, "fileManager"), &out->files);
 }
 
 void session_count_request(struct session *s)
@@ -370,6 +372,41 @@ int session_call(struct session *s, const struct call *c, const struct session_r
             rc = fault_fail(&out->fault, r->what ? r->what : enc_method(r->request), err);
         return rc;
     }
+}
+
+int session_download(struct session *s, const struct call *c, const char *path, size_t most,
+                     struct buf *out, struct pv_err *err)
+{
+    char url[2048], cookie[sizeof(s->cookie) + 16];
+    const char *headers[1] = { cookie };
+    struct httpc_request request = { .method = "GET", .url = url, .headers = headers,
+                                     .nheaders = 1, .timeout_ms = 30000,
+                                     .cancelled = call_cancelled,
+                                     .ctx = (void *)(uintptr_t)c };
+    struct httpc_response response = { 0 };
+    unsigned generation;
+    int rc = session_login(s, c, &generation, err);
+
+    if (rc)
+        return rc;
+    if (snprintf(url, sizeof(url), "%s%s", s->config.at.origin, path) >= (int)sizeof(url))
+        return pv_fail(err, PV_EINVAL, "the path of the file is too long");
+    pthread_mutex_lock(&s->lock);
+    (void)snprintf(cookie, sizeof(cookie), "Cookie: %s", s->cookie);
+    s->last_sent_ms = clock_mono_ms();
+    s->requests++;
+    pthread_mutex_unlock(&s->lock);
+    rc = httpc_send(s->http, &request, &response, err);
+    explicit_bzero(cookie, sizeof(cookie));
+    if (rc == PV_OK && response.status != 200)
+        rc = pv_fail(err, response.status == 404 ? PV_ENOENT : PV_EIO,
+                     "the server answers the download with HTTP %ld", response.status);
+    else if (rc == PV_OK && response.body.len > most)
+        rc = pv_fail(err, PV_ELIMIT, "the file is larger than expected");
+    if (rc == PV_OK)
+        buf_append(out, response.body.data, response.body.len);
+    httpc_response_free(&response);
+    return rc;
 }
 
 int session_keep_alive(struct session *s, const struct call *c, struct pv_err *err)

@@ -23,6 +23,8 @@
 #include <polyvisor/driver.h>
 #include <polyvisor/err.h>
 
+#include <polyvisor/buf.h>
+
 #include "drivers/sdk/call.h"
 #include "drivers/vapi/config.h"
 #include "drivers/vapi/soap.h"
@@ -35,6 +37,7 @@
 /* What RetrieveServiceContent said. Ids of singletons differ between vCenter and ESXi. */
 struct content {
     struct moref root, collector, views, sessions, events, authorization;
+    struct moref search, files; /* id "" : the server has none */
     char product[128], full_name[160], version[64], build[64], api_version[64];
     char instance_uuid[64];
     char soap_version[32]; /* what we ask for: the smaller of theirs and ours */
@@ -87,6 +90,10 @@ void session_free(struct session *s);
 /* Faults become the error; out->fault has their details. *out is to be freed in every case. */
 int session_call(struct session *s, const struct call *c, const struct session_request *r,
                  struct soap_answer *out, struct pv_err *err);
+/* GET of a file the server keeps, with the login's cookie; `path` begins with a slash and is escaped. At most `most`
+ * bytes are taken. */
+int session_download(struct session *s, const struct call *c, const char *path, size_t most,
+                     struct buf *out, struct pv_err *err);
 /* Signs in unless that is so already, and says which login it is. */
 int session_login(struct session *s, const struct call *c, unsigned *generation,
                   struct pv_err *err);

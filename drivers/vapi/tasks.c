@@ -2,6 +2,7 @@
 #include "drivers/vapi/tasks.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -89,7 +90,8 @@ void tasks_read(const xmlNode *object, struct task_info *out)
         out->percent = n > 100 ? 100 : (int)n;
     if (v.val[TASK_ERROR_])
         fault_read_localized(v.val[TASK_ERROR_], &out->fault);
-    (void)value_ref(v.val[TASK_RESULT], &out->result);
+    if (!value_ref(v.val[TASK_RESULT], &out->result) && value_text(v.val[TASK_RESULT]))
+        (void)str_copy(out->text, sizeof(out->text), value_text(v.val[TASK_RESULT]));
     if (v.val[TASK_CANCELABLE])
         (void)xml_bool(v.val[TASK_CANCELABLE], &out->cancelable);
     if (v.val[TASK_CANCELLED])
@@ -298,6 +300,7 @@ struct following {
     struct task_hub *h;
     struct call c;
     struct entry *entry; /* owned; in the hub's list */
+    char ref[512];       /* how the host is to know it */
     int told_percent;
     bool cancel_sent;
     int64_t cancelled_ms, next_read_ms, give_up_ms;
@@ -354,7 +357,7 @@ static struct task_info look(struct following *f)
 static void tell(struct following *f, int percent)
 {
     const struct pv_host *host = f->c.host;
-    struct pv_progress p = { .size = sizeof(p), .percent = percent, .native_ref = f->entry->id };
+    struct pv_progress p = { .size = sizeof(p), .percent = percent, .native_ref = f->ref };
 
     if (percent == f->told_percent || !host->progress)
         return;
@@ -484,8 +487,8 @@ static int follow(struct following *f, struct task_info *out, struct pv_err *err
     }
 }
 
-int tasks_follow(struct task_hub *h, const struct call *c, const char *task, struct task_info *out,
-                 struct pv_err *err)
+int tasks_follow(struct task_hub *h, const struct call *c, const char *prefix, const char *task,
+                 struct task_info *out, struct pv_err *err)
 {
     struct following f = {
         .h = h,
@@ -499,6 +502,7 @@ int tasks_follow(struct task_hub *h, const struct call *c, const char *task, str
     f.entry = join(h, task);
     if (!f.entry)
         return pv_fail(err, PV_EUNKNOWN, "too many tasks are followed at once");
+    (void)snprintf(f.ref, sizeof(f.ref), "%s%s", prefix ? prefix : "", task);
     tell(&f, -1);
     rc = follow(&f, out, err);
     leave(h, f.entry);

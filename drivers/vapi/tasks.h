@@ -29,16 +29,17 @@ struct task_info {
     int percent; /* -1: unknown */
     bool cancelable, cancelled;
     struct moref result; /* id "" : none */
+    char text[512];      /* a result that is no object: a path; "" : none */
     struct fault fault;  /* of TASK_ERROR */
 };
 
 struct task_hub *tasks_new(struct session *s);
 void tasks_free(struct task_hub *h);
 
-/* Until the task has ended: PV_OK and *out has how. Hands its id and its progress to the host. A
- * cancelled call cancels the task if that can be, and goes on until the server says what became of
+/* Until the task has ended: PV_OK and *out has how. Hands its id, with `prefix` (NULL: none) before it, and its progress
+ * to the host. A cancelled call cancels the task if that can be, and goes on until the server says what became of
  * it (PV_ECANCELED if it does not). PV_ENOENT: the server does not know the task (any more). */
-int tasks_follow(struct task_hub *h, const struct call *c, const char *task, struct task_info *out,
-                 struct pv_err *err);
+int tasks_follow(struct task_hub *h, const struct call *c, const char *prefix, const char *task,
+                 struct task_info *out, struct pv_err *err);
 /* A TaskInfo's parts, from `info` or from properties "info.state" and so on. */
 void tasks_read(const xmlNode *object, struct task_info *out);

@@ -73,6 +73,10 @@ struct capability {
 
 #define NOT_YET "this driver does not do it"
 #define NEEDS_KEYS "a virtual TPM is added where the key provider is known, in the vSphere Client"
+#define TO_CLIENT "vSphere hands an export to a client; it writes none to a folder. Clone the VM instead"
+#define ALWAYS_METERED "vSphere meters every VM all the time"
+#define SWITCHES "switches take their uplinks from hosts and are made in the vSphere Client"
+#define IMAGES "disk files without a VM are not listed in vSphere; a VM's own are changed with vm.disk.*"
 #define AT_HOST "the order of starting is a setting of the ESXi host, not of the VM"
 #define NEEDS_VCENTER "a single ESXi host cannot do it; it needs a vCenter"
 
@@ -111,7 +115,43 @@ static const struct capability capabilities[] = {
     { "vm.clone_linked", NULL, NEEDS_VCENTER },
     { "vm.template", NULL, NEEDS_VCENTER },
     { "vm.guest.info", NULL, NULL },
-    { "vm.move.live", NOT_YET, NEEDS_VCENTER },
+    { "vm.create", NULL, NULL },
+    { "vm.import", NULL, NULL },
+    { "vm.move", NULL, NULL },
+    { "vm.move.live", NULL, NEEDS_VCENTER },
+    { "vm.move.cold", NULL, NULL },
+    { "vm.move.storage", NULL, NULL },
+    { "vm.move.shared_nothing", NULL, NEEDS_VCENTER },
+    { "vm.disk.attach", NULL, NULL },
+    { "vm.disk.detach", NULL, NULL },
+    { "vm.disk.update", NULL, NULL },
+    { "vm.disk.resize", NULL, NULL },
+    { "vm.nic.attach", NULL, NULL },
+    { "vm.iso.mount", NULL, NULL },
+    { "vm.hotadd.disk", NULL, NULL },
+    { "vm.hotadd.nic", NULL, NULL },
+    { "vm.hotadd.cdrom", NULL, NULL },
+    { "vm.hotadd.controller", NULL, NULL },
+    { "vm.guest.set_data", NULL, NULL },
+    { "vm.console", NULL, NULL },
+    { "vm.console.webmks", NULL, NULL },
+    { "vm.console.screenshot", NULL, NULL },
+    { "vm.keystrokes", NULL, NULL },
+    { "vm.export", TO_CLIENT, TO_CLIENT },
+    { "vm.snapshot.export", TO_CLIENT, TO_CLIENT },
+    { "vm.metrics.enable", ALWAYS_METERED, ALWAYS_METERED },
+    { "vm.metrics.disable", ALWAYS_METERED, ALWAYS_METERED },
+    { "switch.create", SWITCHES, SWITCHES },
+    { "switch.update", SWITCHES, SWITCHES },
+    { "switch.delete", SWITCHES, SWITCHES },
+    { "disk.create", IMAGES, IMAGES },
+    { "disk.inspect", IMAGES, IMAGES },
+    { "disk.resize", IMAGES, IMAGES },
+    { "disk.compact", IMAGES, IMAGES },
+    { "disk.convert", IMAGES, IMAGES },
+    { "disk.merge", IMAGES, IMAGES },
+    { "disk.check", IMAGES, IMAGES },
+    { "disk.delete", IMAGES, IMAGES },
     { "tags.read", NULL, "tags belong to a vCenter" },
     { "tags.write", NOT_YET, "tags belong to a vCenter" },
 };

@@ -30,6 +30,8 @@ static const char *const firmwares[] = { "bios", "uefi", NULL };
     { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = text }
 #define A_PATH(text)                                                                               \
     { .name = "path", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS, .doc = text }
+/* Only the other family has it. */
+#define NOT_IN(family, text) .lacks = PV_FAMILY_##family, .why = text
 #define A_NAME(text)                                                                               \
     { .name = "name", .type = PARAM_TEXT, .required = true, .min = 1, .max = NAME_MAX_CHARS, .doc = text }
 
@@ -62,8 +64,10 @@ static const struct model_param disk_file[] = {
     { 0 },
 };
 
+#define NO_INDEPENDENT                                                                             \
+    NOT_IN(HYPERV, "Hyper-V's checkpoints include every virtual disk"), .lacks_but = "dependent"
 #define DISK_MODE                                                                                  \
-    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode,                            \
+    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, NO_INDEPENDENT,            \
       .doc = "Whether snapshots include it." }
 #define DISK_SHARING                                                                               \
     { .name = "sharing", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_sharing,                      \
@@ -84,7 +88,7 @@ const struct model_param params_attach_disk[] = {
 const struct model_param params_update_disk[] = {
     { .name = "capacity_bytes", .type = PARAM_INT, .min = DISK_MIN, .max = DISK_MAX, .needs = "vm.disk.resize", .one_way = true,
       .doc = "New size. Growing is possible nearly everywhere, shrinking where the format allows." },
-    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, .off_unless = "",
+    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, .off_unless = "", NO_INDEPENDENT,
       .doc = "Whether snapshots include it." },
     { .name = "sharing", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_sharing, .off_unless = "",
       .doc = "Whether other VMs may use it, too." },
@@ -99,18 +103,22 @@ const struct model_param params_detach_disk[] = {
     { 0 },
 };
 
+#define NO_NIC_VLAN NOT_IN(VMWARE, "in vSphere the VLAN belongs to the port group; choose another network")
+
 static const struct model_param vlan[] = {
-    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_vlan_mode, .doc = "How frames are tagged." },
-    { .name = "id", .type = PARAM_INT, .nullable = true, .min = 1, .max = 4094,
+    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_vlan_mode, NO_NIC_VLAN, .doc = "How frames are tagged." },
+    { .name = "id", .type = PARAM_INT, .nullable = true, .min = 1, .max = 4094, NO_NIC_VLAN,
       .doc = "VLAN in access mode, native VLAN of a trunk." },
-    { .name = "allowed", .type = PARAM_TEXT, .nullable = true, .max = 1024, .doc = "VLANs of a trunk: 1-10,20." },
+    { .name = "allowed", .type = PARAM_TEXT, .nullable = true, .max = 1024, NO_NIC_VLAN, .doc = "VLANs of a trunk: 1-10,20." },
     { 0 },
 };
 
 static const struct model_param security[] = {
-    { .name = "mac_spoofing", .type = PARAM_BOOL, .doc = "The guest may use other MAC addresses." },
-    { .name = "dhcp_guard", .type = PARAM_BOOL, .doc = "Drop DHCP answers of the guest (Hyper-V)." },
-    { .name = "router_guard", .type = PARAM_BOOL, .doc = "Drop router advertisements of the guest (Hyper-V)." },
+    { .name = "mac_spoofing", .type = PARAM_BOOL, NOT_IN(VMWARE, "in vSphere it is a rule of the port group"),
+      .doc = "The guest may use other MAC addresses." },
+    { .name = "dhcp_guard", .type = PARAM_BOOL, NOT_IN(VMWARE, "vSphere has no DHCP guard"), .doc = "Drop DHCP answers of the guest (Hyper-V)." },
+    { .name = "router_guard", .type = PARAM_BOOL, NOT_IN(VMWARE, "vSphere has no router guard"),
+      .doc = "Drop router advertisements of the guest (Hyper-V)." },
     { 0 },
 };
 
@@ -140,7 +148,7 @@ static const struct model_param bandwidth[] = {
     { .name = "bandwidth", .type = PARAM_OBJECT, .members = bandwidth, .doc = "Limits." }
 
 const struct model_param params_attach_nic[] = {
-    { .name = "label", .type = PARAM_TEXT, .min = 1, .max = 100,
+    { .name = "label", .type = PARAM_TEXT, .min = 1, .max = 100, NOT_IN(VMWARE, "vSphere names adapters itself"),
       .doc = "Name of the device, where it can be chosen (Hyper-V)." },
     { .name = "adapter", .type = PARAM_ENUM, .enum_id = PV_ENUM_adapter,
       .doc = "Device the guest sees; unless given, the family's usual one: synthetic or vmxnet3." },
@@ -152,7 +160,8 @@ const struct model_param params_attach_nic[] = {
 };
 
 const struct model_param params_update_nic[] = {
-    { .name = "label", .type = PARAM_TEXT, .min = 1, .max = 100, .doc = "New name of the device (Hyper-V)." },
+    { .name = "label", .type = PARAM_TEXT, .min = 1, .max = 100, NOT_IN(VMWARE, "vSphere names adapters itself"),
+      .doc = "New name of the device (Hyper-V)." },
     NIC_NETWORK,
     { .name = "mac", .type = PARAM_TEXT, .min = 12, .max = 17, .off_unless = "",
       .doc = "A MAC address, which makes it static." },
@@ -185,9 +194,11 @@ const struct model_param params_mount_iso[] = {
 const struct model_param params_attach_controller[] = {
     { .name = "bus", .type = PARAM_ENUM, .required = true, .enum_id = PV_ENUM_bus, .doc = "Kind of bus." },
     { .name = "model", .type = PARAM_TEXT, .min = 1, .max = 64,
+      NOT_IN(HYPERV, "Hyper-V has one SCSI controller"), .lacks_but = "synthetic",
       .doc = "Device the guest sees (vSphere: pvscsi, lsilogic, lsilogic_sas, buslogic)." },
     { .name = "number", .type = PARAM_INT, .max = 31, .doc = "Number of the bus; unless given, the first free one." },
     { .name = "sharing", .type = PARAM_TEXT, .min = 1, .max = 32,
+      NOT_IN(HYPERV, "Hyper-V shares disks, not controllers"), .lacks_but = "none",
       .doc = "Bus sharing with other VMs (vSphere: none, virtual, physical)." },
     { 0 },
 };
@@ -199,8 +210,10 @@ const struct model_param params_attach_controller[] = {
     { .name = "count", .type = PARAM_INT, .min = 1, .max = 2048, .off_unless = hot_count,          \
       .hot_field = hot_field_, .preset = preset_, .doc = "Virtual processors." },                                     \
     { .name = "cores_per_socket", .type = PARAM_INT, .min = 1, .max = 2048, .off_unless = hot_other, \
+      NOT_IN(HYPERV, "Hyper-V derives sockets from the number of processors"),                     \
       .doc = "Cores of one package (vSphere); Hyper-V derives it." },                              \
     { .name = "threads_per_core", .type = PARAM_INT, .max = 2, .off_unless = hot_other,            \
+      NOT_IN(VMWARE, "vSphere chooses the threads of a core itself"), .lacks_but = "0",            \
       .doc = "Threads of one core (Hyper-V); 0: as the host." },                                   \
     { .name = "reservation_mhz", .type = PARAM_INT, .doc = "Processor capacity kept for it." },    \
     { .name = "limit_mhz", .type = PARAM_INT, .nullable = true, .min = 1,                          \
@@ -208,23 +221,31 @@ const struct model_param params_attach_controller[] = {
     { .name = "weight", .type = PARAM_INT, .min = 1, .max = 1000000,                               \
       .doc = "Weight against others (Hyper-V: 1 to 10000, usually 100; vSphere: shares)." },       \
     { .name = "hot_add", .type = PARAM_BOOL, .off_unless = hot_other,                              \
+      NOT_IN(HYPERV, "Hyper-V cannot add processors to a VM that runs"),                           \
       .doc = "Processors can be added while it runs (vSphere)." },                                 \
     { .name = "nested", .type = PARAM_BOOL, .off_unless = hot_other, .doc = "The guest can run VMs." }
 
+#define NO_DYNAMIC NOT_IN(VMWARE, "vSphere has no dynamic memory; it takes what a guest does not use by itself")
+#define USE_MIN_MAX "Hyper-V bounds memory by memory.min_bytes and memory.max_bytes"
 #define MEMORY_MEMBERS(preset_, hot_bytes, hot_field_, hot_other)                                  \
     { .name = "bytes", .type = PARAM_INT, .min = INT64_C(32) << 20, .max = INT64_C(24) << 40,      \
       .off_unless = hot_bytes, .hot_field = hot_field_, .preset = preset_,                         \
       .doc = "Memory given to the guest at start, whole MiB." },                                   \
-    { .name = "dynamic", .type = PARAM_BOOL, .off_unless = hot_other,                              \
+    { .name = "dynamic", .type = PARAM_BOOL, .off_unless = hot_other, NO_DYNAMIC,                  \
       .doc = "Memory grows and shrinks (Hyper-V)." },                                              \
     { .name = "min_bytes", .type = PARAM_INT, .min = INT64_C(32) << 20, .max = INT64_C(24) << 40,  \
+      NO_DYNAMIC,                                                                                  \
       .doc = "Least dynamic memory." },                                                            \
     { .name = "max_bytes", .type = PARAM_INT, .min = INT64_C(32) << 20, .max = INT64_C(24) << 40,  \
+      NO_DYNAMIC,                                                                                  \
       .doc = "Most dynamic memory." },                                                             \
-    { .name = "buffer_pct", .type = PARAM_INT, .min = 5, .max = 2000, .doc = "Spare dynamic memory." }, \
+    { .name = "buffer_pct", .type = PARAM_INT, .min = 5, .max = 2000, NO_DYNAMIC,                  \
+      .doc = "Spare dynamic memory." },                                                            \
     { .name = "weight", .type = PARAM_INT, .max = 1000000, .doc = "Weight against others." },      \
-    { .name = "reservation_bytes", .type = PARAM_INT, .doc = "Memory kept for it (vSphere)." },    \
+    { .name = "reservation_bytes", .type = PARAM_INT, NOT_IN(HYPERV, USE_MIN_MAX),                 \
+      .doc = "Memory kept for it (vSphere)." },                                                    \
     { .name = "limit_bytes", .type = PARAM_INT, .nullable = true, .min = 1,                        \
+      NOT_IN(HYPERV, USE_MIN_MAX),                                                                 \
       .doc = "Most it may use (vSphere); null: no limit." },                                       \
     { .name = "hot_add", .type = PARAM_BOOL, .off_unless = hot_other,                              \
       .doc = "Memory can be added while it runs (vSphere)." }
@@ -236,7 +257,7 @@ static const struct model_param set_memory[] = { MEMORY_MEMBERS(NULL, "vm.hotadd
 
 static const struct model_param secure_boot[] = {
     { .name = "on", .type = PARAM_BOOL, .doc = "Secure Boot is on; needs uefi." },
-    { .name = "template", .type = PARAM_TEXT, .min = 1, .max = 64,
+    { .name = "template", .type = PARAM_TEXT, .min = 1, .max = 64, NOT_IN(VMWARE, "vSphere has one set of keys"),
       .doc = "Set of keys (Hyper-V): MicrosoftWindows, MicrosoftUEFICertificateAuthority, OpenSourceShieldedVM." },
     { 0 },
 };
@@ -253,19 +274,22 @@ static const struct model_param autostart[] = {
     { .name = "stop", .type = PARAM_ENUM, .enum_id = PV_ENUM_autostop, .doc = "What happens to it when the host stops." },
     { .name = "delay_s", .type = PARAM_INT, .max = 86400, .doc = "After how long it starts." },
     { .name = "order", .type = PARAM_INT, .nullable = true, .min = 1, .max = 10000,
+      NOT_IN(HYPERV, "Hyper-V has no order; use delay_s"),
       .doc = "Its turn (vSphere); null: any." },
     { 0 },
 };
 
 static const struct model_param snapshot_settings[] = {
     { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_checkpoint_mode,
+      NOT_IN(VMWARE, "vSphere asks at each snapshot what it is to hold"),
       .doc = "What a snapshot is unless asked otherwise (Hyper-V: checkpoint type)." },
-    { .name = "automatic", .type = PARAM_BOOL, .doc = "Take one at each start (Hyper-V on Windows clients)." },
+    { .name = "automatic", .type = PARAM_BOOL, NOT_IN(VMWARE, "vSphere takes no snapshots by itself"), .doc = "Take one at each start (Hyper-V on Windows clients)." },
     { 0 },
 };
 
 static const struct model_param guest[] = {
     { .name = "os_id", .type = PARAM_TEXT, .min = 1, .max = 64,
+      NOT_IN(HYPERV, "Hyper-V does not keep what runs in a VM"),
       .doc = "The hypervisor's identifier of the guest's system (vSphere: ubuntu64Guest)." },
     { 0 },
 };
@@ -283,6 +307,7 @@ const struct model_param params_create_vm[] = {
     A_DATASTORE("Where its files go; unless given, the place's usual store."),
     A_PATH("Folder for its files in the datastore; unless given, one named after the VM."),
     { .name = "native_folder", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS,
+      NOT_IN(HYPERV, "Hyper-V has no tree of VMs"),
       .doc = "Place in the hypervisor's own tree (vSphere: path of a VM folder)." },
     { .name = "profile", .type = PARAM_ENUM, .choices = profiles, .preset = "\"server\"",
       .doc = "server: with the devices a server usually has (a disk controller, a network adapter, a CD drive). "

@@ -51,6 +51,9 @@ const struct model_param params_delete_snapshot[] = {
 
 /* ------------------------------------------------------------------ copies and places */
 
+/* Only the other family has it. */
+#define NOT_IN(family, text) .lacks = PV_FAMILY_##family, .why = text
+
 /* Which network an adapter gets in its new place. */
 static const struct model_param network_map[] = {
     { .name = "nic", .type = PARAM_TEXT, .required = true, .min = 1, .max = 128,
@@ -79,12 +82,14 @@ const struct model_param params_clone_vm[] = {
     { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore,
       .doc = "Where its files go; unless given, beside the source's." },
     { .name = "native_folder", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS,
+      NOT_IN(HYPERV, "Hyper-V has no tree of VMs"),
       .doc = "Place in the hypervisor's own tree (vSphere: path of a VM folder)." },
     { .name = "linked", .type = PARAM_BOOL, .needs = "vm.clone_linked",
       .doc = "Share the disks of the source's snapshot and keep only differences." },
     { .name = "snapshot", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_snapshot,
       .doc = "State to copy; unless given, the present one." },
     { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
+      NOT_IN(HYPERV, "a clone keeps the disks as they are"),
       .doc = "How its disks take space; unless given, as the source's." },
     { .name = "mac", .type = PARAM_ENUM, .choices = keep_or_new, .preset = "\"new\"", .doc = "MAC addresses of its adapters." },
     NETWORKS,
@@ -103,10 +108,12 @@ const struct model_param params_move_vm[] = {
     { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .needs = "vm.move.storage",
       .doc = "Datastore for all its files; without it they stay where they are." },
     { .name = "path", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS, .needs = "vm.move.storage",
+      NOT_IN(VMWARE, "vSphere names the folder itself"),
       .doc = "Folder for its files there (Hyper-V)." },
     { .name = "disks", .type = PARAM_LIST, .max = 256, .members = disk_map, .needs = "vm.move.storage",
       .doc = "Disks that go elsewhere than the rest." },
     { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
+      NOT_IN(HYPERV, "a move keeps the disks as they are"),
       .doc = "How its disks take space afterwards; unless given, as now." },
     NETWORKS,
     { .name = "live", .type = PARAM_BOOL,
@@ -150,6 +157,7 @@ const struct model_param params_import_vm[] = {
     { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Where copied files go." },
     { .name = "path", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS, .doc = "Folder for copied files." },
     { .name = "native_folder", .type = PARAM_TEXT, .min = 1, .max = PATH_MAX_CHARS,
+      NOT_IN(HYPERV, "Hyper-V has no tree of VMs"),
       .doc = "Place in the hypervisor's own tree (vSphere: path of a VM folder)." },
     NETWORKS,
     { .name = "start", .type = PARAM_BOOL, .preset = "false", .doc = "Start it when it is there." },

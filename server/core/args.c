@@ -474,6 +474,59 @@ static bool is_so(const struct checking *c, const struct model_param *p, const c
     return !cmp.differ;
 }
 
+/* "/memory/dynamic" as "memory.dynamic". */
+static const char *dotted(const char *pointer, struct arena *a)
+{
+    char *path = arena_strdup(a, pointer[0] == '/' ? pointer + 1 : pointer);
+
+    for (char *at = path; at && *at; at++)
+        if (*at == '/')
+            *at = '.';
+    return path ? path : pointer;
+}
+
+/* Only the other family has such a thing. NULL: this one has it. */
+static const char *lacking(const struct checking *c, const struct model_param *p)
+{
+    return p->lacks != PV_FAMILY_LOCAL &&
+                   atomic_load(&c->s->provider->family_seen) == (int)p->lacks
+               ? p->why
+               : NULL;
+}
+
+/* "dependent", "0": what is so in a family that cannot change it. */
+static bool says_nothing(const struct model_param *p, const json_t *v)
+{
+    const char *text = json_string_value(v);
+
+    if (json_is_false(v) || json_is_null(v))
+        return true;
+    if (!p->lacks_but)
+        return false;
+    return text ? strcmp(text, p->lacks_but) == 0
+                : json_is_integer(v) && json_integer_value(v) == strtoll(p->lacks_but, NULL, 10);
+}
+
+static int check_list(const struct checking *c, const struct model_param *p, const json_t *list,
+                      const char *prefix, struct pv_err *err)
+{
+    const json_t *one;
+    size_t i;
+    int rc = PV_OK;
+
+    json_array_foreach(list, i, one)
+    {
+        const char *pointer = arena_printf(c->arena, "%s/%zu", prefix, i);
+
+        if (json_is_object(one))
+            rc = pointer ? check_members(c, p->members, one, pointer, err)
+                         : pv_fail(err, PV_ENOMEM, "no memory to check the parameters");
+        if (rc != PV_OK)
+            break;
+    }
+    return rc;
+}
+
 static int check_one(const struct checking *c, const struct model_param *p, const json_t *v,
                      const char *prefix, struct pv_err *err)
 {
@@ -484,6 +537,13 @@ static int check_one(const struct checking *c, const struct model_param *p, cons
     snprintf(pointer, sizeof(pointer), "%s/%s", prefix, p->name);
     if (is_so(c, p, prefix, v))
         return PV_OK;
+    why = lacking(c, p);
+    if (why && !says_nothing(p, v)) {
+        int rc = pv_fail(err, PV_ENOTSUP, "%s: %s", dotted(pointer, c->arena), why);
+
+        pv_err_pointer(err, "%s", pointer);
+        return rc;
+    }
     if (p->needs && (asks || c->op->sets) &&
         provider_capability(c->s->provider, NULL, p->needs, c->arena, &reason, &needs) == CAP_NO) {
         int rc = pv_fail(err, PV_ENOTSUP, "%s: %s", p->name, reason);
@@ -499,6 +559,8 @@ static int check_one(const struct checking *c, const struct model_param *p, cons
     }
     if (p->type == PARAM_OBJECT && p->members && json_is_object(v))
         return check_members(c, p->members, v, pointer, err);
+    if (p->type == PARAM_LIST && p->members && json_is_array(v))
+        return check_list(c, p, v, pointer, err);
     return PV_OK;
 }
 
@@ -531,6 +593,8 @@ static void blocked(const struct checking *c, const struct model_param *table, c
         if (p->needs && provider_capability(c->s->provider, NULL, p->needs, c->arena, &reason,
                                             &needs) == CAP_NO)
             why = reason;
+        else if (lacking(c, p))
+            why = lacking(c, p);
         else if (!off)
             why = needs_off(c, p->off_unless, p->hot_field, &needs);
         if (why) {

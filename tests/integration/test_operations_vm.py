@@ -107,11 +107,18 @@ def test_a_vm_needs_a_place(ops):
     assert "host" in problem(ops.raw("POST", "/vms", {"name": "nowhere"}), 422, "validation-failed")["detail"]
 
 
-def test_what_a_family_lacks_is_refused_by_name_in_a_rehearsal(vc):
-    body = {"name": "dynamic", "host": vc.hosts()[0]["id"], "memory": {"dynamic": True}}
-    plan = vc.raw("POST", "/vms", body, dry_run="true").json()
-    assert not plan["ok"] and plan["findings"][0]["severity"] == "block"
-    assert "memory.dynamic" in plan["findings"][0]["detail"]
+@pytest.mark.parametrize("rehearsal", [{}, {"dry_run": "true"}])
+@pytest.mark.parametrize("estate, more, pointer", [
+    ("vc", {"memory": {"dynamic": True}}, "/memory/dynamic"), ("vc", {"secure_boot": {"template": "x"}}, "/secure_boot/template"),
+    ("vc", {"nics": [{"label": "front"}]}, "/nics/0/label"), ("hv1", {"cpu": {"cores_per_socket": 2}}, "/cpu/cores_per_socket"),
+    ("hv1", {"memory": {"limit_bytes": 1 << 30}}, "/memory/limit_bytes"), ("hv1", {"guest": {"os_id": "ubuntu64Guest"}}, "/guest/os_id"),
+    ("hv1", {"native_folder": "dc/vm"}, "/native_folder"),
+    ("hv1", {"disks": [{"capacity_bytes": 1 << 30, "mode": "independent_persistent"}]}, "/disks/0/mode"),
+])
+def test_what_a_family_lacks_is_refused_at_once_by_name(estates, estate, more, pointer, rehearsal):
+    ops = Operations(estates[0], estates[1][estate])
+    refused = problem(ops.raw("POST", "/vms", {"name": "never", "host": ops.hosts()[0]["id"], **more}, **rehearsal), 422, "not-supported")
+    assert refused["errors"][0]["pointer"] == pointer and pointer[1:].replace("/", ".") in refused["detail"]
 
 
 def test_the_same_key_makes_one_vm(ops):

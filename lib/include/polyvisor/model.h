@@ -264,6 +264,10 @@ struct model_param {
     enum pv_kind ref;               /* ID: of this kind, NONE: any */
     const struct model_param *members; /* OBJECT; LIST: of objects. NULL: LIST of texts, OBJECT of anything */
     const char *needs;              /* capability it depends on */
+    /* A family that has no such thing: asked for there, it is refused at once. LOCAL: every family has it. */
+    enum pv_family lacks;
+    const char *lacks_but;          /* ... but this value says what is so there anyway */
+    const char *why;                /* ... and why, as a sentence */
     /* May be given only while the VM is off, unless the provider has this capability; "": always off. NULL: any time. */
     const char *off_unless;
     const char *hot_field;          /* ... and unless this field of the VM says false: "cpu.hot_add" */
