@@ -319,8 +319,10 @@ static int ask(struct httpc_connection *c, const char *url, const char *origin, 
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
     curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
     c->response->connected = c->response->connected || connects > 0;
-    if (c->peer.seen)
-        memcpy(c->response->peer_sha256, c->peer.sha256, sizeof(c->response->peer_sha256));
+    if (c->peer.seen) {
+        memcpy(c->response->peer_binding, c->peer.binding, sizeof(c->response->peer_binding));
+        c->response->peer_binding_len = c->peer.binding_len;
+    }
     /* Ends what is still under way, with its connection. */
     curl_multi_remove_handle(c->multi, c->easy);
     c->response->sent = c->response->sent || (c->sends > 0 && bytes > 0);
@@ -470,6 +472,7 @@ int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_e
     DEFAULT(max_connections, 8);
     DEFAULT(connect_timeout_ms, 10000);
     DEFAULT(timeout_ms, 60000);
+    DEFAULT(idle_s, 30); /* servers close idle connections; better to be earlier than they */
     DEFAULT(stall_timeout_ms, 30000);
     DEFAULT(max_response, 256u << 20);
 #undef DEFAULT

@@ -8,7 +8,9 @@
 
 #include <polyvisor/clock.h>
 
-#define IDLE_MOST_S 30L /* servers close idle connections; better to be earlier than they */
+/* What is on the way forgets connections that are silent, often after a minute, and tells nobody. */
+#define KEEPALIVE_AFTER_S 20L
+#define KEEPALIVE_EVERY_S 10L
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -138,7 +140,9 @@ static bool set_options(struct httpc_connection *c)
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_MAXAGE_CONN, IDLE_MOST_S);
+    SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE_AFTER_S);
+    SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_EVERY_S);
+    SET(CURLOPT_MAXAGE_CONN, (long)config->idle_s);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
     SET(CURLOPT_USERAGENT, config->user_agent);
     SET(CURLOPT_ERRORBUFFER, c->error);

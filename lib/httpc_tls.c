@@ -29,6 +29,24 @@ static bool leaf_digest(X509_STORE_CTX *store, uint8_t digest[32])
     return leaf && X509_digest(leaf, EVP_sha256(), digest, &len) == 1 && len == 32;
 }
 
+/* RFC 5929 section 4.1: the hash that the certificate is signed with, SHA-256 in place of MD5 and
+ * SHA-1; undefined where the signature names none (Ed25519). */
+static void note_binding(X509_STORE_CTX *store, struct httpc_peer *peer)
+{
+    X509 *leaf = X509_STORE_CTX_get0_cert(store);
+    const EVP_MD *digest;
+    int hash = NID_undef;
+    unsigned len = 0;
+
+    peer->binding_len = 0;
+    if (!leaf || X509_get_signature_info(leaf, &hash, NULL, NULL, NULL) != 1 || hash == NID_undef)
+        return;
+    digest = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
+    if (digest && EVP_MD_get_size(digest) <= (int)sizeof(peer->binding) &&
+        X509_digest(leaf, digest, peer->binding, &len) == 1)
+        peer->binding_len = len;
+}
+
 /* 1 accepts, 0 ends the handshake. */
 static int check_peer(X509_STORE_CTX *store, void *arg)
 {
@@ -43,6 +61,7 @@ static int check_peer(X509_STORE_CTX *store, void *arg)
     }
     peer->seen = true;
     str_hex(digest, sizeof(digest), peer->sha256);
+    note_binding(store, peer);
     switch (peer->mode) {
     case HTTPC_TLS_CA:
         good = X509_verify_cert(store) == 1;

@@ -21,6 +21,8 @@ struct httpc_peer {
     bool seen;       /* the server has shown a certificate */
     bool refused;    /* and it is not acceptable */
     char sha256[65]; /* of the DER leaf */
+    uint8_t binding[64]; /* its hash as RFC 5929 wants it for tls-server-end-point */
+    size_t binding_len;  /* 0: there is none */
 };
 
 /* Have the connections made with `ssl_ctx` (an SSL_CTX of OpenSSL) checked for `peer`, which must

@@ -7,12 +7,11 @@
 
 #include <polyvisor/str.h>
 
-#define PROTOCOL "application/HTTP-SPNEGO-session-encrypted"
 #define BOUNDARY "--Encrypted Boundary"
 #define HEAD_MOST 4096u
 
-void multipart_write(struct buf *out, size_t clear_len, const struct buf *head,
-                     const struct buf *sealed)
+void multipart_write(struct buf *out, const char *protocol, size_t clear_len,
+                     const struct buf *head, const struct buf *sealed)
 {
     const unsigned char len[4] = { (unsigned char)head->len, (unsigned char)(head->len >> 8),
                                    (unsigned char)(head->len >> 16),
@@ -21,11 +20,11 @@ void multipart_write(struct buf *out, size_t clear_len, const struct buf *head,
     buf_printf(out,
                BOUNDARY
                "\r\n"
-               "\tContent-Type: " PROTOCOL "\r\n"
+               "\tContent-Type: %s\r\n"
                "\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=%zu\r\n" BOUNDARY
                "\r\n"
                "\tContent-Type: application/octet-stream\r\n",
-               clear_len);
+               protocol, clear_len);
     buf_append(out, len, sizeof(len));
     buf_append(out, head->data, head->len);
     buf_append(out, sealed->data, sealed->len);

@@ -277,17 +277,18 @@ static void put_pair(struct buf *out, unsigned id, const void *value, size_t len
 }
 
 /* RFC 5929's end point binding, as a hash over GSS-API's structure of it. */
-static bool channel_hash(const char *peer_sha256, uint8_t out[16])
+static bool channel_hash(const struct ntlm_account *account, uint8_t out[16])
 {
     static const char prefix[] = "tls-server-end-point:";
-    uint8_t data[20 + sizeof(prefix) - 1 + 32] = { 0 };
+    uint8_t data[20 + sizeof(prefix) - 1 + 64] = { 0 };
+    size_t len = sizeof(prefix) - 1 + account->channel_len;
 
-    if (!peer_sha256 || strlen(peer_sha256) != 64 ||
-        !str_unhex(peer_sha256, 64, data + 20 + sizeof(prefix) - 1))
+    if (account->channel_len == 0 || account->channel_len > 64)
         return false;
-    put32(data + 16, (uint32_t)(sizeof(prefix) - 1 + 32));
+    put32(data + 16, (uint32_t)len);
     memcpy(data + 20, prefix, sizeof(prefix) - 1);
-    return md5(data, sizeof(data), "", 0, out);
+    memcpy(data + 20 + sizeof(prefix) - 1, account->channel, account->channel_len);
+    return md5(data, 20 + len, "", 0, out);
 }
 
 /* What the server told about itself, and what we add for it to check. */
@@ -300,7 +301,7 @@ static void put_info(struct buf *out, const struct challenge *c, const struct nt
     buf_append(out, c->info, c->info_len);
     if (c->has_time) {
         put_pair(out, AV_FLAGS, has_mic, sizeof(has_mic));
-        if (channel_hash(account->peer_sha256, hash))
+        if (channel_hash(account, hash))
             put_pair(out, AV_BINDING, hash, sizeof(hash));
         if (account->service) {
             buf_init(&name, TEXT_MOST);

@@ -42,7 +42,8 @@ struct ntlm_account {
     const char *user;        /* DOMAIN\user, user@domain or user; UTF-8 */
     const char *password;    /* UTF-8 */
     const char *service;     /* "HTTP/host", or NULL */
-    const char *peer_sha256; /* hex digest of the server's certificate, or NULL or "" */
+    const uint8_t *channel;  /* hash of the server's certificate (RFC 5929), channel_len bytes; 0: none */
+    size_t channel_len;
 };
 
 /* What is random or the time of day; NULL for ntlm_answer: taken fresh. */

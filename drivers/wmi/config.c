@@ -160,6 +160,10 @@ int config_parse(const char *json, struct config *out, struct pv_err *err)
     rc = endpoint_parse(json, &kind, read_setting, out, &out->at, err);
     if (rc == PV_OK)
         rc = check_settings(out, err);
+    /* Each request of Basic shows the password, so they go one after the other: none may wait for
+     * events meanwhile. */
+    if (out->auth == AUTH_BASIC)
+        out->events = false;
     if (rc)
         config_free(out);
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "drivers/wmi/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,19 +12,35 @@
 #include <polyvisor/str.h>
 
 #include "drivers/wmi/auth.h"
+#include "drivers/wmi/auth_gate.h"
+#include "drivers/wmi/names.h"
 
 #define ANSWER_MOST (64u << 20)
 #define TOKENS_MOST (128u << 10)
 #define LEGS_MOST 6 /* of one sign-in; NTLM has two */
 #define SECRET_MOST 16384
 #define CONNECT_MS 10000
+#define TRIES_MOST 4
+#define IDLE_S 100 /* Windows ends connections that were idle for 120 s */
+/* Beyond this a change is not entrusted to a kept connection: if that is dead, nobody could say
+ * whether the change arrived. */
+#define FRESH_MS 30000
+
+/* A question without effect that any account may ask: what the last message of a sign-in carries,
+ * so that its outcome is known at once, however long the request takes that it is for. */
+static const char question[] = "<s:Envelope xmlns:s=\"" NS_SOAP "\" xmlns:i=\"" NS_IDENTITY
+                               "\"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>";
 
 struct session {
     const struct config *config;
-    struct httpc *http; /* one connection */
+    struct auth_gate *gate; /* of all sessions of the provider */
+    struct httpc *http;     /* one connection */
     struct auth *auth;
     bool signed_in;
-    char peer_sha256[65]; /* of the connection's certificate */
+    bool each_request; /* the host wants every request to sign in */
+    int64_t used_ms;
+    struct auth_channel channel; /* the connection, as its certificate names it */
+    unsigned offers;             /* AUTH_OFFERS_*, of the last 401 */
 };
 
 /* A part of the work of session_send. */
@@ -32,13 +49,15 @@ struct exchange {
     struct session_answer *out;
     int64_t deadline_ms;
     char challenge[8192]; /* of the last 401 */
-    bool midway; /* tokens were exchanged on the connection that the next request has to use */
-    bool cut;    /* but it went over another one, which says nothing about the account */
+    bool midway;  /* tokens were exchanged on the connection that the next request has to use */
+    bool cut;     /* but it went over another one, which says nothing about the account */
+    bool refused; /* the host itself, or the realm, turned the account down */
+    bool fresh;   /* a sign-in has just been accepted */
     bool offers_other; /* the 401 names schemes, but not ours */
 };
 
-int session_new(const struct pv_host *host, const struct config *config, struct session **out,
-                struct pv_err *err)
+int session_new(const struct pv_host *host, const struct config *config, struct auth_gate *gate,
+                struct session **out, struct pv_err *err)
 {
     struct httpc_config h = {
         .tls = config->at.tls,
@@ -48,6 +67,7 @@ int session_new(const struct pv_host *host, const struct config *config, struct 
         .allow_http = config->at.plain,
         .http_anywhere = config->at.plain,
         .max_connections = 1,
+        .idle_s = IDLE_S,
         .connect_timeout_ms = CONNECT_MS,
         .timeout_ms = 60000,
         .stall_timeout_ms = 600000,
@@ -62,6 +82,8 @@ int session_new(const struct pv_host *host, const struct config *config, struct 
     if (!s)
         return pv_fail(err, PV_ENOMEM, "no memory");
     s->config = config;
+    s->gate = gate;
+    s->used_ms = clock_mono_ms();
     s->auth = auth_new(host, config);
     if (!s->auth)
         rc = pv_fail(err, PV_ENOMEM, "no memory");
@@ -96,6 +118,11 @@ void session_free(struct session *s)
     free(s);
 }
 
+bool session_is_idle(const struct session *s)
+{
+    return clock_mono_ms() - s->used_ms > IDLE_S * 1000;
+}
+
 const char *session_mechanism(const struct session *s)
 {
     return auth_mechanism(s->auth);
@@ -111,11 +138,18 @@ static bool is_cancelled(void *ctx)
     return call_cancelled(ctx);
 }
 
-/* The value of the WWW-Authenticate line that speaks our scheme. */
-static void read_offers(const struct session *s, const struct httpc_response *r, struct exchange *x)
+static bool is_scheme(const char *value, const char *scheme)
 {
-    const char *ours = s->config->auth == AUTH_BASIC ? "Basic" : "Negotiate";
-    const char *at = r->headers.data;
+    size_t len = strlen(scheme);
+
+    return strncasecmp(value, scheme, len) == 0 && strchr(" ,\r\n", value[len]);
+}
+
+/* What a 401 offers, and the value of the line that speaks our scheme. */
+static void read_offers(struct session *s, const struct httpc_response *r, struct exchange *x)
+{
+    const char *ours = auth_scheme(s->auth), *at = r->headers.data;
+    unsigned offers = 0;
     bool any = false;
 
     x->challenge[0] = '\0';
@@ -128,12 +162,18 @@ static void read_offers(const struct session *s, const struct httpc_response *r,
 
             value += strspn(value, " \t");
             any = true;
-            if (strncasecmp(value, ours, strlen(ours)) == 0 && !x->challenge[0])
+            if (is_scheme(value, "Negotiate"))
+                offers |= AUTH_OFFERS_NEGOTIATE;
+            if (is_scheme(value, "Kerberos"))
+                offers |= AUTH_OFFERS_KERBEROS;
+            if (is_scheme(value, ours) && !x->challenge[0])
                 (void)str_copy_n(x->challenge, sizeof(x->challenge), value,
                                  (size_t)(at + len - value));
         }
         at = eol ? eol + 1 : NULL;
     }
+    if (r->status == 401)
+        s->offers = offers;
     x->offers_other = any && !x->challenge[0] && s->config->auth != AUTH_CERTIFICATE;
 }
 
@@ -160,8 +200,11 @@ static int post(struct session *s, struct exchange *x, const char *type, const s
 
     x->out->requests++;
     rc = httpc_send(s->http, &request, response, err);
-    if (response->connected)
-        (void)str_copy(s->peer_sha256, sizeof(s->peer_sha256), response->peer_sha256);
+    s->used_ms = clock_mono_ms();
+    if (response->connected) {
+        memcpy(s->channel.hash, response->peer_binding, sizeof(s->channel.hash));
+        s->channel.len = response->peer_binding_len;
+    }
     if (rc == PV_OK)
         read_offers(s, response, x);
     x->cut = rc == PV_OK && x->midway && response->connected && response->status == 401;
@@ -170,16 +213,22 @@ static int post(struct session *s, struct exchange *x, const char *type, const s
 
 #define SOAP_TYPE "Content-Type: application/soap+xml;charset=UTF-8"
 
-static int refused(const struct session *s, const struct exchange *x, struct pv_err *err)
+static int refused(const struct session *s, struct exchange *x, struct pv_err *err)
 {
     const struct config *c = s->config;
     int rc;
 
     if (x->cut)
         return pv_fail(err, PV_EIO, "the connection ended in the middle of the sign-in");
-    x->out->refused = true;
+    x->refused = true;
+    /* Kerberos says why. */
+    if (auth_is_kerberos(s->auth) && strchr(x->challenge, ' ')) {
+        rc = auth_finish(s->auth, x->challenge, &s->channel, err);
+        if (rc)
+            return rc;
+    }
     if (x->offers_other) {
-        const char *scheme = c->auth == AUTH_BASIC ? "Basic" : "Negotiate";
+        const char *scheme = c->auth == AUTH_KERBEROS ? "Kerberos" : auth_scheme(s->auth);
 
         rc = pv_fail(err, PV_EAUTH, "the host does not offer %s", scheme);
         pv_err_remedy(err,
@@ -198,10 +247,35 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
         pv_err_remedy(err, c->auth == AUTH_BASIC
                                ? "Check user name and password; Basic needs a local account and "
                                  "winrm/config/service/auth Basic=true."
+                           : auth_is_kerberos(s->auth)
+                               ? "The account needs the right to use WinRM. Check that the host's "
+                                 "service name (setspn -Q HTTP/name) belongs to the host's own "
+                                 "account, and the clocks; or use auth ntlm."
                                : "Check user name (DOMAIN\\user, HOST\\user or user@domain) and "
                                  "password. Nothing is tried again until they are changed.");
     }
     pv_err_native(err, "HTTP 401");
+    return rc;
+}
+
+static int not_winrm(const struct httpc_response *response, struct pv_err *err)
+{
+    return pv_fail_as(err, "provider-not-recognized",
+                      "the address does not answer as WinRM (HTTP %ld to a sign-in)",
+                      response->status);
+}
+
+/* Kerberos has one token only, which has to fit the host's schemes and the TLS connection. */
+static int meet(struct session *s, struct exchange *x, struct pv_err *err)
+{
+    struct httpc_response response = { 0 };
+    int rc = post(s, x, SOAP_TYPE, NULL, NULL, 0, false, &response, err);
+
+    if (rc == PV_OK && response.status != 401)
+        rc = not_winrm(&response, err);
+    else if (rc == PV_OK && !s->offers)
+        rc = refused(s, x, err);
+    httpc_response_free(&response);
     return rc;
 }
 
@@ -210,28 +284,32 @@ static int refused(const struct session *s, const struct exchange *x, struct pv_
 static int prove(struct session *s, struct exchange *x, struct buf *header, struct pv_err *err)
 {
     bool last = false;
-    int rc;
+    int rc = PV_OK;
 
     auth_reset(s->auth);
+    auth_begin(s->auth);
     s->signed_in = false;
     x->midway = false;
+    if (auth_is_kerberos(s->auth) && !s->offers)
+        rc = meet(s, x, err);
+    if (rc)
+        return rc;
     for (unsigned leg = 0;; leg++) {
         struct httpc_response response = { 0 };
 
         buf_reset(header);
-        rc = auth_step(s->auth, leg ? x->challenge : NULL, s->peer_sha256, header, &last, err);
+        rc = auth_step(s->auth, leg ? x->challenge : NULL, s->offers, &s->channel, header, &last,
+                       err);
         if (rc == PV_EAUTH && auth_was_presented(s->auth))
-            x->out->refused = true;
+            x->refused = true;
         if (rc || last)
             return rc;
         if (leg == LEGS_MOST)
             return pv_fail(err, PV_EAUTH, "the host does not end the sign-in");
         rc = post(s, x, SOAP_TYPE, header, NULL, 0, false, &response, err);
         if (rc == PV_OK && response.status != 401) {
-            rc = pv_fail_as(err, "provider-not-recognized",
-                            "the address does not answer as WinRM (HTTP %ld to a sign-in)",
-                            response.status);
-        } else if (rc == PV_OK && strlen(x->challenge) <= 10) {
+            rc = not_winrm(&response, err);
+        } else if (rc == PV_OK && !strchr(x->challenge, ' ')) {
             /* No token came back: this scheme is not spoken, or not for us. */
             rc = refused(s, x, err);
         }
@@ -242,23 +320,37 @@ static int prove(struct session *s, struct exchange *x, struct buf *header, stru
     }
 }
 
-/* The whole sign-in by empty requests: messages can be encrypted only after it. */
-static int establish(struct session *s, struct exchange *x, struct buf *header, struct pv_err *err)
+/* One's turn at the gate ends; what is in *err was said to all if it was a refusal. */
+static void leave(struct session *s, const struct exchange *x, int rc, const struct pv_err *err)
 {
+    if (x->refused)
+        auth_gate_refuse(s->gate, err);
+    auth_gate_leave(s->gate, rc == PV_OK);
+}
+
+/* The whole sign-in, by requests of its own. Where messages are encrypted nothing can be said
+ * before it has ended. */
+static int sign_in(struct session *s, struct exchange *x, struct buf *header, struct pv_err *err)
+{
+    bool mute = s->config->message_encryption;
     struct httpc_response response = { 0 };
-    int rc = prove(s, x, header, err);
+    int rc = auth_gate_enter(s->gate, x->r->call, x->deadline_ms, err);
 
     if (rc)
         return rc;
-    rc = post(s, x, SOAP_TYPE, header, NULL, 0, false, &response, err);
+    rc = prove(s, x, header, err);
+    if (rc == PV_OK)
+        rc = post(s, x, SOAP_TYPE, header, mute ? NULL : question, mute ? 0 : sizeof(question) - 1,
+                  false, &response, err);
     if (rc == PV_OK && response.status == 401)
         rc = refused(s, x, err);
-    if (rc == PV_OK)
-        rc = auth_finish(s->auth, x->challenge, err);
+    if (rc == PV_OK && auth_finish(s->auth, x->challenge, &s->channel, err))
+        rc = pv_fail(err, PV_EIO, "the host does not prove who it is");
     httpc_response_free(&response);
     buf_reset(header);
     x->midway = true;
-    s->signed_in = rc == PV_OK;
+    s->signed_in = x->fresh = rc == PV_OK;
+    leave(s, x, rc, err);
     return rc;
 }
 
@@ -302,83 +394,173 @@ static int encrypt(struct session *s, const struct session_request *r, struct bu
     buf_init(&sealed, r->len + 4096);
     rc = auth_seal(s->auth, r->body, r->len, &head, &sealed, &clear, err);
     if (rc == PV_OK)
-        multipart_write(body, clear, &head, &sealed);
+        multipart_write(body, auth_protocol(s->auth), clear, &head, &sealed);
     buf_free(&head);
     buf_free(&sealed);
     return rc || buf_ok(body) ? rc : pv_fail(err, PV_ENOMEM, "no memory");
 }
 
-/* One try with the connection as it is. *again: the host has forgotten us, and the request was
- * refused before it began.
- */
-static int try_once(struct session *s, struct exchange *x, struct buf *header, bool *again,
-                    struct pv_err *err)
+static int send_request(struct session *s, struct exchange *x, bool crypt, const struct buf *header,
+                        struct httpc_response *response, struct pv_err *err)
 {
     const struct session_request *r = x->r;
-    bool per_request = auth_is_per_request(s->auth), crypt = s->config->message_encryption;
-    bool known = s->signed_in && !r->anonymous, fresh = false;
-    struct httpc_response response = { 0 };
+    char type[192] = SOAP_TYPE;
     struct buf body;
     int rc = PV_OK;
 
     buf_init(&body, r->len + 65536);
-    x->midway = false;
-    *again = false;
-    if (r->anonymous) {
-        crypt = false;
-        buf_text(header, "WSMANIDENTIFY: unauthenticated");
-    } else if (per_request) {
-        rc = auth_header(s->auth, header, err);
-    } else if (!known) {
-        fresh = true;
-        rc = crypt ? establish(s, x, header, err) : prove(s, x, header, err);
-    }
-    if (rc == PV_OK && crypt)
+    if (crypt)
+        (void)snprintf(type, sizeof(type),
+                       "Content-Type: multipart/encrypted;protocol=\"%s\";"
+                       "boundary=\"Encrypted Boundary\"",
+                       auth_protocol(s->auth));
+    if (crypt)
         rc = encrypt(s, r, &body, err);
     if (rc == PV_OK) {
-        rc = post(s, x, crypt ? MULTIPART_TYPE : SOAP_TYPE, header, crypt ? body.data : r->body,
-                  crypt ? body.len : r->len, r->changes, &response, err);
-        x->out->sent = response.sent;
+        rc = post(s, x, type, header, crypt ? body.data : r->body, crypt ? body.len : r->len,
+                  r->changes, response, err);
+        x->out->sent = response->sent;
     }
-    if (rc == PV_OK && response.status == 401 && !r->anonymous) {
-        s->signed_in = false;
-        *again = known && !per_request;
-        rc = *again ? PV_OK : refused(s, x, err);
-    } else if (rc == PV_OK) {
-        x->out->status = response.status;
-        if (fresh && !crypt && auth_finish(s->auth, x->challenge, err))
-            rc = pv_fail(err, PV_EIO, "the host does not prove who it is");
-        if (rc == PV_OK && !r->anonymous)
-            s->signed_in = true;
-        if (rc == PV_OK && crypt)
-            rc = decrypt(s, x->out, &response, err);
-        else
-            take_body(x->out, &response);
-    } else {
-        s->signed_in = false; /* the connection has ended */
-    }
-    httpc_response_free(&response);
+    if (rc == PV_OK)
+        x->out->status = response->status;
     buf_free(&body);
     return rc;
+}
+
+/* Nobody signs in. */
+static int try_anonymous(struct session *s, struct exchange *x, struct buf *header,
+                         struct pv_err *err)
+{
+    struct httpc_response response = { 0 };
+    int rc;
+
+    buf_text(header, "WSMANIDENTIFY: unauthenticated");
+    rc = send_request(s, x, false, header, &response, err);
+    if (rc == PV_OK)
+        take_body(x->out, &response);
+    httpc_response_free(&response);
+    return rc;
+}
+
+/* Every request is a sign-in. With a password they go one after the other: it may be changed
+ * between any two of them. */
+static int try_with_proof(struct session *s, struct exchange *x, struct buf *header,
+                          struct pv_err *err)
+{
+    bool turns = s->config->auth == AUTH_BASIC || !auth_gate_is_proven(s->gate);
+    struct httpc_response response = { 0 };
+    int rc = turns ? auth_gate_enter(s->gate, x->r->call, x->deadline_ms, err)
+                   : auth_gate_check(s->gate, err);
+
+    if (rc)
+        return rc;
+    rc = auth_header(s->auth, header, err);
+    if (rc == PV_OK)
+        rc = send_request(s, x, false, header, &response, err);
+    if (rc == PV_OK && response.status == 401)
+        rc = refused(s, x, err);
+    if (rc == PV_OK)
+        take_body(x->out, &response);
+    httpc_response_free(&response);
+    if (turns)
+        leave(s, x, rc, err);
+    else if (x->refused)
+        auth_gate_refuse(s->gate, err);
+    return rc;
+}
+
+/* For hosts that want every request to sign in: the last message carries the request. */
+static int try_carried(struct session *s, struct exchange *x, struct buf *header,
+                       struct pv_err *err)
+{
+    struct httpc_response response = { 0 };
+    int rc = auth_gate_enter(s->gate, x->r->call, x->deadline_ms, err);
+
+    if (rc)
+        return rc;
+    rc = prove(s, x, header, err);
+    if (rc == PV_OK)
+        rc = send_request(s, x, false, header, &response, err);
+    if (rc == PV_OK && response.status == 401)
+        rc = refused(s, x, err);
+    if (rc == PV_OK && auth_finish(s->auth, x->challenge, &s->channel, err))
+        rc = pv_fail(err, PV_EIO, "the host does not prove who it is");
+    if (rc == PV_OK)
+        take_body(x->out, &response);
+    httpc_response_free(&response);
+    s->each_request = rc == PV_OK;
+    leave(s, x, rc, err);
+    return rc;
+}
+
+/* *again: the host knows nobody on this connection, and the request was refused before it began. */
+static int try_signed_in(struct session *s, struct exchange *x, struct buf *header, bool *again,
+                         struct pv_err *err)
+{
+    bool crypt = s->config->message_encryption;
+    struct httpc_response response = { 0 };
+    int rc = PV_OK;
+
+    x->midway = x->fresh = false;
+    if (x->r->changes && clock_mono_ms() - s->used_ms > FRESH_MS)
+        s->signed_in = false;
+    if (!s->signed_in)
+        rc = sign_in(s, x, header, err);
+    if (rc == PV_OK)
+        rc = send_request(s, x, crypt, header, &response, err);
+    *again = rc == PV_OK && response.status == 401;
+    if (rc || *again)
+        s->signed_in = false; /* forgotten, or the connection has ended */
+    else if (crypt)
+        rc = decrypt(s, x->out, &response, err);
+    else
+        take_body(x->out, &response);
+    httpc_response_free(&response);
+    return rc;
+}
+
+static int send_signed_in(struct session *s, struct exchange *x, struct buf *header,
+                          struct pv_err *err)
+{
+    bool again = !s->each_request;
+    int rc = PV_OK;
+
+    for (unsigned tries = 0; rc == PV_OK && again && tries < TRIES_MOST; tries++) {
+        buf_reset(header);
+        rc = try_signed_in(s, x, header, &again, err);
+        /* Welcome, and forgotten at once. */
+        if (rc == PV_OK && again && x->fresh && !x->cut)
+            break;
+    }
+    if (rc || (!again && !s->each_request))
+        return rc;
+    if (s->config->message_encryption)
+        return pv_fail(err, PV_EIO, "%s accepts the sign-in and refuses what follows it",
+                       s->config->at.host);
+    buf_reset(header);
+    x->midway = x->cut = false;
+    return try_carried(s, x, header, err);
 }
 
 int session_send(struct session *s, const struct session_request *r, struct session_answer *out,
                  struct pv_err *err)
 {
     struct exchange x = { .r = r, .out = out, .deadline_ms = clock_mono_ms() + r->timeout_ms };
+    struct pv_err own = { 0 };
     struct buf header;
-    bool again = true;
-    int rc = PV_OK;
+    int rc;
 
+    if (!err)
+        err = &own;
     memset(out, 0, sizeof(*out));
     buf_init(&out->body, ANSWER_MOST);
     buf_init(&header, TOKENS_MOST);
-    for (unsigned tries = 0; rc == PV_OK && again && tries < 2; tries++) {
-        buf_reset(&header);
-        rc = try_once(s, &x, &header, &again, err);
-    }
-    if (rc == PV_OK && again)
-        rc = refused(s, &x, err);
+    if (r->anonymous)
+        rc = try_anonymous(s, &x, &header, err);
+    else if (auth_is_per_request(s->auth))
+        rc = try_with_proof(s, &x, &header, err);
+    else
+        rc = send_signed_in(s, &x, &header, err);
     if (header.data)
         explicit_bzero(header.data, header.len);
     buf_free(&header);

@@ -11,6 +11,7 @@
 #include <polyvisor/str.h>
 #include <polyvisor/xml.h>
 
+#include "drivers/wmi/auth_gate.h"
 #include "drivers/wmi/names.h"
 #include "drivers/wmi/wsman_inner.h"
 
@@ -52,7 +53,8 @@ int wsman_new(const struct pv_host *host, const struct config *config, struct ws
     pthread_cond_init(&w->freed, &attr);
     pthread_condattr_destroy(&attr);
     w->arena = arena_new(1024, ARENA_MOST);
-    if (!w->arena) {
+    w->gate = auth_gate_new();
+    if (!w->arena || !w->gate) {
         wsman_free(w);
         return pv_fail(err, PV_ENOMEM, "no memory");
     }
@@ -66,6 +68,7 @@ void wsman_free(struct wsman *w)
         return;
     for (unsigned i = 0; i < w->nidle; i++)
         session_free(w->idle[i]);
+    auth_gate_free(w->gate);
     arena_free(w->arena);
     pthread_cond_destroy(&w->freed);
     pthread_mutex_destroy(&w->lock);
@@ -80,13 +83,6 @@ uint64_t wsman_requests(struct wsman *w)
     n = w->requests;
     pthread_mutex_unlock(&w->lock);
     return n;
-}
-
-void wsman_retry_login(struct wsman *w)
-{
-    pthread_mutex_lock(&w->lock);
-    w->refused = false;
-    pthread_mutex_unlock(&w->lock);
 }
 
 void wsman_mechanism(struct wsman *w, char out[16])
@@ -108,15 +104,6 @@ static void wait_a_moment(struct wsman *w)
     pthread_cond_timedwait(&w->freed, &w->lock, &ts);
 }
 
-/* Until the account is known to be good, one connection alone tries it: four wrong passwords at
- * once could lock it. */
-static bool may_go(const struct wsman *w, bool anonymous)
-{
-    if (!w->proven && !anonymous && w->made > w->nidle)
-        return false;
-    return w->nidle > 0 || w->made < w->config->max_connections;
-}
-
 static int take(struct wsman *w, const struct call *c, bool anonymous, int64_t deadline_ms,
                 struct session **out, struct pv_err *err)
 {
@@ -125,12 +112,9 @@ static int take(struct wsman *w, const struct call *c, bool anonymous, int64_t d
     *out = NULL;
     pthread_mutex_lock(&w->lock);
     for (;;) {
-        if (w->refused && !anonymous) {
-            if (err)
-                *err = w->refusal;
-            rc = PV_EAUTH;
+        rc = anonymous ? PV_OK : auth_gate_check(w->gate, err);
+        if (rc)
             break;
-        }
         if (call_cancelled((void *)(uintptr_t)c)) {
             rc = pv_fail(err, PV_ECANCELED, "canceled");
             break;
@@ -140,7 +124,8 @@ static int take(struct wsman *w, const struct call *c, bool anonymous, int64_t d
                          w->config->at.host);
             break;
         }
-        if (clock_mono_ms() >= w->quiet_until_ms && may_go(w, anonymous)) {
+        if (clock_mono_ms() >= w->quiet_until_ms &&
+            (w->nidle > 0 || w->made < w->config->max_connections)) {
             if (w->nidle)
                 *out = w->idle[--w->nidle];
             else
@@ -152,7 +137,7 @@ static int take(struct wsman *w, const struct call *c, bool anonymous, int64_t d
     pthread_mutex_unlock(&w->lock);
     if (rc || *out)
         return rc;
-    rc = session_new(w->host, w->config, out, err);
+    rc = session_new(w->host, w->config, w->gate, out, err);
     if (rc) {
         pthread_mutex_lock(&w->lock);
         w->made--;
@@ -162,27 +147,34 @@ static int take(struct wsman *w, const struct call *c, bool anonymous, int64_t d
     return rc;
 }
 
+/* The one used last is used next; those that quiet times leave over are ended. */
 static void give_back(struct wsman *w, struct session *s)
 {
+    struct session *over[CONNECTIONS_MOST];
+    unsigned n = 0;
+
     pthread_mutex_lock(&w->lock);
     w->idle[w->nidle++] = s;
+    while (n < w->nidle && session_is_idle(w->idle[n])) {
+        over[n] = w->idle[n];
+        n++;
+    }
+    w->nidle -= n;
+    w->made -= n;
+    memmove(w->idle, w->idle + n, w->nidle * sizeof(*w->idle));
     pthread_cond_broadcast(&w->freed);
     pthread_mutex_unlock(&w->lock);
+    for (unsigned i = 0; i < n; i++)
+        session_free(over[i]);
 }
 
 static void learn(struct wsman *w, const struct session *s, const struct session_answer *answer,
-                  bool anonymous, int rc, const struct pv_err *err)
+                  bool anonymous, int rc)
 {
     pthread_mutex_lock(&w->lock);
     w->requests += answer->requests;
-    if (rc == PV_OK && !anonymous) {
-        w->proven = true;
+    if (rc == PV_OK && !anonymous)
         (void)str_copy(w->mechanism, sizeof(w->mechanism), session_mechanism(s));
-    } else if (rc == PV_EAUTH && answer->refused) {
-        w->refused = true;
-        w->proven = false;
-        w->refusal = *err;
-    }
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -264,7 +256,8 @@ static int read_answer(const struct wsman *w, struct session_answer *answer, con
         return rc;
     relates = xml_child_text(out->header, NS_ADDRESSING, "RelatesTo");
     if (message_id && relates && *relates && strcasecmp(relates, message_id) != 0)
-        return pv_fail(err, PV_EIO, "%s answered another request than this one", w->config->at.host);
+        return pv_fail(err, PV_EIO, "%s answered another request than this one",
+                       w->config->at.host);
     if (!out->fault.there && answer->status != 200 && answer->status != 202)
         return fail_status(w, answer->status, err);
     return PV_OK;
@@ -328,7 +321,7 @@ static int send_once(struct wsman *w, const struct call *c, struct session *own,
         rc = take(w, c, m->anonymous, clock_mono_ms() + r.timeout_ms, &s, err);
     if (rc == PV_OK) {
         rc = session_send(s, &r, &answer, err);
-        learn(w, s, &answer, m->anonymous, rc, err);
+        learn(w, s, &answer, m->anonymous, rc);
         if (!own)
             give_back(w, s);
         if (rc == PV_OK)

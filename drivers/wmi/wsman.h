@@ -44,8 +44,6 @@ int wsman_new(const struct pv_host *host, const struct config *config, struct ws
 void wsman_free(struct wsman *w);
 /* Requests sent so far: for sync.requests_last_full. */
 uint64_t wsman_requests(struct wsman *w);
-/* Forget that the account was refused. Called where a person asks again (probe), never in a loop. */
-void wsman_retry_login(struct wsman *w);
 
 struct wsman_identity {
     char vendor[128], product[128], protocol[128];

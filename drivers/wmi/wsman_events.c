@@ -57,12 +57,11 @@ int wsman_subscribe(struct wsman *w, const struct call *c, enum cim_ns ns, const
     struct message m = { .action = NS_EVENTING "/Subscribe", .what = "subscribing to events" };
     struct reply reply = { 0 };
     struct buf body;
-    bool known, proven;
+    bool known;
     int rc;
 
     pthread_mutex_lock(&w->lock);
     known = w->no_events;
-    proven = w->proven;
     pthread_mutex_unlock(&w->lock);
     if (known)
         return pv_fail(err, PV_ENOTSUP, "%s grants no events", w->config->at.host);
@@ -78,12 +77,10 @@ int wsman_subscribe(struct wsman *w, const struct call *c, enum cim_ns ns, const
     buf_text(&body, "</w:Filter></e:Subscribe>");
     m.uri = s->uri;
     m.body = body.data;
-    rc = buf_ok(&body) ? session_new(w->host, w->config, &s->session, err)
+    rc = buf_ok(&body) ? session_new(w->host, w->config, w->gate, &s->session, err)
                        : pv_fail(err, PV_ENOMEM, "no memory");
-    /* The account first by a connection of the pool, which sees to it that a wrong password is
-     * tried once. */
     if (rc == PV_OK)
-        rc = wsman_exchange(w, c, proven ? s->session : NULL, &m, &reply, err);
+        rc = wsman_exchange(w, c, s->session, &m, &reply, err);
     if (rc == PV_OK && refuses_events(&reply.fault)) {
         pthread_mutex_lock(&w->lock);
         w->no_events = true;

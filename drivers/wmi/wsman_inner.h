@@ -3,7 +3,7 @@
  * wsman_inner - what the files wsman*.c share: the client's state, one message
  * and its reply.
  *
- * Lock order: only one lock. No request is sent with it held.
+ * Lock order: `lock`, then the gate's own. No request is sent with it held.
  */
 #pragma once
 
@@ -34,14 +34,12 @@ struct wsman {
     const struct pv_host *host;
     const struct config *config;
     char session_id[MESSAGE_ID];
+    struct auth_gate *gate; /* owned; what all connections pass that sign in */
 
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t freed;
     struct session *idle[CONNECTIONS_MOST]; /* the one used last on top */
     unsigned nidle, made;
-    bool proven;  /* the account was accepted once: others may sign in beside each other */
-    bool refused; /* nothing is tried any more */
-    struct pv_err refusal;
     uint64_t requests;
     char mechanism[16];
     struct backoff quiet; /* after a quota was used up */

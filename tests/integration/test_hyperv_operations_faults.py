@@ -237,25 +237,3 @@ def test_killed_while_a_vm_is_made_it_is_whole_afterwards(servers, tmp_path):
             assert len([v for v in hv.host.vms() if v.name == name]) == 1
     finally:
         hv.close()
-
-
-# The account is refused
-
-
-def test_a_wrong_password_is_tried_once(servers, tmp_path):
-    hv = Estate(servers("auth"), tmp_path / "f", add=False, hosts=1, vms=4, speed=50)
-    try:
-        provider = hv.add(hv.host)
-        vm = hv.off()
-        hv.control.fault(action="HTTP", status=401)
-        hv.host.drop()
-        tasks = [hv.send("post", f"{hv.path(vm)}/actions/start"), hv.send("post", f"{hv.path(vm)}/snapshots", {"name": "x"})]
-        wait_for(lambda: hv.api.provider(provider["id"])["state"] == "auth_failed", "the provider should say so", 60)
-        before = hv.control.faults()[0]["hits"]
-        time.sleep(5)
-        assert hv.control.faults()[0]["hits"] == before, "no sign-in in a loop"
-        assert before <= 8, f"{before} refused requests: more than what was under way on four connections"
-        assert all(hv.api.task(t["id"])["state"] != "succeeded" for status, t in tasks if status == 202)
-        assert hv.host.vm(vm["native"]["id"]).state == "off"
-    finally:
-        hv.close()

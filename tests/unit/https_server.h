@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -193,9 +194,9 @@ static inline void *test_accept(void *arg)
     }
 }
 
-static inline void test_make_certificate(struct test_server *s)
+/* `key` is taken. */
+static inline void test_make_certificate(struct test_server *s, EVP_PKEY *key, const EVP_MD *hash)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     X509_NAME *name = X509_get_subject_name(cert);
     X509_EXTENSION *names =
@@ -217,7 +218,10 @@ static inline void test_make_certificate(struct test_server *s)
     X509_set_issuer_name(cert, name);
     X509_set_pubkey(cert, key);
     X509_add_ext(cert, names, -1);
-    X509_sign(cert, key, EVP_sha256());
+    if (!key || !X509_sign(cert, key, hash)) {
+        ERR_print_errors_fp(stderr);
+        abort();
+    }
     X509_digest(cert, EVP_sha256(), digest, &len);
     str_hex(digest, sizeof(digest), s->sha256);
     PEM_write_bio_X509(bio, cert);
@@ -242,7 +246,7 @@ static inline void test_server_start(struct test_server *s, bool (*answer)(struc
     signal(SIGPIPE, SIG_IGN);
     s->answer = answer;
     if (with_tls)
-        test_make_certificate(s);
+        test_make_certificate(s, EVP_EC_gen("P-256"), EVP_sha256());
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(s->fd, 64) < 0 ||
         getsockname(s->fd, (struct sockaddr *)&address, &len) < 0)
@@ -251,6 +255,14 @@ static inline void test_server_start(struct test_server *s, bool (*answer)(struc
     snprintf(s->url, sizeof(s->url), "%s://127.0.0.1:%u", with_tls ? "https" : "http", s->port);
     if (pthread_create(&s->acceptor, NULL, test_accept, s) != 0)
         abort();
+}
+
+/* Another certificate, before anybody has connected. */
+static inline void test_server_show(struct test_server *s, EVP_PKEY *key, const EVP_MD *hash)
+{
+    SSL_CTX_free(s->ctx);
+    free(s->pem);
+    test_make_certificate(s, key, hash);
 }
 
 static inline void test_server_stop(struct test_server *s)

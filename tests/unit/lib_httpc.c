@@ -322,6 +322,70 @@ Test(httpc, a_pinned_certificate_is_enough_and_any_other_is_refused_before_the_r
     stop(&f);
 }
 
+static void expect_binding(EVP_PKEY *key, const EVP_MD *hash, const EVP_MD *expected)
+{
+    struct httpc_config config = { .tls = HTTPC_TLS_INSECURE };
+    struct fixture f;
+    uint8_t digest[64];
+    unsigned len = 0;
+    BIO *bio;
+    X509 *cert;
+
+    start_with(&f, config);
+    test_server_show(&f.server, key, hash);
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    bio = BIO_new_mem_buf(f.server.pem, -1);
+    cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    if (expected)
+        X509_digest(cert, expected, digest, &len);
+    cr_expect_eq(f.response.peer_binding_len, len);
+    cr_expect_arr_eq(f.response.peer_binding, digest, len);
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    cr_expect_eq(f.response.peer_binding_len, 0u, "the same connection");
+    X509_free(cert);
+    BIO_free(bio);
+    stop(&f);
+}
+
+static EVP_PKEY *make_pss_key(void)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+    EVP_PKEY *key = NULL;
+
+    cr_assert(EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_generate(ctx, &key) == 1);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+Test(httpc, the_channel_binding_is_the_certificates_hash_by_its_own_signature, .timeout = 60)
+{
+    expect_binding(EVP_EC_gen("P-256"), EVP_sha256(), EVP_sha256());
+    expect_binding(EVP_EC_gen("P-384"), EVP_sha384(), EVP_sha384());
+    expect_binding(EVP_EC_gen("P-256"), EVP_sha512(), EVP_sha512());
+    expect_binding(make_pss_key(), EVP_sha384(), EVP_sha384());
+    expect_binding(EVP_EC_gen("P-256"), EVP_sha1(), EVP_sha256());
+    expect_binding(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL, NULL);
+}
+
+Test(httpc, a_kept_connection_is_used_again_within_its_time_and_not_beyond, .timeout = 60)
+{
+    struct httpc_config brief = { .timeout_ms = 20000, .idle_s = 1 };
+    struct fixture f;
+
+    start_with(&f, brief);
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    clock_sleep_ms(3000); /* libcurl counts in whole seconds */
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    cr_expect_eq(f.server.connections, 2);
+    stop(&f);
+    start(&f);
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    clock_sleep_ms(3000);
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    cr_expect_eq(f.server.connections, 1);
+    stop(&f);
+}
+
 Test(httpc, pins_that_are_none_are_refused, .timeout = 30)
 {
     const char *pins[1] = { "abc" };

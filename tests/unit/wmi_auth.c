@@ -189,7 +189,7 @@ static struct buf body_of(const char *sealed, size_t len)
     buf_init(&out, 8192);
     buf_text(&head, "0123456789abcdef");
     buf_append(&data, sealed, len);
-    multipart_write(&out, 99, &head, &data);
+    multipart_write(&out, "application/HTTP-SPNEGO-session-encrypted", 99, &head, &data);
     buf_free(&head);
     buf_free(&data);
     return out;

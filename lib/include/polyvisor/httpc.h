@@ -40,6 +40,7 @@ struct httpc_config {
     unsigned connect_timeout_ms;    /* 0: 10,000 */
     unsigned timeout_ms;            /* whole request, 0: 60,000 */
     unsigned stall_timeout_ms;      /* no byte for that long, 0: 30,000 */
+    unsigned idle_s;                /* a kept connection is used again within that time, 0: 30 */
     uint64_t max_response;          /* bytes of a body, 0: 256 MiB */
     const char *user_agent;         /* NULL: "polyvisor" */
     /* Asked while waiting, about 4 times a second; true ends the request with PV_ECANCELED. */
@@ -69,7 +70,10 @@ struct httpc_response {
     struct buf headers;             /* "Name: value\n"... of the last answer */
     bool sent;                      /* the request (or part of it) reached the wire before a failure */
     bool connected;                 /* it went over a new connection */
-    char peer_sha256[65];           /* of the certificate of that connection; "": not a new one, or no TLS */
+    /* The TLS channel binding tls-server-end-point of that connection (RFC 5929): its certificate's hash. 0 bytes: not a
+     * new connection, no TLS, or a kind of certificate that has none. */
+    uint8_t peer_binding[64];
+    size_t peer_binding_len;
 };
 
 /* `config` and what it points at is copied. */

@@ -216,6 +216,8 @@ class Connection(asyncio.Protocol):
         for rule in host.estate.faults.look(host, "HTTP", None, None):
             if rule.delay:
                 await asyncio.sleep(rule.delay / 1000)
+                if self.closed:
+                    return
             if rule.drop:
                 self.abort()
                 return

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passwords that change on the host, and how often anybody signs in: counted by the host."""
+
+import threading
+
+import pytest
+
+from support.hyperv_api import Estate
+from support.wait import wait_for
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def logons(hv):
+    return hv.control.counts()["logons"]
+
+
+def refusals(hv):
+    return logons(hv).get("failed", 0)
+
+
+def state(hv, provider):
+    return hv.api.provider(provider["id"])["state"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"auth": "ntlm", "events": False}, {"auth": "basic"}], ids=["negotiate", "ntlm", "basic"])
+def test_a_password_changed_in_mid_work_is_refused_once(module_servers, tmp_path, settings):
+    """All connections are busy and have to sign in again: one alone finds out, and tells the others."""
+    hv = Estate(module_servers("auth"), tmp_path / "f", add=False, hosts=1, vms=12, speed=50, settings=settings)
+    try:
+        hv.host.settings(basic=True, lockout=2)
+        provider = hv.add(hv.host)
+        vms = [v for v in hv.api.items("vms", view="full", filter=f"provider:{provider['id']}") if v["power_state"] == "off"]
+        assert len(vms) >= 2
+        hv.control.fault(action="HTTP", delay=150)
+        sent, done = [], threading.Event()
+
+        def work():
+            api = hv.server.admin()
+            for turn in range(4):
+                for vm in vms:
+                    answer = api.post(f"{hv.path(vm)}/snapshots", {"name": f"s{turn}"})
+                    if answer.status_code == 202:
+                        sent.append(answer.json()["id"])
+                if done.is_set():
+                    return
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        wait_for(lambda: hv.calls("CreateSnapshot") > 0, "work should be under way", 60)
+        hv.host.settings(password="changed")
+        hv.host.drop()
+        wait_for(lambda: state(hv, provider) == "auth_failed", "the provider should say so", 120)
+        done.set()
+        worker.join()
+        for vm in vms:  # and whatever is asked for after that
+            hv.send("post", f"{hv.path(vm)}/actions/start")
+            hv.send("post", f"{hv.path(vm)}/actions/sync")
+        wait_for(lambda: not hv.api.items("tasks", filter="state:running"), "what was under way should end", 120)
+        assert refusals(hv) == 1, [e for e in hv.control.effects() if e["what"] == "logon failed"]
+
+        # Somebody asks: once more.
+        hv.control.no_faults()
+        hv.api.post(f"/providers/{provider['id']}/actions/sync")
+        wait_for(lambda: refusals(hv) == 2, "who asks is heard", 60)
+        wait_for(lambda: state(hv, provider) == "auth_failed", "the provider should say so", 60)
+
+        # The right password, at last (the host has locked the account meanwhile, and lets it in again).
+        hv.host.settings(lockout=0, locked_until=0)
+        answer = hv.api.patch(f"/providers/{provider['id']}", {"password": "changed"})
+        assert answer.status_code == 200, answer.text
+        wait_for(lambda: state(hv, provider) == "connected", "the new password should do", 60)
+        assert refusals(hv) == 2
+        hv.do("post", f"{hv.path(vms[0])}/actions/rename", {"name": "after"})
+    finally:
+        hv.close()
