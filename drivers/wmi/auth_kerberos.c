@@ -240,9 +240,8 @@ static gss_channel_bindings_t bind_channel(const struct auth_channel *channel,
     return out;
 }
 
-static OM_uint32 step(struct kerberos *k, const char *service, const char *host,
-                      gss_buffer_desc *in, gss_channel_bindings_t bindings, gss_buffer_desc *reply,
-                      OM_uint32 *minor)
+static OM_uint32 step(struct kerberos *k, const char *host, gss_buffer_desc *in,
+                      gss_channel_bindings_t bindings, gss_buffer_desc *reply, OM_uint32 *minor)
 {
     OM_uint32 major, ignored,
         flags = GSS_C_MUTUAL_FLAG | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG | GSS_C_INTEG_FLAG |
@@ -250,7 +249,7 @@ static OM_uint32 step(struct kerberos *k, const char *service, const char *host,
     gss_name_t name = GSS_C_NO_NAME;
     char target[300];
 
-    (void)snprintf(target, sizeof(target), "%s@%s", service, host);
+    (void)snprintf(target, sizeof(target), "%s@%s", k->other_name ? "WSMAN" : "HTTP", host);
     if (import_name(target, GSS_C_NT_HOSTBASED_SERVICE, &name) != PV_OK) {
         *minor = 0;
         return GSS_S_BAD_NAME;
@@ -277,12 +276,13 @@ int kerberos_step(struct kerberos *k, const char *host, const uint8_t *token, si
     gss_channel_bindings_t bindings = bind_channel(channel, &room, data);
     int rc = PV_OK;
 
-    major = step(k, "HTTP", host, &in, bindings, &out, &minor);
+    major = step(k, host, &in, bindings, &out, &minor);
     if (len == 0 && is_unknown_service(major, minor)) {
         if (k->context != GSS_C_NO_CONTEXT)
             (void)gss_delete_sec_context(&ignored, &k->context, GSS_C_NO_BUFFER);
         (void)gss_release_buffer(&ignored, &out);
-        major = step(k, "WSMAN", host, &in, bindings, &out, &minor);
+        k->other_name = true;
+        major = step(k, host, &in, bindings, &out, &minor);
     }
     if (GSS_ERROR(major))
         rc = kerberos_fail(major, minor, "signing in", host, err);

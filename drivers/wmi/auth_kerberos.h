@@ -28,9 +28,10 @@ struct pv_err;
 struct kerberos {
     gss_ctx_id_t context;
     gss_cred_id_t cred;
-    bool wrapped;   /* by SPNEGO; set before the first step */
-    bool complete;  /* the context is established */
-    bool presented; /* the realm was shown the password, and did not like it */
+    bool other_name; /* the host is WSMAN/name, the realm does not know HTTP/name */
+    bool wrapped;    /* by SPNEGO; set before the first step */
+    bool complete;   /* the context is established */
+    bool presented;  /* the realm was shown the password, and did not like it */
 };
 
 void kerberos_reset(struct kerberos *k);

@@ -21,6 +21,7 @@
 /* What a host may see of our environment: nothing that could hold a secret. */
 static const char *const passed_on[] = {
     "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "RES_OPTIONS", "LOCALDOMAIN",
+    "KRB5_CONFIG", "KRB5CCNAME", "KRB5_CLIENT_KTNAME",
     "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "MALLOC_ARENA_MAX",
     "LLVM_PROFILE_FILE", "GCOV_PREFIX", "GCOV_PREFIX_STRIP",
 };

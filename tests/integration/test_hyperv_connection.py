@@ -12,6 +12,7 @@ import pytest
 from support import paths
 from support.certs import Certificate
 from support.hyperv import HypervFake
+from support.hyperv_probe import Probe
 
 
 @pytest.fixture(scope="module")
@@ -26,34 +27,6 @@ def plain(tmp_path_factory):
         yield fake
 
 
-class Probe:
-    """One run of polyvisor-driverhost --probe wmi: its findings by step, and the report if one was asked for."""
-
-    def __init__(self, folder, host, settings=None, username=None, password=None, tls=None, report=None):
-        config = {"endpoint": host.url, "username": host.user if username is None else username,
-                  "settings": settings or {}}
-        if host.cert_sha256:
-            config["tls"] = tls or {"mode": "pin", "pins": [host.cert_sha256]}
-        (folder / "config.json").write_text(json.dumps(config))
-        (folder / "secrets.json").write_text(json.dumps({"password": host.password if password is None else password}))
-        argv = [paths.program("polyvisor-driverhost"), "--probe", "wmi", "--config", folder / "config.json",
-                "--secrets", folder / "secrets.json"]
-        if report is not None:
-            argv += ["--report", folder / "report.json", *report]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-        self.code, self.text, self.errors = done.returncode, done.stdout, done.stderr
-        self.steps = {}
-        for line in done.stdout.splitlines():
-            word, _, rest = line.partition("  ")
-            if word in ("ok", "FAILED"):
-                step, _, detail = rest.strip().partition(": ")
-                self.steps[step] = (word == "ok", detail)
-        self.report = json.loads((folder / "report.json").read_text()) if report is not None else None
-
-    def failed(self):
-        return [step for step, (ok, _) in self.steps.items() if not ok]
-
-
 def logons(fake):
     return fake.control.counts()["logons"]
 
@@ -62,7 +35,8 @@ def logons(fake):
 def host(secure):
     yield secure.hosts[0]
     secure.control.no_faults()
-    secure.hosts[0].settings(basic=False, negotiate=True, certificate=False, envelope_kb=500, vmms_running=True, lockout=0)
+    secure.hosts[0].settings(basic=False, negotiate=True, certificate=False, envelope_kb=500, vmms_running=True, lockout=0,
+                             cbt="Relaxed", other_channel=False, each_request=False)
 
 
 @pytest.mark.parametrize("form", ["{user}", "HV01\\{user}", ".\\{user}", "{user}@HV01"])
@@ -109,6 +83,23 @@ def test_a_wrong_password_counts_once_and_locks_nobody_out(tmp_path, secure, hos
     probe = Probe(tmp_path, host, password="wrong")
     assert probe.failed() == ["sign_in"], probe.text
     assert logons(secure)["failed"] == before + 1
+    probe = Probe(tmp_path, host)
+    assert probe.code == 0, probe.text
+
+
+@pytest.mark.parametrize("signed_with", ["sha256", "sha384", "sha512"])
+def test_strict_hardening_is_content_with_our_channel_binding(tmp_path, host, signed_with):
+    host.certificate(signed_with=signed_with)
+    host.settings(cbt="Strict")
+    probe = Probe(tmp_path, host, {"auth": "ntlm"})
+    assert probe.code == 0, probe.text
+    host.settings(other_channel=True)
+    probe = Probe(tmp_path, host, {"auth": "ntlm"})
+    assert probe.failed() == ["sign_in"], "somebody is between, the host notices"
+
+
+def test_a_host_that_wants_every_request_signed_in_gets_that(tmp_path, host):
+    host.settings(each_request=True)
     probe = Probe(tmp_path, host)
     assert probe.code == 0, probe.text
 

@@ -48,6 +48,7 @@ def arguments(argv):
     parser.add_argument("--replay", metavar="FILE", help="answer out of this transcript instead of the simulation")
     parser.add_argument("--replay-report", metavar="FILE", action="append", default=[],
                         help="a read-only host out of a report of polyvisor-driverhost --probe wmi; may be given several times")
+    parser.add_argument("--keytab", metavar="FILE", help="accept Kerberos with these keys (needs MIT's GSS-API library)")
     parser.add_argument("--name", action="append", default=[], help="names in the certificates beside the host's")
     options = parser.parse_args(argv)
     if options.hosts is None:
@@ -83,6 +84,11 @@ class Fake:
         share, rest = divmod(options.vms, max(1, options.hosts))
         each = options.vms_per_host
         estate.fill(options.hosts, lambda index: each if each is not None else share + (index < rest))
+        if options.keytab:
+            from . import kerberos
+            kerberos.use_keytab(options.keytab)
+            for host in estate.hosts:
+                host.limits.kerberos = True
         if options.cluster:
             from .clusterdata import form
             form(estate, estate.hosts[:options.cluster])

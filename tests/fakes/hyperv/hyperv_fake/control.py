@@ -158,7 +158,7 @@ class Control:
         addresses = data.get("names", [fake.address, *fake.options.name])
         keep = host.name in fake.identities and data.get("keep")
         identity = fake.identities[host.name] if keep else tls.Identity(
-            fake.folder.name, data.get("name", host.fqdn), addresses, days)
+            fake.folder.name, data.get("name", host.fqdn), addresses, days, data.get("signed_with", "sha256"))
         fake.identities[host.name] = identity
         clients = data.get("clients")
         if clients:

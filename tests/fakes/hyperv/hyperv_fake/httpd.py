@@ -8,7 +8,7 @@ import binascii
 import re
 import time
 
-from . import ntlm, service, spnego
+from . import kerberos, ntlm, service, spnego
 
 # 256 KB a connection is too much for thousands of connections.
 asyncio.sslproto.SSLProtocol.max_size = 64 * 1024
@@ -20,6 +20,7 @@ REASONS = {100: "Continue", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 
            415: "Unsupported Media Type", 500: "Internal Server Error", 503: "Service Unavailable"}
 BOUNDARY = b"Encrypted Boundary"
 SPNEGO_PROTOCOL = "application/HTTP-SPNEGO-session-encrypted"
+KERBEROS_PROTOCOL = "application/HTTP-Kerberos-session-encrypted"
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 
 
@@ -88,7 +89,7 @@ class Connection(asyncio.Protocol):
         self.seen = 0.0
         self.closed = False
         self.task = None
-        self.spnego_used = False
+        self.protocol = SPNEGO_PROTOCOL
 
     def connection_made(self, transport):
         self.transport = transport
@@ -170,6 +171,8 @@ class Connection(asyncio.Protocol):
 
     def _served(self, task):
         self.busy = False
+        if self.session is not None and self.endpoint.host.behaviour.each_request:
+            self.user = self.session = None
         self.task = None
         if not task.cancelled() and task.exception() is not None:
             self.endpoint.host.estate.broken(task.exception())
@@ -323,6 +326,8 @@ class Connection(asyncio.Protocol):
         if scheme.lower() == "basic" and host.limits.basic and (
                 self.endpoint.context is not None or host.limits.allow_unencrypted):
             return self._basic(host, value)
+        if scheme.lower() == "kerberos" and host.limits.kerberos:
+            return self._kerberos(host, scheme, value.strip())
         if scheme.lower() in ("negotiate", "ntlm") and host.limits.negotiate:
             return self._negotiate(host, scheme, value.strip())
         self.user = None
@@ -352,6 +357,8 @@ class Connection(asyncio.Protocol):
     def _negotiate(self, host, scheme, value):
         if not value and self.user is not None and self.session is not None:
             return None
+        if host.limits.kerberos and (isinstance(self.handshake, kerberos.Session) or self._is_kerberos(value)):
+            return self._kerberos(host, scheme, value)
         try:
             token = base64.b64decode(value, validate=True)
             wrapped = spnego.is_spnego(token)
@@ -367,7 +374,7 @@ class Connection(asyncio.Protocol):
             kind = ntlm.message_type(inner)
             if kind == 1:
                 self.user = self.session = None
-                self.handshake = ntlm.Server(host)
+                self.handshake = ntlm.Server(host, self._strict(host))
                 answer = self.handshake.answer(inner)
                 if wrapped:
                     answer = self.exchange.answer(spnego.INCOMPLETE, answer)
@@ -389,9 +396,47 @@ class Connection(asyncio.Protocol):
             return self._failed(host, "?", str(error))
         self.handshake = None
         self.session = session
+        self.protocol = SPNEGO_PROTOCOL
         self._passed(host, f"{session.domain}\\{session.user}" if session.domain else session.user)
         if final is not None:
             self.exchange_rows = [f"WWW-Authenticate: {scheme} {base64.b64encode(final).decode()}"]
+        return None
+
+    def _strict(self, host):
+        """The channel binding that clients have to show, or None."""
+        if host.limits.cbt != "Strict" or self.endpoint.context is None:
+            return None
+        return b"tls-server-end-point:" + b"x" * 32 if host.behaviour.other_channel else self.endpoint.context.binding
+
+    @staticmethod
+    def _is_kerberos(value):
+        try:
+            return spnego.first_mechanism(base64.b64decode(value, validate=True)) == kerberos.KRB5_OID
+        except binascii.Error:
+            return False
+
+    def _kerberos(self, host, scheme, value):
+        refusal = b""
+        try:
+            token = base64.b64decode(value, validate=True)
+            if not isinstance(self.handshake, kerberos.Session):
+                self.user = self.session = None
+                self.handshake = kerberos.Session(self._strict(host))
+            if host.behaviour.kerberos_error:
+                raise kerberos.Bad(f"error {host.behaviour.kerberos_error}", kerberos.error_token(
+                    host.behaviour.kerberos_error, "EXAMPLE.COM", f"HTTP/{host.fqdn}"))
+            answer = self.handshake.accept(token)
+        except (binascii.Error, kerberos.Bad) as error:
+            self.handshake = None
+            refusal = getattr(error, "token", b"")
+            status, rows = self._failed(host, "?", str(error))
+            return status, self._challenge(scheme, refusal)[1] if refusal else rows
+        if not self.handshake.complete:
+            return self._challenge(scheme, answer)
+        self.session, self.handshake = self.handshake, None
+        self.protocol = KERBEROS_PROTOCOL if scheme.lower() == "kerberos" else SPNEGO_PROTOCOL
+        self._passed(host, self.session.user)
+        self.exchange_rows = [f"WWW-Authenticate: {scheme} {base64.b64encode(answer).decode()}"]
         return None
 
     @staticmethod
@@ -402,7 +447,7 @@ class Connection(asyncio.Protocol):
 
     def _unseal(self, body, kind):
         """The clear message and its content type; (None, "") when anything is not as it must be."""
-        if self.session is None or SPNEGO_PROTOCOL.lower() not in kind.lower():
+        if self.session is None or self.protocol.lower() not in kind.lower():
             return None, ""
         match = re.match(rb"(?s)--\s?Encrypted Boundary\r\n\s*Content-Type: (?P<protocol>[^\r]+)\r\n"
                          rb"\s*OriginalContent: type=(?P<type>[^\r]+?);Length=(?P<length>\d+)\r\n"
@@ -411,11 +456,12 @@ class Connection(asyncio.Protocol):
         if not match or not tail:
             return None, ""
         data = body[match.end():tail.start()]
-        if len(data) < 20 or int.from_bytes(data[:4], "little") != 16:
+        size = int.from_bytes(data[:4], "little")
+        if len(data) < 4 + size or (size != 16 if isinstance(self.session, ntlm.Session) else not size):
             return None, ""
         try:
-            clear = self.session.unwrap(data[4:20], data[20:])
-        except ntlm.Bad:
+            clear = self.session.unwrap(data[4:4 + size], data[4 + size:])
+        except (ntlm.Bad, kerberos.Bad):
             return None, ""
         if len(clear) != int(match["length"]):
             return None, ""
@@ -423,8 +469,8 @@ class Connection(asyncio.Protocol):
 
     def _seal(self, data, content):
         signature, sealed = self.session.wrap(data)
-        head = (f"--Encrypted Boundary\r\n\tContent-Type: {SPNEGO_PROTOCOL}\r\n"
+        head = (f"--Encrypted Boundary\r\n\tContent-Type: {self.protocol}\r\n"
                 f"\tOriginalContent: type={content};Length={len(data)}\r\n"
                 "--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n").encode()
-        body = head + (16).to_bytes(4, "little") + signature + sealed + b"--Encrypted Boundary--\r\n"
-        return body, f'multipart/encrypted;protocol="{SPNEGO_PROTOCOL}";boundary="Encrypted Boundary"'
+        body = head + len(signature).to_bytes(4, "little") + signature + sealed + b"--Encrypted Boundary--\r\n"
+        return body, f'multipart/encrypted;protocol="{self.protocol}";boundary="Encrypted Boundary"'

@@ -419,6 +419,7 @@ class Limits:
         self.negotiate = True
         self.kerberos = False
         self.certificate = False
+        self.cbt = "Relaxed"  # Service/Auth/CbtHardeningLevel
         self.lockout = 0
 
 
@@ -441,6 +442,9 @@ class Behaviour:
         self.summary_bad_text = False
         self.provider_failure = False
         self.connection_limit_seconds = 120.0
+        self.other_channel = False  # somebody is between: the client's TLS connection ends elsewhere
+        self.kerberos_error = 0  # answers tickets with this error of RFC 4120
+        self.each_request = False  # every request has to sign in, the connection keeps nothing
         self.synchronous = False
         self.switch_cut = False
         self.flaky_modify = 0

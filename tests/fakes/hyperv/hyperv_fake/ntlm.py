@@ -128,6 +128,11 @@ def _field(data, at):
     return data[offset:offset + length]
 
 
+def channel_hash(binding):
+    """MsvAvChannelBindings: MD5 over a gss_channel_bindings_struct without addresses ([MS-NLMP] 2.2.2.1)."""
+    return hashlib.md5(b"\0" * 16 + struct.pack("<I", len(binding)) + binding).digest()
+
+
 def message_type(token):
     if len(token) < 12 or token[:8] != SIGNATURE:
         raise Bad("no NTLM message")
@@ -137,8 +142,10 @@ def message_type(token):
 class Server:
     """One handshake: negotiate in, challenge out, authenticate in."""
 
-    def __init__(self, host):
+    def __init__(self, host, strict=None):
+        """strict: the channel binding (bytes) without which nobody is let in, or None."""
         self.host = host
+        self.strict = strict
         self.challenge = os.urandom(8)
         self.negotiate = None
         self.sent = None
@@ -191,20 +198,27 @@ class Server:
             if len(encrypted) != 16:
                 raise Bad("the session key is missing")
             session_key = _rc4(session_key).update(encrypted)
-        self._check_integrity(token, blob, session_key)
+        pairs = self._pairs(blob)
+        if self.strict is not None and pairs.get(10) != channel_hash(self.strict):
+            raise Bad("the channel binding is missing or is that of another connection")
+        self._check_integrity(token, pairs, session_key)
         return Session(user, domain, session_key, flags | (KEY128 if self.flags & KEY128 else 0))
 
-    def _check_integrity(self, token, blob, session_key):
-        """The MIC, when the client says in its target information that there is one."""
-        at, with_mic = 28, False
+    @staticmethod
+    def _pairs(blob):
+        """The target information that the client sent back: number -> value."""
+        at, found = 28, {}
         while at + 4 <= len(blob):
             kind, length = struct.unpack_from("<HH", blob, at)
             if kind == 0:
                 break
-            if kind == 6 and length == 4:
-                with_mic = bool(struct.unpack_from("<I", blob, at + 4)[0] & 2)
+            found[kind] = blob[at + 4:at + 4 + length]
             at += 4 + length
-        if not with_mic:
+        return found
+
+    def _check_integrity(self, token, pairs, session_key):
+        """The MIC, when the client says in its target information that there is one."""
+        if len(pairs.get(6, b"")) != 4 or not struct.unpack("<I", pairs[6])[0] & 2:
             return
         mic = token[72:88]
         cleared = token[:72] + b"\0" * 16 + token[88:]

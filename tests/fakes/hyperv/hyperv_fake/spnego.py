@@ -49,6 +49,21 @@ def is_spnego(token):
     return bool(token) and token[0] in (0x60, 0xA1)
 
 
+def first_mechanism(token):
+    """The OID that a client's first token prefers: one of SPNEGO's list, or the token's own; b"" for others."""
+    try:
+        if not token or token[0] != 0x60:
+            return b""
+        _, inner, _ = _take(token)
+        _, oid, at = _take(inner)
+        if oid != SPNEGO_OID:
+            return oid
+        fields = _fields(_take(_take(inner, at)[1])[1])
+        return _take(_take(fields[0xA0])[1])[1]
+    except (Bad, KeyError, IndexError):
+        return b""
+
+
 class Exchange:
     """Unpacks what the client sends to NTLM tokens, and packs the answers."""
 
