@@ -104,6 +104,8 @@ static const struct question questions[] = {
       ROLE_OPTIONAL, false, NULL },
     { CIM(Msvm_VirtualSystemMigrationServiceSettingData), SIGHT_MIGRATION, READ_HOST, ROLE_OPTIONAL,
       false, NULL },
+    { CIM(Msvm_VirtualSystemMigrationService), SIGHT_MIGRATION_SERVICE, READ_HOST, ROLE_OPTIONAL,
+      false, NULL },
 };
 
 #define PAGE 2000u /* what fits into the envelope is less */

@@ -62,6 +62,7 @@ enum sight_list {
     SIGHT_MANAGER, /* the management service itself: who may see it, may see VMs */
     SIGHT_SERVICE_SETTING,
     SIGHT_MIGRATION,
+    SIGHT_MIGRATION_SERVICE,
     SIGHT_VOLUME,
     SIGHT_SHARE,
     SIGHT_CLUSTER,

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include <polyvisor/arena.h>
+#include <polyvisor/jsonw.h>
 #include <polyvisor/str.h>
 
 #include "drivers/wmi/inventory_read.h"
 #include "drivers/wmi/kvp.h"
 
 #define LISTS_MOST 512
+#define JSON_MOST 16384u
 
 #define OS(prop) P(Win32_OperatingSystem, prop)
 #define CPU(prop) P(Win32_Processor, prop)
@@ -127,6 +129,46 @@ static void put_limits(const struct map *m)
         pv_host_limit_storage_migrations(m->b, n);
 }
 
+/* Whoever moves a VM here from another host wants to know why that would fail (op_move.c). */
+static void put_migration(const struct map *m)
+{
+    const struct cim_instance *set = sight_first(m->s, SIGHT_MIGRATION);
+    const struct cim_instance *service = sight_first(m->s, SIGHT_MIGRATION_SERVICE);
+    const char *at;
+    struct jsonw w;
+    struct buf text;
+
+    if (!set)
+        return;
+    buf_init(&text, JSON_MOST);
+    jsonw_init(&w, &text);
+    jsonw_object(&w, NULL);
+    jsonw_object(&w, "live_migration");
+    jsonw_bool(&w, "enabled",
+               cim_bool(set, P(Msvm_VirtualSystemMigrationServiceSettingData,
+                               EnableVirtualSystemMigration)));
+    jsonw_str(&w, "authentication",
+              cim_uint(set, P(Msvm_VirtualSystemMigrationServiceSettingData, AuthenticationType))
+                  ? "kerberos"
+                  : "credssp");
+    if (service) {
+        jsonw_array(&w, "addresses");
+        for (unsigned i = 0; i < LISTS_MOST; i++) {
+            at = cim_str_at(service, P(Msvm_VirtualSystemMigrationService,
+                                       MigrationServiceListenerIPAddressList), i);
+            if (!at)
+                break;
+            jsonw_str(&w, NULL, at);
+        }
+        jsonw_end(&w);
+    }
+    jsonw_end(&w);
+    jsonw_end(&w);
+    if (buf_ok(&text))
+        pv_host_native_extra(m->b, text.data);
+    buf_free(&text);
+}
+
 /* Paused is what a node is while its VMs are elsewhere for maintenance. */
 static void put_cluster(const struct map *m)
 {
@@ -192,6 +234,7 @@ void map_host(const struct map *m)
     put_hardware(m);
     put_addresses(m);
     put_limits(m);
+    put_migration(m);
     put_cluster(m);
     put_places(m);
     put_health(m);

@@ -297,6 +297,53 @@ static int is_moved(struct op *o, void *ctx, bool *there, struct pv_err *err)
 
 /* ------------------------------------------------------------------ beforehand */
 
+#define KERBEROS_REMEDY                                                                            \
+    "Set-VMHost -VirtualMachineMigrationAuthenticationType Kerberos, and let the computer account " \
+    "of the host it is on delegate to the other one (cifs, Microsoft Virtual System Migration "     \
+    "Service)."
+
+/* CredSSP takes credentials typed at the host itself, never those of a network logon. */
+static int no_credssp(struct op *o, const char *where, struct pv_err *err)
+{
+    int rc = pv_fail(err, PV_ENOTSUP,
+                     "%s %s: live migration on %s signs in by CredSSP, which cannot be used from afar",
+                     o->def->verb, o->name, where);
+
+    pv_err_needs(err, "Kerberos for live migration");
+    pv_err_remedy(err, KERBEROS_REMEDY);
+    return rc;
+}
+
+/* What the other host's own provider told of it; PV_OK: nothing speaks against it. */
+static int check_setup_there(struct op *o, struct pv_err *err)
+{
+    const json_t *there = op_arg(o, "host.extra.live_migration");
+    const json_t *addresses = op_member(there, "addresses");
+    const char *name = op_arg_str(o, "host.name");
+    int rc;
+
+    if (json_is_false(op_member(there, "enabled"))) {
+        rc = pv_fail(err, PV_ENOTSUP, "%s %s: live migration is turned off on %s", o->def->verb,
+                     o->name, name ? name : "the other host");
+        pv_err_needs(err, "live migration");
+        pv_err_remedy(err, "On that host: Enable-VMMigration; Set-VMHost "
+                           "-VirtualMachineMigrationAuthenticationType Kerberos "
+                           "-UseAnyNetworkForMigration $true");
+        return rc;
+    }
+    if (str_eq(op_member_str(there, "authentication"), "credssp"))
+        return no_credssp(o, name ? name : "the other host", err);
+    if (json_is_array(addresses) && json_array_size(addresses) == 0) {
+        rc = pv_fail(err, PV_ENOTSUP, "%s %s: %s listens for live migration at no address",
+                     o->def->verb, o->name, name ? name : "the other host");
+        pv_err_needs(err, "a network for live migration");
+        pv_err_remedy(err, "On that host: Set-VMHost -UseAnyNetworkForMigration $true, or "
+                           "Add-VMMigrationNetwork with one of its subnets");
+        return rc;
+    }
+    return PV_OK;
+}
+
 static int check_service(struct op *o, const struct move *m, struct pv_err *err)
 {
     struct wsman_query q = { .cls = CIM(Msvm_VirtualSystemMigrationServiceSettingData) };
@@ -311,10 +358,7 @@ static int check_service(struct op *o, const struct move *m, struct pv_err *err)
     if (cim_bool(s,
                  P(Msvm_VirtualSystemMigrationServiceSettingData, EnableVirtualSystemMigration))) {
         if (cim_uint(s, P(Msvm_VirtualSystemMigrationServiceSettingData, AuthenticationType)) == 0)
-            op_warn(
-                o,
-                "live migration on this host signs in by CredSSP, which does not work from here; "
-                "Set-VMHost -VirtualMachineMigrationAuthenticationType Kerberos");
+            return no_credssp(o, "its host", err);
         return PV_OK;
     }
     rc = pv_fail(err, PV_ENOTSUP, "%s %s: live migration is turned off on its host", o->def->verb,
@@ -349,6 +393,7 @@ static int check_there(struct op *o, const struct move *m, const struct cim_ref 
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualSystemMigrationService, CheckVirtualSystemIsMigratableToHost));
     struct cim_instance *answer = NULL;
+    struct pv_err why = { 0 };
     uint32_t value = 0;
     int rc;
 
@@ -367,8 +412,8 @@ static int check_there(struct op *o, const struct move *m, const struct cim_ref 
                   MigrationSettingData),
                 migration);
     rc = wsman_invoke(o->w->client, &o->c, service, in, o->a, &answer, err);
-    if (rc == PV_ENOTSUP)
-        return PV_OK; /* an older host: the migration itself will say */
+    if (rc == PV_ENOTSUP) /* an older host: the migration itself will say */
+        return check_setup_there(o, err);
     if (rc == PV_OK && cim_return_value(answer, &value) && value != 0 && value != 4096)
         rc = wsman_fail_return(value, op_text(o, "asking %s whether it takes %s", m->host, o->name),
                                err);
@@ -380,7 +425,13 @@ static int check_there(struct op *o, const struct move *m, const struct cim_ref 
         rc = pv_fail(err, PV_ENOTSUP,
                      "%s %s: %s does not take it (processors, switches or settings differ)",
                      o->def->verb, o->name, m->host);
-    if (rc == PV_EPERM)
+    /* Its own provider may know why, in better words; what was read there some minutes ago is no reason to refuse what
+     * the host takes now. */
+    if (rc && check_setup_there(o, &why)) {
+        rc = why.rc;
+        if (err)
+            *err = why;
+    } else if (rc == PV_EPERM)
         pv_err_remedy(err, "Our account has to be an administrator there, too, and this host needs "
                            "Kerberos constrained "
                            "delegation for cifs and Microsoft Virtual System Migration Service.");

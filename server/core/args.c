@@ -72,6 +72,16 @@ static int about(struct pv_err *err, const char *pointer, int rc)
     return rc;
 }
 
+/* What its own driver said of a host: a driver does not see the hosts of another provider. */
+static void add_extra(const struct model_row *row, json_t *json)
+{
+    json_t *extra = json_loads(model_text(row, F(host, native_extra)), 0, NULL);
+
+    if (json_is_object(extra))
+        json_object_set(json, "extra", extra);
+    json_decref(extra);
+}
+
 /* Of the objects that lie somewhere: where. */
 static void add_place(const struct resolving *r, const struct model_row *row, json_t *json)
 {
@@ -84,6 +94,9 @@ static void add_place(const struct resolving *r, const struct model_row *row, js
     case PV_KIND_disk_image:
         path = model_text(row, F(disk_image, file_path));
         break;
+    case PV_KIND_host:
+        add_extra(row, json);
+        return;
     default:
         return;
     }

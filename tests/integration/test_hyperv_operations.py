@@ -46,7 +46,7 @@ def vm(hv, host_id):
     hv.do("post", "/vms", {"name": name, "host": host_id, "memory": {"bytes": GIB}, "disks": [{"capacity_bytes": 4 * GIB}]})
     made = hv.vm(name)
     yield made
-    if hv.api.get(f"/vms/{made['id']}").status_code == 200:
+    if made["native"]["id"] in hv.host.state()["vms"]:
         hv.end("delete", hv.path(made), force="true", disks="delete")
 
 
@@ -590,6 +590,44 @@ def test_it_moves_to_another_host_and_keeps_its_id(hv, vm):
         return found.status_code == 200 and found.json()["provider"]["name"] == hv.fake.hosts[1].name
 
     wait_for(arrived, "the VM should be shown at its new host under its id", 90, every=1)
+
+
+@pytest.mark.parametrize("change, back, words, remedy", [
+    ({"migration": {"EnableVirtualSystemMigration": False}}, {"migration": {"EnableVirtualSystemMigration": True}}, "turned off on", "Enable-VMMigration"),
+    ({"migration": {"AuthenticationType": 0}}, {"migration": {"AuthenticationType": 1}}, "CredSSP", "Kerberos"),
+    ({"migration_addresses": []}, {"migration_addresses": None}, "no address", "Add-VMMigrationNetwork"),
+])
+def test_a_target_that_takes_no_migration_is_named_at_once_with_the_remedy(hv, vm, change, back, words, remedy):
+    there = hv.fake.hosts[1]
+    other = hv.api.one("hosts", there.name)
+
+    def setup():
+        return hv.api.read(f"/hosts/{other['id']}")["native"]["extra"]["live_migration"]
+
+    body = {"host": other["id"], "path": "D:\\Arrived"}
+    right = setup()
+    there.settings(**change)
+    hv.api.post(f"/providers/{hv.providers[1]['id']}/actions/sync")
+    wait_for(lambda: setup() != right, "the target's setup should be read", 60)
+    hv.control.reset()
+    try:
+        error = hv.fails("post", f"{hv.path(vm)}/actions/move", body)
+        assert words in error["detail"] and there.name in error["detail"] and remedy in error["remedy"], error
+        assert hv.calls("MigrateVirtualSystemToHost") == 0
+    finally:
+        there.settings(**back)
+    assert setup() != right
+    hv.do("post", f"{hv.path(vm)}/actions/move", body)  # what was read before is no reason to refuse
+    assert there.vm_named(vm["name"]) is not None
+
+
+def test_credssp_on_its_own_host_is_refused_before_anything(hv, vm):
+    hv.host.settings(migration={"AuthenticationType": 0})
+    try:
+        error = hv.fails("post", f"{hv.path(vm)}/actions/move", {"host": hv.api.one("hosts", hv.fake.hosts[1].name)["id"], "path": "D:\\Arrived"})
+        assert "CredSSP" in error["detail"] and "Kerberos" in error["remedy"]
+    finally:
+        hv.host.settings(migration={"AuthenticationType": 1})
 
 
 def test_missing_delegation_is_named(hv, vm):

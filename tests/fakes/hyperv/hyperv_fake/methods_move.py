@@ -269,7 +269,9 @@ def check_migration(vm, target, kind, new_settings):
         return FAILED, start + "Source and destination are the same.", None
     if not migration_on(host) or not migration_on(target):
         return FAILED, start + "Live migration is not enabled on source or destination. (0x80070005)", None
-    if host.migration_setting.get("AuthenticationType", 1) != 1:
+    if target.migration_addresses == []:
+        return FAILED, start + "The destination does not listen for live migrations. (0x8007274D)", None
+    if any(side.migration_setting.get("AuthenticationType", 1) != 1 for side in (host, target)):
         return FAILED, start + ("Failed to authenticate the connection at the source host: no suitable credentials available. "
                                 "(0x8009030E)"), None
     if vm.id in target.vms:

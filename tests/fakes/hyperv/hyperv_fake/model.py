@@ -261,6 +261,7 @@ class Host:
         self.visible = True
         self.service_setting = {}
         self.migration_setting = {}
+        self.migration_addresses = None  # None: its own
         self.migration_networks = []
         self.terminal_acl = []
         self.terminal_setting = {}

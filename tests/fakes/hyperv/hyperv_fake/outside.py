@@ -62,8 +62,10 @@ def settings(host, change):
     """Limits, behaviour and plain switches of a host."""
     for key, value in (change or {}).items():
         if key in ("language", "user", "password", "vmms_running", "visible", "memory", "cpus", "failed_logons",
-                   "locked_until", "domain"):
+                   "locked_until", "domain", "migration_addresses"):
             setattr(host, key, value)
+        elif key == "migration":
+            host.migration_setting.update(value)
         elif hasattr(host.limits, key):
             setattr(host.limits, key, value)
         elif hasattr(host.behaviour, key):

@@ -435,7 +435,8 @@ def service_instance(host, name):
     found, base = SERVICES[name]
     over = {"SystemName": host.name}
     if name == "Msvm_VirtualSystemMigrationService":
-        over["MigrationServiceListenerIPAddressList"] = [n.address for n in host.nics[:1]]
+        over["MigrationServiceListenerIPAddressList"] = ([n.address for n in host.nics[:1]] if host.migration_addresses is None
+                                                         else host.migration_addresses)
         over["ActiveVirtualSystemMigrationCount"] = 0
         over["ActiveStorageMigrationCount"] = 0
         over = {k: v for k, v in over.items() if found.prop(k)}
