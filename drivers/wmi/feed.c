@@ -14,6 +14,7 @@
 #define POLL_LEAST_MS 2000
 #define POLL_MOST_MS 55000 /* the server is to hear from us once a minute */
 #define FULL_LEAST_MS (5 * 60 * 1000)
+#define LISTING_SHARE 10 /* of its time a host is listed no more than one part in so many */
 #define RELIST_MS 15000 /* between two listings that changes ask for */
 #define GUEST_MS 60000
 #define LOOK_AT_ONCE 16u
@@ -118,8 +119,10 @@ static int wait_for_events(struct feed *f, int64_t ms, struct pv_err *err)
 
 static int list(struct feed *f, struct pv_err *err)
 {
+    int64_t began = clock_mono_ms();
     int rc = inventory_list(f->i, f->c, f->b, err);
     int64_t now = clock_mono_ms();
+    int64_t took = (now - began) * LISTING_SHARE;
     struct pv_builder *fresh = rc == PV_OK ? pv_builder_new(f->i->wmi->host) : NULL;
 
     /* Its buffers have grown to a whole host's size; polls say little. */
@@ -129,7 +132,8 @@ static int list(struct feed *f, struct pv_err *err)
     }
 
     f->listed_ms = now;
-    f->next_full_ms = now + full_every(f);
+    /* Its turn included: where there is more to list than can be listed, all are listed less often. */
+    f->next_full_ms = now + (took > full_every(f) ? took : full_every(f));
     f->next_guest_ms = now + GUEST_MS;
     f->next_poll_ms = now + f->interval_ms;
     if (f->i->blind) {

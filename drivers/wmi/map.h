@@ -75,6 +75,8 @@ int64_t map_boot_time(const struct map *m, const struct sight_owner *o);
 void map_host(const struct map *m);
 void map_host_usage(const struct map *m);
 void map_cluster(const struct map *m);
+/* MSCluster_Node.State in words. */
+const char *map_node_state(uint64_t state);
 void map_datastores(const struct map *m);
 void map_datastore_usage(const struct map *m);
 void map_switches(const struct map *m);

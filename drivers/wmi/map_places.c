@@ -331,7 +331,7 @@ void map_image(const struct map *m, const struct image *im)
 
 /* ------------------------------------------------------------------ cluster */
 
-static const char *node_state(uint64_t state)
+const char *map_node_state(uint64_t state)
 {
     switch (state) {
     case 0:
@@ -366,7 +366,7 @@ static void put_nodes(const struct map *m)
         down += state == 1;
         jsonw_object(&w, NULL);
         jsonw_str(&w, "name", cim_str(l->items[i], P(MSCluster_Node, Name)));
-        jsonw_str(&w, "state", node_state(state));
+        jsonw_str(&w, "state", map_node_state(state));
         if (cim_get_uint(l->items[i], P(MSCluster_Node, NodeWeight), &weight))
             jsonw_u64(&w, "votes", weight);
         jsonw_end(&w);

@@ -14,6 +14,7 @@
 #include <polyvisor/str.h>
 
 #include "drivers/sdk/finding.h"
+#include "drivers/wmi/probe_cluster.h"
 #include "drivers/wmi/probe_scripts.h"
 #include "drivers/wmi/report.h"
 #include "drivers/wmi/wmi.h"
@@ -350,6 +351,7 @@ static void run(struct probing *p)
         return;
     check_quotas(p);
     check_version(p);
+    probe_cluster(&p->f, p->wmi, &p->c);
     if (p->wants_report)
         make_report(p);
 }

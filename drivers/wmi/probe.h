@@ -3,7 +3,8 @@
  * probe - is there what the configuration says, and what will work?
  *
  * Steps in order: name, port, certificate, winrm, sign_in, namespace, service,
- * quotas, version. The first that makes the next ones pointless ends the
+ * quotas, version; of a node of a failover cluster also cluster, whose data
+ * name the other nodes, so that they can be added together. The first that makes the next ones pointless ends the
  * series. Where the host only lacks a setting, the finding's data.script holds
  * PowerShell to paste on that host. Changes nothing. With "report": {mask,
  * samples} in the configuration a last finding holds a report (report.h).

@@ -10,6 +10,8 @@
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
+#define MEMBERS_MAX 64
+
 static const struct model_param tls_members[] = {
     { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_tls_mode, .doc = "How the certificate is checked." },
     { .name = "ca_pem", .type = PARAM_TEXT, .nullable = true, .max = 65536, .doc = "Authorities to trust instead of the system's." },
@@ -29,11 +31,19 @@ static const struct model_param limit_members[] = {
     { .name = "max_concurrent_tasks", .type = PARAM_INT, .min = 1, .max = 256, .doc = "Writes at once." },
     { 0 },
 };
+static const struct model_param other_members[] = {
+    { .name = "name", .type = PARAM_TEXT, .required = true, .min = 1, .max = 256, .doc = "Name, unique." },
+    { .name = "endpoint", .type = PARAM_TEXT, .required = true, .min = 1, .max = 1024, .doc = "Its address." },
+    { .name = "tls", .type = PARAM_OBJECT, .members = tls_members, .doc = "How its certificate is checked; else as the first's." },
+    { 0 },
+};
 static const struct model_param create_body[] = {
     { .name = "name", .type = PARAM_TEXT, .required = true, .min = 1, .max = 256, .doc = "Name, unique." },
     CONNECTION_PARAMS,
     { .name = "limits", .type = PARAM_OBJECT, .members = limit_members, .doc = "Limits of ours towards it." },
     { .name = "notes", .type = PARAM_TEXT, .max = 4096, .doc = "Our notes." },
+    { .name = "members", .type = PARAM_LIST, .max = MEMBERS_MAX, .members = other_members,
+      .doc = "Providers to add with it, with the same driver, account and settings: the other nodes of its cluster. All or none." },
     { 0 },
 };
 static const struct model_param change_body[] = {
@@ -118,27 +128,111 @@ static int check_connection(const json_t *body, struct pv_err *err)
 }
 
 /* The password leaves the body for good; *sealed is NULL when there is none. */
-static int seal_password(struct req *r, const struct pv_id *id, char **sealed, struct pv_err *err)
+static int seal_password(struct req *r, json_t *body, const struct pv_id *id, char **sealed, struct pv_err *err)
 {
-    const char *password = json_string_value(json_object_get(r->json, "password"));
+    const char *password = json_string_value(json_object_get(body, "password"));
     int rc;
 
     *sealed = NULL;
     if (!password)
         return PV_OK;
     rc = auth_seal(api_of(r)->auth, PV_KIND_provider, id, F(provider, password), password, sealed, err);
-    json_object_del(r->json, "password");
+    json_object_del(body, "password");
+    return rc;
+}
+
+static int create_one(struct req *r, json_t *body, const struct pv_id *id, const struct core_options *o,
+                      struct pv_err *err)
+{
+    struct core_actor by = actor_of(r);
+    const char *driver = json_string_value(json_object_get(body, "driver"));
+    char *sealed = NULL;
+    int rc = seal_password(r, body, id, &sealed, err);
+
+    if (rc == PV_OK)
+        rc = core_provider_create(api_of(r)->core, &by, id, body, sealed, strcmp(driver, "sim") == 0, o, err);
+    auth_wipe_free(sealed);
+    return rc;
+}
+
+/* The body of a member: that of the first with its own name and address. */
+static json_t *member_body(const json_t *first, const json_t *member)
+{
+    json_t *body = json_deep_copy(first);
+    const char *name;
+    json_t *v;
+
+    json_object_del(body, "members");
+    json_object_foreach ((json_t *)member, name, v)
+        json_object_set(body, name, v);
+    return body;
+}
+
+static bool name_twice(const json_t *body, const json_t *members, size_t nth)
+{
+    const char *name = json_string_value(json_object_get(json_array_get(members, nth), "name"));
+
+    for (size_t i = 0; i < nth; i++)
+        if (strcasecmp(name, json_string_value(json_object_get(json_array_get(members, i), "name"))) == 0)
+            return true;
+    return strcasecmp(name, json_string_value(json_object_get(body, "name"))) == 0;
+}
+
+/* Would all of them be accepted? Nothing is made. */
+static int check_members(struct req *r, const json_t *members, struct pv_err *err)
+{
+    struct core_options o = { .dry_run = true };
+    int rc = PV_OK;
+
+    for (size_t i = 0; i < json_array_size(members) && rc == PV_OK; i++) {
+        json_t *body = member_body(r->json, json_array_get(members, i));
+        struct pv_id id;
+
+        id_make(&id);
+        rc = check_connection(body, err);
+        if (rc == PV_OK && name_twice(r->json, members, i))
+            rc = pv_fail(err, PV_EEXIST, "two of them have the name %s", json_string_value(json_object_get(body, "name")));
+        if (rc == PV_OK)
+            rc = create_one(r, body, &id, &o, err);
+        if (rc != PV_OK)
+            pv_err_pointer(err, "/members/%zu", i);
+        json_decref(body);
+    }
+    return rc;
+}
+
+/* The members first, then the one that was asked for; when one fails, those made before go again. */
+static int create_all(struct req *r, json_t *members, const struct pv_id *first, const struct core_options *o,
+                      struct pv_err *err)
+{
+    struct core_options plain = { .dry_run = o->dry_run };
+    struct core_actor by = actor_of(r);
+    struct pv_id made[MEMBERS_MAX];
+    size_t n = 0;
+    int rc = check_members(r, members, err);
+
+    for (; n < json_array_size(members) && rc == PV_OK; n++) {
+        json_t *body = member_body(r->json, json_array_get(members, n));
+
+        id_make(&made[n]);
+        rc = create_one(r, body, &made[n], &plain, err);
+        json_decref(body);
+        if (rc != PV_OK)
+            break;
+    }
+    if (rc == PV_OK)
+        rc = create_one(r, r->json, first, o, err);
+    while (rc != PV_OK && !o->dry_run && n > 0)
+        (void)core_provider_delete(api_of(r)->core, &by, &made[--n], true, &plain, NULL);
     return rc;
 }
 
 static enum req_result provider_create(struct req *r)
 {
-    struct core_actor by = actor_of(r);
-    const char *driver = json_string_value(json_object_get(r->json, "driver"));
     struct core_options o;
     struct pv_err err = { 0 };
     struct pv_id id;
-    char *sealed = NULL;
+    json_t *members;
     int rc;
 
     if (options_read(r, r->route->kind, &o, &err) != PV_OK || check_connection(r->json, &err) != PV_OK)
@@ -146,10 +240,10 @@ static enum req_result provider_create(struct req *r)
     if (idempotency_replayed(r, &o))
         return REQ_DONE;
     id_make(&id);
-    rc = seal_password(r, &id, &sealed, &err);
-    if (rc == PV_OK)
-        rc = core_provider_create(api_of(r)->core, &by, &id, r->json, sealed, strcmp(driver, "sim") == 0, &o, &err);
-    auth_wipe_free(sealed);
+    members = json_incref(json_object_get(r->json, "members"));
+    json_object_del(r->json, "members");
+    rc = create_all(r, members, &id, &o, &err);
+    json_decref(members);
     if (rc != PV_OK)
         return reply_problem(r, &err);
     if (o.dry_run) {
@@ -182,7 +276,7 @@ static enum req_result provider_change(struct req *r)
     if (rc == PV_OK)
         rc = check_connection(r->json, &err);
     if (rc == PV_OK)
-        rc = seal_password(r, &id, &sealed, &err);
+        rc = seal_password(r, r->json, &id, &sealed, &err);
     if (rc == PV_OK)
         rc = core_provider_change(api_of(r)->core, &by, &id, r->json, sealed, &o, &err);
     auth_wipe_free(sealed);

@@ -44,6 +44,9 @@ static const struct model_param connection_flags[] = {
       .doc = "A setting of the driver: key=value. May be given again." },
     { .name = "notes", .type = PARAM_TEXT, .max = 4096, .doc = "Our notes." },
     { .name = "name", .type = PARAM_TEXT, .max = 256, .doc = "Another name for it." },
+    { .name = "members",
+      .type = PARAM_BOOL,
+      .doc = "Also add the other nodes of its cluster, with the same account and settings; probes first." },
     { .name = "probe",
       .type = PARAM_BOOL,
       .doc = "Try the connection first, and add it only if all is well." },
@@ -109,6 +112,22 @@ static const char *failed_certificate(const json_t *answer)
     return NULL;
 }
 
+/* The nodes of the cluster that a host is in; owned, NULL: none. */
+static json_t *cluster_nodes(const json_t *answer)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "findings"), i, one)
+    {
+        const char *step = json_string_value(json_object_get(one, "step"));
+
+        if (step && strcmp(step, "cluster") == 0)
+            return json_incref(json_at(one, "data.nodes"));
+    }
+    return NULL;
+}
+
 static int show_findings(struct cli *c, const json_t *answer, struct pv_err *err)
 {
     if (!json_is_true(json_object_get(answer, "ok")))
@@ -129,7 +148,7 @@ static void pin_in(json_t *body, const char *sha256)
 
 /* Probes; a certificate that a person accepts is pinned and tried again. *good: all steps went
  * well. */
-static int probe(struct cli *c, json_t *body, bool *good, struct pv_err *err)
+static int probe(struct cli *c, json_t *body, json_t **nodes, bool *good, struct pv_err *err)
 {
     for (int tries = 0;; tries++) {
         struct call call = { .timeout_ms = PROBE_MS };
@@ -141,6 +160,7 @@ static int probe(struct cli *c, json_t *body, bool *good, struct pv_err *err)
             return rc;
         rc = show_findings(c, answer, err);
         *good = json_is_true(json_object_get(answer, "ok"));
+        *nodes = cluster_nodes(answer);
         sha256 = failed_certificate(answer);
         if (sha256)
             sha256 = arena_strdup(c->arena, sha256);
@@ -148,6 +168,7 @@ static int probe(struct cli *c, json_t *body, bool *good, struct pv_err *err)
         if (rc != PV_OK || *good || !sha256 || tries > 0 ||
             !term_confirm(c, "Trust the certificate with this fingerprint for this provider?"))
             return rc;
+        json_decref(PV_TAKE(*nodes));
         pin_in(body, sha256);
         c->exit_code = -1;
     }
@@ -293,11 +314,50 @@ static int wait_connected(struct cli *c, json_t **provider, struct pv_err *err)
     return rc;
 }
 
+/* Nodes whose certificate a person does not accept are left out. */
+static void put_members(struct cli *c, json_t *body, const json_t *nodes)
+{
+    const json_t *pins = json_at(body, "tls.pins"), *node;
+    json_t *members = json_array();
+    size_t i, k;
+
+    json_array_foreach(nodes, i, node)
+    {
+        const char *name = json_string_value(json_object_get(node, "name"));
+        const char *endpoint = json_string_value(json_object_get(node, "endpoint"));
+        const char *sha256 = json_string_value(json_object_get(node, "sha256"));
+        bool pinned = !json_is_array(pins) || json_array_size(pins) == 0;
+        json_t *member;
+        const json_t *pin;
+
+        if (!name || !endpoint)
+            continue;
+        json_array_foreach(pins, k, pin)
+            pinned = pinned || (sha256 && strcmp(json_string_value(pin), sha256) == 0);
+        member = json_pack("{s:s, s:s}", "name", name, "endpoint", endpoint);
+        if (!pinned && sha256 &&
+            term_confirm(c, "Trust the certificate of %s with the fingerprint %s?", name, sha256)) {
+            pin_in(member, sha256);
+            pinned = true;
+        }
+        if (pinned)
+            json_array_append(members, member);
+        else
+            term_note(c, "%s is left out: its certificate is none of those that are pinned (--pin).", name);
+        json_decref(member);
+    }
+    if (json_array_size(members) > 0)
+        json_object_set(body, "members", members);
+    else
+        term_note(c, "%s has no other nodes to add.", c->args[0]);
+    json_decref(members);
+}
+
 static int provider_add(struct cli *c, struct pv_err *err)
 {
     struct call call = { .once = true };
-    json_t *body = NULL, *provider = NULL;
-    bool good = true;
+    json_t *body = NULL, *provider = NULL, *nodes = NULL;
+    bool good = true, members = cli_flag_on(c, "members", false);
     int rc;
 
     if (!cli_flag(c, "driver"))
@@ -308,15 +368,18 @@ static int provider_add(struct cli *c, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     json_object_set_new(body, "name", json_string(c->args[0]));
-    if (cli_flag_on(c, "probe", false)) {
+    if (members || cli_flag_on(c, "probe", false)) {
         json_t *tried = json_copy(body);
 
         json_object_del(tried, "notes");
-        rc = probe(c, tried, &good, err);
+        rc = probe(c, tried, &nodes, &good, err);
         if (json_object_get(tried, "tls"))
             json_object_set(body, "tls", json_object_get(tried, "tls"));
         json_decref(tried);
     }
+    if (rc == PV_OK && good && members)
+        put_members(c, body, nodes);
+    json_decref(nodes);
     if (rc == PV_OK && good)
         rc = client_call(c, "POST",
                          cli_flag_on(c, "dry_run", false) ? API "/providers?dry_run=true"
@@ -348,7 +411,7 @@ static int provider_probe(struct cli *c, struct pv_err *err)
 {
     const char *segment;
     struct call call = { .timeout_ms = PROBE_MS };
-    json_t *answer = NULL, *body;
+    json_t *answer = NULL, *body, *nodes = NULL;
     bool good;
     int rc;
 
@@ -358,7 +421,8 @@ static int provider_probe(struct cli *c, struct pv_err *err)
         rc = connection_body(c, &body, err);
         if (rc == PV_OK) {
             json_object_del(body, "notes");
-            rc = probe(c, body, &good, err);
+            rc = probe(c, body, &nodes, &good, err);
+            json_decref(nodes);
             json_decref(body);
         }
         return rc;

@@ -6,6 +6,7 @@ import pytest
 from support.hyperv import HypervFake
 from support.wait import wait_equal, wait_for
 from support.wsman import WsMan
+from test_cli import Cli
 
 MSCLUSTER = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/mscluster/"
 
@@ -133,3 +134,62 @@ def test_a_clustered_vm_that_moves_keeps_its_id(cluster, servers):
     assert [v["id"] for v in api.items("vms", filter=f'name="{vm["name"]}"')] == [vm["id"]]
     assert moved["cluster"]["name"] == "HV-CLUSTER"
     assert {d["image"]["datastore"]["id"] for d in moved["disks"]} == {store["id"]}
+
+
+# Adding all nodes in one go
+
+def test_the_probe_names_the_other_nodes(cluster, servers):
+    api = servers().admin()
+    wanted = body(cluster.hosts[0])
+    del wanted["name"]
+    findings = {f["step"]: f for f in api.post("/providers/probe", wanted).json()["findings"]}
+    assert findings["cluster"]["ok"] and findings["cluster"]["data"]["name"] == "HV-CLUSTER"
+    one, two = findings["cluster"]["data"]["nodes"]
+    assert one == {"name": "HV01", "state": "up", "this": True}
+    assert two["name"] == "HV02" and two["state"] == "up" and two["this"] is False
+    port = cluster.hosts[0].url.split(":")[2].split("/")[0]
+    assert two["endpoint"] == f"https://hv02.corp.example:{port}/wsman"
+    wanted = body(cluster.hosts[2])
+    del wanted["name"]
+    assert "cluster" not in [f["step"] for f in api.post("/providers/probe", wanted).json()["findings"]]
+
+
+def test_all_nodes_are_added_with_one_request(cluster, servers):
+    api = servers().admin()
+    wanted = body(cluster.hosts[0], members=[connection(cluster.hosts[1])])
+    dry = api.post("/providers?dry_run=true", wanted)
+    assert dry.status_code == 200 and api.items("providers") == []
+    made = api.post("/providers", wanted)
+    assert made.status_code == 201, made.text
+    providers = {p["name"]: p for p in api.items("providers")}
+    assert set(providers) == {"HV01", "HV02"} and made.json()["id"] == providers["HV01"]["id"]
+    for provider in providers.values():
+        api.wait_provider(provider["id"])
+    group, store = shared(api)
+    assert hosts_of(store) == ["HV01", "HV02"]
+    assert providers["HV02"]["username"] == cluster.hosts[0].user and "password" not in providers["HV02"]
+
+
+@pytest.mark.parametrize("members, pointer", [
+    (["HV01"], "/members/0"), (["HV02", "hv02"], "/members/1"), (["HV02", "taken"], "/members/1")])
+def test_of_several_all_are_added_or_none(cluster, servers, members, pointer):
+    api = servers().admin()
+    assert api.post("/providers", body(cluster.hosts[2], name="taken")).status_code == 201
+    wanted = body(cluster.hosts[0], members=[{**connection(cluster.hosts[1]), "name": n} for n in members])
+    answer = api.post("/providers", wanted)
+    assert answer.status_code == 409, answer.text
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert [p["name"] for p in api.items("providers")] == ["taken"]
+
+
+def test_the_command_adds_the_nodes_that_the_probe_names(tmp_path, cluster, servers):
+    server = servers()
+    api = server.admin()
+    host = cluster.hosts[0]
+    cli = Cli(server, tmp_path)
+    cli("provider", "add", "HV01", "--driver", "wmi", "--endpoint", host.url, "--username", host.user, "--tls-mode", "insecure",
+        "--set", "events=false", "--members", "--no-wait", POLYVISOR_PROVIDER_PASSWORD=host.password)
+    providers = {p["name"]: p for p in api.items("providers", view="full")}
+    assert set(providers) == {"HV01", "HV02"}
+    assert providers["HV02"]["endpoint"].startswith("https://hv02.corp.example:")
+    assert providers["HV02"]["settings"] == providers["HV01"]["settings"] == {"events": False}
