@@ -92,6 +92,8 @@ static const struct question questions[] = {
     { CIM(MSCluster_DiskPartition), SIGHT_PARTITION, READ_PLACES | READ_LOAD, ROLE_OPTIONAL, false,
       NULL },
 
+    { CIM(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor), SIGHT_CPU_LOAD,
+      READ_LOAD, ROLE_OPTIONAL, false, "Name = '_Total'" },
     { CIM(Win32_OperatingSystem), SIGHT_OS, READ_HOST | READ_LOAD, ROLE_WANTED, false, NULL },
     { CIM(Win32_ComputerSystem), SIGHT_COMPUTER, READ_HOST, ROLE_WANTED, false, NULL },
     { CIM(Win32_Processor), SIGHT_CPU, READ_HOST, ROLE_OPTIONAL, false, NULL },
@@ -177,6 +179,10 @@ static bool match(void *ctx, const struct cim_instance *o)
 
     if (cim_is(o, CIM(Win32_Service)))
         return sight_same(cim_str(o, P(Win32_Service, Name)), "vmms");
+    if (cim_is(o, CIM(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor)))
+        return sight_same(
+            cim_str(o, P(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor, Name)),
+            "_Total");
     if (cim_is(o, CIM(Msvm_MetricDefForME)))
         return cim_uint(o, P(Msvm_MetricDefForME, MetricCollectionEnabled)) == 2;
     if (cim_is(o, CIM(Msvm_EthernetSwitchExtension)))

@@ -71,6 +71,7 @@ enum sight_list {
     SIGHT_CLUSTER_RESOURCE,
     SIGHT_CSV,
     SIGHT_PARTITION,
+    SIGHT_CPU_LOAD, /* of all logical processors, root and guests */
     SIGHT_COUNT
 };
 

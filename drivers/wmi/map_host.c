@@ -245,7 +245,8 @@ void map_host(const struct map *m)
 void map_host_usage(const struct map *m)
 {
     const struct cim_instance *os = sight_first(m->s, SIGHT_OS);
-    uint64_t total, left;
+    const struct cim_instance *cpu = sight_first(m->s, SIGHT_CPU_LOAD);
+    uint64_t total, left, pct;
     int64_t boot;
 
     if (!os)
@@ -253,6 +254,12 @@ void map_host_usage(const struct map *m)
     pv_usage_begin(m->b, m->w->host_id, NULL);
     pv_usage_subject_kind(m->b, (uint64_t)PV_KIND_host);
     pv_usage_time(m->b, m->now_ms);
+    /* What Windows counts itself (Win32_Processor) is the root partition's share alone. */
+    if (cim_get_uint(cpu,
+                     P(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor,
+                       PercentTotalRunTime),
+                     &pct))
+        pv_usage_cpu_usage_pct(m->b, pct < 100 ? pct : 100);
     if (cim_get_uint(os, OS(TotalVisibleMemorySize), &total) &&
         cim_get_uint(os, OS(FreePhysicalMemory), &left) && left <= total &&
         total < UINT64_C(1) << 43)

@@ -650,6 +650,32 @@ def test_what_the_provider_says_of_itself(api, fake):
     assert json.dumps(found)
 
 
+def test_the_loads_of_hosts_and_volumes_are_told(api, truths):
+    for host in api.items("hosts"):
+        truth = next(t for t in truths if t.host_id == host["native"]["id"])
+        usage = wait_for(lambda: api.read(f"/hosts/{host['id']}", fields="name,usage").get("usage"), "usage of a host", 60)
+        flat = json.dumps(usage)
+        total = next(r for r in truth.client.enumerate("Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor",
+                                                       space=CIMV2) if r["Name"] == "_Total")
+        assert value(usage, "cpu.usage_pct") == int(total["PercentTotalRunTime"]), flat
+        kib = int(truth.os["TotalVisibleMemorySize"]) - int(truth.os["FreePhysicalMemory"])
+        assert value(usage, "mem.usage_bytes") == kib << 10, flat
+        assert value(usage, "uptime_s") > 86400, flat
+    for store in api.items("datastores", view="full"):
+        usage = wait_for(lambda: api.read(f"/datastores/{store['id']}", fields="name,usage").get("usage"), "usage of a volume", 60)
+        assert value(usage, "storage.free_bytes") == store["free_bytes"]
+        assert value(usage, "storage.used_bytes") == store["capacity_bytes"] - store["free_bytes"]
+
+
+def value(usage, path):
+    """A number of the usage, whether its names are paths or nested."""
+    if path in usage:
+        return usage[path]
+    for part in path.split("."):
+        usage = usage[part]
+    return usage
+
+
 def test_loads_of_running_vms_are_told(api, truths):
     vm = api.items("vms", filter="power_state=running")[0]
     usage = wait_for(lambda: api.read(f"/vms/{vm['id']}", fields="name,usage").get("usage"), "usage of a running VM", 20)
