@@ -155,6 +155,21 @@ def test_a_host_without_events_is_polled_and_says_so(fakes, servers):
     wait_equal(lambda: vm_of(api, vm.name)["power_state"], "off", "the change should arrive")
 
 
+def test_polling_finds_what_events_do_not_tell(fakes, servers):
+    fake = fakes(vms=3)
+    api = servers().admin()
+    provider = add(api, fake.hosts[0], events=True)
+    wait_equal(lambda: api.provider(provider["id"])["sync"]["mode"], "push", "the host grants events")
+    # The subscription lives, and nothing ever comes of it.
+    rule = fake.control.fault(action="Pull", class_=r"\*", delay=1000,
+                              fault={"subcode": "w:TimedOut", "code": "ERROR_WSMAN_OPERATION_TIMEDOUT"})
+    wait_for(lambda: fake.control.hits(rule) > 0, "events are asked for", 60)
+    vm = next(v for v in fake.hosts[0].vms() if v.state == "running")
+    fake.hosts[0].change(vm.id, state="off")
+    wait_equal(lambda: vm_of(api, vm.name)["power_state"], "off", "the change is found", 90)
+    assert api.provider(provider["id"])["sync"]["mode"] == "push"
+
+
 # Hosts as they are
 
 ODDITIES = {
