@@ -205,7 +205,8 @@ static int resolve_id(struct resolving *r, const char *text, const char *pointer
         rc = go_abroad(r, &id, json, pointer, err);
         if (rc == PV_OK && !json_object_get(json, "provider"))
             json_object_set_new(json, "provider", provider_json(row));
-    } else if (k->provider >= 0) {
+    } else if (k->provider >= 0 &&
+               !(r->home && shared_knows(r->core, &r->home->id, &row->id))) {
         rc = go_abroad(r, &model_get(row, (unsigned)k->provider)->id, json, pointer, err);
     }
     if (rc == PV_OK && k->child >= 0)

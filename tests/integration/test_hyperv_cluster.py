@@ -136,6 +136,18 @@ def test_a_clustered_vm_that_moves_keeps_its_id(cluster, servers):
     assert {d["image"]["datastore"]["id"] for d in moved["disks"]} == {store["id"]}
 
 
+def test_a_volume_that_another_node_keeps_can_be_used_at_each(cluster, servers):
+    api = servers().admin()
+    for host in cluster.hosts:
+        add(api, host)
+    _, store = shared(api)
+    hosts = {h["name"]: h["id"] for h in api.items("hosts")}
+    for name, status in (("HV01", 200), ("HV02", 200), ("HV03", 422)):
+        answer = api.post("/vms?dry_run=true", {"name": "made", "host": hosts[name], "datastore": store["id"],
+                                                "disks": [{"capacity_bytes": 1 << 30}]})
+        assert answer.status_code == status, f"{name}: {answer.text}"
+
+
 # Adding all nodes in one go
 
 def test_the_probe_names_the_other_nodes(cluster, servers):

@@ -70,6 +70,28 @@ static void sink_free(struct sink *s)
         sdk_batch_free(s->batches[i]);
 }
 
+Test(builder, marks_what_others_report_too_but_only_with_an_identity)
+{
+    struct sink s;
+    struct pv_builder *b;
+
+    sink_init(&s);
+    b = pv_builder_new(&s.host);
+    pv_put_shared(b, PV_KIND_cluster);
+    pv_cluster_begin(b, "c1", "identity of c1");
+    pv_put_shared(b, PV_KIND_cluster);
+    pv_cluster_begin(b, "c2", "identity of c2");
+    pv_cluster_begin(b, "c3", NULL);
+    pv_put_shared(b, PV_KIND_cluster);
+    cr_assert_eq(pv_builder_send(b), PV_OK);
+    cr_assert_eq(s.count, 1);
+    cr_expect(sdk_record_shared(s.batches[0], 0));
+    cr_expect_not(sdk_record_shared(s.batches[0], 1));
+    cr_expect_not(sdk_record_shared(s.batches[0], 2), "without an identity nobody finds it again");
+    pv_builder_free(b);
+    sink_free(&s);
+}
+
 Test(builder, sends_kinds_in_model_order_and_children_with_their_owner)
 {
     struct sink s;

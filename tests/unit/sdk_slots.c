@@ -151,6 +151,7 @@ Test(layout, is_what_every_compiler_makes_of_it)
     cr_expect_eq(offsetof(struct pv_record, native_id), 32);
     cr_expect_eq(offsetof(struct pv_record, owner), 40);
     cr_expect_eq(offsetof(struct pv_record, identity), 48);
+    cr_expect_eq(offsetof(struct pv_record, flags), 56);
     cr_expect_eq(sizeof(pv_ref), 8);
     cr_expect_eq(sizeof(struct pv_batch), 40);
     cr_expect_eq(offsetof(struct pv_batch, blob), 32);
