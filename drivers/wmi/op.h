@@ -99,6 +99,7 @@ int op_do(struct op *o, const struct op_step *s, struct cim_instance **out, stru
 struct op_trace {
     unsigned running;          /* jobs that run and may be its */
     unsigned ours;             /* jobs that are its, as far as can be told: those of its VM, of its file */
+    unsigned others;           /* jobs of which nobody can say that they are not */
     const struct cim_ref *job; /* the last one of `ours` */
 };
 int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct pv_err *err);

@@ -15,6 +15,7 @@
 #define BUSY_TRIES 6
 #define DONE_LOOK_MS 10000 /* how long the effect of a step that is said to be done is looked for */
 #define LATE_LOOK_MS 2000  /* of one that was sent long ago */
+#define JOBS_KEPT_MS (4 * 60 * 1000) /* the host keeps a job for five minutes after its end */
 
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
                struct pv_err *err)
@@ -174,20 +175,18 @@ static int follow_job(struct op *o, const struct op_step *s, const struct cim_re
 
 /* One look at the object and the jobs. *over: rc is what became of it. A disk is there as soon as its job has begun to
  * write it, so a job that runs counts more than what is seen. */
-static int look_back(struct op *o, const struct op_step *s, bool *over, unsigned *running,
+static int look_back(struct op *o, const struct op_step *s, bool *over, struct op_trace *t,
                      struct pv_err *err)
 {
-    struct op_trace t = { 0 };
     bool there = false, gone = false;
     int rc = s->look ? s->look(o, s->ctx, &there, err) : PV_OK;
 
     *over = rc && !says_nothing(rc);
     if (rc)
         return rc;
-    rc = op_trace(o, s, &t, err);
-    *running = t.running;
-    if (rc == PV_OK && t.ours == 1 && (t.running > 0 || !there)) {
-        rc = follow_job(o, s, t.job, &gone, err);
+    rc = op_trace(o, s, t, err);
+    if (rc == PV_OK && t->ours == 1 && (t->running > 0 || !there)) {
+        rc = follow_job(o, s, t->job, &gone, err);
         *over = !gone;
         return rc;
     }
@@ -196,6 +195,12 @@ static int look_back(struct op *o, const struct op_step *s, bool *over, unsigned
         return rc;
     o->changed = true;
     return PV_OK;
+}
+
+/* Of what leaves nothing to look at only its job can tell: that may be one of those there are, or forgotten. */
+static bool may_be_over(const struct op *o, const struct op_trace *t)
+{
+    return t->others > 0 || t->ours > 0 || clock_wall_ms() - o->sent_ms > JOBS_KEPT_MS;
 }
 
 /*
@@ -215,26 +220,29 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
     o->c.must_finish = true;
     for (;;) {
         struct pv_err now = { 0 };
-        unsigned running = 0;
+        struct op_trace t = { 0 };
         bool over = false;
 
-        rc = look_back(o, s, &over, &running, &now);
+        rc = look_back(o, s, &over, &t, &now);
         if (over) {
             if (rc && err)
                 *err = now;
             break;
         }
-        if (running > 0)
+        if (t.running > 0)
             began = clock_mono_ms();
-        if (job_is_closing(&o->c) || (running > 0 && call_cancelled(&asked))) {
+        if (job_is_closing(&o->c) || (t.running > 0 && call_cancelled(&asked))) {
             rc = pv_fail(err, PV_EUNKNOWN, "%s: %s", s->what, why);
             break;
         }
         if (clock_mono_ms() - began >= wait_ms) {
-            rc = rc ? pv_fail(err, PV_EUNKNOWN,
-                              "%s: %s, and the host cannot be asked what became of it", s->what, why)
-                    : pv_fail(err, PV_EIO, "%s: %s, and nothing is to be seen of it on the host",
-                              s->what, why);
+            bool told = rc == PV_OK && (s->look || !may_be_over(o, &t));
+
+            rc = told ? pv_fail(err, PV_EIO, "%s: %s, and nothing is to be seen of it on the host",
+                                s->what, why)
+                      : pv_fail(err, PV_EUNKNOWN,
+                                "%s: %s, and the host cannot be asked what became of it", s->what,
+                                why);
             break;
         }
         clock_sleep_ms(backoff_next_ms(&pause));

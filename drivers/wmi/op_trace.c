@@ -11,22 +11,35 @@
 
 #define JOB(prop) P(Msvm_ConcreteJob, prop)
 #define JOBS_MOST 10000
-#define CLOCK_SLACK_MS 2000 /* the clocks are compared by one request */
+#define CLOCK_TICK_MS 20   /* of the host's clock */
 #define BEGUN_WITHIN_MS 60000 /* what begins later is another's */
 
-/* The host's clock less ours. */
-static int clock_difference(struct op *o, int64_t *ms, struct pv_err *err)
+struct clocks {
+    int64_t ahead;   /* the host's less ours, ms */
+    int64_t unsure; /* by how much it may be off */
+};
+
+/* The quicker of two answers says it better: the first one may have had to sign in. */
+static int compare_clocks(struct op *o, struct clocks *out, struct pv_err *err)
 {
     struct wsman_query q = { .cls = CIM(Win32_OperatingSystem) };
-    struct cim_instance *os = NULL;
-    int64_t there = 0;
-    int rc = wsman_first(o->w->client, &o->c, &q, o->a, &os, err);
 
-    if (rc)
-        return rc;
-    if (!cim_get_time(os, P(Win32_OperatingSystem, LocalDateTime), &there))
-        return pv_fail(err, PV_EIO, "the host does not say what time it is");
-    *ms = there - clock_wall_ms();
+    out->unsure = INT64_MAX;
+    for (unsigned i = 0; i < 2; i++) {
+        int64_t began = clock_wall_ms(), took, there = 0;
+        struct cim_instance *os = NULL;
+        int rc = wsman_first(o->w->client, &o->c, &q, o->a, &os, err);
+
+        if (rc)
+            return rc;
+        if (!cim_get_time(os, P(Win32_OperatingSystem, LocalDateTime), &there))
+            return pv_fail(err, PV_EIO, "the host does not say what time it is");
+        took = clock_wall_ms() - began;
+        if (took / 2 + CLOCK_TICK_MS >= out->unsure)
+            continue;
+        out->unsure = took / 2 + CLOCK_TICK_MS;
+        out->ahead = there - (began + took / 2);
+    }
     return PV_OK;
 }
 
@@ -93,8 +106,20 @@ static int judge(struct op *o, const struct op_step *s, const struct cim_instanc
     if (whose == OURS && (v.state == JOB_RUNNING || !o->late)) {
         t->ours++;
         t->job = ref;
+    } else {
+        t->others++;
     }
     return PV_OK;
+}
+
+/* Begun since the step was sent; and not over by then, which tells jobs that ran just before. */
+static bool is_since(const struct cim_instance *job, int64_t since, int64_t until)
+{
+    int64_t begun = 0, changed = 0;
+
+    if (!cim_get_time(job, JOB(TimeSubmitted), &begun) || begun < since || begun > until)
+        return false;
+    return !cim_get_time(job, JOB(TimeOfLastStateChange), &changed) || changed >= since;
 }
 
 int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct pv_err *err)
@@ -103,20 +128,19 @@ int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct
     struct wsman_query q = { .cls = cls, .with_refs = true, .most = JOBS_MOST };
     struct op_trace found = { 0 };
     struct cim_list jobs = { 0 };
-    int64_t since, until, ahead = 0;
-    int rc = clock_difference(o, &ahead, err);
+    struct clocks clocks = { 0 };
+    int64_t since, until;
+    int rc = compare_clocks(o, &clocks, err);
 
     if (rc == PV_OK)
         rc = wsman_list(o->w->client, &o->c, &q, o->a, &jobs, err);
-    since = o->sent_ms + ahead - CLOCK_SLACK_MS;
+    if (rc)
+        return rc;
+    since = o->sent_ms + clocks.ahead - clocks.unsure;
     until = o->late ? INT64_MAX : since + BEGUN_WITHIN_MS;
-    for (size_t i = 0; rc == PV_OK && i < jobs.count; i++) {
-        int64_t begun = 0;
-
-        if (cim_get_time(jobs.items[i], JOB(TimeSubmitted), &begun) && begun >= since &&
-            begun <= until)
+    for (size_t i = 0; rc == PV_OK && i < jobs.count; i++)
+        if (is_since(jobs.items[i], since, until))
             rc = judge(o, s, jobs.items[i], &found, err);
-    }
     if (rc)
         return rc;
     *out = found;

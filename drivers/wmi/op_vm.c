@@ -273,6 +273,19 @@ static int check_create(struct op *o, struct pv_err *err)
     if (!o->gen2 && op_arg_bool(o, "tpm"))
         return pv_fail(err, PV_ENOTSUP, "%s %s: tpm: bios (generation 1) has none; use uefi",
                        o->def->verb, o->name);
+    if (op_arg_bool(o, "tpm")) {
+        int rc = pv_fail(err, PV_ENOTSUP,
+                         "%s %s: tpm: a new VM has no key protector, and only the host can make one",
+                         o->def->verb, o->name);
+
+        pv_err_pointer(err, "/tpm");
+        pv_err_needs(err, "key protector");
+        pv_err_remedy(err,
+                      "Make it without, then on the host: Set-VMKeyProtector -VMName '%.60s' "
+                      "-NewLocalKeyProtector; then turn its TPM on.",
+                      o->name);
+        return rc;
+    }
     if (op_arg(o, "native_folder"))
         return pv_fail(err, PV_ENOTSUP, "%s %s: native_folder: Hyper-V has no tree of VMs",
                        o->def->verb, o->name);

@@ -304,3 +304,118 @@ def test_a_checkpoint_whose_name_got_lost_is_there_and_the_task_says_so(lab, whe
     task = hv.do("post", f"{hv.path(one.vm)}/snapshots", {"name": name})
     assert (name in [s["name"] for s in hv.host.vm(one.vm["native"]["id"]).snapshots]) == (when == "after")
     assert ("not named" in json.dumps(task["result"])) == (when == "before")
+
+
+# What is no VM, and a guest that may or may not have been asked
+
+
+def image(hv, name):
+    return next(i for i in hv.api.items("disk-images", view="full") if i["path"].lower() == f"d:\\vms\\{name}.vhdx".lower())
+
+
+def make_image(hv, name, **more):
+    host = hv.api.one("hosts", hv.host.name)["id"]
+    hv.do("post", "/disk-images", {"host": host, "path": f"D:\\VMs\\{name}.vhdx", **(more or {"capacity_bytes": GIB})})
+    return image(hv, name)
+
+
+def disks(hv, stem):
+    return sorted(f.split("\\")[-1] for f in hv.host.state()["files"] if stem in f)
+
+
+def size(hv, stem):
+    return next(f["size"] for path, f in hv.host.state()["files"].items() if stem in path)
+
+
+IMAGES = {
+    "make": ("CreateVirtualHardDisk", None, {}, lambda hv, s: disks(hv, s) == [f"{s}.vhdx"]),
+    "resize": ("ResizeVirtualHardDisk", "resize", {"capacity_bytes": 2 * GIB}, lambda hv, s: size(hv, s) == 2 * GIB),
+    "compact": ("CompactVirtualHardDisk", "compact", {"mode": "full"}, lambda hv, s: disks(hv, s) == [f"{s}.vhdx"]),
+    "convert": ("ConvertVirtualHardDisk", "convert", {"path": "D:\\VMs\\{stem}-2.vhd", "format": "vhd"},
+                lambda hv, s: disks(hv, s) == [f"{s}-2.vhd", f"{s}.vhdx"]),
+    "merge": ("MergeVirtualHardDisk", "merge", {}, lambda hv, s: disks(hv, s) == [f"{s}.vhdx"]),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", IMAGES)
+def test_images(lab, name, when):
+    hv = lab.hv
+    method, action, body, done = IMAGES[name]
+    stem = f"cut-{name}-{when}"
+    host = hv.api.one("hosts", hv.host.name)["id"]
+    send = ["/disk-images", {"host": host, "path": f"D:\\VMs\\{stem}.vhdx", "capacity_bytes": GIB}]
+    if action:
+        one = make_image(hv, stem)
+        if name == "merge":
+            one = make_image(hv, f"{stem}-child", parent=one["id"])
+        send = [f"/disk-images/{one['id']}/actions/{action}", json.loads(json.dumps(body).replace("{stem}", stem))]
+    before = disks(hv, stem)
+    hv.control.reset()
+    hv.control.fault(method, drop=when, count=1)
+    task = hv.end("post", *send, timeout=120)
+    assert hv.calls(method) == 1, "nothing is sent twice"
+    if when == "after":
+        assert task["state"] == "succeeded", task["error"]
+        assert done(hv, stem)
+    else:
+        assert task["state"] == "failed", task
+        assert disks(hv, stem) == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", ["make", "rename", "connect", "disconnect", "delete"])
+def test_switches(lab, name, when):
+    hv, label = lab.hv, f"sw-{name}-{when}"
+    host = hv.api.one("hosts", hv.host.name)["id"]
+
+    def real():
+        return {s["name"]: s["kind"] for s in hv.host.state()["switches"].values() if s["name"].startswith(label)}
+
+    made = None
+    if name != "make":
+        kind = "internal" if name == "disconnect" else "private"
+        made = hv.do("post", "/switches", {"name": label, "host": host, "switch_type": kind})["result"]["ref"]["id"]
+    method, request, wanted = {
+        "make": ("DefineSystem", ("post", "/switches", {"name": label, "host": host, "switch_type": "private"}), {label: "private"}),
+        "rename": ("ModifySystemSettings", ("patch", f"/switches/{made}", {"name": f"{label}-2"}), {f"{label}-2": "private"}),
+        "connect": ("AddResourceSettings", ("patch", f"/switches/{made}", {"switch_type": "internal"}), {label: "internal"}),
+        "disconnect": ("RemoveResourceSettings", ("patch", f"/switches/{made}", {"switch_type": "private"}), {label: "private"}),
+        "delete": ("DestroySystem", ("delete", f"/switches/{made}"), {}),
+    }[name]
+    before = real()
+    hv.control.reset()
+    hv.control.fault(method, drop=when, count=1)
+    task = hv.end(*request, timeout=120)
+    assert hv.calls(method) == 1, "nothing is sent twice"
+    assert task["state"] == ("succeeded" if when == "after" else "failed"), task
+    assert real() == (wanted if when == "after" else before)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_restart_asked_of_the_guest_is_lost_when_nobody_knows_whether_it_was_asked(lab, when):
+    hv = lab.hv
+    vm = next(v for v in hv.api.items("vms", view="full") if v["power_state"] == "running" and v["provider"]["name"] == hv.host.name
+              and not v["name"].startswith("cut"))
+    hv.control.reset()
+    hv.control.fault("InitiateReboot", drop=when, count=1)
+    task = hv.end("post", f"{hv.path(vm)}/actions/reboot", timeout=120)
+    assert task["state"] in ("lost", "failed") and hv.calls("InitiateReboot") == 1
+
+
+@pytest.mark.parametrize("seconds", [60, 400])
+def test_a_job_whose_answer_was_lost_is_followed_however_long_it_takes(lab, seconds):
+    hv, one = lab.hv, lab.cases["memory"]
+    folder = f"D:\\Long{seconds}"
+    hv.control.reset()
+    hv.control.fault("ExportSystemDefinition", job={"seconds": seconds}, drop="after", count=1)
+    task = hv.do("post", f"{hv.path(one.vm)}/actions/export", {"path": folder}, timeout=120)
+    assert hv.calls("ExportSystemDefinition") == 1 and task["changed"] is True
+    assert [f for f in hv.host.state()["files"] if f.startswith(folder)]
+
+
+def test_a_job_whose_answer_was_lost_fails_with_the_hosts_words(lab):
+    hv, one = lab.hv, lab.cases["memory"]
+    hv.control.fault("ExportSystemDefinition", job={"code": 32768, "message": "The disk is full."}, drop="after", count=1)
+    error = hv.fails("post", f"{hv.path(one.vm)}/actions/export", {"path": "D:\\Full"}, timeout=120)
+    assert "The disk is full." in error["detail"]

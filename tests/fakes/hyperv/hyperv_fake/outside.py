@@ -224,6 +224,8 @@ def _change(estate, vm, data):
         vm.of("memory")[0].over["VirtualQuantity"] = data.pop("memory_mb")
     if "id" in data:
         raise Bad("an id never changes")
+    if "key_protector" in data:
+        vm.security = {**(vm.security or {}), "key_protector": data.pop("key_protector")}
     if "guest" in data:
         given = data.pop("guest")
         vm.guest = None if given is None else {**(vm.guest or {}), **given}
