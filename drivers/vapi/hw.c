@@ -92,9 +92,12 @@ void hw_free(struct hw *hw)
 /* ------------------------------------------------------------------ reading */
 
 enum { GOT_DEVICES, GOT_VMX, GOT_STATE, GOT_HOST, GOT_POOL, GOT_FOLDER, GOT_SNAPSHOT };
-static const char *const vm_paths[] = { "config.hardware.device",  "config.files.vmPathName",
-                                        "runtime.powerState",      "runtime.host",
-                                        "resourcePool",            "parent",
+static const char *const vm_paths[] = { "config.hardware.device",
+                                        "config.files.vmPathName",
+                                        "runtime.powerState",
+                                        "runtime.host",
+                                        "resourcePool",
+                                        "parent",
                                         "snapshot.currentSnapshot" };
 static const struct prop_table vm_table = { "VirtualMachine", vm_paths, 7 };
 
@@ -286,7 +289,8 @@ int hw_subject(struct operation *o, struct hw *hw, enum hw_class cls, struct hw_
                ? hw_find(hw, (int32_t)key)
                : NULL;
     if (!*out || (cls != HW_OTHER && (*out)->cls != cls))
-        return pv_fail(err, PV_ENOENT, "%s %s: the VM has no such device", o->method->verb, o->name);
+        return pv_fail(err, PV_ENOENT, "%s %s: the VM has no such device", o->method->verb,
+                       o->name);
     return PV_OK;
 }
 
@@ -415,7 +419,8 @@ int hw_place(struct operation *o, struct hw *hw, struct enc_object *spec, const 
     if (rc)
         return rc;
     if (c->bus == HW_IDE && hw->running)
-        return op_wrong_state(o, err, "IDE takes nothing while the VM runs; use sata, or turn it off");
+        return op_wrong_state(o, err,
+                              "IDE takes nothing while the VM runs; use sata, or turn it off");
     *controller = c->key;
     return take_unit(o, hw, c, where, unit, err);
 }
@@ -456,9 +461,12 @@ static json_t *seat(const struct hw *hw, const struct hw_device *d)
 static const char *adapter_word(const char *type)
 {
     static const char *const words[][2] = {
-        { "VirtualVmxnet3", "vmxnet3" },       { "VirtualE1000e", "e1000e" },
-        { "VirtualE1000", "e1000" },           { "VirtualPCNet32", "pcnet" },
-        { "VirtualSriovEthernetCard", "sriov" }, { "VirtualVmxnet2", "vmxnet2" },
+        { "VirtualVmxnet3", "vmxnet3" },
+        { "VirtualE1000e", "e1000e" },
+        { "VirtualE1000", "e1000" },
+        { "VirtualPCNet32", "pcnet" },
+        { "VirtualSriovEthernetCard", "sriov" },
+        { "VirtualVmxnet2", "vmxnet2" },
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -30,14 +30,14 @@ enum hw_bus { HW_NO_BUS, HW_IDE, HW_SCSI, HW_SATA, HW_NVME };
 /* What an adapter is attached to, in vSphere's three ways. */
 struct hw_net {
     enum { HW_NET_NONE, HW_NET_STANDARD, HW_NET_PORTGROUP, HW_NET_OPAQUE } way;
-    char name[256];     /* standard: the network's name; opaque: its type */
-    char id[160];       /* standard: its object, "" if not known; portgroup, opaque: its key */
+    char name[256]; /* standard: the network's name; opaque: its type */
+    char id[160];   /* standard: its object, "" if not known; portgroup, opaque: its key */
     char switch_uuid[80];
 };
 
 struct hw_device {
     enum hw_class cls;
-    enum hw_bus bus; /* of a controller */
+    enum hw_bus bus;                 /* of a controller */
     int32_t key, controller, number; /* number: of a controller's bus */
     int32_t unit;                    /* -1: none */
     char type[48], label[96];

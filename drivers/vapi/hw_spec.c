@@ -47,7 +47,8 @@ static void put_connectable(struct enc_object *device, const struct hw_device *d
 
 static void read_connected(struct hw_device *d, const json_t *args, bool running)
 {
-    const json_t *now = op_member(args, "connected"), *start = op_member(args, "connect_at_power_on");
+    const json_t *now = op_member(args, "connected"),
+                 *start = op_member(args, "connect_at_power_on");
 
     if (start)
         d->at_start = json_is_true(start);
@@ -96,7 +97,8 @@ static int choose_model(struct operation *o, const json_t *args, enum hw_bus bus
             return PV_OK;
         }
     }
-    return op_no_such(o, "model", "on scsi vSphere has pvscsi, lsilogic, lsilogic_sas, buslogic", err);
+    return op_no_such(o, "model", "on scsi vSphere has pvscsi, lsilogic, lsilogic_sas, buslogic",
+                      err);
 }
 
 static int choose_number(struct operation *o, struct hw *hw, const json_t *args, enum hw_bus bus,
@@ -148,8 +150,8 @@ int hw_add_controller(struct operation *o, struct hw *hw, struct enc_object *spe
     int rc;
 
     if (bus == HW_NO_BUS || bus == HW_IDE)
-        return op_no_such(o, "bus", "scsi, sata and nvme controllers can be added; IDE is always there",
-                          err);
+        return op_no_such(o, "bus",
+                          "scsi, sata and nvme controllers can be added; IDE is always there", err);
     for (size_t i = 0; i < 3; i++)
         if (strcmp(sharings[i][0], sharing ? sharing : "none") == 0)
             shared = sharings[i][1];
@@ -206,9 +208,9 @@ static int read_disk_words(struct operation *o, struct hw_device *d, const json_
 static struct enc_object *put_disk(struct hw_device *d, struct enc_object *device)
 {
     bool sparse = strstr(d->backing, "SeSparse") != NULL;
-    struct enc_object *backing = enc_child(device, "backing",
-                                           sparse ? "VirtualDiskSeSparseBackingInfo"
-                                                  : "VirtualDiskFlatVer2BackingInfo");
+    struct enc_object *backing =
+        enc_child(device, "backing",
+                  sparse ? "VirtualDiskSeSparseBackingInfo" : "VirtualDiskFlatVer2BackingInfo");
 
     enc_text(backing, "fileName", d->path);
     if (d->store[0])
@@ -236,8 +238,10 @@ bool hw_put_layout(struct enc_object *backing, const char *subformat)
     static const struct {
         const char *word;
         bool thin, eager;
-    } ways[] = { { "dynamic", true, false },     { "thin", true, false },
-                 { "fixed", false, true },       { "thick_eager", false, true },
+    } ways[] = { { "dynamic", true, false },
+                 { "thin", true, false },
+                 { "fixed", false, true },
+                 { "thick_eager", false, true },
                  { "thick_lazy", false, false } };
 
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -279,8 +283,10 @@ static int check_image(struct operation *o, const json_t *args, struct pv_err *e
     if (format && strcmp(format, "vmdk") != 0)
         return op_no_such(o, "image.format", "vSphere has vmdk", err);
     if (op_member(args, "image.parent"))
-        return op_no_such(o, "image.parent", "vSphere makes disks that differ from others by "
-                                             "snapshots and linked clones only", err);
+        return op_no_such(o, "image.parent",
+                          "vSphere makes disks that differ from others by "
+                          "snapshots and linked clones only",
+                          err);
     return PV_OK;
 }
 
@@ -298,7 +304,8 @@ int hw_add_disk(struct operation *o, struct hw *hw, struct enc_object *spec, con
     if (rc == PV_OK)
         rc = read_disk_words(o, &disk, args, err);
     if (rc == PV_OK)
-        rc = fresh ? new_disk_path(o, hw, &disk, args, err) : old_disk_path(o, hw, &disk, args, err);
+        rc =
+            fresh ? new_disk_path(o, hw, &disk, args, err) : old_disk_path(o, hw, &disk, args, err);
     if (rc == PV_OK)
         rc = hw_place(o, hw, spec, op_member(args, "controller"), HW_DISK, &disk.controller,
                       &disk.unit, err);
@@ -309,7 +316,8 @@ int hw_add_disk(struct operation *o, struct hw *hw, struct enc_object *spec, con
     *d = disk;
     device = change(spec, "add", fresh ? "create" : NULL, d);
     if (fresh && !hw_put_layout(put_disk(d, device), subformat ? subformat : "thin"))
-        return op_no_such(o, "image.subformat", "vSphere has thin, thick_lazy and thick_eager", err);
+        return op_no_such(o, "image.subformat", "vSphere has thin, thick_lazy and thick_eager",
+                          err);
     if (!fresh)
         (void)put_disk(d, device);
     if (d->iops != UNLIMITED)
@@ -398,7 +406,8 @@ enum { NET_NAME, NET_KEY, NET_SWITCH, NET_SUMMARY };
 static const char *const standard_paths[] = { "name" };
 static const struct prop_table standard_table = { "Network", standard_paths, 1 };
 static const char *const portgroup_paths[] = { "name", "key", "config.distributedVirtualSwitch" };
-static const struct prop_table portgroup_table = { "DistributedVirtualPortgroup", portgroup_paths, 3 };
+static const struct prop_table portgroup_table = { "DistributedVirtualPortgroup", portgroup_paths,
+                                                   3 };
 static const char *const opaque_paths[] = { "summary" };
 static const struct prop_table opaque_table = { "OpaqueNetwork", opaque_paths, 1 };
 static const char *const switch_paths[] = { "uuid" };
@@ -481,7 +490,8 @@ static void put_net(const struct hw_net *net, struct enc_object *device)
             enc_ref(backing, "network", "Network", net->id);
         return;
     case HW_NET_PORTGROUP:
-        backing = enc_child(device, "backing", "VirtualEthernetCardDistributedVirtualPortBackingInfo");
+        backing =
+            enc_child(device, "backing", "VirtualEthernetCardDistributedVirtualPortBackingInfo");
         port = enc_child(backing, "port", "DistributedVirtualSwitchPortConnection");
         enc_text(port, "switchUuid", net->switch_uuid);
         enc_text(port, "portgroupKey", net->id);
@@ -566,9 +576,12 @@ static int choose_adapter(struct operation *o, const json_t *args, const char **
                           struct pv_err *err)
 {
     static const char *const words[][2] = {
-        { "vmxnet3", "VirtualVmxnet3" },       { "e1000e", "VirtualE1000e" },
-        { "e1000", "VirtualE1000" },           { "pcnet", "VirtualPCNet32" },
-        { "sriov", "VirtualSriovEthernetCard" }, { "vmxnet2", "VirtualVmxnet2" },
+        { "vmxnet3", "VirtualVmxnet3" },
+        { "e1000e", "VirtualE1000e" },
+        { "e1000", "VirtualE1000" },
+        { "pcnet", "VirtualPCNet32" },
+        { "sriov", "VirtualSriovEthernetCard" },
+        { "vmxnet2", "VirtualVmxnet2" },
     };
     const char *word = op_member_str(args, "adapter");
 
@@ -585,7 +598,8 @@ static int choose_adapter(struct operation *o, const json_t *args, const char **
 static const char *const host_net_paths[] = { "network" };
 static const struct prop_table host_net_table = { "HostSystem", host_net_paths, 1 };
 
-static int on_host_net(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
+static int on_host_net(void *ctx, const struct moref *ref, const xmlNode *object,
+                       struct pv_err *err)
 {
     struct moref *first = ctx;
     struct prop_values v;

@@ -65,8 +65,8 @@ struct method {
     int (*run)(struct operation *o, struct pv_err *err);
     int (*then)(struct operation *o, struct pv_err *err); /* NULL: nothing */
     enum op_about about;                                  /* what its subject is */
-    enum pv_power_state target; /* UNKNOWN: it is not about power */
-    bool removes;               /* the subject is gone afterwards */
+    enum pv_power_state target;                           /* UNKNOWN: it is not about power */
+    bool removes;                                         /* the subject is gone afterwards */
 };
 
 /* ------------------------------------------------------------------ asking (op_send.c) */
@@ -80,13 +80,15 @@ struct op_view {
 int op_look(struct operation *o, struct op_view *out, struct pv_err *err);
 /* Reads properties of one object; `table` as in values.h, its type is the object's. */
 int op_read(struct operation *o, const struct moref *ref, const struct prop_table *table,
-            int (*fn)(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err),
+            int (*fn)(void *ctx, const struct moref *ref, const xmlNode *object,
+                      struct pv_err *err),
             void *ctx, struct pv_err *err);
 
 /* All of them free the request; NULL is out of memory. A dry run sends nothing. */
 int op_run_task(struct operation *o, struct enc *e, struct pv_err *err);
 int op_ask(struct operation *o, struct enc *e, struct pv_err *err);
-/* The answer's value is handed to fn (may be NULL). For what changes nothing: never part of a plan. */
+/* The answer's value is handed to fn (may be NULL). For what changes nothing: never part of a plan.
+ */
 int op_query(struct operation *o, struct enc *e,
              int (*fn)(void *ctx, const xmlNode *value, struct pv_err *err), void *ctx,
              struct pv_err *err);
@@ -99,13 +101,15 @@ void op_clean(struct operation *o, struct enc *e, const char *what);
 
 /* ------------------------------------------------------------------ refusing */
 
-/* "<verb> <name>: <member>: <why>" as PV_ENOTSUP with the pointer; dots of the member are slashes there. */
+/* "<verb> <name>: <member>: <why>" as PV_ENOTSUP with the pointer; dots of the member are slashes
+ * there. */
 int op_no_such(const struct operation *o, const char *member, const char *why, struct pv_err *err);
 /* The same as PV_EINVAL. */
 int op_bad(const struct operation *o, const char *member, const char *why, struct pv_err *err);
 int op_wrong_state(const struct operation *o, struct pv_err *err, const char *why);
 
-/* ------------------------------------------------------------------ arguments, answers (op_result.c) */
+/* ------------------------------------------------------------------ arguments, answers
+ * (op_result.c) */
 
 /* A member by path "cpu.count"; NULL: not given. */
 const json_t *op_member(const json_t *object, const char *path);

@@ -14,7 +14,8 @@
 
 /* ------------------------------------------------------------------ what both have */
 
-/* The new network of an adapter: by its label, or by * for all that are not named. NULL: it keeps its own. */
+/* The new network of an adapter: by its label, or by * for all that are not named. NULL: it keeps
+ * its own. */
 static const json_t *network_for(const struct operation *o, const struct hw_device *d)
 {
     const json_t *list = op_member(o->args, "networks"), *one, *any = NULL;
@@ -77,9 +78,9 @@ static const struct hw_device *disk_of(struct hw *hw, const json_t *one)
 {
     const char *id = op_member_str(one, "disk.native_id");
     int64_t key;
-    struct hw_device *d =
-        id && str_i64(id, strlen(id), &key) && key > 0 && key < INT32_MAX ? hw_find(hw, (int32_t)key)
-                                                                          : NULL;
+    struct hw_device *d = id && str_i64(id, strlen(id), &key) && key > 0 && key < INT32_MAX
+                              ? hw_find(hw, (int32_t)key)
+                              : NULL;
 
     return d && d->cls == HW_DISK ? d : NULL;
 }
@@ -146,10 +147,11 @@ static int find_clone_place(struct operation *o, struct hw *hw, struct place *p,
     if (!p->folder.id[0])
         p->folder = hw->folder;
     if (!p->pool.id[0])
-        return op_bad(o, "resource_pool", "a template has none; name resource_pool, host or cluster",
-                      err);
+        return op_bad(o, "resource_pool",
+                      "a template has none; name resource_pool, host or cluster", err);
     if (!p->folder.id[0])
-        return op_no_such(o, "native_folder", "it is part of a vApp and has no folder; name one", err);
+        return op_no_such(o, "native_folder", "it is part of a vApp and has no folder; name one",
+                          err);
     return PV_OK;
 }
 
@@ -260,9 +262,9 @@ static int check_move(struct operation *o, struct pv_err *err)
     bool off = o->state == PV_POWER_STATE_OFF;
 
     if (op_member(o->args, "host.provider") || op_member(o->args, "provider"))
-        return op_no_such(o, op_member(o->args, "provider") ? "provider" : "host",
-                          "a VM is moved within its vCenter; export and import it, or link the vCenters",
-                          err);
+        return op_no_such(
+            o, op_member(o->args, "provider") ? "provider" : "host",
+            "a VM is moved within its vCenter; export and import it, or link the vCenters", err);
     if (op_member(o->args, "path"))
         return op_no_such(o, "path", "vSphere names the folder itself", err);
     if (json_is_true(live) && off)
@@ -272,7 +274,8 @@ static int check_move(struct operation *o, struct pv_err *err)
     if (!op_member(o->args, "host") && !op_member(o->args, "cluster") &&
         !op_member(o->args, "resource_pool") && !op_member(o->args, "datastore") &&
         !json_array_size(op_member(o->args, "disks")) && !op_arg_str(o, "subformat"))
-        return op_bad(o, "host", "say where to: host, cluster, resource_pool, datastore or disks", err);
+        return op_bad(o, "host", "say where to: host, cluster, resource_pool, datastore or disks",
+                      err);
     return PV_OK;
 }
 

@@ -216,13 +216,13 @@ int op_import(struct operation *o, struct pv_err *err)
     int rc = PV_OK;
 
     if (mode && strcmp(mode, "register") != 0)
-        rc = op_no_such(o, "mode", "vSphere registers what lies in a datastore; clone it afterwards",
-                        err);
+        rc = op_no_such(o, "mode",
+                        "vSphere registers what lies in a datastore; clone it afterwards", err);
     else if (!source || !str_ends(source, ".vmx"))
         rc = op_no_such(o, "source", "vSphere registers .vmx files", err);
     else if (op_member(o->args, "networks"))
-        rc = op_no_such(o, "networks", "the VM is registered as it is; change its adapters afterwards",
-                        err);
+        rc = op_no_such(o, "networks",
+                        "the VM is registered as it is; change its adapters afterwards", err);
     json_object_set_new(file, "path", json_string(source ? source : ""));
     if (op_member(o->args, "source_datastore"))
         json_object_set(file, "datastore", json_object_get(o->args, "source_datastore"));

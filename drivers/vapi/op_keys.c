@@ -9,15 +9,15 @@ static const struct {
     const char *name;
     unsigned usage;
 } names[] = {
-    { "enter", 0x28 },     { "return", 0x28 },   { "esc", 0x29 },        { "escape", 0x29 },
-    { "backspace", 0x2A }, { "tab", 0x2B },      { "space", 0x2C },      { "minus", 0x2D },
-    { "plus", 0x2E },      { "backslash", 0x31 }, { "semicolon", 0x33 }, { "quote", 0x34 },
-    { "grave", 0x35 },     { "comma", 0x36 },    { "period", 0x37 },     { "slash", 0x38 },
-    { "capslock", 0x39 },  { "print", 0x46 },    { "scrolllock", 0x47 }, { "pause", 0x48 },
-    { "insert", 0x49 },    { "home", 0x4A },     { "pageup", 0x4B },     { "page_up", 0x4B },
-    { "delete", 0x4C },    { "del", 0x4C },      { "end", 0x4D },        { "pagedown", 0x4E },
-    { "page_down", 0x4E }, { "right", 0x4F },    { "left", 0x50 },       { "down", 0x51 },
-    { "up", 0x52 },        { "numlock", 0x53 },  { "menu", 0x65 },
+    { "enter", 0x28 },     { "return", 0x28 },    { "esc", 0x29 },        { "escape", 0x29 },
+    { "backspace", 0x2A }, { "tab", 0x2B },       { "space", 0x2C },      { "minus", 0x2D },
+    { "plus", 0x2E },      { "backslash", 0x31 }, { "semicolon", 0x33 },  { "quote", 0x34 },
+    { "grave", 0x35 },     { "comma", 0x36 },     { "period", 0x37 },     { "slash", 0x38 },
+    { "capslock", 0x39 },  { "print", 0x46 },     { "scrolllock", 0x47 }, { "pause", 0x48 },
+    { "insert", 0x49 },    { "home", 0x4A },      { "pageup", 0x4B },     { "page_up", 0x4B },
+    { "delete", 0x4C },    { "del", 0x4C },       { "end", 0x4D },        { "pagedown", 0x4E },
+    { "page_down", 0x4E }, { "right", 0x4F },     { "left", 0x50 },       { "down", 0x51 },
+    { "up", 0x52 },        { "numlock", 0x53 },   { "menu", 0x65 },
 };
 
 static const struct {
@@ -33,12 +33,12 @@ static const struct {
     char plain, shifted;
     unsigned usage;
 } marks[] = {
-    { '1', '!', 0x1E }, { '2', '@', 0x1F }, { '3', '#', 0x20 },  { '4', '$', 0x21 },
-    { '5', '%', 0x22 }, { '6', '^', 0x23 }, { '7', '&', 0x24 },  { '8', '*', 0x25 },
-    { '9', '(', 0x26 }, { '0', ')', 0x27 }, { '-', '_', 0x2D },  { '=', '+', 0x2E },
-    { '[', '{', 0x2F }, { ']', '}', 0x30 }, { '\\', '|', 0x31 }, { ';', ':', 0x33 },
-    { '\'', '"', 0x34 }, { '`', '~', 0x35 }, { ',', '<', 0x36 }, { '.', '>', 0x37 },
-    { '/', '?', 0x38 }, { ' ', ' ', 0x2C }, { '\n', '\n', 0x28 }, { '\t', '\t', 0x2B },
+    { '1', '!', 0x1E },  { '2', '@', 0x1F }, { '3', '#', 0x20 },   { '4', '$', 0x21 },
+    { '5', '%', 0x22 },  { '6', '^', 0x23 }, { '7', '&', 0x24 },   { '8', '*', 0x25 },
+    { '9', '(', 0x26 },  { '0', ')', 0x27 }, { '-', '_', 0x2D },   { '=', '+', 0x2E },
+    { '[', '{', 0x2F },  { ']', '}', 0x30 }, { '\\', '|', 0x31 },  { ';', ':', 0x33 },
+    { '\'', '"', 0x34 }, { '`', '~', 0x35 }, { ',', '<', 0x36 },   { '.', '>', 0x37 },
+    { '/', '?', 0x38 },  { ' ', ' ', 0x2C }, { '\n', '\n', 0x28 }, { '\t', '\t', 0x2B },
 };
 
 bool keys_char(char c, struct key_press *out)

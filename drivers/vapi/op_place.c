@@ -120,8 +120,8 @@ static int find_pool(struct operation *o, struct place *p, struct pv_err *err)
 
     if (!host && !cluster && !pool) {
         if (o->v->session->content.vcenter)
-            return op_bad(o, "host", "a vCenter has many hosts: name host, cluster or resource_pool",
-                          err);
+            return op_bad(o, "host",
+                          "a vCenter has many hosts: name host, cluster or resource_pool", err);
         pthread_mutex_lock(&o->v->lock);
         tree_each(o->v->tree, only_host, p);
         pthread_mutex_unlock(&o->v->lock);
@@ -161,8 +161,8 @@ static int named_folder(struct operation *o, struct moref *out, struct pv_err *e
         enc_text(enc_root(e), "inventoryPath", path[0] == '/' ? path + 1 : path);
     rc = op_query(o, e, on_found, out, err);
     if (rc == PV_OK && strcmp(out->type, "Folder") != 0)
-        rc = op_bad(o, "native_folder", "there is no such VM folder; its path is datacenter/vm/folder",
-                    err);
+        rc = op_bad(o, "native_folder",
+                    "there is no such VM folder; its path is datacenter/vm/folder", err);
     return rc;
 }
 
@@ -216,8 +216,8 @@ static int on_store(void *ctx, const struct moref *ref, const xmlNode *object, s
     name = value_field(v.val[0], "name");
     if (!accessible || !name || (mode && strcmp(mode, "normal") != 0))
         return PV_OK;
-    if (best->place->datastore.id[0] && (shared < best->shared ||
-                                         (shared == best->shared && room <= best->room)))
+    if (best->place->datastore.id[0] &&
+        (shared < best->shared || (shared == best->shared && room <= best->room)))
         return PV_OK;
     best->place->datastore = *ref;
     (void)str_copy(best->place->datastore_name, sizeof(best->place->datastore_name), name);
@@ -237,7 +237,8 @@ static int find_datastore(struct operation *o, struct place *p, struct pv_err *e
         (void)str_copy(p->datastore_name, sizeof(p->datastore_name), name ? name : "");
         return PV_OK;
     }
-    rc = op_read(o, p->host.id[0] ? &p->host : &p->compute, &compute_table, on_stores, &stores, err);
+    rc =
+        op_read(o, p->host.id[0] ? &p->host : &p->compute, &compute_table, on_stores, &stores, err);
     for (size_t i = 0; rc == PV_OK && i < stores.count; i++)
         rc = op_read(o, &stores.list[i], &store_table, on_store, &best, err);
     if (rc == PV_OK && !p->datastore.id[0])

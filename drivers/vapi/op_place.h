@@ -20,8 +20,8 @@ struct place {
 
 /* For a VM that is made: everything is found, or the error says what to name. */
 int place_find(struct operation *o, struct place *out, struct pv_err *err);
-/* For a VM that exists: pool, host, folder and datastore that the arguments name, id "" where they do not; the pool of
- * another cluster follows from its host. */
+/* For a VM that exists: pool, host, folder and datastore that the arguments name, id "" where they
+ * do not; the pool of another cluster follows from its host. */
 int place_new(struct operation *o, const struct moref *own_pool, struct place *out,
               struct pv_err *err);
 /* The datacenter an object lies in; id "" : it is not known. */

@@ -25,7 +25,8 @@ int op_power(struct operation *o, struct pv_err *err)
         return op_wrong_state(o, err, "it is off");
     if (strcmp(o->method->operation, "vm.stop") == 0 && o->state == PV_POWER_STATE_SUSPENDED &&
         !op_arg_true(o, "force"))
-        return op_wrong_state(o, err, "it is suspended, and its saved state would be lost; use force");
+        return op_wrong_state(o, err,
+                              "it is suspended, and its saved state would be lost; use force");
     if (strcmp(o->method->operation, "vm.suspend") == 0 && o->state == PV_POWER_STATE_OFF)
         return op_wrong_state(o, err, "it is off");
     return op_run_task(o, enc_new(o->method->native, o->vm.type, o->vm.id), err);

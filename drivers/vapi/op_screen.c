@@ -325,8 +325,8 @@ int op_guest_data(struct operation *o, struct pv_err *err)
             enc_free(e);
             return op_bad(o, "data", "a key is a short text without = and quotes", err);
         }
-        (void)snprintf(name, sizeof(name), "%s%s", str_starts(key, "guestinfo.") ? "" : "guestinfo.",
-                       key);
+        (void)snprintf(name, sizeof(name), "%s%s",
+                       str_starts(key, "guestinfo.") ? "" : "guestinfo.", key);
         option = enc_child(spec, "extraConfig", "OptionValue");
         enc_text(option, "key", name);
         enc_text(option, "value", json_is_null(value) ? "" : json_string_value(value));

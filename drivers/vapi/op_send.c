@@ -51,7 +51,8 @@ static int on_look(void *ctx, const struct moref *ref, const xmlNode *object, st
 }
 
 int op_read(struct operation *o, const struct moref *ref, const struct prop_table *table,
-            int (*fn)(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err),
+            int (*fn)(void *ctx, const struct moref *ref, const xmlNode *object,
+                      struct pv_err *err),
             void *ctx, struct pv_err *err)
 {
     const struct prop_table own = { ref->type, table->paths, table->count };
@@ -227,7 +228,8 @@ int op_query(struct operation *o, struct enc *e,
     return rc;
 }
 
-/* The step is told before it begins: after a restart nobody takes the task before it for the whole. */
+/* The step is told before it begins: after a restart nobody takes the task before it for the whole.
+ */
 bool op_step(struct operation *o, unsigned step)
 {
     const struct pv_host *host = o->c.host;

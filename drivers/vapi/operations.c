@@ -11,7 +11,7 @@
 #include "drivers/vapi/op.h"
 #include "drivers/vapi/vapi.h"
 
-#define POWER(op, native_, run_, state, verb_)                                                       \
+#define POWER(op, native_, run_, state, verb_)                                                     \
     {                                                                                              \
         .operation = (op), .native = (native_), .run = (run_), .verb = (verb_),                    \
         .target = PV_POWER_STATE_##state                                                           \
@@ -43,7 +43,7 @@ static const struct method methods[] = {
     DOES("vm.snapshot.revert", "RevertToSnapshot_Task", op_snapshot_revert, NULL, OP_SNAPSHOT,
          "reverting to snapshot"),
     REMOVES("vm.snapshot.delete", "RemoveSnapshot_Task", op_snapshot_delete, NULL, OP_SNAPSHOT,
-         "deleting snapshot"),
+            "deleting snapshot"),
 
     DOES("vm.create", "CreateVM_Task", op_create, op_create_then, OP_PLACE, "making"),
     DOES("vm.import", "RegisterVM_Task", op_import, op_import_then, OP_PLACE, "importing"),
@@ -63,19 +63,18 @@ static const struct method methods[] = {
     DOES("vm.nic.update", "ReconfigVM_Task", op_nic_update, NULL, OP_DEVICE,
          "changing network adapter"),
     REMOVES("vm.nic.detach", "ReconfigVM_Task", op_device_detach, NULL, OP_DEVICE,
-         "removing network adapter"),
+            "removing network adapter"),
     DOES("vm.cdrom.attach", "ReconfigVM_Task", op_cdrom_attach, op_device_made, OP_VM,
          "adding a CD drive to"),
     REMOVES("vm.cdrom.detach", "ReconfigVM_Task", op_device_detach, NULL, OP_DEVICE,
-         "removing CD drive"),
+            "removing CD drive"),
     DOES("vm.iso.mount", "ReconfigVM_Task", op_iso_mount, NULL, OP_DEVICE,
          "inserting an image into"),
-    DOES("vm.iso.eject", "ReconfigVM_Task", op_iso_eject, NULL, OP_DEVICE,
-         "ejecting the image of"),
+    DOES("vm.iso.eject", "ReconfigVM_Task", op_iso_eject, NULL, OP_DEVICE, "ejecting the image of"),
     DOES("vm.controller.attach", "ReconfigVM_Task", op_controller_attach, op_device_made, OP_VM,
          "adding a controller to"),
     REMOVES("vm.controller.detach", "ReconfigVM_Task", op_device_detach, NULL, OP_DEVICE,
-         "removing controller"),
+            "removing controller"),
 
     DOES("vm.guest.set_data", "ReconfigVM_Task", op_guest_data, NULL, OP_VM,
          "writing guest data of"),

@@ -112,9 +112,7 @@ const struct enc_type enc_types[] = {
     /* Devices. */
     { "VirtualDeviceConfigSpec",
       NULL,
-      { { "operation", "string" },
-        { "fileOperation", "string" },
-        { "device", "VirtualDevice" } } },
+      { { "operation", "string" }, { "fileOperation", "string" }, { "device", "VirtualDevice" } } },
     { "VirtualDeviceConnectInfo",
       NULL,
       { { "startConnected", "boolean" },

@@ -90,6 +90,10 @@ class Vcsim:
     def soap_total(self) -> int:
         return sum(self.calls()["soap"].values())
 
+    def keys(self) -> list:
+        """What was typed on keyboards."""
+        return self._http.get(f"{self.control}/keys", timeout=10).json()
+
     # Misbehaving
 
     def delay(self, all_ms: int = 0, tasks: dict | None = None, **methods):

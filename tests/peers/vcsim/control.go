@@ -31,6 +31,7 @@ const maxBody = 16 << 20
 //	POST   /faults    {"method", "type", "name", "fault", "message", "probability", "max", "skip", "delay_ms"}
 //	GET    /faults    the rules and how often each one was used
 //	DELETE /faults    no more faults
+//	GET    /keys      what was typed on keyboards, see screen.go
 type ledger struct {
 	mu       sync.Mutex
 	soap     map[string]int64
@@ -252,7 +253,7 @@ func faults(m *simulator.Model) http.HandlerFunc {
 	}
 }
 
-func (l *ledger) control(m *simulator.Model) http.Handler {
+func (l *ledger) control(m *simulator.Model, s *screens) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /calls", l.calls)
 	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) {
@@ -261,5 +262,6 @@ func (l *ledger) control(m *simulator.Model) http.Handler {
 	})
 	mux.HandleFunc("PUT /delay", l.setDelay)
 	mux.HandleFunc("/faults", faults(m))
+	mux.HandleFunc("GET /keys", s.keys)
 	return mux
 }

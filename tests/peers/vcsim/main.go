@@ -239,10 +239,13 @@ func main() {
 		fail("cannot open the control port: %v", err)
 	}
 
+	shown := &screens{}
+	m.Map().Handler = shown.handler
+	m.Map().AddHandler(cancelable{})
 	server := m.Service.NewServer()
 	led := newLedger(o.delay, delays)
 	server.Config.Handler = led.wrap(server.Config.Handler)
-	go func() { _ = http.Serve(control, led.control(m)) }()
+	go func() { _ = http.Serve(control, led.control(m, shown)) }()
 
 	line := ready{
 		URL:        server.URL.Scheme + "://" + server.URL.Host + server.URL.Path,
