@@ -181,14 +181,21 @@ def test_a_host_that_goes_down_during_a_job_is_asked_when_it_is_back(hv, vm):
 # The server is killed
 
 
-@pytest.mark.parametrize("name", ["start", "snapshot", "drive", "cpu", "export", "delete"])
+LONG = {
+    "export": ("ExportSystemDefinition", "actions/export", {"path": "D:\\Killed"}, lambda r: True),
+    "delete": ("DestroySystem", None, None, None),
+    "move": ("MigrateVirtualSystemToHost", "actions/move", {"path": "D:\\Moved"}, lambda r: r.disks[0]["path"].startswith("D:\\Moved\\")),
+    "clone: export": ("ExportSystemDefinition", "actions/clone", {"name": "twin"}, lambda r: True),
+    "clone: realize": ("RealizePlannedSystem", "actions/clone", {"name": "twin"}, lambda r: True),
+}
+
+
+@pytest.mark.parametrize("name", ["start", "snapshot", "drive", "cpu", *LONG])
 def test_killed_while_a_job_runs_it_is_followed_not_repeated(servers, tmp_path, name):
     hv = Estate(servers("kill"), tmp_path / "f", hosts=1, vms=4, speed=50)
     try:
         vm = hv.off()
-        method, path, body, done = {
-            **WRITES, "export": ("ExportSystemDefinition", "actions/export", {"path": "D:\\Killed"}, lambda r: True),
-            "delete": ("DestroySystem", None, None, None)}[name]
+        method, path, body, done = {**WRITES, **LONG}[name]
         hv.control.fault(method, job={"seconds": 200}, count=1)
         hv.control.reset()
         disks = len(hv.host.vm(vm["native"]["id"]).disks)
@@ -209,8 +216,62 @@ def test_killed_while_a_job_runs_it_is_followed_not_repeated(servers, tmp_path, 
             assert len(hv.host.vm(vm["native"]["id"]).disks) == disks + 1
         else:
             assert done(hv.host.vm(vm["native"]["id"]))
+        if name.startswith("clone"):
+            assert [v.name for v in hv.host.vms()].count("twin") == 1 and hv.calls("ImportSystemDefinition") == 1
+            assert len(hv.real("twin").disks) == disks and not hv.leftovers()
         if name == "snapshot":
             assert [s["name"] for s in hv.host.vm(vm["native"]["id"]).snapshots] == ["cut"]
+    finally:
+        hv.close()
+
+
+@pytest.mark.parametrize("name", ["merge", "convert"])
+def test_killed_while_a_disk_is_worked_on_it_is_followed(servers, tmp_path, name):
+    hv = Estate(servers("kill"), tmp_path / "f", hosts=1, vms=2, speed=50)
+    try:
+        host = hv.api.one("hosts", hv.host.name)["id"]
+
+        def image(text):
+            return next(i for i in hv.api.items("disk-images", view="full") if i["path"] == f"D:\\VMs\\{text}.vhdx")
+
+        hv.do("post", "/disk-images", {"host": host, "path": "D:\\VMs\\k.vhdx", "capacity_bytes": GIB})
+        hv.do("post", "/disk-images", {"host": host, "path": "D:\\VMs\\k-child.vhdx", "parent": image("k")["id"]})
+        method, body, left = {"merge": ("MergeVirtualHardDisk", {}, ["k.vhdx"]),
+                              "convert": ("ConvertVirtualHardDisk", {"path": "D:\\VMs\\k-new.vhdx"}, ["k-child.vhdx", "k-new.vhdx", "k.vhdx"])}[name]
+        hv.control.fault(method, job={"seconds": 200}, count=1)
+        hv.control.reset()
+        _, task = hv.send("post", f"/disk-images/{image('k-child')['id']}/actions/{name}", body)
+        wait_for(lambda: "Job:" in ((hv.api.task(task["id"])["native"] or {}).get("id") or ""), "the job should be stored", 30)
+        hv.server.kill()
+        hv.server.start()
+        hv.again()
+        ended = hv.api.wait_task(task["id"], 120)
+        assert ended["state"] == "succeeded", ended["error"]
+        assert hv.calls(method) == 1
+        assert sorted(f[7:] for f in hv.host.state()["files"] if f.startswith("D:\\VMs\\k")) == left
+    finally:
+        hv.close()
+
+
+def test_killed_while_it_moves_to_another_host_it_arrives_once(servers, tmp_path):
+    hv = Estate(servers("kill"), tmp_path / "f", hosts=2, vms=2, speed=50)
+    try:
+        hv.do("post", "/vms", {"name": "goes", "host": hv.api.one("hosts", hv.host.name)["id"], "memory": {"bytes": GIB},
+                               "disks": [{"capacity_bytes": GIB}]})
+        vm = hv.vm("goes")
+        there = hv.fake.hosts[1]
+        hv.control.fault("MigrateVirtualSystemToHost", job={"seconds": 200}, count=1)
+        hv.control.reset()
+        _, task = hv.send("post", f"{hv.path(vm)}/actions/move", {"host": hv.api.one("hosts", there.name)["id"], "path": "D:\\Arrived"})
+        wait_for(lambda: "Job:" in ((hv.api.task(task["id"])["native"] or {}).get("id") or ""), "the job should be stored", 30)
+        hv.server.kill()
+        hv.server.start()
+        hv.again()
+        ended = hv.api.wait_task(task["id"], 120)
+        assert ended["state"] == "succeeded", ended["error"]
+        assert hv.calls("MigrateVirtualSystemToHost") == 1
+        assert hv.host.vm_named(vm["name"]) is None and there.vm_named(vm["name"]) is not None
+        wait_for(lambda: hv.api.read(hv.path(vm))["provider"]["name"] == there.name, "it should be shown where it is", 90)
     finally:
         hv.close()
 
