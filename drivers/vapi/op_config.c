@@ -220,16 +220,21 @@ static int put_boot(struct operation *o, struct enc_object *spec, struct pv_err 
     static const char *const not_here[] = { "template", NULL };
     const json_t *secure = json_object_get(o->args, "secure_boot"),
                  *order = json_object_get(json_object_get(o->args, "boot"), "order");
+    bool fresh = o->method->about == OP_PLACE;
     struct enc_object *options;
     int rc;
 
-    if (!secure && !order)
+    if (!secure && !order && !fresh)
         return PV_OK;
     options = enc_child(spec, "bootOptions", "VirtualMachineBootOptions");
-    put_bool(options, "efiSecureBootEnabled", json_object_get(secure, "on"));
+    /* Of a new VM it is off unless asked for, whatever the server would choose. */
+    if (fresh)
+        enc_bool(options, "efiSecureBootEnabled", op_arg_true(o, "secure_boot.on"));
+    else
+        put_bool(options, "efiSecureBootEnabled", json_object_get(secure, "on"));
     rc = refuse(o, "secure_boot", not_here, err);
     /* Of a VM that is made the devices have no keys yet. */
-    if (rc || !order || o->method->about == OP_PLACE)
+    if (rc || !order || fresh)
         return rc;
     return op_put_boot_order(o, options, order, err);
 }

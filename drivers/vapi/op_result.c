@@ -81,6 +81,7 @@ void op_put_made(struct operation *o, const char *kind, const char *native_id, c
 
     if (owner)
         json_object_set_new(object, "owner", json_string(owner));
+    op_put_list(o, "objects", json_incref(object)); /* to be read again */
     json_object_set_new(o->result, "object", object);
 }
 

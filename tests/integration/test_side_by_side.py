@@ -119,6 +119,129 @@ def test_settings_by_the_same_request(api):
     assert plans["vmware"] == plans["hyperv"]
 
 
+def devices_shape(task):
+    """Which members the devices of a result have, by kind."""
+    found = {}
+    for device in task["result"].get("devices", []):
+        found.setdefault(device["kind"], set()).update(device)
+    return found
+
+
+def done(api, answer, timeout=120):
+    assert answer.status_code == 202, answer.text
+    task = api.wait_task(answer.json()["id"], timeout)
+    assert task["state"] == "succeeded", task
+    return task
+
+
+def outline(task):
+    """What an answer is made of, beside what only happened to be said (warnings, differences)."""
+    result = {k: shape(v) for k, v in task["result"].items() if k not in ("devices", "differences", "warnings")}
+    return set(task), result, bool(task["undo"])
+
+
+@pytest.fixture(scope="module")
+def made(api):
+    """One new VM of each family, by one request but for the place; its task."""
+    found = {}
+    for family in FAMILIES:
+        host = next(h for h in api.items("hosts", view="full") if h["provider"]["family"] == family and not h["cluster"])
+        body = {"name": f"made side by side {family}", "host": host["id"], "cpu": {"count": 2}, "memory": {"bytes": 2 * GIB},
+                "disks": [{"capacity_bytes": 8 * GIB}], "annotation": "by one request"}
+        plan = api.post("/vms", body, dry_run="true")
+        assert plan.status_code == 200 and plan.json()["ok"], plan.text
+        task = done(api, api.post("/vms", body))
+        found[family] = task, api.read(f"/vms/{task['result']['ref']['id']}"), plan.json()
+    yield found
+    for family in FAMILIES:
+        done(api, api.delete(f"/vms/{found[family][1]['id']}", disks="delete", force="true"))
+
+
+def test_a_vm_is_made_by_the_same_request(made):
+    one, other = (made[f] for f in FAMILIES)
+    for _, vm, _ in (one, other):
+        assert (vm["cpu"]["count"], vm["memory"]["bytes"], vm["firmware"], vm["power_state"]) == (2, 2 * GIB, "uefi", "off")
+        assert (len(vm["disks"]), len(vm["nics"]), len(vm["cdroms"])) == (1, 1, 1) and vm["annotation"] == "by one request"
+        assert vm["disks"][0]["capacity_bytes"] == 8 * GIB and vm["disks"][0]["controller"]["type"] == "scsi"
+        assert vm["secure_boot"]["on"] is False and vm["cdroms"][0]["image"]["path"] is None
+    assert outline(one[0]) == outline(other[0])
+    for kind in ("disk", "nic", "cdrom", "controller"):
+        a, b = devices_shape(one[0])[kind], devices_shape(other[0])[kind]
+        assert {"kind", "label", "native_id"} <= a & b, (kind, a, b)
+    assert set(one[2]) == set(other[2])
+    assert {d["kind"] for d in one[2]["plan"][0]["devices"]} >= {"disk", "nic", "cdrom"} <= {d["kind"] for d in other[2]["plan"][0]["devices"]}
+
+
+@pytest.mark.parametrize("device, body", [("disks", {"capacity_bytes": GIB}), ("nics", {}), ("cdroms", {})])
+def test_devices_come_and_go_by_the_same_request(api, made, device, body):
+    seen, outlines = {}, {}
+    for family in FAMILIES:
+        vm = made[family][1]
+        if device == "nics":
+            network = next(n for n in api.items("networks", view="full") if n["provider"]["id"] == vm["provider"]["id"]
+                           and "uplink" not in n["name"].lower())
+            body = {"network": network["id"]}
+        plan = api.post(f"/vms/{vm['id']}/{device}", body, dry_run="true").json()
+        assert plan["ok"] and plan["plan"][0]["native_calls"], plan
+        task = done(api, api.post(f"/vms/{vm['id']}/{device}", body))
+        outlines[family] = outline(task)
+        ref = task["result"]["ref"]
+        seen[family] = api.read(f"/{device}/{ref['id']}")
+        gone = done(api, api.delete(f"/vms/{vm['id']}/{device}/{ref['id']}"))
+        assert gone["changed"] is True and len(api.read(f"/vms/{vm['id']}")[device]) == 1
+    one, other = (seen[f] for f in FAMILIES)
+    assert set(one) == set(other) and outlines["vmware"] == outlines["hyperv"]
+    if device == "nics":
+        assert one["connected"] == other["connected"] or one["connect_at_power_on"], (one, other)
+
+
+def test_an_image_goes_in_and_out_by_the_same_request(api, estate, made):
+    outlines = {}
+    for host in estate.fake.hosts:
+        host.add_file("D:\\ISO\\debian.iso", kind=0)
+    for family, path in (("vmware", "ISO/debian.iso"), ("hyperv", "D:\\ISO\\debian.iso")):
+        vm = made[family][1]
+        drive = vm["cdroms"][0]["id"]
+        image = {"path": path}
+        mount = f"/vms/{vm['id']}/cdroms/{drive}/actions"
+        into = done(api, api.post(f"{mount}/mount", {"image": image}))
+        assert api.read(f"/cdroms/{drive}")["image"]["path"].endswith("debian.iso")
+        out = done(api, api.post(f"{mount}/eject"))
+        assert api.read(f"/cdroms/{drive}")["image"]["path"] is None
+        again = api.wait_task(api.post(f"{mount}/eject").json()["id"], 60)
+        assert (again["state"], again["changed"]) == ("succeeded", False), again
+        outlines[family] = set(into), set(out), into["changed"], out["changed"]
+    assert outlines["vmware"] == outlines["hyperv"]
+
+
+def test_a_copy_by_the_same_request(api, made):
+    outlines = {}
+    for family in FAMILIES:
+        vm = made[family][1]
+        name = f"copy of {family}"
+        task = done(api, api.post(f"/vms/{vm['id']}/actions/clone", {"name": name}), 180)
+        copy = api.read(f"/vms/{task['result']['ref']['id']}")
+        assert copy["name"] == name and copy["id"] != vm["id"] and copy["uuid"] != vm["uuid"]
+        assert (copy["cpu"]["count"], len(copy["disks"]), copy["power_state"]) == (2, 1, "off")
+        outlines[family] = outline(task)
+        done(api, api.delete(f"/vms/{copy['id']}", disks="delete"))
+    assert outlines["vmware"] == outlines["hyperv"]
+
+
+@pytest.mark.parametrize("family, body, pointer", [
+    ("vmware", {"memory": {"dynamic": True}}, "/memory/dynamic"), ("vmware", {"secure_boot": {"template": "MicrosoftWindows"}}, "/secure_boot/template"),
+    ("vmware", {"snapshots": {"automatic": True}}, "/snapshots/automatic"),
+    ("hyperv", {"cpu": {"cores_per_socket": 2}}, "/cpu/cores_per_socket"), ("hyperv", {"cpu": {"hot_add": True}}, "/cpu/hot_add"),
+    ("hyperv", {"memory": {"reservation_bytes": GIB}}, "/memory/reservation_bytes"), ("hyperv", {"autostart": {"order": 3}}, "/autostart/order"),
+    ("hyperv", {"guest": {"os_id": "ubuntu64Guest"}}, "/guest/os_id"),
+])
+def test_what_only_the_other_family_has_is_refused_at_once(api, made, family, body, pointer):
+    answer = api.patch(f"/vms/{made[family][1]['id']}", body)
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()
+    assert problem["code"] == "not-supported" and problem["errors"][0]["pointer"] == pointer, problem
+
+
 def test_what_one_family_cannot_do_is_said_with_the_reason(api):
     vm = a_vm(api, "vmware", "running")
     answer = api.post(f"/vms/{vm['id']}/actions/pause")
