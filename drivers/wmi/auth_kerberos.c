@@ -155,66 +155,95 @@ static int import_name(const char *text, gss_OID type, gss_name_t *out)
     return gss_import_name(&minor, &buffer, type, out) == GSS_S_COMPLETE ? PV_OK : PV_EINVAL;
 }
 
-/* A credential for the negotiation, which may choose nothing but Kerberos. */
-static OM_uint32 acquire(struct kerberos *k, gss_name_t name, gss_buffer_desc *password,
-                         gss_OID mech, OM_uint32 *minor)
-{
-    gss_OID_set_desc mechs = { 1, mech }, kerberos = { 1, &oid_krb5 };
-    OM_uint32 major, ignored;
+/* Where a credential comes from. */
+enum source {
+    FROM_PASSWORD,
+    FROM_KEYTAB, /* the client keytab of our user; its tickets stay in memory, for we write no files
+                  */
+    FROM_CACHE,  /* a ticket that is there */
+};
 
-    major = password ? gss_acquire_cred_with_password(minor, name, password, GSS_C_INDEFINITE,
-                                                      &mechs, GSS_C_INITIATE, &k->cred, NULL, NULL)
-                     : gss_acquire_cred(minor, name, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE,
-                                        &k->cred, NULL, NULL);
-    if (major == GSS_S_COMPLETE && mech == &oid_spnego)
-        major = gss_set_neg_mechs(minor, k->cred, &kerberos);
-    if (major != GSS_S_COMPLETE && k->cred != GSS_C_NO_CREDENTIAL)
-        (void)gss_release_cred(&ignored, &k->cred);
-    return major;
+static OM_uint32 acquire_from(struct kerberos *k, enum source source, const char *user,
+                              gss_name_t name, gss_buffer_desc *password, gss_OID_set mechs,
+                              OM_uint32 *minor)
+{
+    char cache[320];
+    gss_key_value_element_desc element = { "ccache", cache };
+    gss_key_value_set_desc store = { 1, &element };
+
+    switch (source) {
+    case FROM_PASSWORD:
+        return gss_acquire_cred_with_password(minor, name, password, GSS_C_INDEFINITE, mechs,
+                                              GSS_C_INITIATE, &k->cred, NULL, NULL);
+    case FROM_KEYTAB:
+        (void)snprintf(cache, sizeof(cache), "MEMORY:polyvisor-%.280s", user ? user : "");
+        return gss_acquire_cred_from(minor, name, GSS_C_INDEFINITE, mechs, GSS_C_INITIATE, &store,
+                                     &k->cred, NULL, NULL);
+    default:
+        return gss_acquire_cred(minor, name, GSS_C_INDEFINITE, mechs, GSS_C_INITIATE, &k->cred,
+                                NULL, NULL);
+    }
 }
 
 /* Kerberos alone is asked first: it says why not, and SPNEGO's other mechanisms of the machine
  * would say yes for themselves. */
-static OM_uint32 acquire_both(struct kerberos *k, gss_name_t name, gss_buffer_desc *password,
-                              OM_uint32 *minor)
+static OM_uint32 acquire(struct kerberos *k, enum source source, const char *user,
+                         gss_buffer_desc *password, OM_uint32 *minor)
 {
-    OM_uint32 ignored, major = acquire(k, name, password, &oid_krb5, minor);
+    gss_OID_set_desc kerberos = { 1, &oid_krb5 }, spnego = { 1, &oid_spnego };
+    gss_name_t name = GSS_C_NO_NAME;
+    OM_uint32 major, ignored;
 
-    if (major != GSS_S_COMPLETE || !k->wrapped)
-        return major;
-    (void)gss_release_cred(&ignored, &k->cred);
-    return acquire(k, name, password, &oid_spnego, minor);
+    *minor = 0;
+    if (user && *user && import_name(user, GSS_C_NT_USER_NAME, &name) != PV_OK)
+        return GSS_S_BAD_NAME;
+    major = acquire_from(k, source, user, name, password, &kerberos, minor);
+    if (major == GSS_S_COMPLETE && k->wrapped) {
+        (void)gss_release_cred(&ignored, &k->cred);
+        major = acquire_from(k, source, user, name, password, &spnego, minor);
+        if (major == GSS_S_COMPLETE)
+            major = gss_set_neg_mechs(minor, k->cred, &kerberos);
+    }
+    if (major != GSS_S_COMPLETE && k->cred != GSS_C_NO_CREDENTIAL)
+        (void)gss_release_cred(&ignored, &k->cred);
+    if (name != GSS_C_NO_NAME)
+        (void)gss_release_name(&ignored, &name);
+    return major;
+}
+
+/* The kernel's keyring is closed to driver hosts: whoever knocks is killed. */
+static bool has_usable_cache(void)
+{
+    krb5_context context = NULL;
+    const char *name;
+    bool usable;
+
+    if (krb5_init_context(&context) != 0)
+        return false;
+    name = krb5_cc_default_name(context);
+    usable = name && strncmp(name, "KEYRING:", 8) != 0;
+    krb5_free_context(context);
+    return usable;
 }
 
 bool kerberos_find(struct kerberos *k, const char *user)
 {
-    gss_name_t name = GSS_C_NO_NAME;
-    OM_uint32 major, minor;
+    OM_uint32 minor;
 
     if (k->cred != GSS_C_NO_CREDENTIAL)
         (void)gss_release_cred(&minor, &k->cred);
-    if (user && *user && import_name(user, GSS_C_NT_USER_NAME, &name) != PV_OK)
-        return false;
-    major = acquire_both(k, name, NULL, &minor);
-    if (name != GSS_C_NO_NAME)
-        (void)gss_release_name(&minor, &name);
-    return major == GSS_S_COMPLETE;
+    return acquire(k, FROM_KEYTAB, user, NULL, &minor) == GSS_S_COMPLETE ||
+           (has_usable_cache() &&
+            acquire(k, FROM_CACHE, user, NULL, &minor) == GSS_S_COMPLETE);
 }
 
 int kerberos_ask(struct kerberos *k, const char *user, char *password, struct pv_err *err)
 {
     gss_buffer_desc buffer = { strlen(password), password };
-    gss_name_t name = GSS_C_NO_NAME;
-    OM_uint32 major, minor, ignored;
+    OM_uint32 major, minor;
     int rc;
 
-    if (import_name(user, GSS_C_NT_USER_NAME, &name) != PV_OK) {
-        rc = pv_fail(err, PV_EAUTH, "the user name %s cannot be used", user);
-        pv_err_remedy(err, ACCOUNT_REMEDY);
-        return rc;
-    }
-    major = acquire_both(k, name, &buffer, &minor);
-    (void)gss_release_name(&ignored, &name);
+    major = acquire(k, FROM_PASSWORD, user, &buffer, &minor);
     if (major == GSS_S_COMPLETE)
         return PV_OK;
     rc = kerberos_fail(major, minor, "signing in", user, err);

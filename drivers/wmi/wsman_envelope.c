@@ -100,6 +100,14 @@ void envelope_write(struct buf *out, const struct wsman *w, const struct message
 
 /* ------------------------------------------------------------------ methods */
 
+/* Times are kept as they came: XML Schema's forms, or CIM's own. */
+static const char *time_element(const char *text)
+{
+    if (*text == 'P')
+        return "Interval";
+    return strchr(text, 'T') ? "Datetime" : "CIM_DateTime";
+}
+
 static void put_item(struct buf *out, const struct cim_prop *p, const struct cim_item *item)
 {
     if (!item || (!item->text && !item->ref)) {
@@ -110,13 +118,21 @@ static void put_item(struct buf *out, const struct cim_prop *p, const struct cim
     if (item->ref) {
         envelope_ref(out, item->ref);
     } else if (p->type == CIM_DATETIME) {
-        buf_text(out, "<c:CIM_DateTime xmlns:c=\"" NS_CIM "\">");
+        buf_printf(out, "<c:%s xmlns:c=\"" NS_CIM "\">", time_element(item->text));
         xml_put_text(out, item->text);
-        buf_text(out, "</c:CIM_DateTime>");
+        buf_printf(out, "</c:%s>", time_element(item->text));
     } else {
         xml_put_text(out, item->text);
     }
     buf_printf(out, "</q:%s>", p->name);
+}
+
+void envelope_value(struct buf *out, const struct cim_prop *p, const struct cim_value *v)
+{
+    if (v->count == 0)
+        put_item(out, p, NULL);
+    for (uint32_t i = 0; i < v->count; i++)
+        put_item(out, p, &v->items[i]);
 }
 
 int envelope_input(struct buf *out, const struct cim_instance *in, const char *uri,
@@ -131,10 +147,7 @@ int envelope_input(struct buf *out, const struct cim_instance *in, const char *u
             continue;
         if (p->type == CIM_OBJECT)
             return pv_fail(err, PV_EINTERNAL, "%s.%s cannot be sent", in->cls->name, p->name);
-        if (v->count == 0)
-            put_item(out, p, NULL);
-        for (uint32_t i = 0; i < v->count; i++)
-            put_item(out, p, &v->items[i]);
+        envelope_value(out, p, v);
     }
     buf_printf(out, "</q:%s_INPUT>", in->cls->name);
     return buf_ok(out) ? PV_OK : pv_fail(err, PV_ENOMEM, "the request is too large");

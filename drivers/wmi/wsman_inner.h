@@ -88,6 +88,8 @@ void envelope_write(struct buf *out, const struct wsman *w, const struct message
                     const char *message_id, unsigned envelope, unsigned timeout_ms);
 /* a:Address and a:ReferenceParameters, as a REF parameter holds them. */
 void envelope_ref(struct buf *out, const struct cim_ref *r);
+/* A property's or parameter's elements; nil if there is no value. */
+void envelope_value(struct buf *out, const struct cim_prop *p, const struct cim_value *v);
 /* The method's input element. */
 int envelope_input(struct buf *out, const struct cim_instance *in, const char *uri,
                    struct pv_err *err);

@@ -104,22 +104,6 @@ int wsman_get(struct wsman *w, const struct call *c, const struct cim_ref *ref, 
     return rc;
 }
 
-static void put_value(struct buf *body, const struct cim_prop *p, const struct cim_value *v)
-{
-    if (!v->there || p->type == CIM_OBJECT)
-        return;
-    if (v->count == 0)
-        buf_printf(body, "<q:%s xsi:nil=\"true\"/>", p->name);
-    for (uint32_t i = 0; i < v->count; i++) {
-        buf_printf(body, "<q:%s>", p->name);
-        if (v->items[i].ref)
-            envelope_ref(body, v->items[i].ref);
-        else if (v->items[i].text)
-            xml_put_text(body, v->items[i].text);
-        buf_printf(body, "</q:%s>", p->name);
-    }
-}
-
 int wsman_put(struct wsman *w, const struct call *c, const struct cim_ref *ref,
               const struct cim_instance *o, struct pv_err *err)
 {
@@ -145,9 +129,12 @@ int wsman_put(struct wsman *w, const struct call *c, const struct cim_ref *ref,
         envelope_uri(uri, sizeof(uri), ref->ns, ref->cls);
         (void)snprintf(what, sizeof(what), "writing %.120s", ref->cls);
         buf_printf(&body, "<q:%s xmlns:q=\"%s\">", o->cls->name, uri);
-        for (unsigned i = 0; i < o->cls->nprops; i++)
-            put_value(&body, &o->cls->props[i],
-                      o->values[i].there ? &o->values[i] : &now->values[i]);
+        for (unsigned i = 0; i < o->cls->nprops; i++) {
+            const struct cim_value *v = o->values[i].there ? &o->values[i] : &now->values[i];
+
+            if (v->there && o->cls->props[i].type != CIM_OBJECT)
+                envelope_value(&body, &o->cls->props[i], v);
+        }
         buf_printf(&body, "</q:%s>", o->cls->name);
         m.uri = uri;
         m.what = what;

@@ -48,6 +48,13 @@ def pypsrp(fake, **more):
                  cert_validation=False, no_proxy=True, **{"ssl": host.url.startswith("https"), **more})
 
 
+def enumerate_all():
+    body = ElementTree.Element(f"{{{N}}}Enumerate")
+    ElementTree.SubElement(body, f"{{{W}}}OptimizeEnumeration")
+    ElementTree.SubElement(body, f"{{{W}}}MaxElements").text = "100"
+    return body
+
+
 def shell_output(protocol, command, *arguments):
     shell = protocol.open_shell()
     ident = protocol.run_command(shell, command, arguments)
@@ -127,10 +134,7 @@ def test_pypsrp_reads_the_quotas(fakes):
 def test_pypsrp_enumerates_gets_and_invokes(fakes, scheme):
     fake = fakes[scheme]
     wsman = pypsrp(fake, auth="ntlm", encryption="always" if scheme == "http" else "auto")
-    body = ElementTree.Element(f"{{{N}}}Enumerate")
-    ElementTree.SubElement(body, f"{{{W}}}OptimizeEnumeration")
-    ElementTree.SubElement(body, f"{{{W}}}MaxElements").text = "100"
-    answer = wsman.enumerate(V2 + "Msvm_ComputerSystem", body)
+    answer = wsman.enumerate(V2 + "Msvm_ComputerSystem", enumerate_all())
     names = {e.text for e in answer.iter(f"{{{V2}Msvm_ComputerSystem}}Name")}
     assert len(names) == 13
     vm = next(v for v in fake.hosts[0].vms() if v.state == "off")
@@ -145,6 +149,23 @@ def test_pypsrp_enumerates_gets_and_invokes(fakes, scheme):
                            selector_set=selectors)
     assert started.find(f".//{{{V2}Msvm_ComputerSystem}}ReturnValue").text == "4096"
     assert wsman.get(CIMV2 + "Win32_OperatingSystem").find(f".//{{{CIMV2}Win32_OperatingSystem}}Version") is not None
+
+
+def test_pypsrp_writes_what_may_be_written(fakes):
+    fake = fakes["https"]
+    wsman, uri = pypsrp(fake, auth="ntlm"), CIMV2 + "Win32_Volume"
+    answer = wsman.enumerate(uri, enumerate_all())
+    volume = next(v for v in answer.iter(f"{{{uri}}}Win32_Volume") if v.find(f"{{{uri}}}DriveLetter").text == "C:")
+    selectors = SelectorSet()
+    selectors.add_option("DeviceID", volume.find(f"{{{uri}}}DeviceID").text)
+    volume.find(f"{{{uri}}}Label").text = "System disk"
+    wsman.put(uri, volume, selector_set=selectors)
+    assert wsman.get(uri, selector_set=selectors).find(f".//{{{uri}}}Label").text == "System disk"
+    assert [e["label"] for e in fake.control.effects() if e["what"] == "label"] == ["System disk"]
+    volume.find(f"{{{uri}}}Capacity").text = "1"
+    with pytest.raises(WSManFaultError) as refused:
+        wsman.put(uri, volume, selector_set=selectors)
+    assert "read-only" in str(refused.value)
 
 
 def test_faults_are_those_that_pypsrp_recorded_on_windows(fakes):

@@ -60,9 +60,9 @@ def host(secure):
 class At(Probe):
     """By name, for a service principal has no addresses."""
 
-    def __init__(self, folder, host, realm, settings=None, username=ACCOUNT, password=PASSWORD, **more):
+    def __init__(self, folder, host, realm, settings=None, username=ACCOUNT, password=PASSWORD, env=None):
         super().__init__(folder, host, {"auth": "kerberos", **(settings or {})}, username, password,
-                         url=host.url.replace("127.0.0.1", "localhost"), env=realm.env, **more)
+                         url=host.url.replace("127.0.0.1", "localhost"), env={**realm.env, **(env or {})})
 
 
 def counts(fake):
@@ -98,6 +98,16 @@ def test_without_ticket_and_realm_negotiate_means_ntlm(tmp_path, host, realm):
     probe = At(tmp_path, host, realm, {"auth": "negotiate"}, username=host.user, password=host.password)
     assert probe.code == 0, probe.text
     assert probe.steps["sign_in"][1].endswith("by NTLM")
+
+
+def test_the_kernels_keyring_is_left_alone(tmp_path, host, realm):
+    """Driver hosts must not touch it, whatever krb5.conf says."""
+    keyring = {"KRB5CCNAME": "KEYRING:process:polyvisor"}
+    probe = At(tmp_path, host, realm, {"auth": "negotiate"}, username=host.user, password=host.password, env=keyring)
+    assert probe.code == 0, probe.text + probe.errors
+    probe = At(tmp_path, host, realm, env=keyring)
+    assert probe.code == 0, probe.text + probe.errors
+    assert probe.steps["sign_in"][1].endswith("by Kerberos")
 
 
 @pytest.mark.parametrize("negotiate", [False, True])

@@ -446,6 +446,63 @@ Test(wmi_wsman, a_wrong_password_is_tried_once)
     fake_stop();
 }
 
+#define VOLUME "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Volume"
+
+static struct fake_reply volume(const char *action, unsigned nth, const char *request)
+{
+    struct fake_reply cut = { .cut = true };
+
+    (void)nth;
+    if (strcmp(action, "Get") == 0)
+        return body("<v:Win32_Volume xmlns:v=\"" VOLUME "\"><v:DeviceID>\\\\?\\Volume{1}\\</v:DeviceID>"
+                    "<v:Label>old</v:Label><v:Capacity>1000</v:Capacity>"
+                    "<v:DriveLetter xsi:nil=\"true\"/></v:Win32_Volume>");
+    if (strstr(request, ">cut<"))
+        return cut;
+    if (strstr(request, ">forbidden<"))
+        return body(FAKE_FAULT("w:AccessDenied", "5"));
+    return body("");
+}
+
+static int put_label(const char *label, struct pv_err *err)
+{
+    struct cim_ref *ref = cim_ref_new(fake.arena, CIM(Win32_Volume));
+    struct cim_instance *o = cim_new(fake.arena, CIM(Win32_Volume));
+
+    cim_ref_add(ref, P(Win32_Volume, DeviceID), "\\\\?\\Volume{1}\\");
+    cim_set_str(o, P(Win32_Volume, Label), label);
+    return wsman_put(fake.client, &fake.call, ref, o, err);
+}
+
+Test(wmi_wsman, a_put_writes_the_whole_object_with_what_is_new)
+{
+    struct pv_err err = { 0 };
+    const char *sent;
+
+    fake_start(volume);
+    cr_assert_eq(put_label("a < b", &err), PV_OK, "%s", err.message);
+    cr_expect_eq(fake_count("Get"), 1u);
+    sent = fake_request("Put", 0);
+    cr_expect_not_null(strstr(sent, "<q:Win32_Volume xmlns:q=\"" VOLUME "\">"));
+    cr_expect_not_null(strstr(sent, "<q:Label>a &lt; b</q:Label>"));
+    cr_expect_not_null(strstr(sent, "<q:Capacity>1000</q:Capacity>"));
+    cr_expect_not_null(strstr(sent, "<q:DeviceID>\\\\?\\Volume{1}\\</q:DeviceID>"));
+    cr_expect_null(strstr(sent, ">old<"));
+    cr_expect_not_null(strstr(sent, "Name=\"DeviceID\">\\\\?\\Volume{1}\\</w:Selector>"));
+    fake_stop();
+}
+
+Test(wmi_wsman, a_put_that_is_cut_is_unknown_and_one_that_is_refused_an_error)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(volume);
+    cr_expect_eq(put_label("cut", &err), PV_EUNKNOWN, "%s", err.message);
+    cr_expect_eq(fake_count("Put"), 1u, "never sent twice");
+    cr_expect_eq(put_label("forbidden", &err), PV_EPERM, "%s", err.message);
+    fake_stop();
+}
+
 static struct fake_reply identity(const char *action, unsigned nth, const char *request)
 {
     (void)action;

@@ -97,7 +97,7 @@ class Refused(Exception):
         self.code = code
 
 
-def _scalar(param, node):
+def scalar(param, node):
     if node.children:
         raise schema_error(f"{param.name} holds elements but is a {param.type}.")
     text = node.text
@@ -197,7 +197,7 @@ def read_parameters(call, node):
             elif param.type == "embedded":
                 values.append(_instance(param, one, call.cls.namespace))
             else:
-                value = _scalar(param, one)
+                value = scalar(param, one)
                 if param.embedded and param.type == "string":
                     try:
                         value = embedded(param, value, call.cls.namespace)

@@ -207,7 +207,10 @@ def act(request):
     if action in (X + "/Put", X + "/Delete", X + "/Create"):
         if request.cls is None:
             raise not_found("WBEM_E_INVALID_CLASS")
-        find(request)
+        inst = find(request)
+        if action == X + "/Put":
+            from .put import put
+            return put(request, inst)
         raise wire.wmi_fault("WBEM_E_PROVIDER_NOT_CAPABLE", "The provider does not support the operation.",
                              "w:UnsupportedFeature")
     raise Fault("a:ActionNotSupported", "ERROR_WSMAN_ACTION_NOT_SUPPORTED",
