@@ -11,7 +11,7 @@ add_custom_command(OUTPUT ${wmi_made}
     DEPENDS ${wmi_inputs} ${wmi_schema}/generate.py VERBATIM)
 
 # A library, so that the tests link what the driver is made of. Its compilation waits for the tables.
-pv_piece(wmi SOURCES drivers/wmi USES sdk lib PkgConfig::krb5_gssapi PkgConfig::zlib)
+pv_piece(wmi SOURCES drivers/wmi USES sdk lib PkgConfig::krb5_gssapi PkgConfig::krb5 PkgConfig::zlib)
 target_sources(pv_wmi PRIVATE ${wmi_made})
 target_include_directories(pv_wmi PUBLIC ${wmi_out})
 add_custom_target(wmi_tables DEPENDS ${wmi_made})

@@ -128,11 +128,12 @@ int kerberos_fail(uint32_t major, uint32_t minor, const char *what, const char *
     if (m) {
         rc = pv_fail(err, m->rc, "%s: %s: %s", what, about, m->words);
         pv_err_remedy(err, "%s", m->remedy);
-        (void)snprintf(native, sizeof(native), "%u %s",
-                       (unsigned)(minor - (OM_uint32)KRB5KDC_ERR_NONE) < 128u
-                           ? (unsigned)(minor - (OM_uint32)KRB5KDC_ERR_NONE)
-                           : (unsigned)minor,
-                       m->name);
+        /* RFC 4120's number; what the library says on its own has none. */
+        if (minor - (OM_uint32)KRB5KDC_ERR_NONE < 128u)
+            (void)snprintf(native, sizeof(native), "%u %s",
+                           (unsigned)(minor - (OM_uint32)KRB5KDC_ERR_NONE), m->name);
+        else
+            (void)str_copy(native, sizeof(native), m->name);
     } else {
         status_text(major, GSS_C_GSS_CODE, GSS_C_NO_OID, why, sizeof(why));
         if (minor)
@@ -233,8 +234,7 @@ bool kerberos_find(struct kerberos *k, const char *user)
     if (k->cred != GSS_C_NO_CREDENTIAL)
         (void)gss_release_cred(&minor, &k->cred);
     return acquire(k, FROM_KEYTAB, user, NULL, &minor) == GSS_S_COMPLETE ||
-           (has_usable_cache() &&
-            acquire(k, FROM_CACHE, user, NULL, &minor) == GSS_S_COMPLETE);
+           (has_usable_cache() && acquire(k, FROM_CACHE, user, NULL, &minor) == GSS_S_COMPLETE);
 }
 
 int kerberos_ask(struct kerberos *k, const char *user, char *password, struct pv_err *err)
