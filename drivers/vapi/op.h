@@ -46,8 +46,9 @@ struct operation {
     const char *name;          /* of the subject, for messages */
     enum pv_power_state state; /* of the VM, as it was read */
 
-    unsigned step;          /* 0: what the operation is called after */
-    unsigned done;          /* steps that were done before a restart; 0: this is the first call */
+    unsigned step;  /* 0: what the operation is called after */
+    unsigned done;  /* steps that were done before a restart; 0: this is the first call */
+    unsigned begun; /* ... and the one that was about to be sent then: it may have been; 0: none */
     char note[OP_NOTE_MAX]; /* ids and numbers only */
     struct moref made;      /* the last task's result ... */
     char text[512];         /* ... where it is no object */

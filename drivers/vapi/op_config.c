@@ -18,6 +18,8 @@
 #define MIB (INT64_C(1) << 20)
 #define UNLIMITED (-1)
 #define DEVICES_MOST 256
+#define LOOKS 6
+#define LOOK_EVERY_MS 2000
 
 /* ------------------------------------------------------------------ devices, for the boot order */
 
@@ -294,6 +296,21 @@ int op_delete(struct operation *o, struct pv_err *err)
     return op_run_task(o, enc_new("PowerOffVM_Task", o->vm.type, o->vm.id), err);
 }
 
+/* The request may have been sent before a restart, and still be on its way. */
+static bool goes_away(struct operation *o)
+{
+    for (unsigned i = 0; i < LOOKS; i++) {
+        struct op_view now = { 0 };
+        struct pv_err why = { 0 };
+
+        if (op_look(o, &now, &why) == PV_ENOENT)
+            return true;
+        if (call_sleep(&o->c, LOOK_EVERY_MS, &why))
+            break;
+    }
+    return false;
+}
+
 /* Kept disks keep the VM's other files, too: vSphere forgets the VM, no more. */
 int op_delete_then(struct operation *o, struct pv_err *err)
 {
@@ -304,6 +321,10 @@ int op_delete_then(struct operation *o, struct pv_err *err)
 
     if (!op_step(o, 1))
         return PV_OK;
+    if (o->begun == 1 && goes_away(o)) {
+        o->changed = true;
+        return PV_OK;
+    }
     rc = all ? op_run_task(o, enc_new("Destroy_Task", o->vm.type, o->vm.id), &why)
              : op_ask(o, enc_new("UnregisterVM", o->vm.type, o->vm.id), &why);
     if (rc == PV_ENOENT) {

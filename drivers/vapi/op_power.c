@@ -121,6 +121,11 @@ void op_start_made(struct operation *o, unsigned step, const struct moref *vm)
     bool changed = o->changed;
     struct moref made = o->made;
 
+    struct op_view now = { 0 };
+
+    /* Before a restart it may have been asked already. */
+    if (o->begun == step && op_look(o, &now, &why) == PV_OK && now.state == PV_POWER_STATE_RUNNING)
+        return;
     /* It is made; that it does not start is told, not undone. */
     if (op_step(o, step) &&
         op_run_task(o, enc_new("PowerOnVM_Task", "VirtualMachine", vm->id), &why))

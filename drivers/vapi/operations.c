@@ -196,6 +196,7 @@ static int resume(struct operation *o, const char *ref, struct pv_err *err)
     if (*task)
         rc = op_follow(o, task, err);
     o->done = *task || !step ? o->step : o->step - 1;
+    o->begun = *task ? 0 : o->step;
     if (rc == PV_OK && o->method->then)
         rc = o->method->then(o, err);
     return rc;
