@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Full listings of many hosts take turns: each holds a host's whole answer for
- * a moment, and what a process once held it does not give back. First come,
- * first served: on a machine that cannot keep up nobody waits for ever.
+ * a moment, and what the allocator's many arenas once held they do not give
+ * back by themselves. First come, first served: on a machine that cannot keep
+ * up nobody waits for ever.
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <time.h>
 
+#include <polyvisor/clock.h>
 #include <polyvisor/err.h>
 
 #include "drivers/wmi/inventory.h"
 
 #define TURNS 16u
 #define LOOK_S 1
+#define TRIM_EVERY_MS 30000
 
 struct waiting {
     pthread_cond_t called;
@@ -23,6 +27,7 @@ struct waiting {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct waiting *queue; /* oldest first; guarded by lock */
 static unsigned taken;        /* guarded by lock */
+static int64_t trimmed_ms;    /* guarded by lock */
 
 /* lock held. */
 static void serve_next(void)
@@ -84,8 +89,16 @@ int inventory_take_turn(const struct call *c, struct pv_err *err)
 
 void inventory_give_turn(void)
 {
+    int64_t now = clock_mono_ms();
+    bool trim;
+
     pthread_mutex_lock(&lock);
     taken--;
     serve_next();
+    trim = now - trimmed_ms >= TRIM_EVERY_MS;
+    if (trim)
+        trimmed_ms = now;
     pthread_mutex_unlock(&lock);
+    if (trim)
+        (void)malloc_trim(0);
 }

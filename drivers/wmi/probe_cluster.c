@@ -75,6 +75,7 @@ void probe_cluster(struct findings *f, struct wmi *w, const struct call *c)
 
     /* No namespace, no cluster: nothing to tell. */
     if (!a || wsman_first(w->client, c, &cluster, a, &o, &err) != PV_OK ||
+        !cim_is(o, CIM(MSCluster_Cluster)) ||
         wsman_list(w->client, c, &node, a, &nodes, &err) != PV_OK || nodes.count == 0) {
         arena_free(a);
         return;
