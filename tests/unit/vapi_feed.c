@@ -140,6 +140,51 @@ Test(vapi_feed, believes_a_leave_only_when_the_object_is_not_there)
     fake_stop();
 }
 
+static _Atomic unsigned looks;
+
+/* vm-2 is told to leave a moment before the server removes it. */
+static struct fake_reply hasty(const char *method, unsigned nth, const char *body)
+{
+    if (strcmp(method, "RetrievePropertiesEx") == 0 &&
+        strstr(body, "<objectSet><obj type=\"Virt")) {
+        if (looks++ == 0)
+            return (struct fake_reply){ .body =
+                                            FAKE_ANSWER("RetrievePropertiesEx",
+                                                        "<returnval>" VM("vm-2") "</returnval>") };
+        wants_cancel = 1;
+        return (struct fake_reply){ .body =
+                                        FAKE_FAULT_WITH("ManagedObjectNotFound",
+                                                        "<obj type=\"VirtualMachine\">vm-2</obj>") };
+    }
+    if (strcmp(method, "WaitForUpdatesEx") == 0 && nth == 0)
+        return (struct fake_reply){ .body =
+                                        SET("1", UPDATE("enter", "vm-1") UPDATE("enter", "vm-2")) };
+    if (strcmp(method, "WaitForUpdatesEx") == 0 && nth == 1)
+        return (struct fake_reply){ .body = SET("2", UPDATE("leave", "vm-2")) };
+    if (strcmp(method, "WaitForUpdatesEx") == 0) {
+        clock_sleep_ms(100); /* nothing new */
+        return (struct fake_reply){ .body = FAKE_ANSWER("WaitForUpdatesEx", "") };
+    }
+    return usual(method, body);
+}
+
+Test(vapi_feed, asks_again_for_what_is_said_to_have_left_and_is_still_there)
+{
+    struct pv_err err = { 0 };
+
+    looks = 0;
+    cr_expect_eq(watch(hasty, &err), PV_ECANCELED, "%s", err.message);
+    cr_expect_eq(looks, 2);
+    cr_expect_eq(begins, 1, "nothing else has to be listed for it");
+    cr_expect_eq(gone, 1);
+    cr_expect_str_eq(gone_id, "vm-2");
+    cr_expect_geq(fake_count("WaitForUpdatesEx"), 3, "the feed goes on meanwhile");
+    cr_expect_not_null(strstr(fake_request("WaitForUpdatesEx", 2, false),
+                              "<maxWaitSeconds>1</maxWaitSeconds>"),
+                       "the server is not to be waited for longer than until the next look");
+    fake_stop();
+}
+
 static struct fake_reply forgetful(const char *method, unsigned nth, const char *body)
 {
     if (strcmp(method, "WaitForUpdatesEx") == 0 && nth == 1)
