@@ -243,6 +243,8 @@ class Lab:
 
     def _start(self, one, when, truth):
         one.before = Seen(self.hv, one.vm, truth)
+        if when == "before":  # what it changes shows in that nothing has changed afterwards
+            one.plan = self._send(one, one.case.verb, one.case.path, one.case.body, dry_run="true", **one.case.query)
         match = "(?s)" + self._filled(one, one.case.match)
         one.rule = self.hv.control.fault(one.case.method, match=match, drop=when, count=1)
         one.counter = self.hv.control.fault(one.case.method, match=match, delay=0)
@@ -276,6 +278,15 @@ def lab(module_servers, tmp_path_factory):
     yield Lab(hv)
     assert not hv.leftovers()
     hv.close()
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_a_dry_run_names_what_the_host_would_be_asked(lab, name):
+    one = lab.cases[name]
+    status, plan = one.plan
+    assert status == 200 and plan["changed"] is True, plan
+    asked = [call.split(".")[-1] for call in lab.hv.native_calls(plan)]
+    assert one.case.method in asked, asked
 
 
 @pytest.mark.parametrize("name", [case.name for case in CASES])
