@@ -30,24 +30,23 @@ void kerberos_reset(struct kerberos *k)
 
 /* ------------------------------------------------------------------ what went wrong */
 
-#define CLOCK_REMEDY                                                                               \
-    "Set the clocks: this server, the host and the domain controller may differ by 5 minutes at "  \
-    "most. NTP keeps them together."
-#define NAME_REMEDY                                                                                \
-    "Give the host by the name it has in the domain, not by an address or an alias; \"setspn "     \
-    "-L\" "                                                                                        \
-    "with the host's name lists its service names. Or use auth ntlm."
-#define REALM_REMEDY                                                                               \
-    "Check [realms] and [domain_realm] in /etc/krb5.conf or the DNS records "                      \
-    "_kerberos._tcp of the realm, and that port 88 of a domain controller can be reached from "    \
-    "this server."
-#define ACCOUNT_REMEDY                                                                             \
-    "Write the account as user@REALM, with the realm in capitals as in user@EXAMPLE.COM."
-#define PASSWORD_REMEDY                                                                            \
-    "Check the password. Nothing is tried again until it is changed here or somebody asks."
-#define TICKET_REMEDY                                                                              \
-    "Give the provider a user name (user@REALM) and a password, or this server's user a ticket "   \
-    "or a client keytab (KRB5CCNAME, KRB5_CLIENT_KTNAME)."
+static const char clock_remedy[] =
+    "Set the clocks: this server, the host and the domain controller may differ by 5 minutes at "
+    "most. NTP keeps them together.";
+static const char name_remedy[] =
+    "Give the host by the name it has in the domain, not by an address or an alias; "
+    "\"setspn -L\" with the host's name lists its service names. Or use auth ntlm.";
+static const char realm_remedy[] =
+    "Check [realms] and [domain_realm] in /etc/krb5.conf or the DNS records "
+    "_kerberos._tcp of the realm, and that port 88 of a domain controller can be reached from "
+    "this server.";
+static const char account_remedy[] =
+    "Write the account as user@REALM, with the realm in capitals as in user@EXAMPLE.COM.";
+static const char password_remedy[] =
+    "Check the password. Nothing is tried again until it is changed here or somebody asks.";
+static const char ticket_remedy[] =
+    "Give the provider a user name (user@REALM) and a password, or this server's user a ticket "
+    "or a client keytab (KRB5CCNAME, KRB5_CLIENT_KTNAME).";
 
 static const struct meaning {
     krb5_error_code code;
@@ -57,48 +56,48 @@ static const struct meaning {
     const char *remedy;
 } meanings[] = {
     { KRB5KDC_ERR_PREAUTH_FAILED, PV_EAUTH, "KDC_ERR_PREAUTH_FAILED", "wrong password",
-      PASSWORD_REMEDY },
-    { KRB5_PREAUTH_FAILED, PV_EAUTH, "PREAUTH_FAILED", "wrong password", PASSWORD_REMEDY },
+      password_remedy },
+    { KRB5_PREAUTH_FAILED, PV_EAUTH, "PREAUTH_FAILED", "wrong password", password_remedy },
     { KRB5KRB_AP_ERR_BAD_INTEGRITY, PV_EAUTH, "KRB_AP_ERR_BAD_INTEGRITY", "wrong password",
-      PASSWORD_REMEDY },
+      password_remedy },
     { KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN, PV_EAUTH, "KDC_ERR_C_PRINCIPAL_UNKNOWN",
-      "the realm knows no such account", ACCOUNT_REMEDY },
+      "the realm knows no such account", account_remedy },
     { KRB5KDC_ERR_WRONG_REALM, PV_EAUTH, "KDC_ERR_WRONG_REALM",
-      "the account belongs to another realm", ACCOUNT_REMEDY },
+      "the account belongs to another realm", account_remedy },
     { KRB5_CONFIG_NODEFREALM, PV_EAUTH, "KRB5_CONFIG_NODEFREALM",
-      "there is no realm in the name, and no usual one", ACCOUNT_REMEDY },
+      "there is no realm in the name, and no usual one", account_remedy },
     { KRB5KDC_ERR_KEY_EXP, PV_EAUTH, "KDC_ERR_KEY_EXPIRED", "the password has expired",
       "Set a new password for the account, and enter it here." },
     { KRB5KDC_ERR_CLIENT_REVOKED, PV_EAUTH, "KDC_ERR_CLIENT_REVOKED",
       "the account is disabled or locked", "Unlock or enable the account in the domain." },
     { KRB5KRB_AP_ERR_SKEW, PV_EAUTH, "KRB_AP_ERR_SKEW", "the clocks differ too much",
-      CLOCK_REMEDY },
+      clock_remedy },
     { KRB5KRB_AP_ERR_TKT_NYV, PV_EAUTH, "KRB_AP_ERR_TKT_NYV",
-      "the ticket is not valid yet: the clocks differ", CLOCK_REMEDY },
+      "the ticket is not valid yet: the clocks differ", clock_remedy },
     { KRB5KDC_ERR_NEVER_VALID, PV_EAUTH, "KDC_ERR_NEVER_VALID", "the clocks differ too much",
-      CLOCK_REMEDY },
+      clock_remedy },
     { KRB5KRB_AP_ERR_TKT_EXPIRED, PV_EAUTH, "KRB_AP_ERR_TKT_EXPIRED", "the ticket has expired",
-      TICKET_REMEDY },
+      ticket_remedy },
     { KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN, PV_EAUTH, "KDC_ERR_S_PRINCIPAL_UNKNOWN",
-      "the realm knows neither the service HTTP nor WSMAN of this host", NAME_REMEDY },
+      "the realm knows neither the service HTTP nor WSMAN of this host", name_remedy },
     { KRB5_ERR_HOST_REALM_UNKNOWN, PV_EAUTH, "KRB5_ERR_HOST_REALM_UNKNOWN",
-      "nobody knows the realm of this host", NAME_REMEDY },
+      "nobody knows the realm of this host", name_remedy },
     { KRB5KRB_AP_ERR_MODIFIED, PV_EAUTH, "KRB_AP_ERR_MODIFIED",
-      "the host cannot read the ticket: its service name belongs to another account", NAME_REMEDY },
+      "the host cannot read the ticket: its service name belongs to another account", name_remedy },
     { KRB5KRB_AP_WRONG_PRINC, PV_EAUTH, "KRB_AP_WRONG_PRINC",
-      "the ticket is for another service than the host's", NAME_REMEDY },
+      "the ticket is for another service than the host's", name_remedy },
     { KRB5KDC_ERR_ETYPE_NOSUPP, PV_EAUTH, "KDC_ERR_ETYPE_NOSUPP",
       "there is no kind of encryption that both sides allow",
       "Allow AES for the account in the domain (msDS-SupportedEncryptionTypes), or set its "
       "password anew." },
     { KRB5_KDC_UNREACH, PV_EOFFLINE, "KRB5_KDC_UNREACH", "no domain controller answers",
-      REALM_REMEDY },
+      realm_remedy },
     { KRB5_REALM_CANT_RESOLVE, PV_EOFFLINE, "KRB5_REALM_CANT_RESOLVE",
-      "the domain controllers' names cannot be resolved", REALM_REMEDY },
+      "the domain controllers' names cannot be resolved", realm_remedy },
     { KRB5_REALM_UNKNOWN, PV_EOFFLINE, "KRB5_REALM_UNKNOWN", "no domain controller is known",
-      REALM_REMEDY },
-    { KRB5_FCC_NOFILE, PV_EAUTH, "KRB5_FCC_NOFILE", "there is no ticket", TICKET_REMEDY },
-    { KRB5_CC_NOTFOUND, PV_EAUTH, "KRB5_CC_NOTFOUND", "there is no ticket", TICKET_REMEDY },
+      realm_remedy },
+    { KRB5_FCC_NOFILE, PV_EAUTH, "KRB5_FCC_NOFILE", "there is no ticket", ticket_remedy },
+    { KRB5_CC_NOTFOUND, PV_EAUTH, "KRB5_CC_NOTFOUND", "there is no ticket", ticket_remedy },
 };
 
 static void status_text(OM_uint32 code, int type, gss_OID mech, char *out, size_t cap)
@@ -139,7 +138,7 @@ int kerberos_fail(uint32_t major, uint32_t minor, const char *what, const char *
         if (minor)
             status_text(minor, GSS_C_MECH_CODE, &oid_krb5, more, sizeof(more));
         rc = pv_fail(err, PV_EAUTH, "%s: %s: %s%s%s", what, about, why, more[0] ? ": " : "", more);
-        pv_err_remedy(err, NAME_REMEDY);
+        pv_err_remedy(err, "%s", name_remedy);
         (void)snprintf(native, sizeof(native), "GSS 0x%08X/%u", (unsigned)major, (unsigned)minor);
     }
     pv_err_native(err, native);

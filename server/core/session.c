@@ -261,9 +261,17 @@ static void on_result(void *ctx, uint64_t number, const struct pv_failure *failu
 static void on_down(void *ctx, enum driver_down reason, const struct pv_err *err)
 {
     const struct session *s = ctx;
+    struct provider *p = s->provider;
+    bool refused;
 
-    if (set_session_state(s, SESSION_DOWN))
-        provider_failed(s->provider, err, reason == DRIVER_DOWN_CRASHED);
+    if (!set_session_state(s, SESSION_DOWN))
+        return;
+    /* What was refused is not tried again because the driver's process ended. */
+    pthread_mutex_lock(&p->lock);
+    refused = provider_stopped(p) && p->reconnect;
+    pthread_mutex_unlock(&p->lock);
+    if (!refused)
+        provider_failed(p, err, reason == DRIVER_DOWN_CRASHED);
 }
 
 const struct driver_session_ops session_ops = {

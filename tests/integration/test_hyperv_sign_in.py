@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passwords that change on the host, and how often anybody signs in: counted by the host."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -64,6 +66,16 @@ def test_a_password_changed_in_mid_work_is_refused_once(module_servers, tmp_path
         hv.api.post(f"/providers/{provider['id']}/actions/sync")
         wait_for(lambda: refusals(hv) == 2, "who asks is heard", 60)
         wait_for(lambda: state(hv, provider) == "auth_failed", "the provider should say so", 60)
+
+        # Neither the end of the driver's process nor that of the server is somebody asking.
+        ended = hv.server.driver_hosts()
+        for pid in ended:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not set(ended) & set(hv.server.driver_hosts()), "the driver's process should be gone", 60)
+        hv.server.stop()
+        hv.server.start()
+        hv.again()
+        assert state(hv, provider) == "auth_failed" and refusals(hv) == 2
 
         # The right password, at last (the host has locked the account meanwhile, and lets it in again).
         hv.host.settings(lockout=0, locked_until=0)
