@@ -314,6 +314,8 @@ static void write_object(struct jsonw *w, const struct model_param *table)
             break;
         case PARAM_ID:
             write_type(w, p, "string");
+            if (p->ref != PV_KIND_NONE)
+                jsonw_str(w, "x-kind", model_kind(p->ref)->name);
             if (p->ref != PV_KIND_NONE && p->by_name)
                 jsonw_strf(w, "pattern", "^(%s_[0-9a-z]{26}|name:.+|native:.+)$",
                            model_kind(p->ref)->prefix);

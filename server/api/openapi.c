@@ -44,10 +44,24 @@ static void ref_or_null(struct jsonw *w, const char *schema)
     jsonw_end(w);
 }
 
-static void write_field(struct jsonw *w, const char *key, const struct model_field *f)
+/* What the hypervisors call it, for who knows it by that name. */
+static void write_native(struct jsonw *w, const struct model_native *n)
+{
+    if (!n)
+        return;
+    jsonw_object(w, "x-native");
+    if (n->hyperv)
+        jsonw_str(w, "hyperv", n->hyperv);
+    if (n->vmware)
+        jsonw_str(w, "vmware", n->vmware);
+    jsonw_end(w);
+}
+
+static void write_field(struct jsonw *w, const char *key, enum pv_kind kind, const struct model_field *f)
 {
     jsonw_object(w, key);
     jsonw_str(w, "description", f->doc);
+    write_native(w, model_native_of(kind, f->path));
     switch (f->type) {
     case MODEL_STR:
         nullable(w, "string");
@@ -114,7 +128,7 @@ static void write_level(struct jsonw *w, const struct model_shape *s, const char
             continue;
         len = strcspn(rest, ".");
         if (rest[len] == '\0') {
-            write_field(w, rest, f);
+            write_field(w, rest, s->kind->number, f);
             continue;
         }
         /* Relatives stand together, so one look back is enough. */

@@ -126,3 +126,27 @@ Test(lib_model, a_body_is_checked_against_the_operation)
     cr_assert_neq(check("vm.shutdown", "[]", &err), PV_OK);
     cr_assert_neq(check("vm.start", "{\"x\":1}", &err), PV_OK, "an operation without parameters takes none");
 }
+
+Test(lib_model, native_names_are_of_fields_that_are_there)
+{
+    enum pv_kind kind;
+    const char *path;
+    size_t n = 0;
+
+    for (; model_native_at(n, &kind, &path); n++) {
+        const struct model_native *native = model_native_of(kind, path);
+
+        cr_assert_not_null(model_field(model_kind(kind), path, strlen(path)), "%s has no %s", model_kind(kind)->name, path);
+        cr_assert(native && (native->hyperv || native->vmware), "%s says nothing", path);
+        /* Twice in the list: the first would hide the second. */
+        for (size_t i = 0; i < n; i++) {
+            enum pv_kind other;
+            const char *twin;
+
+            cr_assert(model_native_at(i, &other, &twin));
+            cr_assert(other != kind || strcmp(twin, path) != 0, "%s stands twice", path);
+        }
+    }
+    cr_assert_gt(n, 40);
+    cr_assert_null(model_native_of(PV_KIND_vm, "notes"));
+}

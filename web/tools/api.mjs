@@ -5,7 +5,7 @@
 //   src/api/params.gen.json  bodies of requests, parameters of the operations among them, loaded with the dialogs
 //   src/api/texts.gen.json   what people are told (problems, sentences), for the tests of the languages
 //   src/api/rules.gen.json   names of the alert rules that come with the product
-//   src/api/docs.gen.json    one line about each field, loaded when somebody asks for it
+//   src/api/docs.gen.json    one line about each field and what the hypervisors call it, loaded when somebody asks for it
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -42,17 +42,18 @@ function typeOf(schema) {
     return { type: 'json' };
 }
 
-function fieldsOf(schema, prefix, fields, docs) {
+function fieldsOf(schema, prefix, fields, docs, natives) {
     for (const [name, s] of Object.entries(schema.properties ?? {})) {
         const path = prefix + name;
         if (s.properties && !s.description) {
-            fieldsOf(s, `${path}.`, fields, docs);
+            fieldsOf(s, `${path}.`, fields, docs, natives);
         } else if (name !== 'kind' && path !== 'usage') {
             const field = typeOf(s);
             if (s['x-sortable']) field.sort = true;
             if (!s['x-filterable']) field.hidden = true;
             fields[path] = field;
             if (s.description) docs[path] = s.description;
+            if (s['x-native']) natives[path] = s['x-native'];
         }
     }
 }
@@ -60,12 +61,14 @@ function fieldsOf(schema, prefix, fields, docs) {
 const doc = description();
 const kinds = {};
 const docs = {};
+const natives = {};
 for (const schema of Object.values(doc.components.schemas)) {
     const kind = schema.properties?.kind?.const;
     if (!kind) continue;
     kinds[kind] = { fields: {} };
     docs[kind] = {};
-    fieldsOf(schema, '', kinds[kind].fields, docs[kind]);
+    natives[kind] = {};
+    fieldsOf(schema, '', kinds[kind].fields, docs[kind], natives[kind]);
 }
 const operations = {};
 const params = {};
@@ -111,7 +114,7 @@ writeFileSync(
     here('../src/api/rules.gen.json'),
     JSON.stringify(Object.fromEntries(rules.map(([code, name]) => [code.slice(5), name]))),
 );
-writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify(docs));
+writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify({ docs, natives }));
 
 const before = JSON.parse(readFileSync(here('../package.json'), 'utf8')).version;
 if (doc.info.version && doc.info.version !== before && process.env.CI)

@@ -137,6 +137,15 @@ struct model_metric {
 };
 const struct model_metric *model_metrics(size_t *count);
 
+/* What the families themselves call a field; NULL where one has no such thing. */
+struct model_native {
+    const char *hyperv, *vmware;
+};
+/* NULL: nothing is known. */
+const struct model_native *model_native_of(enum pv_kind kind, const char *path);
+/* The list itself: false past its end. */
+bool model_native_at(size_t i, enum pv_kind *kind, const char **path);
+
 /* "vm_01jd..." of any kind: the kind and the id. */
 bool model_id_parse(const char *text, size_t len, const struct model_kind **kind, struct pv_id *id);
 void model_id_text(enum pv_kind kind, const struct pv_id *id, char out[PV_ID_TEXT]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One dialog for every action on one object or many: its parameters, what would happen and what is skipped and why (the
-// server's dry run), and a confirmation where something is lost.
+// server's dry run), and a confirmation where something is lost. What changes an object starts from the object as it is; only
+// what was changed is sent, for the version that was read.
 import { useEffect, useMemo, useRef, useState } from 'react';
 import {
     Button,
@@ -14,18 +15,27 @@ import {
 } from '@patternfly/react-core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { actionsQuery, listQuery, objectQuery } from '../api/query';
+import '../i18n/machine';
+import { listQuery, objectQuery } from '../api/query';
 import { operationOf, paramsOf, pathOf } from '../api/model';
 import { isApiError } from '../api/problem';
-import type { Item, JsonSchema, PlanEntry } from '../api/types';
+import type { Item, JsonSchema, Task } from '../api/types';
 import { number } from '../i18n/format';
-import { enumText, fieldLabel, kindText, operationText, said } from '../i18n/words';
+import { kindText, operationText } from '../i18n/words';
 import { useDebounced } from '../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../states/states';
 import { sizeOf } from '../grid/selection';
+import { ChangeTable, showValue } from './ChangeTable';
+import { Consequence } from './Consequence';
+import { Fit, needOf } from './Fit';
+import { changesOf, compareThree, patchOf, valuesOf, type Compared, type Values } from './draft';
 import { errorsOf, ParamForm } from './ParamForm';
-import { isDangerous, preview, run, type Target } from './registry';
+import { PlanView, sumsOf } from './PlanView';
+import { asksFirst, isDangerous, preview, run, type Target } from './registry';
+import { ThreeWay } from './ThreeWay';
+import { labelOf } from './labels';
 import { accepted, useCloseAction, useOpenAction } from './useAct';
+import { blockedBy, forget, readSubject, subjectQuery, useSubjectActions, type Read } from './useDraft';
 
 export default function ActionDialogs() {
     const open = useOpenAction();
@@ -34,29 +44,21 @@ export default function ActionDialogs() {
     return <ActionDialog key={key} name={open.name} target={open.target} />;
 }
 
-function defaults(name: string, schema: JsonSchema | undefined, when: Date): Record<string, unknown> {
+/** What a form that makes something starts with. */
+function defaults(name: string, schema: JsonSchema | undefined, when: Date): Values {
     if (name !== 'vm.snapshot.create' || !schema?.properties?.name) return {};
     const two = (n: number) => String(n).padStart(2, '0');
     const stamp = `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())} ${two(when.getHours())}:${two(when.getMinutes())}`;
     return { name: stamp };
 }
 
-function change(entry: PlanEntry): string {
-    const before = entry.before ?? {};
-    const after = entry.after ?? {};
-    const show = (key: string, v: unknown) =>
-        v === null || v === undefined
-            ? '–'
-            : typeof v === 'object'
-              ? JSON.stringify(v)
-              : enumText(entry.ref.kind, key, String(v));
-    return Object.keys({ ...before, ...after })
-        .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
-        .map(
-            (key) =>
-                `${fieldLabel(entry.ref.kind, key)}: ${show(key, before[key])} → ${show(key, after[key])}`,
-        )
-        .join('; ');
+/** These set fields of what is there: their form starts from it. */
+export function changesObject(name: string, kind: string): boolean {
+    return operationOf(name, kind)?.method === 'PATCH' || name.endsWith('.rename');
+}
+
+interface Started extends Read {
+    values: Values;
 }
 
 function ActionDialog({ name, target }: { name: string; target: Target }) {
@@ -64,13 +66,15 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
     const close = useCloseAction();
     const operation = operationOf(name, target.kind);
     const one = 'id' in target;
+    const subject = { kind: target.kind, id: one ? target.id : '', owner: one ? target.owner : undefined };
     const count = one ? 1 : sizeOf(target.selection);
-    const owner = one ? (target.owner ?? target.id) : '';
-    const ownerKind = one && target.owner ? 'vm' : target.kind;
-    const states = useQuery({ ...actionsQuery(ownerKind, owner), enabled: one && !target.owner });
-    const object = useQuery({
-        ...objectQuery<Item>(target.kind, one ? target.id : ''),
-        enabled: one && !target.name,
+    const danger = isDangerous(name);
+    const sets = one && changesObject(name, target.kind);
+    const state = useSubjectActions(subject, one).find((s) => s.name === name);
+    const object = useQuery({ ...subjectQuery(subject), enabled: one });
+    const owner = useQuery({
+        ...objectQuery<Item>('vm', subject.owner ?? '', { view: 'full' }),
+        enabled: !!subject.owner,
     });
     const asked = useQuery({
         queryKey: ['params', operation?.method, operation?.path],
@@ -78,18 +82,45 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         staleTime: Infinity,
         enabled: !!operation?.asks,
     });
-    const offered = states.data?.items.find((s) => s.name === name)?.params;
+    const offered = state?.params;
     const schema =
-        (offered?.properties && Object.keys(offered.properties).length ? offered : asked.data) ?? undefined;
-    const [params, setParams] = useState<Record<string, unknown>>(() => defaults(name, schema, new Date()));
+        (offered?.properties && Object.keys(offered.properties).length
+            ? offered
+            : one && !state
+              ? undefined
+              : asked.data) ?? undefined;
     const [typed, setTyped] = useState('');
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState(false);
+    const [start, setStart] = useState<Started | null>(null);
+    const [params, setParams] = useState<Values>({});
+    const [clash, setClash] = useState<{ rows: Compared[]; read: Read; current: Values } | null>(null);
+    const filled = useRef(false);
     const key = useRef(crypto.randomUUID());
-    const settled = useDebounced(params, 300);
-    const known = !operation?.asks || !!schema;
+
+    useEffect(() => {
+        if (filled.current || !schema || (sets && !object.data)) return;
+        filled.current = true;
+        if (sets && object.data) {
+            const values = valuesOf(schema, object.data.item);
+            setStart({ ...object.data, values });
+            setParams(values);
+        } else setParams({ ...defaults(name, schema, new Date()), ...target.preset });
+    }, [schema, sets, object.data, name, target.preset]);
+
+    const changes = useMemo(
+        () => (sets ? changesOf(schema, start?.values ?? {}, params) : []),
+        [sets, schema, start, params],
+    );
+    const sent = useMemo(() => (sets ? patchOf(changes) : params), [sets, changes, params]);
+    const settled = useDebounced(sent, 300);
+    const known = !operation?.asks || (!!schema && (!sets || !!start));
     const complete =
-        known && (schema?.required ?? []).every((k) => settled[k] !== undefined && settled[k] !== '');
+        known &&
+        !clash &&
+        (sets
+            ? Object.keys(settled).length > 0
+            : (schema?.required ?? []).every((k) => settled[k] !== undefined && settled[k] !== ''));
     const plan = useQuery({
         queryKey: ['plan', name, one ? target.id : target.selection, settled],
         queryFn: ({ signal }) => preview(name, target, settled, signal),
@@ -113,26 +144,17 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         enabled: ids.length > 0,
     });
 
+    const item = object.data?.item;
     const label = operationText(name, operation?.title);
-    const danger = isDangerous(name);
     const mustType = danger && count > 1;
     const title = one
-        ? t('dialog.single', { action: label, name: target.name ?? object.data?.item.name ?? '' })
-        : t('dialog.many', {
+        ? t('dialog.single', {
               action: label,
-              count,
-              what: kindText(target.kind, count),
-              n: number(count),
-          });
-    const entries = plan.data?.plan ?? [];
-    const findings = plan.data?.findings ?? [];
-    const willChange = entries.length;
-    const total = plan.data?.count ?? count;
-    const refused = new Set(findings.map((f) => f.ref?.id ?? f.detail));
-    const already = Math.max(0, total - willChange - (one ? 0 : refused.size));
-    const changing = new Set(entries.map((e) => e.ref.id));
-    const quiet = (named.data?.items ?? []).filter((i) => !changing.has(i.id) && !refused.has(i.id));
-    const planProblem = isApiError(plan.error) ? plan.error : null;
+              name: target.name ?? item?.name ?? String(item?.label ?? ''),
+          })
+        : t('dialog.many', { action: label, count, what: kindText(target.kind, count), n: number(count) });
+    const sums = sumsOf(plan.data, count, one);
+    const planProblem = complete && isApiError(plan.error) ? plan.error : null;
     const fieldErrors = errorsOf(
         (isApiError(error) ? error.problem.errors : planProblem?.problem.errors) ?? undefined,
     );
@@ -142,26 +164,48 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         !busy &&
         !planProblem &&
         (!mustType || typed.trim() === String(count)) &&
-        (!plan.data || plan.data.ok || willChange > 0);
+        (!plan.data || plan.data.ok || sums.change > 0);
+    const words = (path: string) => labelOf(target.kind, path);
+    const provider = (item?.provider as { id?: string } | undefined)?.id;
 
-    useEffect(() => {
-        if (schema) setParams((old) => (Object.keys(old).length ? old : defaults(name, schema, new Date())));
-    }, [schema, name]);
-
+    const refused = async (failure: unknown) => {
+        key.current = crypto.randomUUID();
+        if (sets && start && isApiError(failure) && failure.status === 412) {
+            const read = await readSubject(subject);
+            const current = valuesOf(schema, read.item);
+            setClash({ rows: compareThree(schema, start.values, params, current), read, current });
+        } else setError(failure);
+        setBusy(false);
+    };
     const go = () => {
         setBusy(true);
         setError(null);
-        run(name, target, params, key.current).then(
-            () => {
-                accepted();
+        const meant = one && (sets || danger) ? { ...target, etag: (start ?? object.data)?.etag } : target;
+        run(name, meant, sent, key.current).then(
+            (task: Task) => {
+                accepted(task);
+                if (one) void forget(subject);
                 close();
             },
-            (e: unknown) => {
-                key.current = crypto.randomUUID();
-                setBusy(false);
-                setError(e);
-            },
+            (failure: unknown) => void refused(failure).catch(setError),
         );
+    };
+    const below = (path: string, value: unknown) => {
+        const last = path.slice(path.lastIndexOf('.') + 1);
+        if (
+            !one ||
+            (last !== 'host' && last !== 'datastore') ||
+            !/^vm\.(clone|move|disk\.attach)$/.test(name)
+        )
+            return null;
+        const there =
+            last === 'host'
+                ? (item?.host as { id?: string } | null)?.id
+                : (item?.datastores as { id?: string }[] | null)?.[0]?.id;
+        const id = String(value ?? there ?? '');
+        const same = !value || value === there;
+        const need = same && name === 'vm.move' ? null : needOf(name, item, params, last);
+        return id ? <Fit kind={last} id={id} need={need} same={!value} /> : null;
     };
 
     return (
@@ -171,7 +215,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
             variant="medium"
             aria-labelledby="action-title"
             aria-describedby="action-body"
-            elementToFocus=".pf-v6-c-modal-box__body :is(input, select, textarea), .pf-v6-c-modal-box__footer button"
+            elementToFocus=".pf-v6-c-modal-box__body :is(input:not([type=radio]), select, textarea), .pf-v6-c-modal-box__footer button"
         >
             <ModalHeader
                 title={title}
@@ -185,91 +229,74 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                         if (ready) go();
                     }}
                 >
-                    {danger && (
-                        <p>{t(`danger.${name.replaceAll('.', '_')}`, { defaultValue: t('danger.any') })}</p>
-                    )}
-                    {schema && (
-                        <ParamForm
+                    {(danger || asksFirst(name)) && (
+                        <Consequence
                             name={name}
-                            schema={schema}
-                            value={params}
-                            onChange={setParams}
-                            errors={fieldErrors}
-                            id="action"
+                            item={item}
+                            owner={owner.data?.item}
+                            params={params}
+                            named={named.data?.items}
+                            count={count}
                         />
+                    )}
+                    {clash && start ? (
+                        <ThreeWay
+                            rows={clash.rows}
+                            current={clash.current}
+                            label={words}
+                            show={(leaf, v) => showValue(target.kind, leaf, v)}
+                            onDone={(values) => {
+                                setStart({ ...clash.read, values: clash.current });
+                                setParams(values);
+                                setClash(null);
+                            }}
+                        />
+                    ) : (
+                        schema &&
+                        (!sets || start) && (
+                            <ParamForm
+                                name={name}
+                                schema={schema}
+                                value={params}
+                                onChange={setParams}
+                                errors={fieldErrors}
+                                id="action"
+                                around={{
+                                    kind: sets ? target.kind : undefined,
+                                    base: start?.values,
+                                    blocked: blockedBy(state),
+                                    provider: name === 'vm.move' ? undefined : provider,
+                                    label: (path) => labelOf(target.kind, path, name),
+                                    below,
+                                    quiet: sets,
+                                }}
+                            />
+                        )
                     )}
                     {error !== null && !fieldTrouble && <FailureLine error={error} />}
                     {planProblem && !fieldTrouble && <FailureLine error={planProblem} />}
+                    {sets && start && !clash && !changes.length && (
+                        <p className="pv-subtle">{t('machine.nothing_changed')}</p>
+                    )}
+                    {changes.length > 0 && !clash && (
+                        <ChangeTable
+                            changes={changes}
+                            label={words}
+                            show={(leaf, v) => showValue(target.kind, leaf, v)}
+                        />
+                    )}
                     {complete && (
                         <section className="pv-plan" aria-live="polite" aria-busy={plan.isFetching}>
                             <h3 className="pv-h3">{t('dialog.preview')}</h3>
                             {plan.isPending && !planProblem ? (
                                 <SkeletonLines lines={3} />
                             ) : plan.data ? (
-                                <>
-                                    <ul className="pv-plan__sums">
-                                        <li>
-                                            <strong>{number(willChange)}</strong>{' '}
-                                            {t('dialog.will_change', { count: willChange })}
-                                        </li>
-                                        {already > 0 && (
-                                            <li>
-                                                <strong>{number(already)}</strong>{' '}
-                                                {t('dialog.already', { count: already })}
-                                            </li>
-                                        )}
-                                        {findings.length > 0 && (
-                                            <li>
-                                                <strong>{number(refused.size)}</strong>{' '}
-                                                {t('dialog.skipped', { count: refused.size })}
-                                            </li>
-                                        )}
-                                    </ul>
-                                    <div
-                                        className="pv-plan__list"
-                                        role="region"
-                                        aria-label={t('dialog.preview')}
-                                        tabIndex={0}
-                                    >
-                                        <table className="pv-table">
-                                            <tbody>
-                                                {findings.map((f, i) => (
-                                                    <tr key={`f${i}`} className="pv-plan__refused">
-                                                        <td>{f.ref?.name ?? ''}</td>
-                                                        <td>
-                                                            {said(f, 'detail')} {said(f, 'remedy')}
-                                                        </td>
-                                                    </tr>
-                                                ))}
-                                                {entries.slice(0, 200).map((e) => (
-                                                    <tr key={e.ref.id}>
-                                                        <td>{e.ref.name ?? e.ref.id}</td>
-                                                        <td>{change(e)}</td>
-                                                    </tr>
-                                                ))}
-                                                {quiet.map((i) => (
-                                                    <tr key={i.id} className="pv-plan__quiet">
-                                                        <td>{i.name}</td>
-                                                        <td>
-                                                            {t('dialog.no_change', {
-                                                                state: enumText(
-                                                                    'vm',
-                                                                    'power_state',
-                                                                    String(i.power_state ?? ''),
-                                                                ),
-                                                            })}
-                                                        </td>
-                                                    </tr>
-                                                ))}
-                                            </tbody>
-                                        </table>
-                                        {entries.length > 200 && (
-                                            <p className="pv-subtle">
-                                                {t('dialog.more', { count: entries.length - 200 })}
-                                            </p>
-                                        )}
-                                    </div>
-                                </>
+                                <PlanView
+                                    plan={plan.data}
+                                    sums={sums}
+                                    named={named.data?.items}
+                                    bare={sets}
+                                />
                             ) : null}
                         </section>
                     )}
@@ -297,7 +324,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                     isLoading={busy}
                     onClick={go}
                 >
-                    {one ? label : t('dialog.do_many', { action: label, n: number(willChange || count) })}
+                    {one ? label : t('dialog.do_many', { action: label, n: number(sums.change || count) })}
                 </Button>
                 <Button variant="link" onClick={close}>
                     {t('action.cancel')}

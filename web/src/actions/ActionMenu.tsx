@@ -136,7 +136,9 @@ export function MenuButton(p: {
     label: string;
     actions: Action[];
     onPick: (action: Action) => void;
-    variant?: 'plain' | 'secondary';
+    /** Of what, where several such buttons stand in a list. */
+    name?: string | null;
+    onOpen?: () => void;
 }) {
     const [open, setOpen] = useState(false);
     const button = useRef<HTMLButtonElement>(null);
@@ -148,7 +150,11 @@ export function MenuButton(p: {
                 className="pv-button"
                 aria-haspopup="menu"
                 aria-expanded={open}
-                onClick={() => setOpen((o) => !o)}
+                aria-label={p.name ? `${p.label}: ${p.name}` : undefined}
+                onClick={() => {
+                    if (!open) p.onOpen?.();
+                    setOpen((o) => !o);
+                }}
             >
                 {p.label}
                 <svg className="pv-caret" viewBox="0 0 16 16" aria-hidden="true">

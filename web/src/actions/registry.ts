@@ -8,9 +8,13 @@ import { operationText, said } from '../i18n/words';
 import { targetsOf, type Selection } from '../grid/selection';
 
 /** What something is done to. */
-export type Target =
+export type Target = (
     | { kind: string; id: string; name?: string | null; owner?: string; etag?: string | null }
-    | { kind: string; selection: Selection; names?: string[] };
+    | { kind: string; selection: Selection; names?: string[] }
+) & {
+    /** What the form starts with. */
+    preset?: Record<string, unknown>;
+};
 
 export interface Action {
     name: string;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks for an action: at once where nothing is to be said about it, else by the dialog, whose address is ?do=...&on=...
 import { useCallback, useSyncExternalStore } from 'react';
-import { useSearchParams } from 'react-router';
+import { useNavigate, useSearchParams } from 'react-router';
 import i18next from 'i18next';
 import { queryClient } from '../api/query';
 import { isApiError } from '../api/problem';
 import { notify } from '../lib/notify';
 import { operationText, problemText, said } from '../i18n/words';
-import { kindOfId } from '../lib/links';
+import { kindOfId, linkTo } from '../lib/links';
+import type { Task } from '../api/types';
 import { operationOf } from '../api/model';
 import { asksFirst, run, type Target } from './registry';
 
@@ -34,8 +35,10 @@ export function report(error: unknown, name: string): void {
     });
 }
 
-export function accepted(): void {
+/** The task is on its way: lists show it, and when it is done it can be taken back where that is possible. */
+export function accepted(task?: Task): void {
     void queryClient.invalidateQueries({ queryKey: ['list', '/tasks'] });
+    if (task) void import('./undo').then((m) => m.offerUndo(task));
 }
 
 function describe(target: Target): string {
@@ -69,9 +72,15 @@ function parse(on: string, kind: string): Target | null {
 
 export function useAct(): (name: string, target: Target) => void {
     const [, setParams] = useSearchParams();
+    const navigate = useNavigate();
     return useCallback(
         (name, target) => {
             const bulk = 'selection' in target;
+            // A machine's hardware has a form of its own.
+            if (name === 'vm.reconfigure' && !bulk) {
+                void navigate(`${linkTo(target.id, 'vm', 'hardware')}?edit=1`);
+                return;
+            }
             const operation = operationOf(name, target.kind);
             if (!bulk && !asksFirst(name) && !operation?.asks) {
                 run(name, target, {}, crypto.randomUUID()).then(accepted, (error: unknown) =>
@@ -85,11 +94,22 @@ export function useAct(): (name: string, target: Target) => void {
                 const next = new URLSearchParams(old);
                 next.set('do', name);
                 next.set('on', describe(target));
+                if (target.preset) next.set('set', JSON.stringify(target.preset));
+                else next.delete('set');
                 return next;
             });
         },
-        [setParams],
+        [setParams, navigate],
     );
+}
+
+function presetOf(text: string | null): Record<string, unknown> | undefined {
+    try {
+        const value: unknown = text && JSON.parse(text);
+        return value && typeof value === 'object' ? (value as Record<string, unknown>) : undefined;
+    } catch {
+        return undefined;
+    }
 }
 
 /** The dialog that the address asks for. */
@@ -101,7 +121,8 @@ export function useOpenAction(): { name: string; target: Target } | null {
     if (!name || !on) return null;
     if (now && now.name === name && describe(now.target) === on) return now;
     const target = parse(on, name.split('.')[0] ?? 'vm');
-    return target && { name, target };
+    const preset = presetOf(params.get('set'));
+    return target && { name, target: preset ? { ...target, preset } : target };
 }
 
 export function useCloseAction(): () => void {
@@ -113,6 +134,7 @@ export function useCloseAction(): () => void {
                 const next = new URLSearchParams(old);
                 next.delete('do');
                 next.delete('on');
+                next.delete('set');
                 return next;
             },
             { replace: true },

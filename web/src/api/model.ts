@@ -94,14 +94,32 @@ export function withValue<T>(object: T, path: string, value: unknown): T {
     return { ...map, [head]: withValue(inner, path.slice(dot + 1), value) } as T;
 }
 
-let docs: Promise<Record<string, Record<string, string>>> | null = null;
+/** What each family calls a field. */
+export type NativeNames = Partial<Record<string, string>>;
 
-/** One line about each field of a kind. */
-export async function docsOf(kind: string): Promise<Record<string, string>> {
-    docs ??= import('./docs.gen.json').then(
-        (m) => m.default as unknown as Record<string, Record<string, string>>,
+interface Docs {
+    docs: Record<string, Record<string, string>>;
+    natives: Record<string, Record<string, NativeNames>>;
+}
+
+let docs: Promise<Docs> | null = null;
+
+function allDocs(): Promise<Docs> {
+    docs ??= import('./docs.gen.json').then((m) => m.default as unknown as Docs);
+    return docs;
+}
+
+/** One line about each field of a kind; with a family, what that calls the field as well. */
+export async function docsOf(kind: string, family?: string): Promise<Record<string, string>> {
+    const { docs: all, natives } = await allDocs();
+    const lines = all[kind] ?? {};
+    if (!family) return lines;
+    return Object.fromEntries(
+        Object.entries(lines).map(([path, line]) => {
+            const native = natives[kind]?.[path]?.[family];
+            return [path, native ? `${line} ${native}` : line];
+        }),
     );
-    return (await docs)[kind] ?? {};
 }
 
 /** The body of a request; a chunk of its own, for dialogs. */

@@ -48,6 +48,8 @@ export interface ActionState {
     reason_text?: unknown;
     needs?: string[];
     allowed_now?: boolean;
+    /** Members that would be refused now, whatever their value. */
+    blocked_params?: { pointer: string; reason: string; needs?: string | null }[];
     params?: JsonSchema;
 }
 
@@ -132,6 +134,12 @@ export interface Task extends Item {
     finished_at?: string | null;
     cancelable?: boolean | null;
     changed?: boolean | null;
+    /** How it is taken back, once it has succeeded. */
+    undo?: {
+        operation?: string;
+        ref?: { kind?: string; id?: string; name?: string | null };
+        params?: Record<string, unknown> | null;
+    } | null;
     result?: Record<string, unknown> | null;
     error?: (Partial<Schemas['Problem']> & { provider?: Record<string, unknown> }) | null;
 }
@@ -142,6 +150,8 @@ export interface PlanEntry {
     before?: Record<string, unknown> | null;
     after?: Record<string, unknown> | null;
     native_calls?: unknown[];
+    /** What a new machine gets. */
+    devices?: Record<string, unknown>[];
 }
 
 export interface Finding {

@@ -71,6 +71,27 @@ export function timeOfDay(value: string | number | Date): string {
     );
 }
 
+/** For axes of hours. */
+export function hourAndMinute(value: string | number | Date): string {
+    return cached('hm', () => new Intl.DateTimeFormat(lang(), { timeStyle: 'short' })).format(
+        new Date(value),
+    );
+}
+
+/** For axes of several days. */
+export function dayAndHour(value: string | number | Date): string {
+    return cached(
+        'dh',
+        () =>
+            new Intl.DateTimeFormat(lang(), {
+                month: 'short',
+                day: 'numeric',
+                hour: '2-digit',
+                minute: '2-digit',
+            }),
+    ).format(new Date(value));
+}
+
 export function date(value: string | number | Date): string {
     return cached('d', () => new Intl.DateTimeFormat(lang(), { dateStyle: 'medium' })).format(
         new Date(value),

@@ -7,16 +7,22 @@ import { plain } from '../grid/columns';
 import { fieldLabel } from '../i18n/words';
 import { RefLink, TagList } from './cells';
 
-export function useDocs(kind: string): Record<string, string> {
+/** What stands in titles: one line about each field and its native name. */
+export function useDocs(kind: string, family?: string): Record<string, string> {
     const [docs, setDocs] = useState<Record<string, string>>({});
     useEffect(() => {
         let alive = true;
-        void docsOf(kind).then((d) => alive && setDocs(d));
+        void docsOf(kind, family).then((d) => alive && setDocs(d));
         return () => {
             alive = false;
         };
-    }, [kind]);
+    }, [kind, family]);
     return docs;
+}
+
+/** Family of the provider that an object is of. */
+export function familyOf(item: Item): string | undefined {
+    return (item.provider as { family?: string } | null | undefined)?.family;
 }
 
 /** A field's value in full, for pages (not for cells of the grid). */
@@ -58,7 +64,7 @@ export function Fields({
     title?: string;
     known?: boolean;
 }) {
-    const docs = useDocs(item.kind);
+    const docs = useDocs(item.kind, familyOf(item));
     const shown = paths.filter(
         (path) => fieldOf(item.kind, path) && (!known || (valueAt(item, path) ?? null) !== null),
     );

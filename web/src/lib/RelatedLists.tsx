@@ -9,7 +9,7 @@ import type { Item } from '../api/types';
 import { useMemo } from 'react';
 import { TaskProgress } from '../shell/TaskTray';
 import type { Task } from '../api/types';
-import { operationText } from '../i18n/words';
+import { operationText, t } from '../i18n/words';
 import type { TabProps } from './ObjectPage';
 import { dateTime } from '../i18n/format';
 
@@ -40,7 +40,34 @@ export const taskColumns = [
         cell: (item: Item) => dateTime(String(item.created_at ?? '')),
     }),
     column('task', 'actor.name', { width: 140 }),
+    {
+        id: 'undo',
+        label: () => t('activity.undo'),
+        width: 110,
+        fields: ['undo', 'state', 'changed', 'action'],
+        cell: (item: Item) => <Undo task={item as Task} />,
+        text: () => '',
+    },
 ];
+
+/** Takes a task back, where the server knows how. */
+function Undo({ task }: { task: Task }) {
+    if (task.state !== 'succeeded' || task.changed === false || !task.undo?.operation) return null;
+    return (
+        <button
+            type="button"
+            className="pv-button pv-button--small"
+            tabIndex={-1}
+            title={operationText(task.undo.operation)}
+            onClick={(e) => {
+                e.stopPropagation();
+                void import('../actions/undo').then((m) => m.undo(task));
+            }}
+        >
+            {t('activity.undo')}
+        </button>
+    );
+}
 
 /** Objects have lists of their own; a provider's are those of everything in it. */
 function related(item: Item, what: 'events' | 'tasks') {
@@ -82,7 +109,7 @@ export function TasksTab({ item }: TabProps) {
             title: 'nav.tasks',
             empty: 'object.no_tasks',
             columns: taskColumns,
-            shown: ['action', 'state', 'created_at', 'actor.name'],
+            shown: ['action', 'state', 'created_at', 'actor.name', 'undo'],
             narrow: ['action', 'state'],
             sort: '-created_at',
             plain: true,

@@ -6,6 +6,8 @@ export interface Note {
     title: string;
     body?: string;
     link?: { to: string; text: string };
+    /** Something to do about it, once. */
+    action?: { text: string; run: () => void };
     time: number;
     read: boolean;
     /** Still in the corner. */
@@ -35,13 +37,19 @@ export const notifications = {
         notes = notes.map((n) => (n.id === id ? { ...n, toast: false } : n));
         tell();
     },
+    /** Its action was taken: it is not offered again. */
+    act(id: number): void {
+        notes.find((n) => n.id === id)?.action?.run();
+        notes = notes.map((n) => (n.id === id ? { ...n, action: undefined, toast: false } : n));
+        tell();
+    },
     clear(): void {
         notes = [];
         tell();
     },
 };
 
-export function notify(note: Pick<Note, 'variant' | 'title' | 'body' | 'link'>): void {
+export function notify(note: Pick<Note, 'variant' | 'title' | 'body' | 'link' | 'action'>): void {
     const id = ++last;
     notes = [{ ...note, id, time: Date.now(), read: false, toast: true }, ...notes].slice(0, KEEP);
     tell();

@@ -3,9 +3,26 @@ import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { ago } from '../i18n/format';
-import { notifications } from '../lib/notify';
+import { notifications, type Note } from '../lib/notify';
 import { useNow } from '../lib/hooks';
 import { Notice } from '../states/states';
+
+function Links({ note }: { note: Note }) {
+    return (
+        <>
+            {note.action && (
+                <button
+                    type="button"
+                    className="pv-button pv-button--link pv-button--small"
+                    onClick={() => notifications.act(note.id)}
+                >
+                    {note.action.text}
+                </button>
+            )}
+            {note.link && <Link to={note.link.to}>{note.link.text}</Link>}
+        </>
+    );
+}
 
 export function Toasts() {
     const notes = useSyncExternalStore(notifications.subscribe, notifications.get).filter((n) => n.toast);
@@ -18,7 +35,7 @@ export function Toasts() {
                     variant={n.variant}
                     title={n.title}
                     onClose={() => notifications.hide(n.id)}
-                    links={n.link && <Link to={n.link.to}>{n.link.text}</Link>}
+                    links={(n.link || n.action) && <Links note={n} />}
                 >
                     {n.body}
                 </Notice>
@@ -64,7 +81,7 @@ export function NotificationDrawer({ onClose }: { onClose: () => void }) {
                         <strong>{n.title}</strong>
                         {n.body && <p>{n.body}</p>}
                         <span className="pv-subtle">
-                            {ago(n.time)} {n.link && <Link to={n.link.to}>{n.link.text}</Link>}
+                            {ago(n.time)} <Links note={n} />
                         </span>
                     </li>
                 ))}

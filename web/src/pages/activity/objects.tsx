@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One task with its steps, outcome and children; one event with what it changed.
+import { lazy, Suspense } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
@@ -13,6 +14,8 @@ import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { TaskProgress } from '../../shell/TaskTray';
 import { Failure, Notice, SkeletonLines } from '../../states/states';
+
+const BulkAgain = lazy(() => import('../../actions/BulkAgain'));
 
 function Line({ label, children }: { label: string; children: React.ReactNode }) {
     return (
@@ -115,6 +118,11 @@ export function TaskPage() {
                         <button type="button" className="pv-button" onClick={() => void act('cancel')}>
                             {t('action.cancel')}
                         </button>
+                    )}
+                    {done && !!task.children?.total && (
+                        <Suspense fallback={null}>
+                            <BulkAgain task={task} />
+                        </Suspense>
                     )}
                     {done && !!task.undo && (
                         <button type="button" className="pv-button" onClick={() => void act('undo')}>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One neutral picture of the hardware. What can be changed follows from the API: each device's actions, and the machine's own.
+import { lazy, Suspense, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
+import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { fieldOf, operations, operationOf } from '../../api/model';
 import { may, useMe } from '../../api/query';
@@ -10,8 +12,13 @@ import { isDangerous, type Action } from '../../actions/registry';
 import { ActionButton, MenuButton } from '../../actions/ActionMenu';
 import { useAct } from '../../actions/useAct';
 import { fieldLabel, kindTitle, operationText, said } from '../../i18n/words';
-import { Fields, FieldValue, useDocs } from '../../lib/Fields';
+import { familyOf, Fields, FieldValue, useDocs } from '../../lib/Fields';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
+import { useSubjectActions } from '../../actions/useDraft';
+import { actionsOf } from '../../actions/registry';
+import { SkeletonLines } from '../../states/states';
+
+const HardwareForm = lazy(() => import('./HardwareForm'));
 
 const DEVICES: { kind: string; member: string; add: string; columns: string[] }[] = [
     {
@@ -85,9 +92,38 @@ export function useOwnedActions(item: Item, prefix: string, but: (name: string) 
                     ? t('state.needs', { permission: operation.permission })
                     : able
                       ? null
-                      : said(capability, 'reason') || t('vm.driver_cannot'),
+                      : said(capability, 'reason') || t('machine.vm.driver_cannot'),
             };
         });
+}
+
+/** The menu of a device or snapshot; what can be done to it now is asked when it is opened. */
+export function OwnedMenu({
+    actions,
+    target,
+    more,
+}: {
+    actions: Action[];
+    target: { kind: string; id: string; owner: string; name?: string | null };
+    /** Something that is done to the machine because of it. */
+    more?: { action: Action; run: () => void };
+}) {
+    const { t } = useTranslation();
+    const act = useAct();
+    const [asked, setAsked] = useState(false);
+    const now = actionsOf(useSubjectActions(target, asked));
+    return (
+        <MenuButton
+            label={t('action.more')}
+            name={target.name}
+            actions={[
+                ...(more ? [more.action] : []),
+                ...actions.map((a) => now.find((n) => n.name === a.name) ?? a),
+            ]}
+            onOpen={() => setAsked(true)}
+            onPick={(a) => (more && a.name === more.action.name ? more.run() : act(a.name, target))}
+        />
+    );
 }
 
 function Devices({
@@ -101,7 +137,7 @@ function Devices({
 }) {
     const { t } = useTranslation();
     const act = useAct();
-    const docs = useDocs(devices.kind);
+    const docs = useDocs(devices.kind, familyOf(item));
     const list = ((item[devices.member] as Item[] | undefined) ?? []).map((d) => ({
         ...d,
         kind: devices.kind,
@@ -152,21 +188,16 @@ function Devices({
                                     ))}
                                     <td className="pv-table__end">
                                         {own.length > 0 && (
-                                            <MenuButton
-                                                label={t('action.more')}
+                                            <OwnedMenu
                                                 actions={own}
-                                                onPick={(a) =>
-                                                    act(a.name, {
-                                                        kind: devices.kind,
-                                                        id: device.id,
-                                                        owner: item.id,
-                                                        name: String(
-                                                            (device as Item).label ??
-                                                                device.name ??
-                                                                device.id,
-                                                        ),
-                                                    })
-                                                }
+                                                target={{
+                                                    kind: devices.kind,
+                                                    id: device.id,
+                                                    owner: item.id,
+                                                    name: String(
+                                                        (device as Item).label ?? device.name ?? device.id,
+                                                    ),
+                                                }}
                                             />
                                         )}
                                     </td>
@@ -184,7 +215,23 @@ export default function Hardware({ item }: TabProps) {
     const { t } = useTranslation();
     const act = useAct();
     const states = useActions(item);
+    const [params, setParams] = useSearchParams();
     const change = states.find((a) => a.name === 'vm.reconfigure');
+    if (params.get('edit') === '1')
+        return (
+            <Suspense fallback={<SkeletonLines lines={12} />}>
+                <HardwareForm
+                    item={item}
+                    onClose={() =>
+                        setParams((old) => {
+                            const next = new URLSearchParams(old);
+                            next.delete('edit');
+                            return next;
+                        })
+                    }
+                />
+            </Suspense>
+        );
     return (
         <div className="pv-stack">
             {change && (

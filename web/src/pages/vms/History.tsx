@@ -6,49 +6,12 @@ import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { listQuery } from '../../api/query';
-import { fieldOf } from '../../api/model';
 import type { ChangedField, Item, LiveEvent } from '../../api/types';
-import { plain } from '../../grid/columns';
 import { dateTime } from '../../i18n/format';
-import { fieldLabel } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, FailureLine, SkeletonLines } from '../../states/states';
-
-function Value({ change, value }: { change: ChangedField; value: unknown }) {
-    const [kind, path] = change.id
-        ? [
-              change.field.slice(0, change.field.indexOf('.') - 1),
-              change.field.slice(change.field.indexOf('.') + 1),
-          ]
-        : ['vm', change.field];
-    if (value === null || value === undefined || (Array.isArray(value) && !value.length))
-        return <span className="pv-subtle">–</span>;
-    if (typeof value === 'object' && !Array.isArray(value) && 'name' in value)
-        return <>{String((value as { name: unknown }).name)}</>;
-    return <>{plain(value, fieldOf(kind, path), kind, path)}</>;
-}
-
-function Changes({ changes }: { changes: ChangedField[] }) {
-    return (
-        <dl className="pv-changes">
-            {changes.map((c, i) => (
-                <div key={`${c.id ?? ''}${c.field}${i}`}>
-                    <dt title={c.field}>{fieldLabel('vm', c.field)}</dt>
-                    <dd>
-                        <del>
-                            <Value change={c} value={c.from} />
-                        </del>
-                        <span aria-hidden="true"> → </span>
-                        <ins>
-                            <Value change={c} value={c.to} />
-                        </ins>
-                    </dd>
-                </div>
-            ))}
-        </dl>
-    );
-}
+import { Changes } from './Changes';
 
 export default function History({ item }: TabProps) {
     const { t } = useTranslation();
@@ -90,12 +53,13 @@ export default function History({ item }: TabProps) {
         );
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={8} />;
-    if (!events.length) return <Empty title={t('vm.no_history.title')} body={t('vm.no_history.body')} />;
+    if (!events.length)
+        return <Empty title={t('machine.vm.no_history.title')} body={t('machine.vm.no_history.body')} />;
     return (
         <div className="pv-stack">
             {times.length === 2 && (
                 <section className="pv-card" aria-live="polite">
-                    <h2 className="pv-card__title">{t('vm.diff')}</h2>
+                    <h2 className="pv-card__title">{t('machine.vm.diff')}</h2>
                     {diff.error ? (
                         <FailureLine error={diff.error} onRetry={() => void diff.refetch()} />
                     ) : !diff.data ? (
@@ -103,7 +67,7 @@ export default function History({ item }: TabProps) {
                     ) : diff.data.fields.length ? (
                         <Changes changes={diff.data.fields} />
                     ) : (
-                        <p className="pv-subtle pv-pad">{t('vm.no_diff')}</p>
+                        <p className="pv-subtle pv-pad">{t('machine.vm.no_diff')}</p>
                     )}
                 </section>
             )}
@@ -112,10 +76,10 @@ export default function History({ item }: TabProps) {
                     <table className="pv-table">
                         <thead>
                             <tr>
-                                <th scope="col">{t('vm.from')}</th>
-                                <th scope="col">{t('vm.to')}</th>
+                                <th scope="col">{t('machine.vm.from')}</th>
+                                <th scope="col">{t('machine.vm.to')}</th>
                                 <th scope="col">{t('field.any.time')}</th>
-                                <th scope="col">{t('vm.change')}</th>
+                                <th scope="col">{t('machine.vm.change')}</th>
                                 <th scope="col">{t('tray.who')}</th>
                             </tr>
                         </thead>

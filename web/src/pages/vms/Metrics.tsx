@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers over time, drawn by uPlot, with one cursor for all charts; the same as a table.
-import { useMemo } from 'react';
+// Numbers over time, drawn by uPlot, with one cursor and one view for all charts and what happened marked in them; the same as a
+// table and as a file.
+import { useMemo, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
+import { Link, useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
-import { api } from '../../api/client';
+import '../../i18n/machine';
 import { isMissing } from '../../api/problem';
-import type { Item } from '../../api/types';
-import { bytes, dateTime, mhz, number, rate } from '../../i18n/format';
+import { listQuery } from '../../api/query';
+import type { Item, LiveEvent } from '../../api/types';
+import { bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
+import { Mark } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, SkeletonLines } from '../../states/states';
-import { Chart, type Series } from './Chart';
+import { Chart, seriesLabel, type Marker, type Series } from './Chart';
+import { csvOf, readSeries, seriesOf } from './series';
 import { useUsage } from './usage';
 
 const RANGES: [string, number][] = [
@@ -20,64 +24,98 @@ const RANGES: [string, number][] = [
     ['7d', 7 * 86_400],
     ['30d', 30 * 86_400],
 ];
+const MOST_EVENTS = 200;
 
 interface Drawing {
     id: string;
     names: string[];
     show: (value: number) => string;
     most?: number;
+    binary?: boolean;
+    /** What of its host is comparable. */
+    host?: string;
 }
 
 const DRAWINGS: Drawing[] = [
-    { id: 'cpu', names: ['cpu.usage_pct', 'cpu.ready_pct'], show: (v) => `${number(v, 1)} %`, most: 100 },
-    { id: 'memory', names: ['mem.usage_bytes', 'mem.active_bytes'], show: bytes },
-    { id: 'disk', names: ['disk.read_bps', 'disk.write_bps'], show: rate },
+    {
+        id: 'cpu',
+        names: ['cpu.usage_pct', 'cpu.ready_pct'],
+        show: (v) => `${number(v, 1)} %`,
+        most: 100,
+        host: 'cpu.usage_pct',
+    },
+    { id: 'memory', names: ['mem.usage_bytes', 'mem.active_bytes'], show: bytes, binary: true },
+    { id: 'disk', names: ['disk.read_bps', 'disk.write_bps'], show: rate, binary: true },
     { id: 'latency', names: ['disk.latency_ms'], show: (v) => `${number(v, 1)} ms` },
-    { id: 'network', names: ['net.rx_bps', 'net.tx_bps'], show: (v) => rate(v / 8) },
+    { id: 'network', names: ['net.rx_bps', 'net.tx_bps'], show: (v) => rate(v / 8), binary: true },
 ];
 
-interface SeriesAnswer {
-    from: string;
-    to: string;
-    step_s: number;
-    series: { ref: string; name: string; unit?: string; values: (number | null)[] }[];
-}
-
-/** Points by name, times in seconds. */
-export function seriesOf(answer: SeriesAnswer | undefined): Map<string, Series> {
-    const found = new Map<string, Series>();
-    if (!answer) return found;
-    const start = new Date(answer.from).getTime() / 1000;
-    for (const s of answer.series) {
-        if (!s.values.some((v) => v !== null)) continue;
-        const times = s.values.map((_, i) => start + i * answer.step_s);
-        found.set(s.name, { name: s.name, times, values: s.values });
-    }
-    return found;
-}
+type View = { min: number; max: number } | null;
 
 export default function Metrics({ item }: TabProps) {
     const { t } = useTranslation();
     const [params, setParams] = useSearchParams();
     const chosen = RANGES.find(([id]) => id === params.get('range')) ?? RANGES[1]!;
     const table = params.get('as') === 'table';
+    const marked = params.get('events') !== '0';
+    const host = item.host as { id: string; name?: string | null } | null | undefined;
+    const withHost = params.get('with') === 'host' && !!host;
+    const [view, setView] = useState<View>(null);
     const [range, seconds] = chosen;
-    const names = DRAWINGS.flatMap((d) => d.names).join(',');
+    const refs = useMemo(() => [item.id, ...(withHost && host ? [host.id] : [])], [item.id, withHost, host]);
     const { data, error, refetch } = useQuery({
-        queryKey: ['series', item.id, range],
-        queryFn: ({ signal }) => {
-            const now = Date.now();
-            const from = new Date(now - seconds * 1000).toISOString();
-            return api.get<SeriesAnswer>(
-                '/metrics/series',
-                { refs: item.id, names, from, to: new Date(now).toISOString() },
+        queryKey: ['series', refs.join(), range],
+        queryFn: ({ signal }) =>
+            readSeries(
+                refs,
+                DRAWINGS.flatMap((d) => d.names),
+                seconds,
                 signal,
-            );
-        },
+            ),
         refetchInterval: seconds <= 3600 ? 20_000 : 300_000,
         placeholderData: (old) => old,
     });
-    const series = useMemo(() => seriesOf(data), [data]);
+    const happened = useQuery({
+        ...listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, {
+            sort: '-time',
+            limit: MOST_EVENTS,
+            filter: `time>=now-${range}`,
+        }),
+        enabled: marked,
+        retry: false,
+    });
+    const series = useMemo(() => seriesOf(data, item.id), [data, item.id]);
+    const hostSeries = useMemo(
+        () => (host ? seriesOf(data, host.id) : new Map<string, Series>()),
+        [data, host],
+    );
+    const events = useMemo(
+        () => (marked ? (happened.data?.items ?? []).filter((e) => !e.type.startsWith('task.')) : []),
+        [marked, happened.data],
+    );
+    const markers = useMemo<Marker[]>(
+        () =>
+            events.map((e) => ({
+                time: new Date(e.time).getTime() / 1000,
+                severity: e.severity ?? 'info',
+            })),
+        [events],
+    );
+    const shown = useMemo(
+        () =>
+            DRAWINGS.map((d) => {
+                const own = d.names.map((n) => series.get(n)).filter((s): s is Series => !!s);
+                const its = d.host && hostSeries.get(d.host);
+                if (its && own.length)
+                    own.push({
+                        ...its,
+                        name: `host ${its.name}`,
+                        label: `${host?.name ?? ''}: ${seriesLabel(its)}`,
+                    });
+                return { drawing: d, series: own };
+            }),
+        [series, hostSeries, host],
+    );
     const set = (name: string, value: string | null) =>
         setParams(
             (old) => {
@@ -88,60 +126,133 @@ export default function Metrics({ item }: TabProps) {
             },
             { replace: true },
         );
+    const save = () => {
+        if (!data) return;
+        const text = csvOf(data, (ref) => (ref === item.id ? (item.name ?? ref) : (host?.name ?? ref)));
+        const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+        const link = document.createElement('a');
+        link.href = url;
+        link.download = `${(item.name ?? item.id).replace(/[^\w.-]+/g, '_')}-${range}.csv`;
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(url), 1000);
+    };
     if (isMissing(error)) return <Newest item={item} />;
     if (error && !data) return <Failure error={error} onRetry={() => void refetch()} />;
+    const toggle = (on: boolean, label: string, change: () => void) => (
+        <button type="button" className="pv-button pv-button--small" aria-pressed={on} onClick={change}>
+            {label}
+        </button>
+    );
     return (
         <div className="pv-stack">
-            <div className="pv-buttons" role="group" aria-label={t('metrics.range')}>
-                {RANGES.map(([id]) => (
+            <div className="pv-metrics__bar">
+                <div className="pv-buttons" role="group" aria-label={t('metrics.range')}>
+                    {RANGES.map(([id]) => (
+                        <button
+                            key={id}
+                            type="button"
+                            className="pv-button pv-button--small"
+                            aria-pressed={id === range}
+                            onClick={() => {
+                                setView(null);
+                                set('range', id);
+                            }}
+                        >
+                            {t(`metrics.range_${id}`)}
+                        </button>
+                    ))}
+                </div>
+                <div className="pv-buttons">
+                    {toggle(table, t('metrics.table'), () => set('as', table ? null : 'table'))}
+                    {toggle(marked, t('machine.met.events'), () => set('events', marked ? '0' : null))}
+                    {host &&
+                        toggle(withHost, t('machine.met.with_host'), () =>
+                            set('with', withHost ? null : 'host'),
+                        )}
                     <button
-                        key={id}
                         type="button"
                         className="pv-button pv-button--small"
-                        aria-pressed={id === range}
-                        onClick={() => set('range', id)}
+                        aria-disabled={!data}
+                        onClick={save}
                     >
-                        {t(`metrics.range_${id}`)}
+                        {t('machine.met.csv')}
                     </button>
-                ))}
-                <button
-                    type="button"
-                    className="pv-button pv-button--small"
-                    aria-pressed={table}
-                    onClick={() => set('as', table ? null : 'table')}
-                >
-                    {t('metrics.table')}
-                </button>
+                    {view && (
+                        <button
+                            type="button"
+                            className="pv-button pv-button--small"
+                            onClick={() => setView(null)}
+                        >
+                            {t('machine.met.zoom_out')}
+                        </button>
+                    )}
+                </div>
             </div>
             {!data ? (
                 <SkeletonLines lines={8} />
             ) : (
-                <div className="pv-charts">
-                    {DRAWINGS.map((d) => {
-                        const shown = d.names
-                            .map((n) => series.get(n))
-                            .filter((s): s is Series => !!s && s.times.length > 0);
-                        return (
+                <>
+                    <p className="pv-subtle">
+                        {t('machine.met.step', { step: duration(data.step_s) })}
+                        {'. '}
+                        {!table && t('machine.met.zoom_help')}
+                    </p>
+                    <div className="pv-charts">
+                        {shown.map(({ drawing: d, series: lines }) => (
                             <section key={d.id} className="pv-card">
                                 <h2 className="pv-card__title">{t(`metrics.${d.id}`)}</h2>
-                                {!shown.length ? (
+                                {!lines.length ? (
                                     <p className="pv-subtle pv-pad">{t('metrics.none')}</p>
                                 ) : table ? (
-                                    <Numbers series={shown} show={d.show} label={t(`metrics.${d.id}`)} />
+                                    <Numbers series={lines} show={d.show} label={t(`metrics.${d.id}`)} />
                                 ) : (
                                     <Chart
-                                        series={shown}
+                                        series={lines}
+                                        markers={markers}
                                         show={d.show}
                                         most={d.most}
-                                        label={t(`metrics.${d.id}`)}
+                                        binary={d.binary}
+                                        label={`${t(`metrics.${d.id}`)}. ${t('machine.met.zoom_help')}`}
+                                        view={view}
+                                        onView={setView}
                                     />
                                 )}
                             </section>
-                        );
-                    })}
-                </div>
+                        ))}
+                    </div>
+                    {events.length > 0 && <Events events={events} view={view} />}
+                </>
             )}
         </div>
+    );
+}
+
+/** What the marks in the charts stand for. */
+function Events({ events, view }: { events: (Item & LiveEvent)[]; view: View }) {
+    const { t } = useTranslation();
+    const seen = events.filter((e) => {
+        const at = new Date(e.time).getTime() / 1000;
+        return !view || (at >= view.min && at <= view.max);
+    });
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">{t('machine.met.marks', { count: seen.length })}</h2>
+            <ul className="pv-feed">
+                {seen.slice(0, 50).map((e) => (
+                    <li key={e.id}>
+                        <Mark
+                            as={e.severity === 'error' ? 'bad' : e.severity === 'warning' ? 'warn' : 'none'}
+                        />
+                        <time className="pv-subtle" dateTime={e.time}>
+                            {dateTime(e.time)}
+                        </time>
+                        <Link className="pv-link pv-feed__text" to={`/events/${e.id}`}>
+                            {e.message ?? e.type}
+                        </Link>
+                    </li>
+                ))}
+            </ul>
+        </section>
     );
 }
 
@@ -149,6 +260,11 @@ function Numbers({ series, show, label }: { series: Series[]; show: (v: number) 
     const { t } = useTranslation();
     const times = series[0]?.times ?? [];
     const every = Math.max(1, Math.ceil(times.length / 200));
+    // The newest first; times that nothing is known of are left out.
+    const lines = times
+        .map((time, i) => ({ time, i }))
+        .filter(({ i }) => i % every === 0 && series.some((s) => typeof s.values[i] === 'number'))
+        .reverse();
     return (
         <div className="pv-scroll pv-scroll--short" role="region" aria-label={label} tabIndex={0}>
             <table className="pv-table">
@@ -157,25 +273,22 @@ function Numbers({ series, show, label }: { series: Series[]; show: (v: number) 
                         <th scope="col">{t('field.any.time')}</th>
                         {series.map((s) => (
                             <th key={s.name} scope="col">
-                                {t(`metric.${s.name.replaceAll('.', '_')}`, { defaultValue: s.name })}
+                                {seriesLabel(s)}
                             </th>
                         ))}
                     </tr>
                 </thead>
                 <tbody>
-                    {times.map(
-                        (time, i) =>
-                            i % every === 0 && (
-                                <tr key={time}>
-                                    <td>{dateTime(time * 1000)}</td>
-                                    {series.map((s) => (
-                                        <td key={s.name}>
-                                            {typeof s.values[i] === 'number' ? show(s.values[i]) : '–'}
-                                        </td>
-                                    ))}
-                                </tr>
-                            ),
-                    )}
+                    {lines.map(({ time, i }) => (
+                        <tr key={time}>
+                            <td>{dateTime(time * 1000)}</td>
+                            {series.map((s) => (
+                                <td key={s.name}>
+                                    {typeof s.values[i] === 'number' ? show(s.values[i]) : '–'}
+                                </td>
+                            ))}
+                        </tr>
+                    ))}
                 </tbody>
             </table>
         </div>

@@ -18,7 +18,7 @@ export function Notes({ item }: { item: Item }) {
     return (
         <section className="pv-card">
             <h2 className="pv-card__title">
-                {t('vm.notes')}
+                {t('machine.vm.notes')}
                 {!editing && (
                     <button
                         type="button"
@@ -39,7 +39,7 @@ export function Notes({ item }: { item: Item }) {
                 <div className="pv-pad">
                     <TagList tags={tags} />
                     {notes && <p className="pv-prewrap">{notes}</p>}
-                    {!tags.length && !notes && <span className="pv-subtle">{t('vm.no_notes')}</span>}
+                    {!tags.length && !notes && <span className="pv-subtle">{t('machine.vm.no_notes')}</span>}
                 </div>
             )}
         </section>

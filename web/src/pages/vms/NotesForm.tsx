@@ -3,36 +3,73 @@
 import { useState } from 'react';
 import { Button, Form, FormGroup, TextArea, TextInput } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/machine';
 import { api } from '../../api/client';
 import { pathOf } from '../../api/model';
 import { isApiError } from '../../api/problem';
 import { queryClient } from '../../api/query';
-import type { Item } from '../../api/types';
-import { FailureLine, Notice } from '../../states/states';
+import type { Item, JsonSchema } from '../../api/types';
+import { changesOf, compareThree, patchOf, valuesOf, type Compared, type Values } from '../../actions/draft';
+import { labelOf } from '../../actions/labels';
+import { readSubject, type Read } from '../../actions/useDraft';
+import { ThreeWay } from '../../actions/ThreeWay';
+import { FailureLine } from '../../states/states';
+
+/** What is ours of an object; a merge patch without a task. */
+const OURS: JsonSchema = {
+    properties: {
+        tags: { type: 'array', items: { type: 'string' } },
+        notes: { type: ['string', 'null'] },
+    },
+};
 
 export default function NotesForm({ base, onClose }: { base: Item; onClose: () => void }) {
     const { t } = useTranslation();
-    const [tags, setTags] = useState(((base.tags as string[] | null) ?? []).join(' '));
-    const [notes, setNotes] = useState((base.notes as string | null) ?? '');
+    const [start, setStart] = useState(() => ({
+        values: valuesOf(OURS, base),
+        etag: base.version ? `"${base.kind}-${base.version}"` : null,
+    }));
+    const [values, setValues] = useState<Values>(start.values);
+    const [tagText, setTagText] = useState(((base.tags as string[] | null) ?? []).join(' '));
     const [error, setError] = useState<unknown>(null);
-    const [theirs, setTheirs] = useState<Item | null>(null);
-    const path = `${pathOf(base.kind)}/${base.id}`;
+    const [clash, setClash] = useState<{ rows: Compared[]; read: Read; current: Values } | null>(null);
+    const changes = changesOf(OURS, start.values, values);
     const save = async () => {
-        const version = (theirs ?? base).version;
         setError(null);
         try {
-            await api.patch(
-                path,
-                { tags: tags.split(/[\s,]+/).filter(Boolean), notes: notes || null },
-                { ifMatch: version ? `"${base.kind}-${version}"` : undefined },
-            );
+            if (changes.length)
+                await api.patch(`${pathOf(base.kind)}/${base.id}`, patchOf(changes), {
+                    ifMatch: start.etag ?? undefined,
+                });
             await queryClient.invalidateQueries({ queryKey: ['object', base.kind, base.id] });
             onClose();
         } catch (failure) {
-            if (isApiError(failure) && failure.status === 412) setTheirs(await api.get<Item>(path));
-            else setError(failure);
+            if (!isApiError(failure) || failure.status !== 412) {
+                setError(failure);
+                return;
+            }
+            const read = await readSubject(base);
+            const current = valuesOf(OURS, read.item);
+            setClash({ read, current, rows: compareThree(OURS, start.values, values, current) });
         }
     };
+    if (clash)
+        return (
+            <div className="pv-pad">
+                <ThreeWay
+                    rows={clash.rows}
+                    current={clash.current}
+                    label={(path) => labelOf(base.kind, path)}
+                    show={(_, value) => (Array.isArray(value) ? value.join(' ') : String(value ?? '–'))}
+                    onDone={(next) => {
+                        setStart({ values: clash.current, etag: clash.read.etag });
+                        setValues(next);
+                        setTagText(((next.tags as string[] | undefined) ?? []).join(' '));
+                        setClash(null);
+                    }}
+                />
+            </div>
+        );
     return (
         <Form
             className="pv-pad"
@@ -41,41 +78,30 @@ export default function NotesForm({ base, onClose }: { base: Item; onClose: () =
                 void save();
             }}
         >
-            {theirs && (
-                <Notice variant="warning" title={t('vm.changed_meanwhile')}>
-                    <table className="pv-table">
-                        <thead>
-                            <tr>
-                                <th scope="col">{t('vm.before')}</th>
-                                <th scope="col">{t('vm.theirs')}</th>
-                                <th scope="col">{t('vm.yours')}</th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            <tr>
-                                <td>{[base.tags, base.notes].flat().filter(Boolean).join(' ')}</td>
-                                <td>{[theirs.tags, theirs.notes].flat().filter(Boolean).join(' ')}</td>
-                                <td>{`${tags} ${notes}`}</td>
-                            </tr>
-                        </tbody>
-                    </table>
-                </Notice>
-            )}
             {error !== null && <FailureLine error={error} />}
             <FormGroup label={t('field.any.tags')} fieldId="note-tags">
                 <TextInput
                     id="note-tags"
-                    value={tags}
+                    value={tagText}
                     placeholder="env=prod team=web"
-                    onChange={(_, v) => setTags(v)}
+                    onChange={(_, v) => {
+                        setTagText(v);
+                        const tags = v.split(/[\s,]+/).filter(Boolean);
+                        setValues((old) => ({ ...old, tags: tags.length ? tags : undefined }));
+                    }}
                 />
             </FormGroup>
             <FormGroup label={t('field.any.notes')} fieldId="note-text">
-                <TextArea id="note-text" rows={4} value={notes} onChange={(_, v) => setNotes(v)} />
+                <TextArea
+                    id="note-text"
+                    rows={4}
+                    value={String(values.notes ?? '')}
+                    onChange={(_, v) => setValues((old) => ({ ...old, notes: v || undefined }))}
+                />
             </FormGroup>
             <div className="pv-buttons">
                 <Button type="submit" variant="primary" size="sm">
-                    {theirs ? t('vm.save_mine') : t('action.save')}
+                    {t('action.save')}
                 </Button>
                 <Button variant="link" size="sm" onClick={onClose}>
                     {t('action.cancel')}

@@ -1,29 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tree of snapshots with the current state in its place; old ones and deep chains are pointed at.
-import { useMemo } from 'react';
+import { lazy, Suspense, useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
+import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/machine';
 import { listQuery } from '../../api/query';
-import type { Item } from '../../api/types';
-import { ActionButton, MenuButton } from '../../actions/ActionMenu';
+import { ActionButton } from '../../actions/ActionMenu';
 import { useAct } from '../../actions/useAct';
 import { ago, bytes, dateTime } from '../../i18n/format';
 import { enumText } from '../../i18n/words';
+import { Mark } from '../../lib/cells';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, Notice, SkeletonLines } from '../../states/states';
-import { useOwnedActions } from './Hardware';
+import { OwnedMenu, useOwnedActions } from './Hardware';
+import type { Shot } from './shot';
 
-interface Shot extends Item {
-    parent?: { id: string } | null;
-    taken_at?: string | null;
-    size_bytes?: number | null;
-    memory?: boolean | null;
-    quiesced?: boolean | null;
-    current?: boolean | null;
-    description?: string | null;
-    snapshot_type?: string | null;
-    power_state?: string | null;
-}
+const ShotCompare = lazy(() => import('./ShotCompare'));
 
 const OLD_DAYS = 7;
 const DEEP = 10;
@@ -58,6 +51,21 @@ export default function Snapshots({ item }: TabProps) {
     const take = useActions(item).find((a) => a.name === 'vm.snapshot.create');
     const own = useOwnedActions(item, 'vm.snapshot.', () => false);
     const lines = useMemo(() => treeOf(data?.items ?? []), [data]);
+    const [params, setParams] = useSearchParams();
+    const picked = (params.get('compare') ?? '').split(',').filter(Boolean);
+    const pick = (id: string) =>
+        setParams(
+            (old) => {
+                const next = new URLSearchParams(old);
+                // Two at most: a third takes the place of the first.
+                const list = picked.includes(id) ? picked.filter((x) => x !== id) : [...picked, id].slice(-2);
+                if (list.length) next.set('compare', list.join(','));
+                else next.delete('compare');
+                return next;
+            },
+            { replace: true },
+        );
+    const clone = useActions(item).find((a) => a.name === 'vm.clone');
     const takeButton = take && (
         <ActionButton
             primary={take.ready}
@@ -69,26 +77,56 @@ export default function Snapshots({ item }: TabProps) {
     if (!data) return <SkeletonLines lines={5} />;
     if (!lines.length)
         return (
-            <Empty title={t('vm.no_snapshots.title')} body={t('vm.no_snapshots.body')} action={takeButton} />
+            <Empty
+                title={t('machine.vm.no_snapshots.title')}
+                body={t('machine.vm.no_snapshots.body')}
+                action={takeButton}
+            />
         );
-    const old = lines.filter(
-        ({ shot }) => shot.taken_at && Date.now() - new Date(shot.taken_at).getTime() > OLD_DAYS * 86_400_000,
-    ).length;
+    const isOld = (shot: Shot) =>
+        !!shot.taken_at && Date.now() - new Date(shot.taken_at).getTime() > OLD_DAYS * 86_400_000;
+    const old = lines.filter(({ shot }) => isOld(shot)).length;
+    const sizes = lines.map(({ shot }) => shot.size_bytes).filter((n) => typeof n === 'number');
+    const two = picked
+        .map((id) => lines.find(({ shot }) => shot.id === id)?.shot)
+        .filter((x): x is Shot => !!x);
     const depth = Math.max(...lines.map((l) => l.depth)) + 1;
     return (
         <div className="pv-stack">
-            <div className="pv-buttons">{takeButton}</div>
-            {old > 0 && <Notice variant="warning" title={t('vm.old_snapshots', { count: old })} />}
-            {depth > DEEP && <Notice variant="warning" title={t('vm.deep_snapshots', { count: depth })} />}
+            <div className="pv-buttons">
+                {takeButton}
+                {sizes.length > 0 && (
+                    <span className="pv-subtle pv-buttons__text">
+                        {t('machine.shots.total', { size: bytes(sizes.reduce((a, b) => a + b, 0)) })}
+                    </span>
+                )}
+                {lines.length > 1 && (
+                    <span className="pv-subtle pv-buttons__text">{t('machine.shots.compare_pick')}</span>
+                )}
+            </div>
+            {old > 0 && <Notice variant="warning" title={t('machine.vm.old_snapshots', { count: old })} />}
+            {depth > DEEP && (
+                <Notice variant="warning" title={t('machine.vm.deep_snapshots', { count: depth })} />
+            )}
+            {two.length === 2 && (
+                <Suspense fallback={<SkeletonLines lines={4} />}>
+                    <ShotCompare vm={item} a={two[0]!} b={two[1]!} />
+                </Suspense>
+            )}
             <section className="pv-card">
                 <div className="pv-scroll" role="region" aria-label={t('vm.tab.snapshots')} tabIndex={0}>
                     <table className="pv-table">
                         <thead>
                             <tr>
+                                {lines.length > 1 && (
+                                    <th scope="col">
+                                        <span className="pv-sr">{t('machine.shots.compare')}</span>
+                                    </th>
+                                )}
                                 <th scope="col">{t('field.any.name')}</th>
                                 <th scope="col">{t('field.any.taken_at')}</th>
                                 <th scope="col">{t('field.any.size_bytes')}</th>
-                                <th scope="col">{t('vm.holds')}</th>
+                                <th scope="col">{t('machine.vm.holds')}</th>
                                 <th scope="col">
                                     <span className="pv-sr">{t('object.actions')}</span>
                                 </th>
@@ -97,6 +135,19 @@ export default function Snapshots({ item }: TabProps) {
                         <tbody>
                             {lines.map(({ shot, depth: level }) => (
                                 <tr key={shot.id}>
+                                    {lines.length > 1 && (
+                                        <td>
+                                            <input
+                                                type="checkbox"
+                                                className="pv-check"
+                                                aria-label={t('machine.shots.pick', {
+                                                    name: shot.name ?? '',
+                                                })}
+                                                checked={picked.includes(shot.id)}
+                                                onChange={() => pick(shot.id)}
+                                            />
+                                        </td>
+                                    )}
                                     <td>
                                         <div className="pv-branch" style={{ paddingInlineStart: level * 20 }}>
                                             <span
@@ -108,7 +159,7 @@ export default function Snapshots({ item }: TabProps) {
                                                 <strong>{shot.name}</strong>
                                                 {shot.current && (
                                                     <span className="pv-tag pv-tag--accent">
-                                                        {t('vm.current')}
+                                                        {t('machine.vm.current')}
                                                     </span>
                                                 )}
                                                 {shot.description && (
@@ -124,14 +175,28 @@ export default function Snapshots({ item }: TabProps) {
                                                 <span className="pv-subtle">{ago(shot.taken_at)}</span>
                                             </time>
                                         )}
+                                        {isOld(shot) && (
+                                            <span className="pv-state pv-shotwarn">
+                                                <Mark as="warn" />
+                                                {t('machine.shots.age_old')}
+                                            </span>
+                                        )}
+                                        {level + 1 > DEEP && (
+                                            <span className="pv-state pv-shotwarn">
+                                                <Mark as="warn" />
+                                                {t('machine.shots.deep')}
+                                            </span>
+                                        )}
                                     </td>
                                     <td>
                                         {typeof shot.size_bytes === 'number' ? bytes(shot.size_bytes) : '–'}
                                     </td>
                                     <td>
                                         {[
-                                            shot.memory ? t('vm.with_memory') : t('vm.disks_only'),
-                                            shot.quiesced && t('vm.quiesced'),
+                                            shot.memory
+                                                ? t('machine.vm.with_memory')
+                                                : t('machine.vm.disks_only'),
+                                            shot.quiesced && t('machine.vm.quiesced'),
                                             shot.power_state &&
                                                 enumText('vm', 'power_state', shot.power_state),
                                         ]
@@ -139,16 +204,25 @@ export default function Snapshots({ item }: TabProps) {
                                             .join(' · ')}
                                     </td>
                                     <td className="pv-table__end">
-                                        <MenuButton
-                                            label={t('action.more')}
+                                        <OwnedMenu
                                             actions={own}
-                                            onPick={(a) =>
-                                                act(a.name, {
-                                                    kind: 'snapshot',
-                                                    id: shot.id,
-                                                    owner: item.id,
-                                                    name: shot.name,
-                                                })
+                                            target={{
+                                                kind: 'snapshot',
+                                                id: shot.id,
+                                                owner: item.id,
+                                                name: shot.name,
+                                            }}
+                                            more={
+                                                clone && {
+                                                    action: { ...clone, label: t('machine.shots.clone') },
+                                                    run: () =>
+                                                        act('vm.clone', {
+                                                            kind: 'vm',
+                                                            id: item.id,
+                                                            name: item.name,
+                                                            preset: { snapshot: shot.id },
+                                                        }),
+                                                }
                                             }
                                         />
                                     </td>

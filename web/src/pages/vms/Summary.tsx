@@ -2,23 +2,29 @@
 // A machine at a glance: guest, use, placement, what hangs on it, what happened last.
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
+import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/machine';
 import { valueAt } from '../../api/model';
+import { urlOf } from '../../api/client';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
 import { ago, bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
 import { Bar, Mark, RefLink } from '../../lib/cells';
 import { Fields } from '../../lib/Fields';
-import type { TabProps } from '../../lib/ObjectPage';
-import { FailureLine, SkeletonLines } from '../../states/states';
+import { useActions, type TabProps } from '../../lib/ObjectPage';
+import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { useNow } from '../../lib/hooks';
 import { Notes } from './Notes';
+import { readSeries, seriesOf } from './series';
+import { Spark } from './Spark';
 import { useUsage } from './usage';
 
 export function Summary({ item }: TabProps) {
     return (
         <div className="pv-columns">
             <div className="pv-columns__main">
+                <Attention item={item} />
                 <Use item={item} />
                 <Fields
                     item={item}
@@ -37,6 +43,7 @@ export function Summary({ item }: TabProps) {
                 <Recent item={item} />
             </div>
             <aside className="pv-columns__rail">
+                <Thumbnail item={item} />
                 <Fields
                     item={item}
                     title={useTranslation().t('vm.placement')}
@@ -70,13 +77,90 @@ export function Summary({ item }: TabProps) {
     );
 }
 
-function Tile(p: { label: string; value: string; sub?: string; share?: number | null }) {
+/** What waits for a person. */
+function Attention({ item }: { item: Item }) {
+    const { t } = useTranslation();
+    const question = item.question as { text?: string } | string | null | undefined;
+    return (
+        <>
+            {question && (
+                <Notice variant="warning" title={t('machine.sum.question')}>
+                    {typeof question === 'string' ? question : (question.text ?? JSON.stringify(question))}
+                </Notice>
+            )}
+            {item.consolidation_needed === true && (
+                <Notice variant="warning" title={t('machine.sum.consolidate')} />
+            )}
+        </>
+    );
+}
+
+/** The screen as it was when the page was opened; the console has the live one. */
+function Thumbnail({ item }: { item: Item }) {
+    const { t } = useTranslation();
+    const screen = useActions(item).find((a) => a.name === 'vm.screenshot');
+    const [at] = useState(Date.now);
+    const [failed, setFailed] = useState(false);
+    if (!screen?.ready || failed) return null;
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">
+                {t('machine.sum.screen')}
+                <Link className="pv-card__more" to={`/vms/${item.id}/console`}>
+                    {t('vm.tab.console')}
+                </Link>
+            </h2>
+            <Link
+                className="pv-thumb"
+                to={`/vms/${item.id}/console`}
+                aria-label={t('machine.sum.open_console')}
+            >
+                <img
+                    src={urlOf(`/vms/${item.id}/screenshot`, { width: 320, height: 240, at })}
+                    alt={t('console.picture', { name: item.name ?? item.id })}
+                    onError={() => setFailed(true)}
+                />
+            </Link>
+        </section>
+    );
+}
+
+const HOUR_S = 3600;
+const HOUR_NAMES = [
+    'cpu.usage_pct',
+    'mem.usage_bytes',
+    'disk.read_bps',
+    'disk.write_bps',
+    'net.rx_bps',
+    'net.tx_bps',
+];
+
+function useHour(item: Item) {
+    const { data } = useQuery({
+        queryKey: ['series', item.id, 'hour'],
+        queryFn: ({ signal }) => readSeries([item.id], HOUR_NAMES, HOUR_S, signal),
+        refetchInterval: 20_000,
+        refetchIntervalInBackground: false,
+        retry: false,
+        enabled: item.power_state === 'running',
+    });
+    return useMemo(() => seriesOf(data, item.id), [data, item.id]);
+}
+
+function Tile(p: {
+    label: string;
+    value: string;
+    sub?: string;
+    share?: number | null;
+    spark?: React.ReactNode;
+}) {
     return (
         <div className="pv-tile">
             <span className="pv-tile__label">{p.label}</span>
             <span className="pv-tile__value">{p.value}</span>
             {typeof p.share === 'number' ? <Bar value={p.share} text="" /> : null}
             {p.sub && <span className="pv-tile__sub">{p.sub}</span>}
+            {p.spark}
         </div>
     );
 }
@@ -95,45 +179,88 @@ function Use({ item }: { item: Item }) {
     const running = item.power_state === 'running';
     const cpu = get('cpu.usage_pct');
     const cpuMhz = get('cpu.usage_mhz');
+    const hour = useHour(item);
+    const readWrite = rateSum(get('disk.read_bps'), get('disk.write_bps'));
     return (
-        <section className="pv-card" aria-label={t('vm.use')}>
+        <section className="pv-card" aria-label={t('machine.vm.use')}>
             <div className="pv-tiles">
                 <Tile
                     label={t('vm.cpu_use')}
                     value={running && cpu !== undefined ? `${number(cpu)} %` : '–'}
                     sub={[
-                        cpus ? t('vm.cpus', { count: cpus, n: number(cpus) }) : '',
+                        cpus ? t('machine.vm.cpus', { count: cpus, n: number(cpus) }) : '',
                         running && cpuMhz !== undefined ? mhz(cpuMhz) : '',
                     ]
                         .filter(Boolean)
                         .join(' · ')}
                     share={running ? (cpu ?? null) : null}
+                    spark={
+                        <Spark
+                            label={t('vm.cpu_use')}
+                            series={[hour.get('cpu.usage_pct')]}
+                            show={(v) => `${number(v)} %`}
+                            most={100}
+                        />
+                    }
                 />
                 <Tile
                     label={t('vm.memory_use')}
                     value={running && used !== undefined ? bytes(used) : '–'}
-                    sub={memory ? t('vm.of', { total: bytes(memory) }) : undefined}
+                    sub={memory ? t('machine.vm.of', { total: bytes(memory) }) : undefined}
                     share={running && used !== undefined && memory ? (used / memory) * 100 : null}
+                    spark={
+                        <Spark
+                            label={t('vm.memory_use')}
+                            series={[hour.get('mem.usage_bytes')]}
+                            show={bytes}
+                            most={memory ?? undefined}
+                        />
+                    }
                 />
                 <Tile
-                    label={t('vm.disk_use')}
+                    label={t('machine.vm.disk_use')}
                     value={stored !== null && stored !== undefined ? bytes(stored) : '–'}
-                    sub={provisioned ? t('vm.of', { total: bytes(provisioned) }) : undefined}
+                    sub={provisioned ? t('machine.vm.of', { total: bytes(provisioned) }) : undefined}
                     share={stored && provisioned ? (stored / provisioned) * 100 : null}
                 />
+                {running && readWrite !== null && (
+                    <Tile
+                        label={t('machine.sum.disk_rate')}
+                        value={rate(readWrite)}
+                        sub={t('machine.sum.read_write', {
+                            read: rate(get('disk.read_bps') ?? 0),
+                            write: rate(get('disk.write_bps') ?? 0),
+                        })}
+                        spark={
+                            <Spark
+                                label={t('machine.sum.disk_rate')}
+                                series={[hour.get('disk.read_bps'), hour.get('disk.write_bps')]}
+                                show={rate}
+                            />
+                        }
+                    />
+                )}
                 <Tile
-                    label={t('vm.network_use')}
+                    label={t('machine.vm.network_use')}
                     value={
                         running && get('net.rx_bps') !== undefined
-                            ? rate(((get('net.rx_bps') ?? 0) + (get('net.tx_bps') ?? 0)) / 8)
+                            ? rate((rateSum(get('net.rx_bps'), get('net.tx_bps')) ?? 0) / 8)
                             : '–'
                     }
                     sub={
-                        running && get('disk.read_bps') !== undefined
-                            ? t('vm.disk_rate', {
-                                  rate: rate((get('disk.read_bps') ?? 0) + (get('disk.write_bps') ?? 0)),
+                        running && get('net.rx_bps') !== undefined
+                            ? t('machine.sum.in_out', {
+                                  inward: rate((get('net.rx_bps') ?? 0) / 8),
+                                  outward: rate((get('net.tx_bps') ?? 0) / 8),
                               })
                             : undefined
+                    }
+                    spark={
+                        <Spark
+                            label={t('machine.vm.network_use')}
+                            series={[hour.get('net.rx_bps'), hour.get('net.tx_bps')]}
+                            show={(v) => rate(v / 8)}
+                        />
                     }
                 />
                 <Tile
@@ -143,21 +270,26 @@ function Use({ item }: { item: Item }) {
                 />
             </div>
             {usage?.time ? (
-                <p className="pv-note">{t('vm.measured', { ago: ago(String(usage.time), now) })}</p>
+                <p className="pv-note">{t('machine.vm.measured', { ago: ago(String(usage.time), now) })}</p>
             ) : null}
         </section>
     );
 }
 
+/** Null where neither is known. */
+function rateSum(a: number | undefined, b: number | undefined): number | null {
+    return a === undefined && b === undefined ? null : (a ?? 0) + (b ?? 0);
+}
+
 function Recent({ item }: { item: Item }) {
     const { t } = useTranslation();
     const { data, error, refetch } = useQuery(
-        listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, { sort: '-time', limit: 6 }),
+        listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, { sort: '-time', limit: 5 }),
     );
     return (
         <section className="pv-card">
             <h2 className="pv-card__title">
-                {t('vm.recent')}
+                {t('machine.vm.recent')}
                 <Link className="pv-card__more" to={`/vms/${item.id}/history`}>
                     {t('vm.tab.history')}
                 </Link>

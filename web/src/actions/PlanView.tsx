@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's dry run in words: what will change, what is as wanted already, what is skipped and why.
+import { useTranslation } from 'react-i18next';
+import type { Item, Plan, PlanEntry } from '../api/types';
+import { number } from '../i18n/format';
+import { enumText, fieldLabel, said } from '../i18n/words';
+
+const MOST = 200;
+
+function changeText(entry: PlanEntry): string {
+    const before = entry.before ?? {};
+    const after = entry.after ?? {};
+    const show = (key: string, v: unknown): string => {
+        if (v === null || v === undefined || v === '') return '–';
+        if (typeof v === 'string' && /^[a-z_]+$/.test(v)) return enumText(entry.ref.kind, key, v);
+        return typeof v === 'object' ? JSON.stringify(v) : String(v);
+    };
+    return Object.keys({ ...before, ...after })
+        .filter((key) => key !== 'kind' && JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+        .map((key) => {
+            const label = fieldLabel(entry.ref.kind, key);
+            return entry.before
+                ? `${label}: ${show(key, before[key])} → ${show(key, after[key])}`
+                : `${label}: ${show(key, after[key])}`;
+        })
+        .join('; ');
+}
+
+export interface Sums {
+    change: number;
+    already: number;
+    refused: Set<string | undefined>;
+}
+
+export function sumsOf(plan: Plan | undefined, count: number, one: boolean): Sums {
+    const entries = plan?.plan ?? [];
+    const refused = new Set((plan?.findings ?? []).map((f) => f.ref?.id ?? f.detail));
+    const total = plan?.count ?? count;
+    return {
+        change: entries.length,
+        already: Math.max(0, total - entries.length - (one ? 0 : refused.size)),
+        refused,
+    };
+}
+
+/** `named` are the objects that were picked one by one; `bare` leaves the changes out, where they stand elsewhere. */
+export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boolean }) {
+    const { t } = useTranslation();
+    const { plan, sums } = p;
+    const entries = p.bare ? [] : (plan.plan ?? []);
+    const findings = plan.findings ?? [];
+    const changing = new Set((plan.plan ?? []).map((e) => e.ref.id));
+    const quiet = (p.named ?? []).filter((i) => !changing.has(i.id) && !sums.refused.has(i.id));
+    return (
+        <>
+            <ul className="pv-plan__sums">
+                <li>
+                    <strong>{number(sums.change)}</strong> {t('dialog.will_change', { count: sums.change })}
+                </li>
+                {sums.already > 0 && (
+                    <li>
+                        <strong>{number(sums.already)}</strong> {t('dialog.already', { count: sums.already })}
+                    </li>
+                )}
+                {findings.length > 0 && (
+                    <li>
+                        <strong>{number(sums.refused.size)}</strong>{' '}
+                        {t('dialog.skipped', { count: sums.refused.size })}
+                    </li>
+                )}
+            </ul>
+            {(findings.length > 0 || entries.length > 0 || quiet.length > 0) && (
+                <div className="pv-plan__list" role="region" aria-label={t('dialog.preview')} tabIndex={0}>
+                    <table className="pv-table">
+                        <tbody>
+                            {findings.map((f, i) => (
+                                <tr key={`f${i}`} className="pv-plan__refused">
+                                    <td>{f.ref?.name ?? ''}</td>
+                                    <td>
+                                        {said(f, 'detail')} {said(f, 'remedy')}
+                                    </td>
+                                </tr>
+                            ))}
+                            {entries.slice(0, MOST).map((e) => (
+                                <tr key={e.ref.id}>
+                                    <td>{e.ref.name || t('machine.this_one')}</td>
+                                    <td>{changeText(e)}</td>
+                                </tr>
+                            ))}
+                            {quiet.map((i) => (
+                                <tr key={i.id} className="pv-plan__quiet">
+                                    <td>{i.name}</td>
+                                    <td>
+                                        {t('dialog.no_change', {
+                                            state: enumText('vm', 'power_state', String(i.power_state ?? '')),
+                                        })}
+                                    </td>
+                                </tr>
+                            ))}
+                        </tbody>
+                    </table>
+                    {entries.length > MOST && (
+                        <p className="pv-subtle">{t('dialog.more', { count: entries.length - MOST })}</p>
+                    )}
+                </div>
+            )}
+        </>
+    );
+}

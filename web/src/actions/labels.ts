@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Words for parameters: of the operation, of the parameter wherever it stands, of the field that it changes.
+import i18next from 'i18next';
+import { fieldOf } from '../api/model';
+import { enumText, fieldLabel, paramText } from '../i18n/words';
+
+export function labelOf(kind: string, path: string, operation?: string): string {
+    const key = path.replaceAll('.', '_');
+    const wanted = [
+        operation && `machine.param.${operation.replaceAll('.', '_')}.${key}`,
+        `machine.param.${kind}.${key}`,
+        `machine.param.any.${key}`,
+    ];
+    for (const k of wanted) if (k && i18next.exists(k)) return i18next.t(k);
+    if (fieldOf(kind, path)) return fieldLabel(kind, path);
+    return paramText(operation ?? kind, path.slice(path.lastIndexOf('.') + 1));
+}
+
+/** A choice in words. */
+export function choiceText(path: string, value: string): string {
+    const key = `machine.enum.${path.slice(path.lastIndexOf('.') + 1)}.${value}`;
+    return i18next.exists(key) ? i18next.t(key) : enumText('', path, value);
+}
