@@ -84,7 +84,8 @@ export function DeviceCards(p: { item: Item; states: ActionState[]; state: FormS
         <>
             {DEVICES.map((d) => {
                 const add = p.states.find((s) => s.name === d.add);
-                const reason = add && add.state !== 'no' && add.allowed_now !== false ? null : said(add, 'reason');
+                const reason =
+                    add && add.state !== 'no' && add.allowed_now !== false ? null : said(add, 'reason');
                 const list = (p.state.vm.item[d.member] as Item[] | undefined) ?? [];
                 const mine = p.state.additions.filter((a) => a.kind === d.kind);
                 return (
@@ -193,7 +194,9 @@ function Device(p: { kind: DeviceKind; device: Item; vm: Item; state: FormState;
         const s = states.find((x) => x.name === operation);
         if (!operation || !s) return null;
         const reason =
-            s.state !== 'no' && s.allowed_now !== false ? null : said(s, 'reason') || t('machine.vm.driver_cannot');
+            s.state !== 'no' && s.allowed_now !== false
+                ? null
+                : said(s, 'reason') || t('machine.vm.driver_cannot');
         return (
             <button
                 type="button"

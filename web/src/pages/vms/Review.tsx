@@ -180,7 +180,11 @@ export default function Review(p: {
                                     <FailureLine error={plan.error} />
                                 ) : (
                                     (plan?.data?.findings ?? []).map((f, n) => (
-                                        <Notice key={n} variant="warning" title={said(f, 'detail') || (f.code ?? '')}>
+                                        <Notice
+                                            key={n}
+                                            variant="warning"
+                                            title={said(f, 'detail') || (f.code ?? '')}
+                                        >
                                             {said(f, 'remedy')}
                                         </Notice>
                                     ))
