@@ -108,6 +108,17 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         } else setParams({ ...defaults(name, schema, new Date()), ...target.preset });
     }, [schema, sets, object.data, name, target.preset]);
 
+    // The fields come a moment after the dialog: who opened it by keyboard goes on in the first of them.
+    const shown = !!schema && (!sets || !!start);
+    useEffect(() => {
+        const modal = document.querySelector('.pf-v6-c-modal-box');
+        const at = document.activeElement;
+        if (shown && (!at || at === document.body || at.closest('.pf-v6-c-modal-box__close')))
+            modal
+                ?.querySelector<HTMLElement>('#action-body :is(input, select, textarea):not(:disabled)')
+                ?.focus();
+    }, [shown]);
+
     const changes = useMemo(
         () => (sets ? changesOf(schema, start?.values ?? {}, params) : []),
         [sets, schema, start, params],

@@ -83,7 +83,8 @@ async function send(method: string, path: string, body: unknown, accept: string,
     const headers: Record<string, string> = { Accept: accept, ...o.headers };
     const write = method !== 'GET' && method !== 'HEAD';
     if (write && csrf) headers['X-CSRF-Token'] = csrf;
-    if (method === 'POST') headers['Idempotency-Key'] = o.idempotencyKey ?? crypto.randomUUID();
+    if (method === 'POST' || o.idempotencyKey)
+        headers['Idempotency-Key'] = o.idempotencyKey ?? crypto.randomUUID();
     if (o.ifMatch) headers['If-Match'] = o.ifMatch;
     if (o.wait) headers.Prefer = `wait=${o.wait}`;
     if (body !== undefined) {

@@ -101,8 +101,10 @@ export function Masthead(p: {
                     type="button"
                     className="pv-mast-button pv-mast-button--wide"
                     onClick={p.onTray}
-                    aria-label={t('shell.tasks', { count: running.length, n: number(running.length) })}
                 >
+                    <span className="pv-sr">
+                        {t('shell.tasks', { count: running.length, n: number(running.length) })}
+                    </span>
                     <svg viewBox="0 0 16 16" aria-hidden="true">
                         <path d="M6 3.5h8M6 8h8M6 12.5h8M2 3.5l1 1 1.5-2M2 8l1 1 1.5-2M2 12.5l1 1 1.5-2" />
                     </svg>

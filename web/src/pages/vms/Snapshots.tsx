@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tree of snapshots with the current state in its place; old ones and deep chains are pointed at.
-import { lazy, Suspense, useMemo } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
@@ -52,19 +52,21 @@ export default function Snapshots({ item }: TabProps) {
     const own = useOwnedActions(item, 'vm.snapshot.', () => false);
     const lines = useMemo(() => treeOf(data?.items ?? []), [data]);
     const [params, setParams] = useSearchParams();
-    const picked = (params.get('compare') ?? '').split(',').filter(Boolean);
-    const pick = (id: string) =>
+    const [picked, setPicked] = useState(() => (params.get('compare') ?? '').split(',').filter(Boolean));
+    const pick = (id: string) => {
+        // Two at most: a third takes the place of the first.
+        const list = picked.includes(id) ? picked.filter((x) => x !== id) : [...picked, id].slice(-2);
+        setPicked(list);
         setParams(
             (old) => {
                 const next = new URLSearchParams(old);
-                // Two at most: a third takes the place of the first.
-                const list = picked.includes(id) ? picked.filter((x) => x !== id) : [...picked, id].slice(-2);
                 if (list.length) next.set('compare', list.join(','));
                 else next.delete('compare');
                 return next;
             },
             { replace: true },
         );
+    };
     const clone = useActions(item).find((a) => a.name === 'vm.clone');
     const takeButton = take && (
         <ActionButton

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page of one machine: its hardware as a form, changes met by others' changes, console, snapshots, numbers, and ways back.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { Browser, Server } from './harness.mjs';
+
+const SOON = 60_000;
+let server;
+let browser;
+before(async () => {
+    server = await Server.start();
+    browser = await Browser.start();
+});
+after(async () => {
+    await browser?.stop();
+    await server?.stop();
+});
+
+const one = async (view, filter) => {
+    const found = await view.api('GET', `/vms?filter=${encodeURIComponent(filter)}&limit=1&sort=name`);
+    assert.ok(found.items[0], `no machine for ${filter}`);
+    return view.api('GET', `/vms/${found.items[0].id}?view=full`);
+};
+
+/** Until the API answers what the check wants; asked again after each event that the page gets would be no faster. */
+async function until(view, path, check) {
+    const end = Date.now() + SOON;
+    for (;;) {
+        const answer = await view.api('GET', path);
+        if (check(answer)) return answer;
+        assert.ok(Date.now() < end, `${path} did not become so: ${JSON.stringify(answer).slice(0, 400)}`);
+        await view.page.waitForTimeout(200);
+    }
+}
+
+/** Bodies of writes that the page sends. */
+function writes(view) {
+    const found = [];
+    view.page.on('request', (r) => {
+        if (r.method() !== 'GET' && r.url().includes('/api/v1/') && !r.url().includes('dry_run'))
+            found.push({
+                method: r.method(),
+                path: new URL(r.url()).pathname,
+                body: r.postDataJSON(),
+                match: r.headers()['if-match'],
+                key: r.headers()['idempotency-key'],
+            });
+    });
+    return found;
+}
+
+const form = (view, id) => view.go(`/vms/${id}/hardware?edit=1`, '.pv-hwform input');
+
+test('hardware is changed in one form that sends what differs, with its version', async () => {
+    const view = await browser.open(server, { height: 1400 });
+    const { page } = view;
+    const vm = await one(view, 'power:off provider:"vCenter Frankfurt" cpu:2');
+    const sent = writes(view);
+    await form(view, vm.id);
+    await view.settle();
+    assert.equal(await page.locator('#hw-cpu-count').inputValue(), '2');
+    assert.equal(
+        await page.locator('#hw-memory-bytes').inputValue(),
+        String(vm.memory.bytes / 1024 ** 3),
+        'memory is filled with what is',
+    );
+    assert.match(await page.locator('label[for=hw-cpu-count] [title]').getAttribute('title'), /numCPU/);
+    await page.locator('#hw-cpu-count').fill('4');
+    await page.getByRole('button', { name: 'Add a disk' }).click();
+    await page.locator('.pv-device--new input[type=number]').first().fill('12');
+    await page.getByRole('button', { name: 'Review and save' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.locator('[data-step="vm.reconfigure"] ins', { hasText: '4' }).waitFor();
+    await dialog.locator('[data-step="vm.disk.attach"] ins', { hasText: '12 GiB' }).waitFor();
+    await view.settle();
+    await view.axe('what is to be saved');
+    await view.screenshot('hardware-review');
+    await dialog.getByRole('button', { name: 'Save 2 changes' }).click();
+    await page.waitForURL((url) => !url.searchParams.has('edit'));
+    const patch = sent.find((w) => w.method === 'PATCH');
+    assert.deepEqual(patch.body, { cpu: { count: 4 } });
+    assert.equal(patch.match, `"vm-${vm.version}"`);
+    assert.ok(patch.key);
+    const disk = sent.find((w) => w.path.endsWith('/disks'));
+    assert.deepEqual(disk.body, { capacity_bytes: 12 * 1024 ** 3 });
+    await until(
+        view,
+        `/vms/${vm.id}?view=full`,
+        (now) => now.cpu.count === 4 && now.disks.length === vm.disks.length + 1,
+    );
+    await view.close();
+});
+
+test('what somebody else changed meanwhile is compared, and the choice is saved', async () => {
+    const view = await browser.open(server, { height: 1400 });
+    const { page } = view;
+    view.expected.push(/status of 412/);
+    const vm = await one(view, 'power:off provider:"vCenter Singapore" cpu:2');
+    await form(view, vm.id);
+    await view.settle();
+    await view.api('PATCH', `/vms/${vm.id}`, { cpu: { count: 8 }, annotation: 'from elsewhere' });
+    await until(view, `/vms/${vm.id}`, (now) => now.cpu.count === 8);
+    await page.getByText('Somebody changed this machine since you began').waitFor({ timeout: SOON });
+    await page.locator('#hw-cpu-count').fill('4');
+    await page.getByRole('button', { name: 'Review and save' }).click();
+    await page
+        .getByRole('dialog')
+        .getByRole('button', { name: /^Save 1 change/ })
+        .click();
+    await page.locator('.pv-threeway__row--conflict').waitFor();
+    assert.ok((await page.locator('.pv-threeway__row--theirs').count()) >= 1);
+    await view.axe('the comparison of three');
+    await view.screenshot('hardware-three-way');
+    const go = page.getByRole('button', { name: 'Go on with these' });
+    assert.ok(await go.isDisabled());
+    await page.locator('.pv-threeway__row--conflict input[type=radio]').nth(1).check();
+    await go.click();
+    await page
+        .getByRole('dialog')
+        .getByRole('button', { name: /^Save 1 change/ })
+        .click();
+    await page.waitForURL((url) => !url.searchParams.has('edit'));
+    const now = await until(view, `/vms/${vm.id}?view=full`, (v) => v.cpu.count === 4);
+    assert.equal(now.annotation, 'from elsewhere');
+    await view.close();
+});
+
+test('what cannot be changed while it runs is locked with its reason, in every look', async () => {
+    const looks = [
+        [{ theme: 'light', language: 'en' }, 1600],
+        [{ theme: 'dark', language: 'ru' }, 1600],
+        [{ theme: 'dark', language: 'zh-CN' }, 420],
+        [{ theme: 'light', language: 'ru' }, 320],
+    ];
+    for (const [look, width] of looks) {
+        const view = await browser.open(server, { look, width, height: 1200 });
+        const vm = await one(view, 'power:running provider:hv-ams-01');
+        await form(view, vm.id);
+        await view.settle();
+        const count = view.page.locator('#hw-cpu-count');
+        assert.ok(await count.isDisabled());
+        const field = view.page.locator('.pv-field', { has: count });
+        assert.ok((await field.locator('.pf-v6-c-helper-text').innerText()).length > 10);
+        assert.ok(await view.page.locator('#hw-cpu-weight').isEnabled());
+        assert.match(
+            await view.page.locator('label[for=hw-cpu-weight] [title]').getAttribute('title'),
+            /Msvm_ProcessorSettingData\.Weight/,
+        );
+        await view.fits(`the form at ${width} px`);
+        await view.axe(`the form, ${look.language}, ${look.theme}, ${width} px`);
+        await view.screenshot(`hardware-${look.language}-${look.theme}-${width}`);
+        await view.close();
+    }
+});
+
+test('a form that was left unsaved is found again', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'power:off provider:"vCenter Frankfurt" cpu:4');
+    await form(view, vm.id);
+    await page.locator('#hw-cpu-count').fill('6');
+    await page.locator('[data-tab=summary]').click();
+    await page.locator('.pv-tiles').waitFor();
+    await page.goBack();
+    await page.locator('#hw-cpu-count').waitFor();
+    assert.equal(await page.locator('#hw-cpu-count').inputValue(), '6');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.waitForURL((url) => !url.searchParams.has('edit'));
+    await view.close();
+});
+
+test('a new name starts from the old one, and only a change can be sent', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'power:off provider:hv-ams-02');
+    await view.go(`/vms/${vm.id}?do=vm.rename&on=${vm.id}`, '#action-name');
+    const name = page.locator('#action-name');
+    assert.equal(await name.inputValue(), vm.name);
+    const button = page.getByRole('dialog').getByRole('button', { name: 'Rename', exact: true });
+    assert.ok(await button.isDisabled());
+    await name.fill(`${vm.name}-new`);
+    await page.locator('.pv-difftable ins', { hasText: `${vm.name}-new` }).waitFor();
+    await page.locator('.pv-plan__sums').waitFor();
+    await view.axe('renaming');
+    await button.click();
+    await until(view, `/vms/${vm.id}`, (now) => now.name === `${vm.name}-new`);
+    // What was done is offered to be taken back.
+    await page.locator('.pv-toasts').getByRole('button', { name: /^Undo/ }).click({ timeout: SOON });
+    await until(view, `/vms/${vm.id}`, (now) => now.name === vm.name);
+    await view.close();
+});
+
+test('deleting names the machine, its provider and what is lost', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'power:off provider:"vCenter Frankfurt" snapshots.count>0');
+    await view.go(`/vms/${vm.id}?do=vm.delete&on=${vm.id}`, '.pv-consequence__losses');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Its disk files stay where they are.').waitFor();
+    assert.match(await dialog.innerText(), new RegExp(vm.name));
+    assert.match(await dialog.locator('.pv-consequence').innerText(), /vCenter Frankfurt/);
+    await page.locator('#action-disks').selectOption('delete');
+    await dialog.getByText(/deleted for good/).waitFor();
+    await dialog.getByText(/Its \d+ snapshots? go/).waitFor();
+    await view.axe('deleting');
+    await view.screenshot('dialog-delete');
+    await view.close();
+});
+
+test('a clone says whether it has room', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'power:off provider:"vCenter Frankfurt"');
+    await view.go(`/vms/${vm.id}?do=vm.clone&on=${vm.id}`, '.pv-fit');
+    await page.locator('.pv-fit', { hasText: /free/ }).first().waitFor();
+    await page.locator('.pv-fit__word', { hasText: /needs/ }).first().waitFor();
+    const options = await page.locator('#action-datastore option').allInnerTexts();
+    assert.ok(
+        options.some((o) => /free\)/.test(o)),
+        options.join(),
+    );
+    await view.axe('cloning');
+    await view.screenshot('dialog-clone');
+    await view.close();
+});
+
+test('the console types what a US keyboard has, and hands over to a program', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'power:running provider:hv-ams-01');
+    const sent = writes(view);
+    await view.go(`/vms/${vm.id}/console`, '#console-text');
+    await page.waitForFunction(() => document.querySelector('.pv-screen img')?.naturalWidth > 100);
+    await page.locator('#console-text').fill('пароль');
+    await page.getByText(/cannot be typed/).waitFor();
+    const type = page.getByRole('button', { name: 'Type it' });
+    assert.equal(await type.getAttribute('aria-disabled'), 'true');
+    await type.click({ force: true });
+    assert.equal(sent.length, 0);
+    await view.axe('text that cannot be typed');
+    await page.locator('#console-text').fill('echo "a|b"');
+    await type.click();
+    await page.getByText('10 characters were typed.').waitFor();
+    assert.deepEqual(sent.at(-1).body, { text: 'echo "a|b"' });
+    await page.getByRole('button', { name: 'Ctrl+Alt+Del' }).click();
+    await page.getByText('Ctrl+Alt+Del was pressed.').waitFor();
+    assert.deepEqual(sent.at(-1).body, { ctrl_alt_del: true });
+    await page.getByRole('button', { name: 'Open the console' }).click();
+    const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: 'Download the connection file' }).click(),
+    ]);
+    assert.match(download.suggestedFilename(), /\.rdp$/);
+    const file = readFileSync(await download.path(), 'utf8');
+    assert.match(file, /^full address:s:hv-ams-01/m);
+    assert.match(file, new RegExp(`^pcb:s:${vm.native.id}`, 'mi'));
+    await view.screenshot('vm-console-open');
+    await view.close();
+});
+
+test('snapshots warn of their age, and two are compared', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'snapshots.count>1 provider:"vCenter Frankfurt"');
+    await view.go(`/vms/${vm.id}/snapshots`, '.pv-branch');
+    await page.getByText(/older than 7 days;/).waitFor();
+    const boxes = page.locator('.pv-check');
+    await boxes.nth(0).check();
+    await boxes.nth(1).check();
+    await page.waitForURL(/compare=/);
+    await page.locator('.pv-compare__row--different').first().waitFor();
+    await page.getByText(/is known here since/).waitFor();
+    await view.axe('two snapshots');
+    await view.screenshot('snapshots-compare');
+    await page.setViewportSize({ width: 420, height: 900 });
+    await view.fits('two snapshots');
+    await view.close();
+});
+
+test('numbers are zoomed by keys, read as a table and saved as a file', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const vm = await one(view, 'power:running provider:"vCenter Frankfurt"');
+    await view.api('POST', `/vms/${vm.id}/snapshots`, { name: 'a mark in the charts' });
+    // Two values make a line: the page's own interest lets the driver measure.
+    await view.go(`/vms/${vm.id}/metrics?range=15m`, '.pv-tabs');
+    await until(view, `/metrics/series?refs=${vm.id}&names=cpu.usage_pct`, (a) =>
+        a.series.some((s) => s.values.some((v) => v !== null)),
+    );
+    await page.reload();
+    const chart = page.locator('.pv-chart').first();
+    await chart.waitFor();
+    await page.locator('.pv-feed li').first().waitFor({ timeout: SOON });
+    await view.axe('the charts');
+    await chart.focus();
+    await page.keyboard.press('+');
+    const all = page.getByRole('button', { name: 'Show all' });
+    await all.waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await view.screenshot('metrics-zoomed');
+    await page.keyboard.press('0');
+    await all.waitFor({ state: 'detached' });
+    const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Download CSV' }).click(),
+    ]);
+    const lines = readFileSync(await download.path(), 'utf8').split('\r\n');
+    assert.match(lines[0], new RegExp(`time,${vm.name} cpu.usage_pct`));
+    assert.ok(lines.length > 10);
+    await page.getByRole('button', { name: 'As a table' }).click();
+    await page.locator('.pv-scroll--short td').first().waitFor();
+    await view.axe('the numbers as a table');
+    await page.setViewportSize({ width: 420, height: 900 });
+    await view.fits('the numbers');
+    await view.close();
+});
+
+test('what failed of a bulk task is tried again, what was done is taken back', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const made = await view.api('POST', '/providers', {
+        name: 'flaky',
+        driver: 'sim',
+        settings: { family: 'hyperv', hosts: 1, clusters: 0, datacenters: 0, vms: 12, failure_rate: 0.5 },
+    });
+    await until(view, '/vms?filter=provider:flaky&limit=1&count=exact', (a) => a.count === 12);
+    const ids = (await view.api('GET', '/vms?filter=provider:flaky%20power:off&limit=20')).items.map(
+        (v) => v.id,
+    );
+    const running = (await view.api('GET', '/vms?filter=provider:flaky%20power:running&limit=20')).items.map(
+        (v) => v.id,
+    );
+    const [action, targets, back] =
+        ids.length > running.length
+            ? ['vm.start', ids, /^Undo: Turn off/]
+            : ['vm.stop', running, /^Undo: Start/];
+    const task = await view.api('POST', '/bulk', { action, targets });
+    const ended = await until(
+        view,
+        `/tasks/${task.id}`,
+        (t) => t.children.succeeded + t.children.failed === targets.length,
+    );
+    await view.go(`/tasks/${task.id}`, '#page-title');
+    if (ended.children.failed) {
+        await page.getByRole('button', { name: `Retry ${ended.children.failed} failed` }).click();
+        await page.locator('.pv-plan__sums').waitFor();
+        await view.axe('trying again');
+        await view.screenshot('bulk-retry');
+        await page.keyboard.press('Escape');
+    }
+    if (ended.children.succeeded) {
+        await page.getByRole('button', { name: back }).click();
+        await page.locator('.pv-plan__sums').waitFor();
+        await page.keyboard.press('Escape');
+    }
+    assert.ok(ended.children.failed + ended.children.succeeded > 0);
+    await view.api('DELETE', `/providers/${made.id ?? made.result?.ref?.id}`);
+    await view.close();
+});
+
+test('two machines are compared on a narrow window, by keyboard', async () => {
+    const view = await browser.open(server, { width: 420, height: 900, look: { theme: 'dark' } });
+    const { page } = view;
+    const a = await one(view, 'provider:hv-ams-01');
+    const b = await one(view, 'provider:"vCenter Frankfurt"');
+    await view.go(`/vms/compare?a=${a.id}&b=${b.id}`, '.pv-compare');
+    await view.fits('the comparison');
+    const rows = await page.locator('.pv-compare__row').count();
+    await page.getByRole('button', { name: 'Only differences' }).focus();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/only=differences/);
+    await page.waitForFunction((n) => document.querySelectorAll('.pv-compare__row').length < n, rows);
+    await view.axe('the comparison at 420 px');
+    await view.screenshot('compare-420');
+    await view.close();
+});
