@@ -84,6 +84,33 @@ def test_every_field_of_the_model_that_can_be_sorted_says_so(document):
     assert any("x-sortable" in str(schema) for schema in vm.values())
 
 
+def test_parameters_that_name_an_object_say_of_which_kind(document):
+    schemas = [
+        operation["requestBody"]["content"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if operation.get("x-operation") in ("vm.clone", "vm.nic.attach", "vm.nic.update")
+    ]
+    found = {}
+    for content in schemas:
+        for body in content.values():
+            for name, member in body["schema"]["properties"].items():
+                if "x-kind" in member:
+                    found[name] = member["x-kind"]
+    assert found["host"] == "host" and found["datastore"] == "datastore" and found["network"] == "network", found
+
+
+def test_fields_tell_what_each_family_calls_them(document):
+    vm = document["components"]["schemas"]["Vm"]["properties"]
+    assert vm["cpu"]["properties"]["count"]["x-native"] == {
+        "hyperv": "Msvm_ProcessorSettingData.VirtualQuantity",
+        "vmware": "config.hardware.numCPU",
+    }
+    # What a family has no idea of is left out; what is ours has no other name.
+    assert set(vm["memory"]["properties"]["dynamic"]["x-native"]) == {"hyperv"}
+    assert "x-native" not in vm["notes"]
+
+
 def test_every_problem_code_of_the_description_has_its_page(server, document):
     api = server.admin()
     text = str(document)
