@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server's dry run in words: what will change, what is as wanted already, what is skipped and why.
+import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Item, Plan, PlanEntry } from '../api/types';
 import { number } from '../i18n/format';
@@ -8,6 +9,7 @@ import { enumText, fieldLabel, said } from '../i18n/words';
 const MOST = 200;
 
 function changeText(entry: PlanEntry): string {
+    if (entry.before && !entry.after) return i18next.t('machine.goes');
     const before = entry.before ?? {};
     const after = entry.after ?? {};
     const show = (key: string, v: unknown): string => {
