@@ -97,11 +97,7 @@ export function Masthead(p: {
                 <Kbd keys="Ctrl K" />
             </button>
             <div className="pv-masthead__right">
-                <button
-                    type="button"
-                    className="pv-mast-button pv-mast-button--wide"
-                    onClick={p.onTray}
-                >
+                <button type="button" className="pv-mast-button pv-mast-button--wide" onClick={p.onTray}>
                     <span className="pv-sr">
                         {t('shell.tasks', { count: running.length, n: number(running.length) })}
                     </span>
