@@ -161,6 +161,9 @@ int op_get(struct op *o, const struct cim_class *cls, const char *instance_id,
 /* All instances of cls that belong to the system with this GUID, sorted by InstanceID. */
 int op_list(struct op *o, const struct cim_class *cls, const char *guid, struct cim_list *out,
             struct pv_err *err);
+/* The VM's device or component of this class (it has SystemName); PV_ENOENT: it has none now. */
+int op_component(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
+                 struct pv_err *err);
 /* The text form of a reference, as settings hold it. */
 const char *op_path(struct op *o, const struct cim_ref *ref);
 /* InstanceID that a path in a setting names; NULL: none. */

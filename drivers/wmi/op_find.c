@@ -211,6 +211,33 @@ int op_list(struct op *o, const struct cim_class *cls, const char *guid, struct 
     return rc;
 }
 
+static bool is_of_vm(void *ctx, const struct cim_instance *i)
+{
+    const struct cim_prop *p = i && i->cls ? cim_prop_find(i->cls, "SystemName") : NULL;
+
+    return p && op_same(cim_str(i, (struct cim_p_str){ p }), ctx);
+}
+
+int op_component(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
+                 struct pv_err *err)
+{
+    char where[96];
+    struct wsman_query q = {
+        .cls = cls, .where = where, .match = is_of_vm, .match_ctx = o->vm, .with_refs = true
+    };
+    struct cim_instance *found = NULL;
+    int rc;
+
+    (void)snprintf(where, sizeof(where), "SystemName = '%s'", o->vm);
+    rc = wsman_first(o->w->client, &o->c, &q, o->a, &found, err);
+    if (rc)
+        return rc;
+    *out = cim_ref_of(o->a, found);
+    return *out ? PV_OK
+                : pv_fail(err, PV_EIO, "%s %s: the host does not say which %s it has", o->def->verb,
+                          o->name, cls->name);
+}
+
 /* ------------------------------------------------------------------ object paths in settings */
 
 const char *op_path(struct op *o, const struct cim_ref *ref)

@@ -160,30 +160,10 @@ static int run_reset(struct op *o, struct pv_err *err)
 
 /* ------------------------------------------------------------------ the guest is asked */
 
-static bool is_of_vm(void *ctx, const struct cim_instance *i)
-{
-    return op_same(cim_str(i, P(Msvm_ShutdownComponent, SystemName)), ctx);
-}
-
 static int find_component(struct op *o, const struct cim_ref **out, struct pv_err *err)
 {
-    char where[96];
-    struct wsman_query q = { .cls = CIM(Msvm_ShutdownComponent),
-                             .where = where,
-                             .match = is_of_vm,
-                             .match_ctx = o->vm,
-                             .with_refs = true };
-    struct cim_instance *found = NULL;
-    int rc;
+    int rc = op_component(o, CIM(Msvm_ShutdownComponent), out, err);
 
-    (void)snprintf(where, sizeof(where), "SystemName = '%s'", o->vm);
-    rc = wsman_first(o->w->client, &o->c, &q, o->a, &found, err);
-    if (rc == PV_OK) {
-        *out = cim_ref_of(o->a, found);
-        return *out ? PV_OK
-                    : pv_fail(err, PV_EIO, "%s %s: the host names no shutdown component",
-                              o->def->verb, o->name);
-    }
     if (rc != PV_ENOENT)
         return rc;
     rc = pv_fail(err, PV_ENOTSUP, "%s %s: the guest offers no shutdown", o->def->verb, o->name);

@@ -115,32 +115,13 @@ static int run_screenshot(struct op *o, struct pv_err *err)
 
 /* ------------------------------------------------------------------ keyboard */
 
-static bool is_of_vm(void *ctx, const struct cim_instance *i)
-{
-    return op_same(cim_str(i, P(Msvm_Keyboard, SystemName)), ctx);
-}
-
 static int find_keyboard(struct op *o, const struct cim_ref **out, struct pv_err *err)
 {
-    char where[96];
-    struct wsman_query q = { .cls = CIM(Msvm_Keyboard),
-                             .where = where,
-                             .match = is_of_vm,
-                             .match_ctx = o->vm,
-                             .with_refs = true };
-    struct cim_instance *found = NULL;
-    int rc;
+    int rc = op_component(o, CIM(Msvm_Keyboard), out, err);
 
-    (void)snprintf(where, sizeof(where), "SystemName = '%s'", o->vm);
-    rc = wsman_first(o->w->client, &o->c, &q, o->a, &found, err);
-    if (rc == PV_ENOENT)
-        return op_wrong_state(o, err, "it has no keyboard now; it has one while it runs");
-    if (rc)
-        return rc;
-    *out = cim_ref_of(o->a, found);
-    return *out ? PV_OK
-                : pv_fail(err, PV_EIO, "%s %s: the host does not name its keyboard", o->def->verb,
-                          o->name);
+    return rc == PV_ENOENT
+               ? op_wrong_state(o, err, "it has no keyboard now; it has one while it runs")
+               : rc;
 }
 
 /* Not through op_do: keys that were pressed cannot be looked for, and no task is behind it. */
