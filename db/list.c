@@ -17,6 +17,7 @@
 
 #define GROUP 128
 #define LIMIT_MAX 1000
+#define FACET_VALUES 100
 #define COMMON 500 /* rows: about what collecting and sorting them costs as much as a walk */
 #define ARENA_FIRST (64u << 10)
 #define ARENA_LIMIT (256u << 20)
@@ -547,7 +548,8 @@ static int facet(struct conn *c, const struct store_query *q, const struct model
         query_printf(&sql, "t.\"%s\"", f->name);
     query_printf(&sql, " AS v,count(*) AS n FROM %s t", q->shape->kind->table);
     rc = list_where_sql(&sql, q, NULL, a, err);
-    query_text(&sql, " GROUP BY 1) g WHERE v IS NOT NULL ORDER BY n DESC,v LIMIT 100");
+    query_text(&sql, " GROUP BY 1) g WHERE v IS NOT NULL ORDER BY n DESC,v LIMIT ");
+    query_int(&sql, q->facet_limit ? q->facet_limit : FACET_VALUES);
     if (rc == PV_OK)
         rc = query_stmt(&sql, c, &st, err);
     while (rc == PV_OK && (rc = stmt_step(st, &row, err)) == PV_OK && row) {

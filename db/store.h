@@ -180,6 +180,7 @@ struct store_query {
     size_t nids;
     const struct pv_id *owner;          /* children of this one only */
     unsigned limit;                     /* 1 .. 1000 */
+    unsigned facet_limit;               /* values store_facet() counts at most; 0: 100 */
     bool with_gone;                     /* presence gone is left out otherwise, unless the filter names presence */
     const struct pv_id *self;           /* tokens: only those of this user; NULL: all */
 };
@@ -189,7 +190,7 @@ typedef int (*store_row_fn)(void *ctx, const struct model_row *row, struct pv_er
 int store_list(struct store *s, const struct store_query *q, store_row_fn each, void *ctx,
                struct store_position *last, struct pv_err *err);
 int store_count(struct store *s, const struct store_query *q, uint64_t *out, struct pv_err *err);
-/* Rows per value of a field (enum, bool, ref, str), most first, at most 100. `text`: enum text, id text or string;
+/* Rows per value of a field (enum, bool, ref, str), most first. `text`: enum text, id text or string;
  * `name`: of a ref, else NULL. */
 typedef int (*store_facet_fn)(void *ctx, const char *text, const char *name, uint64_t count);
 int store_facet(struct store *s, const struct store_query *q, unsigned field, store_facet_fn each, void *ctx,

@@ -30,7 +30,7 @@ export default defineConfig({
                         },
                         {
                             name: 'grid',
-                            test: /node_modules\/@tanstack\/(react-table|table-core|react-store|store)\/|src\/grid\/(Grid|store)|src\/filter\/|src\/list\/(ListPage|Facets|BulkBar|ListTools|Views)\./,
+                            test: /src\/grid\/(Grid|Head|Row|layout|sort|store|trends|window)\.|src\/filter\/|src\/list\/(ListPage|Facets|BulkBar|ListTools|Views)\./,
                         },
                     ],
                 },

@@ -12,9 +12,10 @@
 #include <polyvisor/err.h>
 #include <polyvisor/str.h>
 
-#define REFS_MAX 50
+#define REFS_MAX 200            /* a window of a grid, as ids= of lists */
 #define NAMES_MAX 20
 #define POINTS_MAX 2000
+#define VALUES_MAX 2000000      /* in one answer */
 #define POINTS_WANTED 400       /* when no step is asked for */
 #define RANGE_MS 3600000ll      /* when no beginning is asked for */
 
@@ -82,7 +83,7 @@ static int parse_refs(struct req *r, struct wanted *q, struct pv_err *err)
         size_t len = strcspn(at, ",");
 
         if (q->nrefs == REFS_MAX)
-            return refuse(err, "refs", "at most 50 objects at once");
+            return refuse(err, "refs", "at most 200 objects at once");
         if (!model_id_parse(at, len, &q->kinds[q->nrefs], &q->ids[q->nrefs]))
             return refuse(err, "refs", "ids of objects, with commas");
         /* What the caller does not see is not there. */
@@ -154,6 +155,8 @@ static int parse_range(struct req *r, struct wanted *q, struct pv_err *err)
     if ((q->to_ms - q->from_ms + step_ms - 1) / step_ms > POINTS_MAX)
         return refuse(err, "step", "that would be more than 2000 points; ask for a longer step");
     q->npoints = (uint32_t)((q->to_ms - q->from_ms + step_ms - 1) / step_ms);
+    if (q->nrefs * q->nmetrics * q->npoints > VALUES_MAX)
+        return refuse(err, "refs", "that would be more than 2,000,000 values; ask for fewer objects or a longer step");
     return PV_OK;
 }
 
@@ -297,7 +300,7 @@ static enum req_result top(struct req *r)
 }
 
 static const struct model_param series_query[] = {
-    { .name = "refs", .type = PARAM_TEXT, .required = true, .min = 1, .max = 2048, .doc = "Ids of objects, with commas; up to 50." },
+    { .name = "refs", .type = PARAM_TEXT, .required = true, .min = 1, .max = 8192, .doc = "Ids of objects, with commas; up to 200." },
     { .name = "names", .type = PARAM_TEXT, .required = true, .min = 1, .max = 1024, .doc = "Names of metrics, with commas; up to 20." },
     { .name = "from", .type = PARAM_TEXT, .max = 40, .doc = "Time it begins; an hour before `to` unless given." },
     { .name = "to", .type = PARAM_TEXT, .max = 40, .doc = "Time it ends; now unless given." },

@@ -273,6 +273,7 @@ static const struct parameter list_parameters[] = {
     { "ids", "query", "string", "Exactly these, in this order; up to 200.", 0, 0 },
     { "count", "query", "string", "exact adds `count`, the number of all that match.", 0, 0 },
     { "facets", "query", "string", "Fields whose values to count.", 0, 0 },
+    { "facet_limit", "query", "integer", "Values to count of each, most first; 100 unless given.", 1, 5000 },
 };
 static const struct parameter dry_run = { "dry_run", "query", "boolean", "Check everything, change nothing.", 0, 0 };
 static const struct parameter if_match = { "If-Match", "header", "string", "ETag of the version that is meant.", 0, 0 };

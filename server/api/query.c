@@ -232,7 +232,7 @@ struct collect {
 static bool is_known(const char *name, const char *const *extra)
 {
     static const char *const names[] = { "limit", "cursor", "fields",  "view",  "expand", "sort",
-                                         "filter", "ids",   "count",   "facets", "format", NULL };
+                                         "filter", "ids",   "count",   "facets", "facet_limit", "format", NULL };
 
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], name) == 0)
@@ -381,13 +381,15 @@ int query_parse(struct req *r, const struct model_kind *kind, const char *const 
     const char *count = req_query(r, "count");
     const char *cursor = req_query(r, "cursor");
     const char *ids = req_query(r, "ids");
-    uint64_t limit = 100;
+    uint64_t limit = 100, facet_limit = 100;
     int rc;
 
     memset(out, 0, sizeof(*out));
     rc = query_shape(r, kind, MODEL_VIEW_SUMMARY, out, err);
     if (rc == PV_OK)
         rc = query_u64(r, "limit", 1, 1000, &limit, err);
+    if (rc == PV_OK)
+        rc = query_u64(r, "facet_limit", 1, 5000, &facet_limit, err);
     if (rc == PV_OK)
         rc = parse_sort(kind, req_query(r, "sort"), out, err);
     if (rc == PV_OK)
@@ -403,6 +405,7 @@ int query_parse(struct req *r, const struct model_kind *kind, const char *const 
     out->q.sort = out->sort;
     out->q.access = access_of(r);
     out->q.limit = (unsigned)limit;
+    out->q.facet_limit = (unsigned)facet_limit;
     if (count && (strcmp(count, "exact") == 0 || strcmp(count, "estimate") == 0)) {
         out->count = COUNT_EXACT;
     } else if (count && strcmp(count, "none") != 0) {

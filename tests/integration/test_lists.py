@@ -180,6 +180,17 @@ def test_facets_count_values(api):
     assert shown == counts
 
 
+def test_facets_count_as_many_values_as_asked_for(api):
+    hosts = {}
+    for vm in full(api):
+        if vm["host"]:
+            hosts[vm["host"]["id"]] = hosts.get(vm["host"]["id"], 0) + 1
+    every = api.read("/vms", limit=1, facets="host", facet_limit=5000)["facets"]["host"]
+    assert {f["value"]: f["count"] for f in every} == hosts
+    assert api.read("/vms", limit=1, facets="host", facet_limit=2)["facets"]["host"] == every[:2]
+    assert api.get("/vms?facets=host&facet_limit=0").status_code == 400
+
+
 # Fields
 
 def test_fields_give_what_was_asked_for_and_nothing_else(api):

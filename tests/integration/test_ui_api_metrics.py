@@ -70,6 +70,20 @@ def test_several_objects_and_a_fitting_step(api):
     assert all(known(one) for one in answer["series"])
 
 
+def test_a_window_of_a_grid_is_one_question(api):
+    vms = [one["id"] for one in api.items("vms", limit=201)]
+    answer = api.read("/api/v1/metrics/series", refs=",".join(vms[:200]), names="cpu.usage_pct", step=60)
+    assert [one["ref"] for one in answer["series"]] == vms[:200]
+    assert any(known(one) for one in answer["series"])
+    one_more = api.get("/api/v1/metrics/series?names=cpu.usage_pct&refs=" + ",".join(vms))
+    assert one_more.status_code == 400, said(one_more)
+    names = ",".join(one["name"] for one in api.read("/api/v1/metrics/names")["items"][:20])
+    now = datetime.now(timezone.utc)
+    begin = (now - timedelta(seconds=1900 * 20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    too_much = api.get(f"/api/v1/metrics/series?names={names}&step=20&from={begin}&refs=" + ",".join(vms[:200]))
+    assert too_much.status_code == 400 and "values" in too_much.json()["detail"], said(too_much)
+
+
 def test_numbers_outlive_a_restart(servers):
     server = servers(demo=True)
     api = server.admin()

@@ -50,6 +50,7 @@ function fieldsOf(schema, prefix, fields, docs, natives) {
         } else if (name !== 'kind' && path !== 'usage') {
             const field = typeOf(s);
             if (s['x-sortable']) field.sort = true;
+            if (s['x-facet']) field.facet = true;
             if (!s['x-filterable']) field.hidden = true;
             fields[path] = field;
             if (s.description) docs[path] = s.description;

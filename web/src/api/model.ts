@@ -11,6 +11,8 @@ export interface Field {
     unit?: string;
     values?: string[];
     sort?: boolean;
+    /** Its values can be counted. */
+    facet?: boolean;
     /** Filters cannot name it. */
     hidden?: boolean;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one grid for all lists. Rows are absolutely placed plain elements; focus stays on the grid and the active cell is named by
-// aria-activedescendant, so nothing is lost when rows come and go under it.
+// aria-activedescendant, so nothing is lost when rows come and go under it. With groups it is a tree of two levels.
 import {
-    memo,
     useCallback,
     useEffect,
     useId,
@@ -14,42 +13,23 @@ import {
     type CSSProperties,
     type KeyboardEvent,
     type MouseEvent,
+    type PointerEvent as ReactPointerEvent,
 } from 'react';
-import {
-    columnOrderingFeature,
-    columnPinningFeature,
-    columnSizingFeature,
-    columnVisibilityFeature,
-    tableFeatures,
-    useTable,
-    type ColumnDef,
-} from '@tanstack/react-table';
-import { defaultRangeExtractor, useVirtualizer, type Range } from '@tanstack/react-virtual';
 import { useTranslation } from 'react-i18next';
 import type { Item } from '../api/types';
 import { number } from '../i18n/format';
-import type { Column } from './columns';
 import { InGrid } from '../lib/cells';
-import { add, isSelected, only, sizeOf, toggle, type Selection } from './selection';
-import type { ListStore } from './store';
-
-const features = tableFeatures({
-    columnOrderingFeature,
-    columnPinningFeature,
-    columnSizingFeature,
-    columnVisibilityFeature,
-});
-
-export interface Layout {
-    /** Shown columns in their order. */
-    columns: string[];
-    widths: Record<string, number>;
-    /** Pinned to the left. */
-    pinned: string[];
-}
+import type { Column } from './columns';
+import { Head, type HeadDoes } from './Head';
+import { shapeOf, widthOf, withMoved, withWidth, type Layout } from './layout';
+import { cellId, GroupRow, Row } from './Row';
+import type { GroupHead, RowSource } from './rows';
+import { add, isSelected, NOTHING, only, sizeOf, toggle, type Selection } from './selection';
+import { nextSort } from './sort';
+import { useRows } from './window';
 
 export interface GridProps {
-    store: ListStore;
+    store: RowSource;
     label: string;
     columns: Column[];
     layout: Layout;
@@ -61,6 +41,10 @@ export interface GridProps {
     onOpen?: (item: Item) => void;
     /** The row's menu, at a place of the window. */
     onMenu?: (item: Item, at: { x: number; y: number }) => void;
+    /** Ctrl+C. */
+    onCopy?: () => void;
+    /** Words for the head of a group; rows are not grouped without. */
+    groupLabel?: (group: GroupHead) => string;
     density?: 'compact' | 'normal';
     /** Without a column of check boxes. */
     plain?: boolean;
@@ -68,179 +52,44 @@ export interface GridProps {
 }
 
 const HEAD = 34;
-const CHECK = 40;
-const NO_DATA: Item[] = [];
-
-export function sortOf(sort: string, path: string): 'ascending' | 'descending' | 'none' {
-    for (const part of sort.split(',')) {
-        if (part === path) return 'ascending';
-        if (part === `-${path}`) return 'descending';
-    }
-    return 'none';
-}
-
-/** The next order after a click on a column: up, down, none; with `more` beside the others. */
-export function nextSort(sort: string, path: string, more: boolean): string {
-    const now = sortOf(sort, path);
-    const next = now === 'none' ? path : now === 'ascending' ? `-${path}` : '';
-    const others = more ? sort.split(',').filter((p) => p && p.replace(/^-/, '') !== path) : [];
-    return [...others, next].filter(Boolean).slice(0, 4).join(',');
-}
-
-interface RowProps {
-    item: Item | undefined;
-    index: number;
-    top: number;
-    height: number;
-    columns: Column[];
-    pinned: Record<string, number>;
-    selected: boolean;
-    activeColumn: number | null;
-    base: string;
-    plain: boolean;
-    version: number;
-}
-
-const Row = memo(function Row(p: RowProps) {
-    const { item } = p;
-    const first = p.plain ? 0 : 1;
-    const classes = ['pv-row'];
-    if (p.selected) classes.push('pv-row--selected');
-    if (p.activeColumn !== null) classes.push('pv-row--active');
-    if (item?.stale) classes.push('pv-row--stale');
-    if (item?.presence === 'gone') classes.push('pv-row--gone');
-    const style: CSSProperties = { height: p.height, transform: `translateY(${p.top}px)` };
-    return (
-        <div
-            className={classes.join(' ')}
-            role="row"
-            aria-rowindex={p.index + 2}
-            aria-selected={p.plain ? undefined : p.selected}
-            data-index={p.index}
-            style={style}
-        >
-            {!p.plain && (
-                <div
-                    className="pv-cell pv-cell--check"
-                    role="gridcell"
-                    aria-colindex={1}
-                    id={`${p.base}-${p.index}-0`}
-                    data-check=""
-                >
-                    <span className="pv-check" data-on={p.selected || undefined} aria-hidden="true" />
-                </div>
-            )}
-            {p.columns.map((column, i) => {
-                const left = p.pinned[column.id];
-                const at = i + first;
-                const classes = ['pv-cell'];
-                if (column.align) classes.push('pv-cell--end');
-                if (left !== undefined) classes.push('pv-cell--pinned');
-                if (p.activeColumn === at) classes.push('pv-cell--active');
-                return (
-                    <div
-                        key={column.id}
-                        className={classes.join(' ')}
-                        role={i === 0 ? 'rowheader' : 'gridcell'}
-                        aria-colindex={at + 1}
-                        id={`${p.base}-${p.index}-${at}`}
-                        style={left === undefined ? undefined : { left }}
-                    >
-                        {item ? column.cell?.(item) : <span className="pv-ghost" />}
-                    </div>
-                );
-            })}
-        </div>
-    );
-});
+/** So many are chosen by their ids; more are sent as the filter. */
+const BY_IDS = 200;
 
 export function Grid(props: GridProps) {
-    const { store, columns, layout, selection, onSelection, plain = false } = props;
+    const {
+        store,
+        columns,
+        layout,
+        selection,
+        onSelection: select,
+        onLayout,
+        groupLabel,
+        plain = false,
+    } = props;
     const { t } = useTranslation();
     const base = useId();
     const state = useSyncExternalStore(store.watch, store.get);
     const scroller = useRef<HTMLDivElement>(null);
-    const [active, setActive] = useState<{ row: number; column: number }>({ row: 0, column: plain ? 0 : 1 });
+    const offset = plain ? 0 : 1;
+    const [active, setActive] = useState<{ row: number; column: number }>({ row: 0, column: offset });
     const [focused, setFocused] = useState(false);
     const anchor = useRef(0);
     const height = props.density === 'compact' ? 28 : 36;
-
-    const defs = useMemo<ColumnDef<typeof features, Item>[]>(
-        () =>
-            columns.map((c) => ({
-                id: c.id,
-                size: c.width ?? 140,
-                minSize: 48,
-                accessorFn: (item: Item) => item.id,
-            })),
-        [columns],
-    );
-    const tableState = useMemo(
-        () => ({
-            columnVisibility: Object.fromEntries(columns.map((c) => [c.id, layout.columns.includes(c.id)])),
-            columnOrder: layout.columns,
-            columnSizing: layout.widths,
-            columnPinning: { start: layout.pinned.filter((id) => layout.columns.includes(id)), end: [] },
-        }),
-        [columns, layout],
-    );
-    const table = useTable({ features, columns: defs, data: NO_DATA, state: tableState });
-    const byId = useMemo(() => new Map(columns.map((c) => [c.id, c])), [columns]);
-    const leaves = table.getVisibleLeafColumns();
-    const shape = leaves.map((c) => `${c.id}:${c.getSize()}:${c.getIsPinned()}`).join();
-    const { shown, template, width, pinned } = useMemo(() => {
-        const shown: Column[] = [];
-        const pinned: Record<string, number> = {};
-        let width = plain ? 0 : CHECK;
-        const tracks = plain ? [] : [`${CHECK}px`];
-        const ordered = [...leaves].sort((a, b) => Number(!!b.getIsPinned()) - Number(!!a.getIsPinned()));
-        for (const leaf of ordered) {
-            const found = byId.get(leaf.id);
-            if (!found) continue;
-            shown.push(found);
-            if (leaf.getIsPinned()) pinned[leaf.id] = width;
-            width += leaf.getSize();
-            tracks.push(shown.length === 1 ? `minmax(${leaf.getSize()}px, 1fr)` : `${leaf.getSize()}px`);
-        }
-        return { shown, template: tracks.join(' '), width, pinned };
-        // The leaves are new objects at every call; `shape` says when they differ.
-        // eslint-disable-next-line react-hooks/exhaustive-deps
-    }, [shape, byId, plain]);
+    const shape = useMemo(() => shapeOf(columns, layout, plain), [columns, layout, plain]);
+    const { shown, pinned } = shape;
+    const span = shown.length + offset;
 
     const count = state.reachable;
-    const extract = useCallback(
-        (range: Range) => {
-            const rows = defaultRangeExtractor(range);
-            if (
-                active.row >= 0 &&
-                active.row < count &&
-                (active.row < rows[0]! || active.row > rows[rows.length - 1]!)
-            )
-                rows.push(active.row);
-            return rows;
-        },
-        [active.row, count],
+    const { rows, slots, shifted, scrollTo } = useRows(scroller, { count, height, head: HEAD });
+    const { first, length } = rows;
+    useEffect(
+        () => store.look(first, Math.max(first, first + length - 1)),
+        [store, first, length, state.query, count],
     );
-    const virtual = useVirtualizer({
-        count,
-        getScrollElement: () => scroller.current,
-        estimateSize: () => height,
-        overscan: 5,
-        paddingStart: HEAD,
-        scrollPaddingStart: HEAD,
-        rangeExtractor: extract,
-        initialRect: { width: 1000, height: 700 },
-    });
-    useLayoutEffect(() => virtual.measure(), [virtual, height]);
-
-    const items = virtual.getVirtualItems();
-    const inView = virtual.range;
-    const from = inView?.startIndex ?? 0;
-    const to = inView?.endIndex ?? 0;
-    useEffect(() => store.look(from, to), [store, from, to, state.query, count]);
 
     // Another list begins at its top; the same list, whatever happens in it, stays where it is.
-    const key = state.query ? `${state.query.filter}|${state.query.sort}|${state.query.path}` : '';
+    const { query } = state;
+    const key = query ? `${query.filter}|${query.sort}|${query.path}|${query.group}` : '';
     const shownKey = useRef(key);
     useEffect(() => {
         if (state.loading || shownKey.current === key) return;
@@ -253,30 +102,34 @@ export function Grid(props: GridProps) {
     const { onActive } = props;
     useEffect(() => onActive?.(activeItem), [activeItem, onActive]);
 
-    const select = useCallback((next: Selection) => onSelection(next), [onSelection]);
+    const cellAt = (row: number, column: number): HTMLElement | null =>
+        scroller.current?.querySelector<HTMLElement>(
+            `[aria-rowindex="${row + 2}"] > [aria-colindex="${column + 1}"]`,
+        ) ?? null;
+    const columnAt = (index: number): Column | undefined => shown[index - offset];
 
-    const go = (row: number, column = active.column, extend = false) => {
-        const last = shown.length - (plain ? 1 : 0);
-        const next = {
-            row: Math.max(-1, Math.min(count - 1, row)),
-            column: Math.max(0, Math.min(last, column)),
-        };
-        setActive(next);
-        if (next.row >= 0) virtual.scrollToIndex(next.row, { align: 'auto' });
-        if (extend && next.row >= 0) select(add(selection, store.range(anchor.current, next.row)));
-        else if (!extend) anchor.current = Math.max(0, next.row);
-        const cell = document.getElementById(`${base}-${Math.max(0, next.row)}-${next.column}`);
+    /** Not behind the pinned columns, and not beyond the right edge. */
+    const bringIntoSight = (row: number, column: number) => {
         const box = scroller.current;
-        if (cell && box && !(shown[next.column - (plain ? 0 : 1)]?.id ?? '' in pinned)) {
-            const stuck = Object.keys(pinned).length ? width - Math.max(...Object.values(pinned)) : 0;
-            if (cell.offsetLeft < box.scrollLeft)
-                box.scrollLeft = Math.max(0, cell.offsetLeft - Math.min(stuck, 260));
-            else if (cell.offsetLeft + cell.offsetWidth > box.scrollLeft + box.clientWidth)
-                box.scrollLeft = cell.offsetLeft + cell.offsetWidth - box.clientWidth;
-        }
+        const cell = cellAt(Math.max(first, Math.min(first + length - 1, row)), column);
+        if (!box || !cell || (columnAt(column)?.id ?? '') in pinned) return;
+        const stuck = Object.keys(pinned).length ? Math.min(shape.stuck, box.clientWidth / 2) : 0;
+        if (cell.offsetLeft < box.scrollLeft + stuck) box.scrollLeft = Math.max(0, cell.offsetLeft - stuck);
+        else if (cell.offsetLeft + cell.offsetWidth > box.scrollLeft + box.clientWidth)
+            box.scrollLeft = cell.offsetLeft + cell.offsetWidth - box.clientWidth;
     };
 
-    const columnAt = (index: number): Column | undefined => shown[index - (plain ? 0 : 1)];
+    const go = (row: number, column = active.column, extend = false) => {
+        const next = {
+            row: Math.max(-1, Math.min(count - 1, row)),
+            column: Math.max(0, Math.min(span - 1, column)),
+        };
+        setActive(next);
+        if (next.row >= 0) scrollTo(next.row);
+        if (extend && next.row >= 0 && !plain) select(add(selection, store.range(anchor.current, next.row)));
+        else if (!extend) anchor.current = Math.max(0, next.row);
+        if (next.column !== active.column) bringIntoSight(next.row, next.column);
+    };
 
     const sortBy = (column: Column, more: boolean) => {
         if (column.sort && props.onSort) props.onSort(nextSort(props.sort, column.path ?? column.id, more));
@@ -285,60 +138,81 @@ export function Grid(props: GridProps) {
     const menuFor = (row: number) => {
         const item = store.row(row);
         if (!item || !props.onMenu) return;
-        const cell = document.getElementById(`${base}-${row}-${Math.max(active.column, plain ? 0 : 1)}`);
-        const box = cell?.getBoundingClientRect();
+        const box = cellAt(row, Math.max(active.column, offset))?.getBoundingClientRect();
         props.onMenu(item, { x: box ? box.left + 24 : 100, y: box ? box.bottom : 100 });
     };
 
-    const resize = (id: string, by: number) => {
-        const column = byId.get(id);
-        const now = layout.widths[id] ?? column?.width ?? 140;
-        props.onLayout?.({
-            ...layout,
-            widths: { ...layout.widths, [id]: Math.max(48, Math.min(900, now + by)) },
-        });
+    const moveColumn = (id: string, by: number) => {
+        const moved = withMoved(layout, id, by);
+        if (!moved || !onLayout) return;
+        onLayout(moved);
+        setActive((a) => ({ ...a, column: a.column + by }));
     };
 
-    const move = (id: string, by: number) => {
-        const order = [...layout.columns];
-        const at = order.indexOf(id);
-        const to = at + by;
-        if (at < 0 || to < 0 || to >= order.length) return;
-        [order[at], order[to]] = [order[to]!, order[at]!];
-        props.onLayout?.({ ...layout, columns: order });
-        setActive((a) => ({ ...a, column: a.column + by }));
+    const selected = sizeOf(selection);
+    const allOn = count > 0 && selected >= (state.count ?? count);
+    const toggleAll = (on = !allOn) => {
+        const total = state.count ?? count;
+        if (!on) select(NOTHING);
+        else if (state.indexed && total <= BY_IDS && store.range(0, count - 1).length === total)
+            select({ by: 'ids', ids: new Set(store.range(0, count - 1)) });
+        else select({ by: 'filter', filter: query?.filter ?? '', count: total, except: new Set() });
+    };
+
+    const toggleGroup = (row: number) => {
+        const all = store.all?.(row);
+        const group = store.groupAt?.(row);
+        const on = selection.by === 'filter' && selection.group !== undefined && selection.group === group;
+        select(on || !all ? NOTHING : all);
+    };
+
+    const toggleRow = (row: number) => {
+        const id = store.id(row);
+        if (store.head?.(row)) toggleGroup(row);
+        else if (id !== undefined && selection.by === 'filter' && selection.group !== undefined) {
+            // Beside a whole group only what belongs to it can be taken out.
+            if (selection.group === store.groupAt?.(row)) select(toggle(selection, id));
+            else select(only(id));
+        } else if (id !== undefined) select(toggle(selection, id));
     };
 
     const onKey = (e: KeyboardEvent) => {
         if (e.target !== e.currentTarget) return;
         const page = Math.max(1, Math.floor(((scroller.current?.clientHeight ?? 400) - HEAD) / height) - 1);
         const item = store.row(active.row);
-        const head = active.row < 0 ? columnAt(active.column) : undefined;
+        const column = active.row < 0 ? columnAt(active.column) : undefined;
+        const group = active.row < 0 ? undefined : store.head?.(active.row);
+        const held = e.ctrlKey || e.metaKey;
         switch (e.key) {
             case 'ArrowDown':
             case 'j':
-                if (e.key === 'j' && (e.ctrlKey || e.metaKey || e.altKey)) return;
+                if (e.key === 'j' && (held || e.altKey)) return;
                 go(active.row + 1, active.column, e.shiftKey);
                 break;
             case 'ArrowUp':
             case 'k':
-                if (e.key === 'k' && (e.ctrlKey || e.metaKey || e.altKey)) return;
+                if (e.key === 'k' && (held || e.altKey)) return;
                 go(active.row - 1, active.column, e.shiftKey);
                 break;
             case 'ArrowLeft':
             case 'ArrowRight': {
                 const by = e.key === 'ArrowRight' ? 1 : -1;
-                if (head && e.altKey) move(head.id, by);
-                else if (head && e.shiftKey) resize(head.id, by * 16);
+                if (column && e.altKey) moveColumn(column.id, by);
+                else if (column && e.shiftKey)
+                    onLayout?.(withWidth(layout, column.id, widthOf(column, layout) + by * 16));
                 else if (e.altKey) return;
+                else if (group && group.open !== by > 0) store.open?.(active.row, by > 0);
+                else if (group) go(by > 0 ? active.row + 1 : active.row);
+                else if (by < 0 && active.column === 0 && active.row >= 0 && store.headOf)
+                    go(store.headOf(active.row));
                 else go(active.row, active.column + by);
                 break;
             }
             case 'Home':
-                go(e.ctrlKey ? 0 : active.row, e.ctrlKey ? active.column : 0);
+                go(held ? 0 : active.row, held ? active.column : 0);
                 break;
             case 'End':
-                go(e.ctrlKey ? count - 1 : active.row, e.ctrlKey ? active.column : shown.length);
+                go(held ? count - 1 : active.row, held ? active.column : span - 1);
                 break;
             case 'PageDown':
                 go(active.row + page, active.column, e.shiftKey);
@@ -348,16 +222,21 @@ export function Grid(props: GridProps) {
                 break;
             case ' ':
             case 'x':
-                if (e.ctrlKey || e.metaKey || plain) return;
+                if (held || plain) return;
                 if (active.row < 0) toggleAll();
-                else if (item) select(toggle(selection, item.id));
+                else toggleRow(active.row);
                 break;
             case 'a':
-                if (!(e.ctrlKey || e.metaKey) || plain) return;
+                if (!held || plain) return;
                 toggleAll(true);
                 break;
+            case 'c':
+                if (!held || !props.onCopy || String(getSelection() ?? '')) return;
+                props.onCopy();
+                break;
             case 'Enter':
-                if (head) sortBy(head, e.shiftKey);
+                if (column) sortBy(column, e.shiftKey);
+                else if (group) store.open?.(active.row, !group.open);
                 else if (item) props.onOpen?.(item);
                 break;
             case '.':
@@ -369,8 +248,8 @@ export function Grid(props: GridProps) {
                 menuFor(active.row);
                 break;
             case 'Escape':
-                if (!sizeOf(selection)) return;
-                select({ by: 'ids', ids: new Set() });
+                if (!selected) return;
+                select(NOTHING);
                 break;
             default:
                 return;
@@ -379,189 +258,150 @@ export function Grid(props: GridProps) {
         e.stopPropagation();
     };
 
-    const selected = sizeOf(selection);
-    const allOn = count > 0 && sizeOf(selection) >= (state.count ?? count);
-    const toggleAll = (on = !allOn) => {
-        if (!on) select({ by: 'ids', ids: new Set() });
-        else if (state.indexed && (state.count ?? 0) <= 200)
-            select({ by: 'ids', ids: new Set(store.range(0, count - 1)) });
-        else
-            select({
-                by: 'filter',
-                filter: state.query?.filter ?? '',
-                count: state.count ?? count,
-                except: new Set(),
-            });
-    };
-
-    const placeOf = (target: EventTarget): { row: number; element: HTMLElement } | null => {
+    const rowOf = (target: EventTarget): number | null => {
         const element = (target as HTMLElement).closest<HTMLElement>('[data-index]');
-        return element ? { row: Number(element.dataset.index), element } : null;
+        return element ? Number(element.dataset.index) : null;
     };
 
     const onClick = (e: MouseEvent) => {
         const target = e.target as HTMLElement;
-        const place = placeOf(target);
-        if (!place) return;
-        const id = store.id(place.row);
+        const row = rowOf(target);
+        if (row === null) return;
         const cell = target.closest<HTMLElement>('[aria-colindex]');
-        setActive({
-            row: place.row,
-            column: cell ? Number(cell.getAttribute('aria-colindex')) - 1 : active.column,
-        });
+        const column = cell ? Number(cell.getAttribute('aria-colindex')) - 1 : active.column;
+        const head = store.head?.(row);
+        setActive({ row, column: head ? active.column : column });
         if (target.closest('a, button')) return;
         scroller.current?.focus({ preventScroll: true });
-        if (!id || plain) {
-            anchor.current = place.row;
-            return;
+        const id = store.id(row);
+        if (head) store.open?.(row, !head.open);
+        else if (id && !plain) {
+            if (e.shiftKey) select(add(selection, store.range(anchor.current, row)));
+            else if (target.closest('[data-check]') || e.ctrlKey || e.metaKey) toggleRow(row);
+            else select(only(id));
         }
-        if (e.shiftKey) select(add(selection, store.range(anchor.current, place.row)));
-        else if (target.closest('[data-check]') || e.ctrlKey || e.metaKey) select(toggle(selection, id));
-        else select(only(id));
-        if (!e.shiftKey) anchor.current = place.row;
+        if (!e.shiftKey) anchor.current = row;
     };
 
     // The full text of what is cut off, made when somebody points at it.
     const onOver = (e: MouseEvent) => {
         const cell = (e.target as HTMLElement).closest<HTMLElement>('.pv-row > [aria-colindex]');
-        const place = cell && placeOf(cell);
-        const item = place && store.row(place.row);
+        const row = cell && rowOf(cell);
+        const item = row === null ? undefined : store.row(row);
         if (!cell || !item) return;
-        const text = columnAt(Number(cell.getAttribute('aria-colindex')) - 1)?.text?.(item);
-        if (text && cell.title !== text) cell.title = text;
+        const text = columnAt(Number(cell.getAttribute('aria-colindex')) - 1)?.text?.(item) ?? '';
+        if (cell.title !== text) cell.title = text;
     };
 
     const onDouble = (e: MouseEvent) => {
-        const place = placeOf(e.target);
-        const item = place && store.row(place.row);
+        const row = rowOf(e.target);
+        const item = row === null ? undefined : store.row(row);
         if (item && !(e.target as HTMLElement).closest('[data-check], a, button')) props.onOpen?.(item);
     };
 
     const onContext = (e: MouseEvent) => {
-        const place = placeOf(e.target);
-        const item = place && store.row(place.row);
-        if (!item || !props.onMenu || e.shiftKey) return;
+        const row = rowOf(e.target);
+        const item = row === null ? undefined : store.row(row);
+        if (row === null || !item || !props.onMenu || e.shiftKey) return;
         e.preventDefault();
-        setActive((a) => ({ ...a, row: place.row }));
+        setActive((a) => ({ ...a, row }));
         props.onMenu(item, { x: e.clientX, y: e.clientY });
     };
 
     // Dragging a column's edge; the keyboard's way is Shift+Left and Shift+Right on its head.
-    const dragEdge = (e: React.PointerEvent, id: string) => {
+    const drag = (e: ReactPointerEvent, id: string) => {
         e.preventDefault();
         e.stopPropagation();
         const start = e.clientX;
-        const before = layout.widths[id] ?? byId.get(id)?.width ?? 140;
-        const drag = (m: PointerEvent) =>
-            props.onLayout?.({
-                ...layout,
-                widths: {
-                    ...layout.widths,
-                    [id]: Math.max(48, Math.min(900, Math.round(before + m.clientX - start))),
-                },
-            });
+        const before = widthOf(
+            columns.find((c) => c.id === id),
+            layout,
+        );
+        const move = (m: PointerEvent) => onLayout?.(withWidth(layout, id, before + m.clientX - start));
         const end = () => {
-            removeEventListener('pointermove', drag);
+            removeEventListener('pointermove', move);
             removeEventListener('pointerup', end);
         };
-        addEventListener('pointermove', drag);
+        addEventListener('pointermove', move);
         addEventListener('pointerup', end);
     };
 
-    // The same element while nothing of it changes: a step of scrolling does not render it again.
-    const headRow = active.row < 0 ? active.column : null;
-    const { sort, onLayout } = props;
-    const head = useMemo(
-        () => (
-            <div className="pv-head" role="row" aria-rowindex={1}>
-                {!plain && (
-                    <div
-                        className="pv-cell pv-cell--check"
-                        role="columnheader"
-                        aria-colindex={1}
-                        id={`${base}--1-0`}
-                        aria-label={t('grid.select_all')}
-                        onClick={() => toggleAll()}
-                    >
-                        <span
-                            className={`pv-check${active.row < 0 && active.column === 0 ? ' pv-check--active' : ''}`}
-                            data-on={allOn || undefined}
-                            data-some={(!allOn && selected > 0) || undefined}
-                            aria-hidden="true"
-                        />
-                    </div>
-                )}
-                {shown.map((column, i) => {
-                    const at = i + (plain ? 0 : 1);
-                    const order = sortOf(sort, column.path ?? column.id);
-                    const left = pinned[column.id];
-                    const classes = ['pv-cell', 'pv-cell--head'];
-                    if (column.align) classes.push('pv-cell--end');
-                    if (column.sort) classes.push('pv-cell--sortable');
-                    if (left !== undefined) classes.push('pv-cell--pinned');
-                    if (active.row < 0 && active.column === at) classes.push('pv-cell--active');
-                    return (
-                        <div
-                            key={column.id}
-                            className={classes.join(' ')}
-                            role="columnheader"
-                            aria-colindex={at + 1}
-                            aria-sort={column.sort ? order : undefined}
-                            id={`${base}--1-${at}`}
-                            style={left === undefined ? undefined : { left }}
-                            onClick={(e) => sortBy(column, e.shiftKey)}
-                            title={column.label?.()}
-                        >
-                            <span className="pv-cell__label">{column.label?.() ?? column.id}</span>
-                            {order !== 'none' && (
-                                <span className={`pv-arrow pv-arrow--${order}`} aria-hidden="true" />
-                            )}
-                            {props.onLayout && (
-                                <span
-                                    className="pv-edge"
-                                    aria-hidden="true"
-                                    onPointerDown={(e) => dragEdge(e, column.id)}
-                                    onClick={(e) => e.stopPropagation()}
-                                />
-                            )}
-                        </div>
-                    );
-                })}
-            </div>
-        ),
-        // The handlers of this render are good as long as what they use is the same.
-        // eslint-disable-next-line react-hooks/exhaustive-deps
-        [
-            shown,
-            pinned,
-            sort,
-            headRow,
-            allOn,
-            selected,
-            onLayout,
-            layout,
-            plain,
-            state.query,
-            state.indexed,
-            count,
-            t,
-        ],
+    // The head keeps what it was given; what it calls is what is meant now.
+    const now = useRef({ sortBy, toggleAll, drag });
+    useLayoutEffect(() => {
+        now.current = { sortBy, toggleAll, drag };
+    });
+    const does = useMemo<HeadDoes>(
+        () => ({
+            sort: (column, more) => now.current.sortBy(column, more),
+            all: () => now.current.toggleAll(),
+            drag: (e, id) => now.current.drag(e, id),
+        }),
+        [],
     );
-    const style = { '--pv-cols': template, '--pv-width': `${width}px` } as CSSProperties;
+
+    const rowElement = useCallback(
+        (index: number, slot: string) => {
+            const id = store.id(index);
+            const activeColumn = index === active.row ? active.column : null;
+            const top = HEAD + index * height;
+            const group = groupLabel && store.head?.(index);
+            if (group)
+                return (
+                    <GroupRow
+                        key={slot}
+                        group={group}
+                        label={groupLabel(group)}
+                        span={span}
+                        index={index}
+                        top={top}
+                        base={base}
+                        activeColumn={activeColumn}
+                        selected={selection.by === 'filter' && selection.group === group.key}
+                    />
+                );
+            return (
+                <Row
+                    key={slot}
+                    item={store.row(index)}
+                    series={id === undefined ? undefined : store.series(id)}
+                    index={index}
+                    top={top}
+                    columns={shown}
+                    pinned={pinned}
+                    selected={!plain && id !== undefined && isSelected(selection, id, store.groupAt?.(index))}
+                    activeColumn={activeColumn}
+                    base={base}
+                    plain={plain}
+                    level={groupLabel ? 2 : undefined}
+                />
+            );
+        },
+        [store, active, height, groupLabel, base, span, selection, shown, pinned, plain],
+    );
+
+    const outside =
+        active.row >= 0 && active.row < count && (active.row < first || active.row >= first + length);
+    const activeCell = groupLabel && active.row >= 0 && store.head?.(active.row) ? 0 : active.column;
+    const style = { '--pv-cols': shape.template, '--pv-width': `${shape.width}px` } as CSSProperties;
+    let name = 'pv-grid';
+    if (props.density === 'compact') name += ' pv-grid--compact';
+    if (focused) name += ' pv-grid--focused';
+    if (shifted) name += ' pv-grid--shifted';
     return (
         <>
             <div
                 ref={scroller}
-                className={`pv-grid${props.density === 'compact' ? ' pv-grid--compact' : ''}${focused ? ' pv-grid--focused' : ''}`}
-                role="grid"
+                className={name}
+                role={groupLabel ? 'treegrid' : 'grid'}
                 tabIndex={0}
                 aria-label={props.label}
-                aria-rowcount={(state.count ?? count) + 1}
-                aria-colcount={shown.length + (plain ? 0 : 1)}
+                aria-rowcount={(groupLabel ? count : (state.count ?? count)) + 1}
+                aria-colcount={span}
                 aria-multiselectable={plain ? undefined : true}
                 aria-busy={state.loading}
                 aria-activedescendant={
-                    count || active.row < 0 ? `${base}-${active.row}-${active.column}` : undefined
+                    count || active.row < 0 ? cellId(base, active.row, activeCell) : undefined
                 }
                 style={style}
                 onKeyDown={onKey}
@@ -572,33 +412,20 @@ export function Grid(props: GridProps) {
                 onFocus={() => setFocused(true)}
                 onBlur={() => setFocused(false)}
             >
-                <div
-                    className="pv-grid__space"
-                    style={{ height: Math.max(virtual.getTotalSize(), HEAD) }}
-                    role="presentation"
-                >
-                    {head}
+                <div className="pv-grid__space" style={{ height: HEAD + count * height }} role="presentation">
+                    <Head
+                        shape={shape}
+                        sort={props.sort}
+                        base={base}
+                        activeColumn={active.row < 0 ? active.column : null}
+                        plain={plain}
+                        all={allOn ? 'all' : selected > 0 ? 'some' : 'none'}
+                        canResize={!!onLayout}
+                        does={does}
+                    />
                     <InGrid value>
-                        {items.map((v) => {
-                            const item = store.row(v.index);
-                            const id = store.id(v.index);
-                            return (
-                                <Row
-                                    key={v.key}
-                                    item={item}
-                                    index={v.index}
-                                    top={v.start}
-                                    height={height}
-                                    columns={shown}
-                                    pinned={pinned}
-                                    selected={!plain && id !== undefined && isSelected(selection, id)}
-                                    activeColumn={v.index === active.row ? active.column : null}
-                                    base={base}
-                                    plain={plain}
-                                    version={item?.version ?? 0}
-                                />
-                            );
-                        })}
+                        {slots.map((index, slot) => rowElement(index, String(slot)))}
+                        {outside && rowElement(active.row, 'active')}
                     </InGrid>
                 </div>
             </div>

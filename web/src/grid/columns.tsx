@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import i18next from 'i18next';
 import { fieldOf, kindOf, valueAt, type Field } from '../api/model';
 import type { Item } from '../api/types';
+import type { Series } from './rows';
 import * as format from '../i18n/format';
 import { enumText, fieldLabel } from '../i18n/words';
 import { Health, Power, RefLink, State, TagList } from '../lib/cells';
@@ -19,7 +20,9 @@ export interface Column {
     sort?: boolean;
     /** Fields to ask the server for. */
     fields?: string[];
-    cell?: (item: Item) => ReactNode;
+    cell?: (item: Item, series?: Series) => ReactNode;
+    /** Metric whose course the cell draws. */
+    series?: string;
     /** Plain text, for copying and for the title. */
     text?: (item: Item) => string;
 }

@@ -6,8 +6,10 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { api } from '../api/client';
 import type { Item } from '../api/types';
 import { column } from './columns';
-import { Grid, nextSort, sortOf, type Layout } from './Grid';
+import { Grid } from './Grid';
+import type { Layout } from './layout';
 import { NOTHING, add, isSelected, sizeOf, targetsOf, toggle, type Selection } from './selection';
+import { nextSort, sortOf } from './sort';
 import { ListStore } from './store';
 
 const vm = (n: number): Item => ({
@@ -64,11 +66,11 @@ describe('the rows', () => {
         await settle();
         expect(store.get()).toMatchObject({ count: 20_000, reachable: 20_000, indexed: true });
         expect(asked.slice(0, 2)).toEqual(['first', 'index']);
-        store.look(15_000, 15_040);
+        store.look(15_080, 15_120);
         await settle();
         expect(store.row(15_010)?.name).toBe('web-15010');
         expect(asked.filter((a) => a.startsWith('ids')).at(-1)).toBe('ids 200');
-        store.look(15_001, 15_041);
+        store.look(15_081, 15_121);
         await settle();
         expect(asked.filter((a) => a.startsWith('ids')).length).toBeLessThanOrEqual(2);
     });

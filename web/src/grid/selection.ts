@@ -3,7 +3,14 @@
 // not as 3,412 ids.
 export type Selection =
     | { by: 'ids'; ids: ReadonlySet<string> }
-    | { by: 'filter'; filter: string; count: number; except: ReadonlySet<string> };
+    | {
+          by: 'filter';
+          filter: string;
+          count: number;
+          except: ReadonlySet<string>;
+          /** Only what is in this group of the list. */
+          group?: string;
+      };
 
 export const NOTHING: Selection = { by: 'ids', ids: new Set() };
 
@@ -11,8 +18,9 @@ export function sizeOf(selection: Selection): number {
     return selection.by === 'ids' ? selection.ids.size : Math.max(0, selection.count - selection.except.size);
 }
 
-export function isSelected(selection: Selection, id: string): boolean {
-    return selection.by === 'ids' ? selection.ids.has(id) : !selection.except.has(id);
+export function isSelected(selection: Selection, id: string, group?: string): boolean {
+    if (selection.by === 'ids') return selection.ids.has(id);
+    return !selection.except.has(id) && (selection.group === undefined || selection.group === group);
 }
 
 export function toggle(selection: Selection, id: string): Selection {

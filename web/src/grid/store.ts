@@ -8,6 +8,8 @@ import { pathOf } from '../api/model';
 import type { Facet, Item, LiveEvent, Page } from '../api/types';
 import { live } from '../live/live';
 import { patch, reduce } from '../live/reducer';
+import type { RowSource, Series } from './rows';
+import { Trends } from './trends';
 
 export interface ListQuery {
     /** Collection's path; the kind's own unless given. */
@@ -19,6 +21,10 @@ export interface ListQuery {
     facets?: string;
     /** Fixed parameters of the collection. */
     params?: Query;
+    /** Metrics whose course is shown, with commas. */
+    series?: string;
+    /** The field that rows are grouped by. */
+    group?: string;
 }
 
 export interface ListState {
@@ -43,10 +49,12 @@ export const FIRST = 100;
 export const WINDOW = 200;
 export const INDEX_MAX = 50_000;
 const WINDOWS_KEPT = 5;
-const SCROLL_MS = 60;
+export const SCROLL_MS = 60;
+/** Rows beyond those in sight that are read with them. */
+const AHEAD = 60;
 const REFRESH_MS = 1000;
 
-const EMPTY: ListState = {
+export const EMPTY: ListState = {
     query: null,
     loading: true,
     error: null,
@@ -59,7 +67,7 @@ const EMPTY: ListState = {
     version: 0,
 };
 
-export class ListStore {
+export class ListStore implements RowSource {
     private state: ListState = EMPTY;
     private ids: string[] = [];
     private rows = new Map<string, Item>();
@@ -74,6 +82,7 @@ export class ListStore {
     private refreshTimer: ReturnType<typeof setTimeout> | null = null;
     private readonly stale = new Set<string>();
     private unlisten: (() => void)[] = [];
+    private trends: Trends | null = null;
     private readonly source: typeof api;
 
     constructor(source: typeof api = api) {
@@ -81,7 +90,7 @@ export class ListStore {
     }
 
     watch = (watcher: () => void): (() => void) => {
-        if (!this.watchers.size) this.unlisten = [live.listen(this.take), live.onReset(() => this.reload())];
+        if (!this.watchers.size) this.unlisten = [live.listen(this.take), live.onReset(this.reload)];
         this.watchers.add(watcher);
         return () => {
             this.watchers.delete(watcher);
@@ -111,6 +120,10 @@ export class ListStore {
         return this.ids.indexOf(id);
     }
 
+    series(id: string): Series | undefined {
+        return this.trends?.of(id);
+    }
+
     /** Ids of a range of rows, for selecting with Shift. */
     range(from: number, to: number): string[] {
         return this.ids.slice(Math.min(from, to), Math.max(from, to) + 1);
@@ -120,6 +133,8 @@ export class ListStore {
     load(query: ListQuery): void {
         const old = this.state.query;
         if (old && JSON.stringify(old) === JSON.stringify(query) && !this.state.error) return;
+        this.trends?.stop();
+        this.trends = query.series ? new Trends(this.source, query.series, () => this.become({})) : null;
         this.ask(query);
     }
 
@@ -140,6 +155,7 @@ export class ListStore {
 
     stop(): void {
         this.abort?.abort();
+        this.trends?.stop();
         for (const window of this.windows.values()) window?.abort();
         if (this.scrollTimer) clearTimeout(this.scrollTimer);
         if (this.refreshTimer) clearTimeout(this.refreshTimer);
@@ -221,13 +237,16 @@ export class ListStore {
         const { query, indexed } = this.state;
         if (!query) return;
         const [first, last] = this.viewport;
+        this.trends?.look(this.range(first, last));
         if (!indexed) {
             if (last >= this.ids.length - WINDOW && this.state.count !== null && this.state.count > INDEX_MAX)
                 void this.grow(query);
             return;
         }
         const near = new Set<number>();
-        for (let w = Math.floor(first / WINDOW); w <= Math.floor(last / WINDOW); w++) near.add(w);
+        const end = Math.min(this.ids.length - 1, last + AHEAD);
+        for (let w = Math.floor(Math.max(0, first - AHEAD) / WINDOW); w <= Math.floor(end / WINDOW); w++)
+            near.add(w);
         for (const [window, abort] of this.windows)
             if (!near.has(window) && abort) {
                 abort.abort();

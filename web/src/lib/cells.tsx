@@ -145,9 +145,7 @@ export function Bar({ value, text }: { value: number | null | undefined; text?: 
     const level = share >= 90 ? ' pv-bar--high' : share >= 75 ? ' pv-bar--mid' : '';
     return (
         <span className={`pv-bar${level}`}>
-            <span className="pv-bar__track" aria-hidden="true">
-                <span className="pv-bar__fill" style={{ width: `${share}%` }} />
-            </span>
+            <span className="pv-bar__track" style={{ backgroundSize: `${share}% 100%` }} aria-hidden="true" />
             <span className="pv-bar__text">{text ?? percent(value)}</span>
         </span>
     );

@@ -9,12 +9,16 @@ import type { Item } from '../api/types';
 import { allColumns } from '../grid/columns';
 import { Grid } from '../grid/Grid';
 import { NOTHING, type Selection } from '../grid/selection';
+import { GroupStore } from '../grid/groups';
+import type { GroupHead, RowSource } from '../grid/rows';
 import { ListStore } from '../grid/store';
 import { FilterBox } from '../filter/FilterBox';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
 import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/states';
 import { useLook, useNarrow, useTitle } from '../lib/hooks';
 import { number } from '../i18n/format';
+import { enumText, fieldLabel } from '../i18n/words';
+import { notify } from '../lib/notify';
 import { linkTo } from '../lib/links';
 import { BulkBar } from './BulkBar';
 import { Facets } from './Facets';
@@ -50,9 +54,10 @@ export function ListView({
     const navigate = useNavigate();
     const look = useLook();
     const narrow = useNarrow();
-    const [store] = useState(() => new ListStore());
-    const state = useSyncExternalStore(store.watch, store.get);
     const url = useListUrl(list, prefix);
+    const grouped = url.group !== null;
+    const store = useMemo<RowSource>(() => (grouped ? new GroupStore() : new ListStore()), [grouped]);
+    const state = useSyncExternalStore(store.watch, store.get);
     const [selection, setSelection] = useState<Selection>(NOTHING);
     const [menu, setMenu] = useState<MenuPlace | null>(null);
     const columns = useMemo(() => allColumns(list.kind, list.columns), [list]);
@@ -70,13 +75,48 @@ export function ListView({
         ? [list.scope, url.filter && `(${url.filter})`].filter(Boolean).join(' ')
         : url.filter;
 
+    const shown = useMemo(
+        () => layout.columns.map((id) => columns.find((c) => c.id === id)).filter((c) => c !== undefined),
+        [layout.columns, columns],
+    );
+    const series = [...new Set(shown.map((c) => c.series).filter(Boolean))].join(',') || undefined;
+
     const { path, kind, params } = list;
     const facets = url.facets ? list.facets?.join(',') : undefined;
+    const group = url.group ?? undefined;
     useEffect(() => {
-        store.load({ path, kind, filter, sort: url.sort, fields, params, facets });
-    }, [store, path, kind, params, filter, url.sort, fields, facets]);
+        store.load({ path, kind, filter, sort: url.sort, fields, params, facets, series, group });
+    }, [store, path, kind, params, filter, url.sort, fields, facets, series, group]);
     useEffect(() => () => store.stop(), [store]);
-    useEffect(() => setSelection(NOTHING), [filter]);
+    useEffect(() => setSelection(NOTHING), [filter, group]);
+    const groupLabel = useCallback(
+        ({ key, name }: GroupHead) => {
+            const field = group ? fieldOf(kind, group) : undefined;
+            const text = !key
+                ? t('lists.no_value')
+                : field?.type === 'bool'
+                  ? t(key === 'true' ? 'value.yes' : 'value.no')
+                  : field?.type === 'enum'
+                    ? enumText(kind, group ?? '', key)
+                    : (name ?? key);
+            return t('lists.group_head', { field: fieldLabel(kind, group ?? ''), value: text });
+        },
+        [t, kind, group],
+    );
+    const copy = useCallback(() => {
+        import('./copyTable')
+            .then((m) => m.copyTable({ list, columns: shown, filter, sort: url.sort, selection }))
+            .then(
+                ({ rows, cut }) =>
+                    notify({
+                        variant: 'success',
+                        title: t('lists.copied', { count: rows, n: number(rows) }),
+                        body: cut ? t('lists.cut', { count: rows, n: number(rows) }) : undefined,
+                    }),
+                (error: unknown) =>
+                    notify({ variant: 'danger', title: t('lists.copy_failed'), body: String(error) }),
+            );
+    }, [list, shown, filter, url.sort, selection, t]);
 
     const open = useCallback(
         (item: Item) => {
@@ -119,6 +159,8 @@ export function ListView({
                     url={url}
                     filter={filter}
                     onReload={store.reload}
+                    onCopy={copy}
+                    heading={heading}
                     narrow={narrow}
                 />
             </header>
@@ -165,6 +207,8 @@ export function ListView({
                         onSelection={setSelection}
                         onOpen={open}
                         onMenu={openMenu}
+                        onCopy={copy}
+                        groupLabel={grouped ? groupLabel : undefined}
                         density={look.density}
                         plain={list.plain}
                     />
@@ -172,6 +216,7 @@ export function ListView({
             </div>
             {state.count !== null &&
                 !state.indexed &&
+                !grouped &&
                 state.count > state.reachable &&
                 state.count > 50_000 && (
                     <p className="pv-note">

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Columns, density, export, copying the list as a command, saved views, refresh.
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
-import { pathOf } from '../api/model';
+import { kindOf, pathOf } from '../api/model';
+import { fieldLabel } from '../i18n/words';
 import type { Column } from '../grid/columns';
 import { MenuButton } from '../actions/ActionMenu';
 import { notify } from '../lib/notify';
@@ -20,12 +21,24 @@ function entry(name: string, label: string) {
     return { name, label, danger: false, ready: true, reason: null };
 }
 
+/** What rows can be grouped by: fields whose values are counted beside the grid first, then every other that can be. */
+function groupsOf(list: ListDeclaration): string[] {
+    const { fields } = kindOf(list.kind);
+    const declared = (list.facets ?? []).filter((path) => fields[path]?.facet);
+    const shown = list.columns.map((c) => c.path ?? c.id).filter((path) => fields[path]?.facet);
+    const rest = Object.keys(fields).filter((path) => fields[path]?.facet && fields[path].type === 'enum');
+    return list.facets ? [...new Set([...declared, ...shown, ...rest])] : [];
+}
+
 export function ListTools(p: {
     list: ListDeclaration;
     columns: Column[];
     url: ListUrl;
     filter: string;
     onReload: () => void;
+    onCopy: () => void;
+    /** The list is the page. */
+    heading: boolean;
     narrow: boolean;
 }) {
     const { t } = useTranslation();
@@ -33,6 +46,7 @@ export function ListTools(p: {
     const [dialog, setDialog] = useState<'columns' | 'commands' | null>(null);
     const { list, url } = p;
     const fields = url.layout.columns.flatMap((id) => p.columns.find((c) => c.id === id)?.fields ?? [id]);
+    const groupable = useMemo(() => groupsOf(list), [list]);
     const save = async (format: 'csv' | 'ndjson') => {
         const path = list.path ?? pathOf(list.kind);
         const query = { ...list.params, filter: p.filter, sort: url.sort, fields: fields.join(',') };
@@ -56,7 +70,7 @@ export function ListTools(p: {
     };
     return (
         <div className="pv-tools" role="toolbar" aria-label={t('list.tools')}>
-            <Views list={list} url={url} />
+            <Views list={list} url={url} opens={p.heading} />
             {list.facets && !p.narrow && (
                 <button
                     type="button"
@@ -67,11 +81,26 @@ export function ListTools(p: {
                     {t('grid.facets')}
                 </button>
             )}
+            {groupable.length > 0 && (
+                <MenuButton
+                    label={
+                        url.group
+                            ? t('lists.grouped', { field: fieldLabel(list.kind, url.group) })
+                            : t('lists.group')
+                    }
+                    actions={[
+                        entry('', t('lists.no_groups')),
+                        ...groupable.map((path) => entry(path, fieldLabel(list.kind, path))),
+                    ]}
+                    onPick={({ name }) => url.set({ group: name || null })}
+                />
+            )}
             <MenuButton
                 label={t('list.more')}
                 actions={[
                     ...(p.narrow ? [] : [entry('columns', t('list.columns'))]),
                     entry('density', t(density === 'compact' ? 'list.normal' : 'list.compact')),
+                    entry('copy', t('lists.copy')),
                     entry('csv', t('list.csv')),
                     entry('ndjson', t('list.ndjson')),
                     entry('commands', t('list.copy_as')),
@@ -82,6 +111,7 @@ export function ListTools(p: {
                     else if (name === 'density')
                         look.set({ density: density === 'compact' ? 'normal' : 'compact' });
                     else if (name === 'csv' || name === 'ndjson') void save(name);
+                    else if (name === 'copy') p.onCopy();
                     else p.onReload();
                 }}
             />

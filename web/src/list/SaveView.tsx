@@ -12,6 +12,7 @@ import {
     TextInput,
 } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
+import { look } from '../lib/look';
 import { FailureLine } from '../states/states';
 import { writeLayout, type ListUrl } from './url';
 import type { ListDeclaration } from './types';
@@ -29,6 +30,7 @@ export default function SaveView({
     const { t } = useTranslation();
     const [name, setName] = useState('');
     const [shared, setShared] = useState(false);
+    const [first, setFirst] = useState(false);
     const [error, setError] = useState<unknown>(null);
     const save = () => {
         saveView({
@@ -37,8 +39,13 @@ export default function SaveView({
             filter: url.filter || null,
             sort: url.sort,
             columns: url.layout.columns,
-            layout: { cols: writeLayout(url.layout) },
+            layout: {
+                cols: writeLayout(url.layout),
+                group: url.group,
+                density: look.get().density ?? 'normal',
+            },
             shared,
+            default: first,
         }).then((id) => {
             url.set({ view: id });
             onClose();
@@ -70,6 +77,12 @@ export default function SaveView({
                         label={t('views.shared')}
                         isChecked={shared}
                         onChange={(_, on) => setShared(on)}
+                    />
+                    <Checkbox
+                        id="view-default"
+                        label={t('lists.default_view')}
+                        isChecked={first}
+                        onChange={(_, on) => setFirst(on)}
                     />
                     {error !== null && <FailureLine error={error} />}
                 </Form>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Saved views: a name for a filter, an order and columns. The address stays the truth of what is shown, so opening a view never
 // changes it.
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { MenuButton } from '../actions/ActionMenu';
 import { useMe } from '../api/query';
+import { look } from '../lib/look';
 import { notify } from '../lib/notify';
 import { readLayout, type ListUrl } from './url';
 import type { ListDeclaration } from './types';
@@ -12,7 +13,16 @@ import { removeView, useViews } from './savedViews';
 
 const SaveView = lazy(() => import('./SaveView'));
 
-export function Views({ list, url }: { list: ListDeclaration; url: ListUrl }) {
+export function Views({
+    list,
+    url,
+    opens,
+}: {
+    list: ListDeclaration;
+    url: ListUrl;
+    /** The list opens with one's default view when the address asks for nothing. */
+    opens: boolean;
+}) {
     const { t } = useTranslation();
     const me = useMe();
     const views = useViews(list.name);
@@ -28,14 +38,23 @@ export function Views({ list, url }: { list: ListDeclaration; url: ListUrl }) {
     });
     const open = (id: string) => {
         const found = views.find((v) => v.id === id);
-        if (found)
-            url.set({
-                filter: found.filter ?? '',
-                sort: found.sort || list.sort,
-                layout: found.layout?.cols ? readLayout(found.layout.cols) : undefined,
-                view: found.id,
-            });
+        if (!found) return;
+        if (found.layout?.density) look.set({ density: found.layout.density });
+        url.set({
+            filter: found.filter ?? '',
+            sort: found.sort || list.sort,
+            layout: found.layout?.cols ? readLayout(found.layout.cols) : undefined,
+            group: found.layout?.group ?? null,
+            view: found.id,
+        });
     };
+    const asked = useRef(!opens || location.search !== '');
+    useEffect(() => {
+        const first = views.find((v) => v.default && (!v.user || v.user.id === me?.user.id));
+        if (asked.current || !first) return;
+        asked.current = true;
+        open(first.id);
+    });
     return (
         <>
             <MenuButton
@@ -49,7 +68,7 @@ export function Views({ list, url }: { list: ListDeclaration; url: ListUrl }) {
                     ...(own ? [entry('delete', t('views.delete', { name: current.name }), true)] : []),
                 ]}
                 onPick={({ name }) => {
-                    if (name === 'all') url.set({ filter: '', sort: list.sort, view: null });
+                    if (name === 'all') url.set({ filter: '', sort: list.sort, group: null, view: null });
                     else if (name === 'save') setNaming(true);
                     else if (name === 'delete' && current)
                         removeView(current.id).then(

@@ -12,7 +12,7 @@ export interface View extends Item {
     sort: string | null;
     columns?: string[] | null;
     /** `cols` is what the address calls cols. */
-    layout?: { cols?: string } | null;
+    layout?: { cols?: string; group?: string | null; density?: 'compact' | 'normal' } | null;
     shared?: boolean | null;
     default?: boolean | null;
     user?: { id: string; name?: string | null } | null;
@@ -55,6 +55,7 @@ export function viewAddress(view: View): string {
     if (view.filter) params.set('filter', view.filter);
     if (view.sort) params.set('sort', view.sort);
     if (view.layout?.cols) params.set('cols', view.layout.cols);
+    if (view.layout?.group) params.set('group', view.layout.group);
     params.set('view', view.id);
     return params.toString();
 }

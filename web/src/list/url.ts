@@ -2,7 +2,8 @@
 // What a list shows is in the address: filter, order, columns with widths. Whoever gets the link sees the same.
 import { useCallback, useMemo } from 'react';
 import { useSearchParams } from 'react-router';
-import type { Layout } from '../grid/Grid';
+import { fieldOf } from '../api/model';
+import type { Layout } from '../grid/layout';
 import type { ListDeclaration } from './types';
 
 export interface ListUrl {
@@ -10,6 +11,8 @@ export interface ListUrl {
     sort: string;
     layout: Layout;
     view: string | null;
+    /** Field that rows are grouped by. */
+    group: string | null;
     /** Facets are open. */
     facets: boolean;
     set: (
@@ -18,6 +21,7 @@ export interface ListUrl {
             sort: string;
             layout: Layout;
             view: string | null;
+            group: string | null;
             facets: boolean;
         }>,
     ) => void;
@@ -58,6 +62,7 @@ export function useListUrl(list: ListDeclaration, prefix = ''): ListUrl {
     const sort = params.get(`${prefix}sort`) ?? list.sort;
     const cols = params.get(`${prefix}cols`);
     const layout = useMemo(() => (cols ? readLayout(cols) : initialLayout(list)), [cols, list]);
+    const group = params.get(`${prefix}group`);
     const set = useCallback<ListUrl['set']>(
         (change) =>
             setParams(
@@ -75,6 +80,7 @@ export function useListUrl(list: ListDeclaration, prefix = ''): ListUrl {
                         put('cols', text === writeLayout(initialLayout(list)) ? null : text);
                     }
                     if (change.view !== undefined) put('view', change.view);
+                    if (change.group !== undefined) put('group', change.group);
                     if (change.facets !== undefined) put('facets', change.facets ? '1' : null);
                     return next;
                 },
@@ -87,6 +93,8 @@ export function useListUrl(list: ListDeclaration, prefix = ''): ListUrl {
         sort,
         layout,
         view: params.get(`${prefix}view`),
+        // What cannot be counted makes no groups.
+        group: group && fieldOf(list.kind, group)?.facet ? group : null,
         facets: params.get(`${prefix}facets`) === '1',
         set,
     };

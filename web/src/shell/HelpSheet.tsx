@@ -22,6 +22,8 @@ export default function HelpSheet({ onClose }: { onClose: () => void }) {
         ['Ctrl A', t('keys.all')],
         ['Enter', t('keys.open')],
         ['.', t('keys.menu')],
+        ['Ctrl C', t('lists.key_copy')],
+        ['← →', t('lists.key_group')],
         ['Shift →', t('keys.wider')],
         ['Alt →', t('keys.move_column')],
     ];

@@ -2,6 +2,8 @@
 // Lists of everything that machines run on and hang on.
 import { valueAt } from '../../api/model';
 import { column } from '../../grid/columns';
+import { trend } from '../../grid/Spark';
+import { percent } from '../../i18n/format';
 import { t } from '../../i18n/words';
 import { Bar, ProviderBadge } from '../../lib/cells';
 import type { ListDeclaration } from '../../list/types';
@@ -45,6 +47,7 @@ export const hostList: ListDeclaration = {
         column('host', 'product.version', { width: 110 }),
         column('host', 'maintenance_mode'),
         column('host', 'health'),
+        trend('trend.cpu', 'cpu.usage_pct', () => t('lists.cpu_trend'), percent, 100),
     ],
     shown: [
         'name',

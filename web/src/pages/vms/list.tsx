@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of virtual machines, of all hypervisors.
 import { valueAt } from '../../api/model';
+import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
-import { bytes, duration } from '../../i18n/format';
+import { trend } from '../../grid/Spark';
+import { bytes, duration, percent } from '../../i18n/format';
 import { t } from '../../i18n/words';
 import { Bar, ProviderBadge } from '../../lib/cells';
 import type { ListDeclaration } from '../../list/types';
@@ -11,6 +13,12 @@ const KIND = 'vm';
 const usage = (item: object, name: string) => valueAt(item, `usage.${name}`) as number | undefined;
 const provider = (item: object) =>
     valueAt(item, 'provider') as { id: string; name?: string; family?: string } | null;
+
+function uptime(item: Item): string {
+    const since = valueAt(item, 'boot_time') as string | null;
+    if (!since || item.power_state !== 'running') return '';
+    return duration((Date.now() - new Date(since).getTime()) / 1000);
+}
 
 export const vmList: ListDeclaration = {
     kind: KIND,
@@ -31,6 +39,10 @@ export const vmList: ListDeclaration = {
             width: 118,
             fields: ['usage'],
             cell: (item) => <Bar value={usage(item, 'cpu.usage_pct')} />,
+            text: (item) => {
+                const used = usage(item, 'cpu.usage_pct');
+                return used === undefined ? '' : percent(used);
+            },
         },
         {
             id: 'usage.memory',
@@ -58,12 +70,10 @@ export const vmList: ListDeclaration = {
             align: 'end',
             sort: true,
             fields: ['boot_time', 'power_state'],
-            cell: (item) => {
-                const since = valueAt(item, 'boot_time') as string | null;
-                if (!since || item.power_state !== 'running') return null;
-                return duration((Date.now() - new Date(since).getTime()) / 1000);
-            },
+            cell: uptime,
+            text: uptime,
         },
+        trend('trend.cpu', 'cpu.usage_pct', () => t('lists.cpu_trend'), percent, 100),
         column(KIND, 'health'),
         column(KIND, 'updated_at'),
     ],
