@@ -1,117 +1,247 @@
 // SPDX-License-Identifier: Apache-2.0
-// 25,000 machines: rows at once, scrolling within its budget of main-thread time, a storm of changes that leaves the page alone.
+// 25,000 and 100,000 machines: what rows, scrolling, filters, orders and a storm of changes cost. Budgets are main-thread time as
+// the browser counts it for the thread, never time on the wall: others on the machine must not decide.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Browser, Server } from './harness.mjs';
 
-const VMS = 25_000;
 const SCROLL_CPU_MS = 25;
+const START_CPU_MS = 1500;
+const QUERY_CPU_MS = 300;
+const LONG_TASK_MS = 200;
+const ROUNDS = 7;
+const STEPS = 60;
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start({ demo: false });
-    browser = await Browser.start();
-    const view = await browser.open(server);
-    await view.api('POST', '/providers', {
-        name: 'large',
-        driver: 'sim',
-        endpoint: 'sim://large',
-        settings: { family: 'vmware', seed: 7, vms: VMS, hosts: 400, clusters: 20, change_rate: 0.1 },
-    });
-    for (let tries = 0; ; tries++) {
-        const { count } = await view.api('GET', '/vms?limit=1&count=exact');
-        if (count === VMS) break;
-        assert.ok(tries < 600, `${count} of ${VMS} machines after ten minutes`);
-        await new Promise((done) => setTimeout(done, 1000));
-    }
-    await view.close();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const list = (values) => values.map((v) => v.toFixed(1)).join(', ');
 
-async function cpu(view) {
+async function meter(view) {
     const session = await view.context.newCDPSession(view.page);
     await session.send('Performance.enable', { timeDomain: 'threadTicks' });
     const read = async () => {
         const { metrics } = await session.send('Performance.getMetrics');
         return Object.fromEntries(metrics.map((m) => [m.name, m.value]));
     };
-    return { read, session };
+    /** Milliseconds of the main thread that something takes. */
+    const cost = async (work) => {
+        const before = (await read()).TaskDuration;
+        await work();
+        return ((await read()).TaskDuration - before) * 1000;
+    };
+    const heap = async () => {
+        await session.send('HeapProfiler.collectGarbage');
+        return (await read()).JSHeapUsedSize;
+    };
+    return { session, read, cost, heap };
 }
 
-test('rows are there at once and every one of them can be reached', async () => {
-    const view = await browser.open(server);
-    await view.go('/vms', '.pv-row .pv-state');
-    const index = view.page.waitForFunction((n) => document.querySelector('[role=grid]').getAttribute('aria-rowcount') === String(n + 1), VMS);
-    await index;
-    await view.page.locator('[role=grid]').focus();
-    await view.page.waitForTimeout(500);
-    await view.page.keyboard.press('Control+End');
-    await view.page.waitForFunction((n) => document.querySelector(`.pv-row[aria-rowindex="${n + 1}"] .pv-state`), VMS);
-    await view.screenshot('vms-25000');
-    await view.axe('25,000 rows');
-    await view.close();
-});
+/** Thread time of the longest tasks of the page's main thread while something goes on. */
+async function longest(session, work) {
+    const events = [];
+    const take = (e) => events.push(...e.value);
+    session.on('Tracing.dataCollected', take);
+    await session.send('Tracing.start', {
+        transferMode: 'ReportEvents',
+        traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] },
+    });
+    await work();
+    const complete = new Promise((done) => session.once('Tracing.tracingComplete', done));
+    await session.send('Tracing.end');
+    await complete;
+    session.off('Tracing.dataCollected', take);
+    const thread = (e) => `${e.pid}:${e.tid}`;
+    const styled = events.filter((e) => e.name === 'UpdateLayoutTree').map(thread);
+    const main = [...new Set(styled)].sort(
+        (a, b) => styled.filter((t) => t === b).length - styled.filter((t) => t === a).length,
+    )[0];
+    return events
+        .filter((e) => e.name === 'RunTask' && thread(e) === main && e.tdur !== undefined)
+        .map((e) => e.tdur / 1000)
+        .sort((a, b) => b - a);
+}
 
-test(`a step of scrolling costs at most ${SCROLL_CPU_MS} ms of main-thread time`, async () => {
-    const view = await browser.open(server);
-    await view.go('/vms', '.pv-row .pv-state');
-    await view.settle();
-    const meter = await cpu(view);
-    const steps = 60;
-    const costs = [];
-    for (let round = 0; round < 7; round++) {
-        const before = (await meter.read()).TaskDuration;
-        await view.page.evaluate(
-            (n) =>
-                new Promise((done) => {
-                    const grid = document.querySelector('[role=grid]');
-                    let left = n;
-                    const step = () => {
-                        grid.scrollTop += 400;
-                        if (--left > 0) requestAnimationFrame(() => requestAnimationFrame(step));
-                        else requestAnimationFrame(() => requestAnimationFrame(done));
-                    };
-                    step();
-                }),
-            steps,
-        );
-        costs.push((((await meter.read()).TaskDuration - before) * 1000) / steps);
-    }
-    costs.sort((a, b) => a - b);
-    console.log(`scroll step: ${costs.map((c) => c.toFixed(1)).join(', ')} ms of main-thread time`);
-    // Others on the machine can only add to it: the best of seven rounds counts.
-    assert.ok(costs[0] <= SCROLL_CPU_MS, `${costs[0].toFixed(1)} ms`);
-    await view.close();
-});
+const scroll = (page, steps) =>
+    page.evaluate(
+        (n) =>
+            new Promise((done) => {
+                const grid = document.querySelector('[role=grid]');
+                let left = n;
+                const step = () => {
+                    grid.scrollTop += 400;
+                    if (--left > 0) requestAnimationFrame(() => requestAnimationFrame(step));
+                    else requestAnimationFrame(() => requestAnimationFrame(done));
+                };
+                step();
+            }),
+        steps,
+    );
 
-test('a storm of 500 changes a second leaves the page responsive and its memory flat', async () => {
-    const view = await browser.open(server);
-    const provider = (await view.api('GET', '/providers?limit=1')).items[0];
-    const settings = { family: 'vmware', seed: 7, vms: VMS, hosts: 400, clusters: 20 };
-    await view.api('PATCH', `/providers/${provider.id}`, { settings: { ...settings, change_rate: 500 } });
-    await view.go('/vms', '.pv-row .pv-state');
-    await view.settle();
-    const meter = await cpu(view);
-    const heap = async () => {
-        await meter.session.send('HeapProfiler.collectGarbage');
-        return (await meter.read()).JSHeapUsedSize;
-    };
-    await view.page.waitForTimeout(5000);
-    const first = await heap();
-    const before = (await meter.read()).TaskDuration;
-    const seconds = 20;
-    await view.page.waitForTimeout(seconds * 1000);
-    const share = ((await meter.read()).TaskDuration - before) / seconds;
-    const grown = (await heap()) - first;
-    console.log(`storm: ${(share * 100).toFixed(0)} % of the main thread, heap ${(grown / 1e6).toFixed(1)} MB more after ${seconds} s`);
-    assert.ok(share < 0.5, `${(share * 100).toFixed(0)} % of the main thread`);
-    assert.ok(grown < 8e6, `${(grown / 1e6).toFixed(1)} MB more`);
-    assert.equal(await view.page.locator('[role=grid]').evaluate((g) => g.scrollTop), 0);
-    await view.screenshot('vms-storm');
-    await view.api('PATCH', `/providers/${provider.id}`, { settings: { ...settings, change_rate: 0.1 } });
-    await view.close();
-});
+for (const VMS of [25_000, 100_000])
+    describe(`${VMS} machines`, () => {
+        let server;
+        let browser;
+        const settings = {
+            family: 'vmware',
+            seed: 7,
+            vms: VMS,
+            hosts: 2500,
+            clusters: 20,
+            change_rate: 0.1,
+        };
+        before(async () => {
+            server = await Server.start({ demo: false });
+            browser = await Browser.start();
+            const view = await browser.open(server);
+            const provider = { name: 'large', driver: 'sim', endpoint: 'sim://large', settings };
+            await view.api('POST', '/providers', provider);
+            for (let tries = 0; ; tries++) {
+                const { count } = await view.api('GET', '/vms?limit=1&count=exact');
+                if (count === VMS) break;
+                assert.ok(tries < 900, `${count} of ${VMS} machines after fifteen minutes`);
+                await new Promise((done) => setTimeout(done, 1000));
+            }
+            await view.close();
+        });
+        after(async () => {
+            await browser?.stop();
+            await server?.stop();
+        });
+
+        test(`rows are there for ${START_CPU_MS} ms of main-thread time from a cold start`, async () => {
+            const costs = [];
+            for (let round = 0; round < 3; round++) {
+                const view = await browser.open(server);
+                const { read } = await meter(view);
+                await view.go('/vms', '.pv-row .pv-state');
+                costs.push((await read()).TaskDuration * 1000);
+                if (!round) {
+                    await view.page.waitForFunction(
+                        (n) =>
+                            document.querySelector('[role=grid]').getAttribute('aria-rowcount') ===
+                            String(n + 1),
+                        VMS,
+                    );
+                    await view.settle();
+                    await view.screenshot(`vms-${VMS}`);
+                    await view.axe(`${VMS} rows`);
+                }
+                await view.close();
+            }
+            console.log(`cold start to rows: ${list(costs)} ms of main-thread time`);
+            assert.ok(median(costs) <= START_CPU_MS, `${list(costs)} ms`);
+        });
+
+        test('every row can be reached, or the page says that more come', async () => {
+            const view = await browser.open(server);
+            const { page } = view;
+            await view.go('/vms', '.pv-row .pv-state');
+            const last = () =>
+                page.evaluate(() =>
+                    Math.round(
+                        (document.querySelector('.pv-grid__space').getBoundingClientRect().height - 34) / 36,
+                    ),
+                );
+            if (VMS <= 50_000) {
+                await page.waitForFunction(
+                    (n) => document.querySelector('.pv-grid__space').offsetHeight > n * 30,
+                    VMS,
+                );
+                await page.locator('[role=grid]').focus();
+                await page.keyboard.press('Control+End');
+                await page.waitForFunction(
+                    (n) => document.querySelector(`.pv-row[aria-rowindex="${n + 1}"] .pv-state`),
+                    VMS,
+                );
+            } else {
+                await page.locator('.pv-note').waitFor();
+                const before = await last();
+                await page.locator('[role=grid]').focus();
+                await page.keyboard.press('Control+End');
+                await page.waitForFunction(
+                    (n) => document.querySelector('.pv-grid__space').offsetHeight > n * 36 + 34,
+                    before,
+                );
+            }
+            await view.close();
+        });
+
+        test(`a step of scrolling costs at most ${SCROLL_CPU_MS} ms of main-thread time`, async () => {
+            const view = await browser.open(server);
+            await view.go('/vms', '.pv-row .pv-state');
+            await view.settle();
+            const { cost } = await meter(view);
+            const costs = [];
+            for (let round = 0; round < ROUNDS; round++)
+                costs.push((await cost(() => scroll(view.page, STEPS))) / STEPS);
+            console.log(`scroll step: ${list(costs)} ms of main-thread time`);
+            assert.ok(median(costs) <= SCROLL_CPU_MS, `${list(costs)} ms`);
+            await view.close();
+        });
+
+        test(`a filter and an order cost at most ${QUERY_CPU_MS} ms of main-thread time`, async () => {
+            const view = await browser.open(server);
+            const { page } = view;
+            await view.go('/vms', '.pv-row .pv-state');
+            await view.settle();
+            const { cost } = await meter(view);
+            const settled = async (count) => {
+                if (count)
+                    await page.waitForFunction(
+                        (n) => document.querySelector('.pv-count')?.textContent.replace(/\D/g, '') === n,
+                        String(count),
+                    );
+                await view.settle();
+            };
+            const running = (await view.api('GET', '/vms?filter=power:running&limit=1&count=exact')).count;
+            const filter = await cost(async () => {
+                await page.locator('[data-filter]').fill('power:running');
+                await settled(running);
+            });
+            const order = await cost(async () => {
+                await page.locator('.pv-head .pv-cell--sortable', { hasText: 'Memory' }).first().click();
+                await page.waitForURL(/sort=memory/);
+                await settled();
+            });
+            const group = await cost(async () => {
+                await page.getByRole('button', { name: 'Group' }).click();
+                await page.getByRole('menuitem', { name: 'Cluster' }).click();
+                await page.locator('.pv-row--group').first().waitFor();
+                await page.locator('.pv-row .pv-state').first().waitFor();
+            });
+            console.log(`filter ${list([filter])}, order ${list([order])}, groups ${list([group])} ms`);
+            for (const [what, ms] of Object.entries({ filter, order, group }))
+                assert.ok(ms <= QUERY_CPU_MS, `${what}: ${list([ms])} ms`);
+            await view.screenshot(`vms-groups-${VMS}`);
+            await view.close();
+        });
+
+        test('a storm of 500 changes a second leaves the page responsive and its memory flat', async () => {
+            const view = await browser.open(server);
+            const provider = (await view.api('GET', '/providers?limit=1')).items[0];
+            const rate = (change_rate) =>
+                view.api('PATCH', `/providers/${provider.id}`, { settings: { ...settings, change_rate } });
+            await rate(500);
+            await view.go('/vms', '.pv-row .pv-state');
+            await view.settle();
+            const { session, read, heap } = await meter(view);
+            await view.page.waitForTimeout(5000);
+            const first = await heap();
+            const before = (await read()).TaskDuration;
+            const seconds = 20;
+            const tasks = await longest(session, () => view.page.waitForTimeout(seconds * 1000));
+            const share = ((await read()).TaskDuration - before) / seconds;
+            const grown = (await heap()) - first;
+            console.log(
+                `storm: ${(share * 100).toFixed(0)} % of the main thread, longest tasks ${list(tasks.slice(0, 3))} ms, ` +
+                    `heap ${(grown / 1e6).toFixed(1)} MB more after ${seconds} s`,
+            );
+            assert.ok(tasks.length > 50, 'the tasks of the page were seen');
+            assert.ok(tasks[0] <= LONG_TASK_MS, `a task of ${tasks[0].toFixed(0)} ms`);
+            assert.ok(share < 0.5, `${(share * 100).toFixed(0)} % of the main thread`);
+            assert.ok(grown < 8e6, `${(grown / 1e6).toFixed(1)} MB more`);
+            assert.equal(await view.page.locator('[role=grid]').evaluate((g) => g.scrollTop), 0);
+            await view.screenshot(`vms-storm-${VMS}`);
+            await rate(0.1);
+            await view.close();
+        });
+    });
