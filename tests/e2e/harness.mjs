@@ -55,43 +55,58 @@ export class Server {
             writeFileSync(join(server.folder, 'password'), PASSWORD);
             env.POLYVISOR_ADMIN_PASSWORD_FILE = join(server.folder, 'password');
         }
-        server.process = spawn(join(programs(), 'polyvisord'), args, {
-            env,
+        Object.assign(server, { args, env, admin });
+        await server.run();
+        return server;
+    }
+
+    async run() {
+        this.process = spawn(join(programs(), 'polyvisord'), this.args, {
+            env: this.env,
             stdio: ['ignore', 'pipe', 'pipe'],
         });
-        server.log = '';
-        server.process.stderr.on('data', (piece) => (server.log += piece));
+        this.log = '';
+        this.process.stderr.on('data', (piece) => (this.log += piece));
         await new Promise((resolve, reject) => {
             let text = '';
             const timer = setTimeout(
-                () => reject(new Error(`polyvisord did not get ready: ${server.log}`)),
+                () => reject(new Error(`polyvisord did not get ready: ${this.log}`)),
                 PATIENCE,
             );
-            server.process.stdout.on('data', (piece) => {
+            this.process.stdout.on('data', (piece) => {
                 text += piece;
-                server.url = /^ready (\S+)$/m.exec(text)?.[1];
-                server.setupCode = /^setup-code (\S+)$/m.exec(text)?.[1];
+                this.url = /^ready (\S+)$/m.exec(text)?.[1];
+                this.setupCode = /^setup-code (\S+)$/m.exec(text)?.[1];
                 if (
                     /^certificate-sha256 /m.test(text) ||
-                    (server.url?.startsWith('http:') && (admin || server.setupCode))
+                    (this.url?.startsWith('http:') && (this.admin || this.setupCode))
                 ) {
                     clearTimeout(timer);
                     resolve();
                 }
             });
-            server.process.once('exit', (code) =>
-                reject(new Error(`polyvisord ended with ${code}: ${server.log}`)),
+            this.process.once('exit', (code) =>
+                reject(new Error(`polyvisord ended with ${code}: ${this.log}`)),
             );
         });
-        return server;
     }
 
-    async stop() {
+    async end() {
         const ended = new Promise((resolve) => this.process.once('exit', resolve));
         this.process.kill('SIGTERM');
         const timer = setTimeout(() => this.process.kill('SIGKILL'), 10_000);
         await ended;
         clearTimeout(timer);
+    }
+
+    /** Again with the data and at the place it had. */
+    async again() {
+        this.args[this.args.indexOf('--listen') + 1] = new URL(this.url).host;
+        await this.run();
+    }
+
+    async stop() {
+        await this.end();
         rmSync(this.folder, { recursive: true, force: true });
     }
 }
@@ -123,10 +138,14 @@ export class Browser {
             password = PASSWORD,
             signIn = true,
             reducedMotion = 'reduce',
+            scale = 1,
+            forcedColors = 'none',
         } = {},
     ) {
         const context = await this.chromium.newContext({
             viewport: { width, height },
+            deviceScaleFactor: scale,
+            forcedColors,
             ignoreHTTPSErrors: true,
             reducedMotion,
             locale: 'en-GB',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every list: title, count, filter, saved views, grid, bulk bar. What differs is in its declaration.
-import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useId, useMemo, useState, useSyncExternalStore } from 'react';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { fieldOf } from '../api/model';
@@ -88,6 +89,17 @@ export function ListView({
         store.load({ path, kind, filter, sort: url.sort, fields, params, facets, series, group });
     }, [store, path, kind, params, filter, url.sort, fields, facets, series, group]);
     useEffect(() => () => store.stop(), [store]);
+    // Whoever has everything read again (the key r, a dialog that made something) means this list, too.
+    useQuery({
+        queryKey: ['grid', useId()],
+        queryFn: () => {
+            store.reload();
+            return Date.now();
+        },
+        initialData: 0,
+        staleTime: Infinity,
+        gcTime: 0,
+    });
     useEffect(() => setSelection(NOTHING), [filter, group]);
     const groupLabel = useCallback(
         ({ key, name }: GroupHead) => {

@@ -38,6 +38,12 @@ class Live {
         this.send?.({ type: 'retry' });
     }
 
+    /** Somebody has signed in again, perhaps another person: what is shown is read again, and followed. */
+    renew(): void {
+        this.retry();
+        for (const reset of this.resets) reset();
+    }
+
     /** What happened after a place in the sequence, as far as it is kept. */
     after(seq: number): LiveEvent[] {
         return this.recent.filter((e) => e.seq > seq);

@@ -45,7 +45,8 @@ export default function HelpSheet({ onClose }: { onClose: () => void }) {
     return (
         <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="help-title">
             <ModalHeader title={t('keys.title')} labelId="help-title" description={t('keys.intro')} />
-            <ModalBody>
+            {/* All text: whoever scrolls by keyboard needs a place to stand on. */}
+            <ModalBody tabIndex={0} role="region" aria-label={t('keys.title')}>
                 <div className="pv-help">
                     {table(t('keys.everywhere'), rows)}
                     {table(t('keys.grid'), grid)}

@@ -2,7 +2,7 @@
 // The session is over: sign in again over the page, what was typed stays.
 import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
-import { queryClient, useMe } from '../api/query';
+import { useMe } from '../api/query';
 import { live } from '../live/live';
 import { SignInForm } from '../pages/SignIn';
 
@@ -21,8 +21,7 @@ export default function SessionOver({ onDone }: { onDone: () => void }) {
                     username={me?.user.name}
                     onDone={() => {
                         onDone();
-                        live.stop();
-                        void queryClient.invalidateQueries();
+                        live.renew();
                     }}
                 />
             </ModalBody>

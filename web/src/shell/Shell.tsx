@@ -47,7 +47,8 @@ export function Shell() {
     useEffect(() => keepFresh(queryClient), []);
     // Who presses Ctrl+K types on at once.
     useEffect(() => {
-        const timer = setTimeout(() => void loadPalette(), 1500);
+        // Without a connection it is loaded when it is wanted.
+        const timer = setTimeout(() => void loadPalette().catch(() => undefined), 1500);
         return () => clearTimeout(timer);
     }, []);
     // Before anybody was signed in, it is the sign-in page's turn.
