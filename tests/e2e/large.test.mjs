@@ -165,6 +165,47 @@ for (const VMS of [25_000, 100_000])
             await view.close();
         });
 
+        test('the tree opens at once, holds what is in sight only, and tells the counts of the list', async () => {
+            const view = await browser.open(server, { look: { navigationMode: 'tree' } });
+            const { page } = view;
+            await view.go('/vms', '.pv-tree__line');
+            await page.locator('.pv-tree').focus();
+            const opened = async (level) => {
+                await page.keyboard.press('ArrowRight');
+                await page.locator(`.pv-tree [aria-level="${level}"]`).first().waitFor();
+                await page.keyboard.press('ArrowDown');
+            };
+            const counted = () =>
+                page
+                    .locator('.pv-tree__line--active .pv-tree__count')
+                    .innerText()
+                    .then((text) => Number(text.replace(/\D/g, '')));
+            assert.equal(await counted(), VMS);
+            await opened(2);
+            const inCluster = await counted();
+            await opened(3);
+            const inHost = await counted();
+            await view.axe('the tree');
+            await view.screenshot(`tree-${VMS}`);
+            await page.keyboard.press('End');
+            assert.ok((await page.locator('.pv-tree__line').count()) < 100, 'only what is in sight');
+            await page.keyboard.press('Home');
+            for (const [downs, count] of [
+                [1, inCluster],
+                [1, inHost],
+            ]) {
+                await page.locator('.pv-tree').focus();
+                for (let i = 0; i < downs; i++) await page.keyboard.press('ArrowDown');
+                await page.keyboard.press('Enter');
+                await page.waitForURL(/\/(clusters|hosts)\//);
+                const id = new URL(page.url()).pathname.split('/')[2];
+                const field = id.startsWith('hst_') ? 'host' : 'cluster';
+                const list = await view.api('GET', `/vms?filter=${field}:${id}&limit=1&count=exact`);
+                assert.equal(count, list.count, field);
+            }
+            await view.close();
+        });
+
         test(`a step of scrolling costs at most ${SCROLL_CPU_MS} ms of main-thread time`, async () => {
             const view = await browser.open(server);
             await view.go('/vms', '.pv-row .pv-state');

@@ -93,4 +93,46 @@ describe('the filter box', () => {
         expect(local('vm', 'power_state:ru', 14).map((s) => s.text)).toEqual(['running']);
         expect(local('vm', 'power_state:{off,ru', 19)[0]).toMatchObject({ text: 'running', from: 17 });
     });
+
+    test('sends at once on Enter, and closes suggestions before it clears on Escape', async () => {
+        const seen = vi.fn();
+        render(<Page seen={seen} />);
+        fireEvent.focus(box());
+        fireEvent.change(box(), { target: { value: 'power:off' } });
+        fireEvent.keyDown(box(), { key: 'Enter' });
+        expect(seen).toHaveBeenLastCalledWith('power:off');
+        fireEvent.change(box(), { target: { value: 'power:' } });
+        await act(() => vi.advanceTimersByTimeAsync(200));
+        expect(box().getAttribute('aria-expanded')).toBe('true');
+        fireEvent.keyDown(box(), { key: 'Escape' });
+        expect(box().getAttribute('aria-expanded')).toBe('false');
+        expect(box().value).toBe('power:');
+        fireEvent.keyDown(box(), { key: 'Escape' });
+        expect(box().value).toBe('');
+        act(() => vi.advanceTimersByTime(200));
+        expect(seen).toHaveBeenLastCalledWith('');
+    });
+
+    test('does not send what is still being typed', () => {
+        const seen = vi.fn();
+        render(<Page seen={seen} />);
+        for (const half of ['power:running or', 'name:"web', 'host:{a,b', '(power:on and', 'memory>']) {
+            fireEvent.change(box(), { target: { value: half } });
+            act(() => vi.advanceTimersByTime(1000));
+            expect(seen, half).not.toHaveBeenCalled();
+        }
+    });
+
+    test('is emptied by its button and follows the address', () => {
+        const seen = vi.fn();
+        const { rerender } = render(
+            <FilterBox kind="vm" label="Filter" value="web" error={null} onChange={seen} />,
+        );
+        fireEvent.click(screen.getByRole('button', { name: 'Clear the filter' }));
+        act(() => vi.advanceTimersByTime(200));
+        expect(seen).toHaveBeenLastCalledWith('');
+        rerender(<FilterBox kind="vm" label="Filter" value="power:off" error={null} onChange={seen} />);
+        expect(box().value).toBe('power:off');
+        expect(screen.getAllByRole('listitem')).toHaveLength(1);
+    });
 });

@@ -85,4 +85,70 @@ describe('the task tray', () => {
         fireEvent.click(screen.getByRole('button', { name: 'Clear finished' }));
         expect(screen.queryByText('Start')).toBeNull();
     });
+
+    test('shows how far a step is, what it has moved, and a bar without end where nobody knows', async () => {
+        tasks = [
+            task('tsk_1', {
+                action: 'vm.clone',
+                started_at: new Date(Date.now() - 100_000).toISOString(),
+                progress: 25,
+                step: { n: 3, of: 5, name: 'copying disk 2' },
+                bytes: { done: 1 << 30, total: 4 << 28 },
+            }),
+            task('tsk_2', {
+                started_at: new Date(Date.now() - 65_000).toISOString(),
+                progress: null,
+            }),
+        ];
+        open();
+        expect(await screen.findByText(/3 of 5: copying disk 2/)).toBeTruthy();
+        expect(screen.getByText(/25.*1.*GiB \/ 1.*GiB.*\/s/)).toBeTruthy();
+        const unknown = screen.getAllByRole('progressbar')[1]!;
+        expect(unknown.getAttribute('aria-valuenow')).toBeNull();
+        expect(unknown.className).toContain('unknown');
+        expect(unknown.parentElement!.textContent).toMatch(/1.*5/);
+    });
+
+    test('cancels what can be canceled, and only that', async () => {
+        const { api } = await import('../api/client');
+        tasks = [
+            task('tsk_1', { cancelable: true }),
+            task('tsk_2', { cancelable: false }),
+            task('tsk_3', { cancelable: true, state: 'canceling' }),
+            task('tsk_4', { cancelable: true, state: 'succeeded' }),
+        ];
+        open();
+        await screen.findAllByText('Start');
+        const buttons = screen.getAllByRole('button', { name: 'Cancel' });
+        expect(buttons).toHaveLength(1);
+        fireEvent.click(buttons[0]!);
+        await vi.waitFor(() => expect(api.post).toHaveBeenCalledWith('/tasks/tsk_1/actions/cancel'));
+    });
+
+    test('links to the task and its object, and tells of parts', async () => {
+        tasks = [
+            task('tsk_1', {}),
+            task('tsk_2', { action: 'vm.stop', children: { total: 40, succeeded: 36, failed: 1 } }),
+        ];
+        open();
+        const link = await screen.findByRole('link', { name: 'Start' });
+        expect(link.getAttribute('href')).toBe('/tasks/tsk_1');
+        expect(screen.getByRole('link', { name: 'web' }).getAttribute('href')).toBe('/vms/vm_1');
+        const parts = screen.getByRole('link', { name: /36.*40.*1/ });
+        expect(parts.getAttribute('href')).toBe('/tasks/tsk_2');
+    });
+
+    test('is made higher and lower by keys', async () => {
+        tasks = [];
+        open();
+        const edge = await screen.findByRole('separator');
+        const height = () => Number(edge.getAttribute('aria-valuenow'));
+        const before = height();
+        fireEvent.keyDown(edge, { key: 'ArrowUp' });
+        expect(height()).toBe(before + 32);
+        fireEvent.keyDown(edge, { key: 'ArrowDown' });
+        fireEvent.keyDown(edge, { key: 'ArrowDown' });
+        expect(height()).toBe(before - 32);
+        expect(screen.getByText(/No tasks|Nothing/)).toBeTruthy();
+    });
 });
