@@ -112,7 +112,7 @@ test('dialogs at 400 %: no sideways scrolling, every field and button can be rea
     const vms = (await view.api('GET', '/vms?filter=power:running&limit=2')).items.map((v) => v.id);
     const dialogs = [
         ['stop', `/vms?do=vm.stop&on=${vms.join(',')}`, '.pv-plan__sums'],
-        ['snapshot', `/vms?do=snapshot.create&on=${vms[0]}`, '#action-name'],
+        ['snapshot', `/vms?do=vm.snapshot.create&on=${vms[0]}`, '#action-name'],
         ['user', '/access/users?new=%2Fusers', '#new-name'],
         ['provider', '/providers/new?driver=vapi', '#np-endpoint'],
     ];
