@@ -69,6 +69,21 @@ bool log_level_parse(const char *text, enum log_level *out)
     return false;
 }
 
+const char *log_level_text(enum log_level level)
+{
+    return level_names[level];
+}
+
+void log_level_set(enum log_level level)
+{
+    logger.level = (int)level;
+}
+
+enum log_level log_level_get(void)
+{
+    return (enum log_level)logger.level;
+}
+
 bool log_enabled(enum log_level level)
 {
     return (int)level <= logger.level;

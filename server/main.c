@@ -262,7 +262,7 @@ static int start_product(struct server *s, struct pv_err *err)
                                            .secret_free = auth_wipe_free, .ctx = s->auth },
                     &s->core, err);
     if (rc == PV_OK)
-        rc = api_start(&(struct api_config){ .store = s->store, .core = s->core, .auth = s->auth }, &s->api, err);
+        rc = api_start(&(struct api_config){ .store = s->store, .core = s->core, .auth = s->auth, .data = s->config.data }, &s->api, err);
     return rc;
 }
 
@@ -316,7 +316,7 @@ static int start_net(struct server *s, struct pv_err *err)
     }
     rc = net_start(&net, &s->net, err);
     if (rc == PV_OK)
-        api_set_net(s->api, s->net);
+        api_set_net(s->api, s->net, c->tls ? c->tls_cert : NULL);
     return rc;
 }
 

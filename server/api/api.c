@@ -24,6 +24,7 @@ int api_start(const struct api_config *config, struct api **out, struct pv_err *
     a->store = config->store;
     a->core = config->core;
     a->auth = config->auth;
+    a->data = config->data;
     a->started_ms = clock_wall_ms();
     id_random(nonce, sizeof(nonce));
     str_hex(nonce, sizeof(nonce), a->nonce);
@@ -90,9 +91,10 @@ const struct route *api_routes(const struct api *a)
     return a->routes;
 }
 
-void api_set_net(struct api *a, struct net *net)
+void api_set_net(struct api *a, struct net *net, const char *certificate)
 {
     a->net = net;
+    a->certificate = certificate;
 }
 
 void api_drain(struct api *a)

@@ -29,6 +29,7 @@ struct api_config {
     struct store *store;
     struct core *core;
     struct auth *auth;
+    const char *data;       /* folder of the database; must outlive the API */
 };
 
 /* Builds the routes and the OpenAPI document. */
@@ -41,7 +42,7 @@ const struct route *api_routes(const struct api *a);
 int api_authorise(struct req *r, struct pv_err *err);
 void api_finished(struct req *r, int status, int64_t took_us);
 void api_ended(struct req *r);
-/* After net_start: where its numbers come from. */
-void api_set_net(struct api *a, struct net *net);
+/* After net_start: where its numbers come from, and the file of the certificate it shows (NULL: none; outlives it). */
+void api_set_net(struct api *a, struct net *net, const char *certificate);
 /* 503 at /readyz from now on. */
 void api_drain(struct api *a);

@@ -17,6 +17,8 @@ struct api {
     struct core *core;
     struct auth *auth;
     struct net *net;
+    const char *data;               /* folder of the database and of what belongs to it; borrowed */
+    const char *certificate;        /* file of what TLS shows; NULL: plain HTTP. Borrowed */
     struct workers *slow;           /* password hashing, deleting a provider: what takes long */
     uint8_t cursor_key[32];
     int64_t started_ms;
@@ -57,6 +59,10 @@ bool ref_is_hidden(struct req *r, const struct model_field *f, const struct pv_i
 /* Permissions as a list of texts. */
 void write_permissions(struct jsonw *w, const char *key, uint64_t permissions);
 
+/* --- settings.c */
+/* Members of the open object: every group of settings. */
+void settings_write(struct jsonw *w, struct api *a);
+
 /* --- routes.c: hand-written routes of each file, ended by pattern == NULL */
 extern const struct route login_routes[];
 extern const struct route me_routes[];
@@ -66,6 +72,7 @@ extern const struct route token_routes[];
 extern const struct route audit_routes[];
 extern const struct route mfa_routes[];
 extern const struct route settings_routes[];
+extern const struct route upkeep_routes[];
 extern const struct route health_routes[];
 extern const struct route system_routes[];
 extern const struct route provider_routes[];

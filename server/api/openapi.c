@@ -529,6 +529,9 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
     case ANSWER_STREAM:
         response(w, "200", "Events.", "text/event-stream", "Anything");
         break;
+    case ANSWER_FILE:
+        response(w, "200", "The file.", "application/octet-stream", "Anything");
+        break;
     case ANSWER_IMAGE:
         response(w, "200", "The image.", "image/png", "Anything");
         break;

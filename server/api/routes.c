@@ -14,7 +14,7 @@
 #define MAX_ROUTES 512
 
 static const struct route *const written[] = {
-    login_routes, me_routes, user_routes, rights_routes, token_routes, audit_routes, mfa_routes, settings_routes, health_routes, system_routes, provider_routes,
+    login_routes, me_routes, user_routes, rights_routes, token_routes, audit_routes, mfa_routes, settings_routes, upkeep_routes, health_routes, system_routes, provider_routes,
     task_routes,   event_routes,  own_routes,
     view_routes,   complete_routes, tree_routes,  summary_routes,
     metric_routes, history_routes, alert_routes,

@@ -51,8 +51,14 @@ const struct named_schema api_schemas[] = {
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
                    IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
-    { "Settings", OBJECT("\"sign_in\"", "\"sign_in\":" OBJECT("\"idle_minutes\",\"most_minutes\"",
-                                                           "\"idle_minutes\":" COUNT ",\"most_minutes\":" COUNT)) },
+    { "Settings", OBJECT("\"sign_in\",\"retention\",\"sync\",\"log\"",
+                         "\"sign_in\":" COUNTS ",\"retention\":" COUNTS ",\"sync\":" COUNTS
+                         ",\"log\":" OBJECT("\"level\"", "\"level\":" TEXT)) },
+    { "ServerCertificate",
+      OBJECT("\"tls\"", "\"tls\":" FLAG ",\"subject\":" TEXT ",\"issuer\":" TEXT ",\"names\":{\"type\":\"array\",\"items\":" TEXT
+                        "},\"not_before\":" TIME ",\"not_after\":" TIME ",\"sha256\":" TEXT ",\"self_signed\":" FLAG) },
+    { "Backup", OBJECT("\"name\",\"size_bytes\"", "\"name\":" TEXT ",\"size_bytes\":" COUNT ",\"created_at\":" TIME) },
+    { "Backups", LIST_OF(REF("Backup")) },
     { "TotpKey", OBJECT("\"secret\",\"uri\"", "\"secret\":" TEXT ",\"uri\":" TEXT) },
     { "RecoveryCodes", OBJECT("\"recovery_codes\"", "\"recovery_codes\":{\"type\":\"array\",\"items\":" TEXT "}") },
     { "SetupState", OBJECT("\"needed\"", "\"needed\":" FLAG) },
@@ -139,6 +145,7 @@ const struct named_schema api_schemas[] = {
     { "Health", "{\"type\":\"object\"}" },
     { "Discovery", "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":" TEXT "}}" },
     { "Driver", OBJECT("\"name\",\"state\"", "\"name\":" TEXT ",\"version\":" TEXT ",\"state\":" TEXT
+                                             ",\"abi\":" TEXT ",\"path\":" TEXT ",\"error\":" TEXT_OR_NULL ",\"remedy\":" TEXT_OR_NULL
                                              ",\"operations\":{\"type\":\"array\"},\"config_schema\":{\"type\":\"object\"}") },
     { "Drivers", LIST_OF(REF("Driver")) },
     { "Findings", OBJECT("\"ok\",\"findings\"",

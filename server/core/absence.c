@@ -246,13 +246,13 @@ int absence_gone(struct provider *p, struct inv_entry **entries, size_t n, struc
 static bool long_missing(const struct provider *p, const struct inv_entry *e)
 {
     return e->presence == PV_PRESENCE_MISSING && !e->missing_told &&
-           clock_wall_ms() - e->missing_since >= p->core->config.missing_grace_ms;
+           clock_wall_ms() - e->missing_since >= core_missing_grace_ms(p->core);
 }
 
 static bool given_up(const struct provider *p, const struct inv_entry *e)
 {
     return e->presence == PV_PRESENCE_MISSING &&
-           clock_wall_ms() - e->missing_since >= p->core->config.gone_after_ms;
+           clock_wall_ms() - e->missing_since >= core_gone_after_ms(p->core);
 }
 
 void absence_tick(struct provider *p)

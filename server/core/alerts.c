@@ -17,7 +17,7 @@
 #define ALL_EVERY_MS 60000
 #define RULES_MAX 500
 #define OPEN_MAX 20000
-#define RESOLVED_KEPT_MS (30ll * 24 * 3600 * 1000)
+#define DAY_MS (24ll * 3600 * 1000)
 
 enum standing { PENDING, OPEN, HELD };  /* HELD: said to be over by hand, though it is still found */
 
@@ -422,7 +422,7 @@ static void clean_old(struct core *c)
     struct pv_err err = { 0 };
     const char *filter;
 
-    clock_text(clock_wall_ms() - RESOLVED_KEPT_MS, text);
+    clock_text(clock_wall_ms() - core_setting(c, CORE_SETTING_retention_alerts_days) * DAY_MS, text);
     filter = arena ? arena_printf(arena, "state:resolved resolved_at<%s", text) : NULL;
     cl.ids = arena ? arena_alloc(arena, 1000 * sizeof(*cl.ids)) : NULL;
     if (!filter || !cl.ids || filter_parse(q.shape->kind, filter, 0, arena, &q.filter, &err) != PV_OK ||

@@ -176,7 +176,7 @@ static void tick(void *arg)
     struct core *c = arg;
     size_t n;
     struct provider **list = providers_all(c, &n);
-    int64_t every = c->config.missing_grace_ms / 4;
+    int64_t every = core_missing_grace_ms(c) / 4;
 
     for (size_t i = 0; i < n && !atomic_load(&c->stopping); i++)
         absence_tick(list[i]);
@@ -226,6 +226,8 @@ static int start(struct core *c, struct pv_err *err)
     if (rc == PV_OK)
         atomic_store(&c->event_seq, newest);
     if (rc == PV_OK)
+        rc = core_settings_load(c, err);
+    if (rc == PV_OK)
         rc = providers_load(c, err);
     if (rc == PV_OK)
         rc = tasks_load(c, err);
@@ -253,12 +255,6 @@ int core_start(const struct core_config *config, struct core **out, struct pv_er
     c->config = *config;
     c->store = config->store;
     c->drivers = config->drivers;
-    if (!c->config.missing_grace_ms)
-        c->config.missing_grace_ms = 15 * MINUTE;
-    if (!c->config.gone_after_ms)
-        c->config.gone_after_ms = 7 * 24 * 60 * MINUTE;
-    if (!c->config.purge_after_ms)
-        c->config.purge_after_ms = 90 * 24 * 60 * MINUTE;
     id_random(c->hash_key, sizeof(c->hash_key));
     locks_init(c);
     tasks_init(c);

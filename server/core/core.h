@@ -40,7 +40,7 @@ struct core_config {
                        struct pv_err *err);
     void (*secret_free)(char *secret);
     void *ctx;
-    /* Times of domain rules; 0: missing_grace 15 min, gone_after 7 days, purge_after 90 days. For tests, too. */
+    /* Times of domain rules, for tests; 0: the settings (settings.h) say. */
     int64_t missing_grace_ms, gone_after_ms, purge_after_ms;
 };
 

@@ -38,6 +38,7 @@
 
 #include "db/store.h"
 #include "server/core/core.h"
+#include "server/core/settings.h"
 #include "server/core/table.h"
 #include "server/drivers/registry.h"
 
@@ -77,6 +78,7 @@ struct core {
     struct kind_info kinds[KINDS];
     const struct model_shape *event_shape;
     uint64_t hash_key[2];
+    _Atomic int64_t settings[CORE_SETTING_COUNT];
     pthread_mutex_t workers_lock;
     struct workers *workers;            /* NULL while core ends; guarded by workers_lock */
     atomic_uint endings;                /* ends of tasks on their way to storage */

@@ -176,7 +176,7 @@ static void load_missing_since(struct provider *p)
             continue;
         e->missing_since = model_number(row, (unsigned)k->missing_since);
         /* It was told before the restart, unless it became missing just then. */
-        e->missing_told = clock_wall_ms() - e->missing_since >= p->core->config.missing_grace_ms;
+        e->missing_told = clock_wall_ms() - e->missing_since >= core_missing_grace_ms(p->core);
         arena_reset(a);
     }
 }

@@ -26,6 +26,8 @@ static void write_driver(struct jsonw *w, const struct driver_info *d)
     jsonw_str(w, "name", d->name);
     jsonw_str(w, "version", d->version);
     jsonw_str(w, "state", driver_states[d->state]);
+    jsonw_strf(w, "abi", "%u.%u", PV_ABI_MAJOR, d->abi_minor);
+    jsonw_str(w, "path", d->path);
     jsonw_str(w, "error", d->error[0] ? d->error : NULL);
     jsonw_str(w, "remedy", d->remedy[0] ? d->remedy : NULL);
     raw_json(w, "operations", d->operations, "[]");

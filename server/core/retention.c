@@ -5,9 +5,8 @@
 #include "server/core/internal.h"
 
 #define HOUR_MS (60ll * 60 * 1000)
-#define EVENTS_MS (7 * 24 * HOUR_MS)        /* and never fewer than EVENTS_KEEP */
-#define EVENTS_KEEP 1000000
-#define TASKS_MS (30 * 24 * HOUR_MS)
+#define DAY_MS (24 * HOUR_MS)
+#define EVENTS_KEEP 1000000     /* never fewer stay */
 #define TASKS_KEEP 100000
 #define BATCH 5000
 
@@ -19,6 +18,11 @@ struct purge {
     size_t deleted;
 };
 
+static int64_t days(const struct purge *p, enum core_setting which)
+{
+    return core_setting(p->core, which) * DAY_MS;
+}
+
 static int purge_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 {
     struct purge *p = arg;
@@ -26,11 +30,14 @@ static int purge_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 
     switch (p->what) {
     case EVENTS:
-        return tx_purge_events(tx, now - EVENTS_MS, EVENTS_KEEP, &p->deleted, err);
+        return tx_purge_events(tx, now - days(p, CORE_SETTING_retention_events_days), EVENTS_KEEP, &p->deleted, err);
     case TASKS:
-        return tx_purge_tasks(tx, now - TASKS_MS, TASKS_KEEP, &p->deleted, err);
+        return tx_purge_tasks(tx, now - days(p, CORE_SETTING_retention_tasks_days), TASKS_KEEP, &p->deleted, err);
     case GONE:
-        return tx_purge_gone(tx, now - p->core->config.purge_after_ms, &p->deleted, err);
+        return tx_purge_gone(tx,
+                             now - (p->core->config.purge_after_ms ? p->core->config.purge_after_ms
+                                                                   : days(p, CORE_SETTING_retention_gone_days)),
+                             &p->deleted, err);
     case SHORT_LIVED:
     case WHAT_COUNT:
         break;

@@ -42,7 +42,9 @@ static unsigned limit_of(const struct provider *p)
 {
     if (p->max_tasks)
         return p->max_tasks;
-    return str_eq(p->driver, "wmi") || str_eq(p->driver, "hcs") ? LIMIT_HOST : LIMIT_PROVIDER;
+    return (unsigned)core_setting(p->core, str_eq(p->driver, "wmi") || str_eq(p->driver, "hcs")
+                                               ? CORE_SETTING_sync_tasks_per_host
+                                               : CORE_SETTING_sync_tasks_per_provider);
 }
 
 static void ask_provider(struct pass *s, struct provider *p)

@@ -12,8 +12,6 @@
 #define DAY_MS (24 * HOUR_MS)
 #define SLOTS 12                    /* of an hour */
 #define METRICS STORE_BLOCK_METRICS
-#define KEEP_SLOTS_MS (2 * DAY_MS)
-#define KEEP_HOURS_MS (60 * DAY_MS)
 #define WRITE_EVERY_MS 60000
 #define WRITE_MOST 3000             /* hours a minute */
 #define WRITE_GROUP 250             /* of them in a transaction */
@@ -269,8 +267,9 @@ static int purge_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 /* At most 5,000 blocks of each sort a minute: more than ever come. */
 static void purge(struct core *c)
 {
-    struct purge kinds[] = { { SLOT_MS / 1000, clock_wall_ms() - KEEP_SLOTS_MS - HOUR_MS, 0 },
-                             { HOUR_MS / 1000, clock_wall_ms() - KEEP_HOURS_MS - DAY_MS, 0 } };
+    int64_t now = clock_wall_ms(), fine = core_setting(c, CORE_SETTING_retention_series_fine_days) * DAY_MS,
+            hours = core_setting(c, CORE_SETTING_retention_series_hours_days) * DAY_MS;
+    struct purge kinds[] = { { SLOT_MS / 1000, now - fine - HOUR_MS, 0 }, { HOUR_MS / 1000, now - hours - DAY_MS, 0 } };
 
     for (size_t i = 0; i < PV_COUNT(kinds); i++) {
         struct pv_err err = { 0 };

@@ -12,8 +12,6 @@
 #include "server/core/internal.h"
 
 #define TASKS_MAX 50000         /* open at once */
-#define LIMIT_PROVIDER 32
-#define LIMIT_HOST 4            /* providers that are a single host */
 #define TRIES_MAX 8             /* of something the provider has no room for now */
 #define ARGS_MAX 60000          /* bytes of parameters: what a task's row takes */
 

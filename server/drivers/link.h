@@ -118,6 +118,7 @@ struct driver {
     /* guarded by lock */
     enum driver_state state;
     char *version, *schema, *operations;    /* owned; NULL while broken */
+    unsigned abi_minor;
     struct pv_err error;
     struct driver_session *sessions;
     unsigned nsessions;

@@ -26,11 +26,12 @@ static int on_hello(struct driver *dr, struct frame *f, struct pv_err *err)
     struct frame_reader r;
     const char *name, *version, *schema, *operations;
     char *copies[3];
+    uint64_t abi_minor;
 
     frame_read(&r, f);
     if (frame_get_u64(&r, UINT16_MAX) != PV_ABI_MAJOR)
         return pv_fail(err, PV_EFORMAT, "another version of the driver interface");
-    frame_get_u64(&r, UINT16_MAX);
+    abi_minor = frame_get_u64(&r, UINT16_MAX);
     name = frame_get_text(&r, NAME_MAX_BYTES);
     version = frame_get_text(&r, 4 * NAME_MAX_BYTES);
     schema = frame_get_text(&r, 4u << 20);
@@ -38,6 +39,7 @@ static int on_hello(struct driver *dr, struct frame *f, struct pv_err *err)
     if (!frame_done(&r) || strcmp(name, dr->name) != 0)
         return damaged(err, f);
     dr->introduced = true;
+    dr->abi_minor = (unsigned)abi_minor;
     dr->state = DRIVER_LOADED;
     memset(&dr->error, 0, sizeof(dr->error));
     if (same(dr->version, version) && same(dr->schema, schema) &&

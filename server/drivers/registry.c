@@ -2,7 +2,9 @@
 #include "server/drivers/registry.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -234,7 +236,7 @@ struct driver_info *drivers_list(struct drivers *d, size_t *count)
     struct buf texts;
     struct driver_info *list;
     size_t heads = (d->count + 1) * sizeof(*list);
-    size_t offsets[DRIVERS_MAX][6];
+    size_t offsets[DRIVERS_MAX][7];
 
     buf_init(&texts, 256u << 20);
     if (!buf_reserve(&texts, heads)) {
@@ -244,20 +246,22 @@ struct driver_info *drivers_list(struct drivers *d, size_t *count)
     texts.len = heads;
     for (size_t i = 0; i < d->count; i++) {
         struct driver *dr = d->list[i];
+        char path[PATH_MAX];
 
+        snprintf(path, sizeof(path), "%s/%s.so", d->dir, dr->name);
         pthread_mutex_lock(&dr->lock);
-        const char *parts[6] = {
+        const char *parts[7] = {
             dr->name, dr->version ? dr->version : "", dr->schema ? dr->schema : "{}",
-            dr->operations ? dr->operations : "[]", dr->error.message, dr->error.remedy,
+            dr->operations ? dr->operations : "[]", dr->error.message, dr->error.remedy, path,
         };
 
-        for (size_t k = 0; k < 6; k++) {
+        for (size_t k = 0; k < 7; k++) {
             offsets[i][k] = texts.len;
             copy(&texts, parts[k]);
         }
         /* Sorted by name and complete: heads[i].state can be set where it will stay. */
         if (buf_ok(&texts)) {
-            struct driver_info head = { .state = dr->state };
+            struct driver_info head = { .state = dr->state, .abi_minor = dr->abi_minor };
 
             memcpy(texts.data + i * sizeof(head), &head, sizeof(head));
         }
@@ -275,6 +279,7 @@ struct driver_info *drivers_list(struct drivers *d, size_t *count)
         list[i].operations = texts.data + offsets[i][3];
         list[i].error = texts.data + offsets[i][4];
         list[i].remedy = texts.data + offsets[i][5];
+        list[i].path = texts.data + offsets[i][6];
     }
     *count = d->count;
     return list;

@@ -70,6 +70,8 @@ struct driver_info {
     enum driver_state state;
     const char *error;          /* one sentence, "" if loaded */
     const char *remedy;         /* what to do, "" if loaded */
+    const char *path;           /* the file */
+    unsigned abi_minor;         /* of the driver interface it was built with, PV_ABI_MAJOR being ours */
 };
 
 /* A copy of the list as it is now, by name; owned, freed with drivers_list_free. NULL: out of memory. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/bio.h>
@@ -158,7 +159,8 @@ static int make(const char *cert_path, const char *key_path, struct pv_err *err)
     return rc == PV_OK ? write_pem(cert_path, cert_pem, 0644, err) : rc;
 }
 
-static int fingerprint(const char *cert_path, char sha256[65], struct pv_err *err)
+/* The first certificate of the file, owned, and its fingerprint. */
+static int read_certificate(const char *cert_path, X509 **out, char sha256[65], struct pv_err *err)
 {
     PV_AUTO_FREE char *pem = NULL;
     PV_AUTO(BIO_free_all_p) BIO *bio = NULL;
@@ -175,6 +177,74 @@ static int fingerprint(const char *cert_path, char sha256[65], struct pv_err *er
     if (!cert || X509_digest(cert, EVP_sha256(), hash, &hash_len) != 1 || hash_len != 32)
         return pv_fail(err, PV_EFORMAT, "%s holds no certificate", cert_path);
     str_hex(hash, hash_len, sha256);
+    *out = PV_TAKE(cert);
+    return PV_OK;
+}
+
+static int fingerprint(const char *cert_path, char sha256[65], struct pv_err *err)
+{
+    PV_AUTO(X509_free_p) X509 *cert = NULL;
+
+    return read_certificate(cert_path, &cert, sha256, err);
+}
+
+static void name_text(const X509_NAME *name, char *out, size_t cap)
+{
+    PV_AUTO(BIO_free_all_p) BIO *bio = BIO_new(BIO_s_mem());
+    char *data = NULL;
+    long len;
+
+    out[0] = '\0';
+    if (!bio || X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
+        return;
+    len = BIO_get_mem_data(bio, &data);
+    if (data && len > 0)
+        (void)str_copy_n(out, cap, data, (size_t)len);
+}
+
+static int64_t time_ms(const ASN1_TIME *at)
+{
+    struct tm t = { 0 };
+
+    return ASN1_TIME_to_tm(at, &t) == 1 ? (int64_t)timegm(&t) * 1000 : 0;
+}
+
+static void read_names(X509 *cert, struct net_certificate_facts *out)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    int n = names ? sk_GENERAL_NAME_num(names) : 0;
+
+    for (int i = 0; i < n && out->nnames < NET_CERTIFICATE_NAMES; i++) {
+        const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+        char *to = out->names[out->nnames];
+
+        if (g->type == GEN_DNS &&
+            str_copy_n(to, sizeof(out->names[0]), (const char *)ASN1_STRING_get0_data(g->d.dNSName),
+                       (size_t)ASN1_STRING_length(g->d.dNSName)))
+            out->nnames++;
+        else if (g->type == GEN_IPADD &&
+                 inet_ntop(ASN1_STRING_length(g->d.iPAddress) == 4 ? AF_INET : AF_INET6,
+                           ASN1_STRING_get0_data(g->d.iPAddress), to, INET6_ADDRSTRLEN))
+            out->nnames++;
+    }
+    GENERAL_NAMES_free(names);
+}
+
+int net_certificate_facts(const char *cert_path, struct net_certificate_facts *out, struct pv_err *err)
+{
+    PV_AUTO(X509_free_p) X509 *cert = NULL;
+    struct net_certificate_facts f = { .nnames = 0 };
+    int rc = read_certificate(cert_path, &cert, f.sha256, err);
+
+    if (rc != PV_OK)
+        return rc;
+    name_text(X509_get_subject_name(cert), f.subject, sizeof(f.subject));
+    name_text(X509_get_issuer_name(cert), f.issuer, sizeof(f.issuer));
+    read_names(cert, &f);
+    f.not_before_ms = time_ms(X509_get0_notBefore(cert));
+    f.not_after_ms = time_ms(X509_get0_notAfter(cert));
+    f.self_signed = X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
+    *out = f;
     return PV_OK;
 }
 

@@ -46,6 +46,7 @@ enum answer {
     ANSWER_TEXT,        /* text/plain */
     ANSWER_STREAM,      /* text/event-stream */
     ANSWER_IMAGE,       /* image/png */
+    ANSWER_FILE,        /* application/octet-stream */
 };
 
 enum route_flag {
@@ -183,3 +184,15 @@ void net_get_stats(const struct net *n, struct net_stats *out);
 /* Makes a self-signed P-256 certificate for localhost, the host's name and its addresses, unless both files exist;
  * key 0600. `sha256`: fingerprint of what is used, lower-case hex. */
 int net_certificate(const char *cert_path, const char *key_path, char sha256[65], struct pv_err *err);
+
+#define NET_CERTIFICATE_NAMES 32
+
+/* What a certificate says, texts cut to fit. */
+struct net_certificate_facts {
+    char subject[256], issuer[256], sha256[65];
+    char names[NET_CERTIFICATE_NAMES][128];     /* DNS names and addresses it is for */
+    size_t nnames;
+    int64_t not_before_ms, not_after_ms;
+    bool self_signed;
+};
+int net_certificate_facts(const char *cert_path, struct net_certificate_facts *out, struct pv_err *err);

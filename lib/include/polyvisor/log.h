@@ -23,6 +23,10 @@ enum log_level { PV_LOG_ERROR, PV_LOG_WARN, PV_LOG_INFO, PV_LOG_DEBUG };
 void log_open(const char *ident, enum log_level level);
 /* "error" "warn" "info" "debug"; false if it is none. */
 bool log_level_parse(const char *text, enum log_level *out);
+const char *log_level_text(enum log_level level);
+/* Another level from now on; from any thread. */
+void log_level_set(enum log_level level);
+enum log_level log_level_get(void);
 bool log_enabled(enum log_level level);
 /* `what` is a stable dotted name; the rest is key=value text. */
 void log_msg(enum log_level level, const char *what, const char *fmt, ...)
