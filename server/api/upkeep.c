@@ -330,11 +330,13 @@ static enum req_result diagnostics(struct req *r)
     return reply_send(r);
 }
 
+static const struct model_param nothing[] = { { 0 } };
+
 const struct route upkeep_routes[] = {
     { .method = "GET", .pattern = API_BASE "/backups", .permission = PERM_SYSTEM_MANAGE, .handler = backups,
       .answer = ANSWER_JSON, .schema = "Backups", .doc = "Copies of the database that are on the server, the newest first." },
     { .method = "POST", .pattern = API_BASE "/backups", .permission = PERM_SYSTEM_MANAGE, .handler = backup_make,
-      .answer = ANSWER_JSON, .schema = "Backup", .flags = ROUTE_CREATES, .statuses = "422 507",
+      .answer = ANSWER_JSON, .schema = "Backup", .flags = ROUTE_CREATES, .body = nothing, .statuses = "422 507",
       .doc = "Copy the database, as of one moment, while everything goes on. Secrets in it stay sealed: keep the key file, too." },
     { .method = "GET", .pattern = API_BASE "/backups/{name}", .permission = PERM_SYSTEM_MANAGE, .handler = backup_get,
       .answer = ANSWER_FILE, .statuses = "404", .doc = "The file of a copy." },

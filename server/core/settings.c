@@ -39,7 +39,7 @@ int64_t core_missing_grace_ms(const struct core *c)
 int64_t core_gone_after_ms(const struct core *c)
 {
     return c->config.gone_after_ms ? c->config.gone_after_ms
-                                   : core_setting(c, CORE_SETTING_sync_gone_days) * 24 * 3600 * 1000;
+                                   : core_setting(c, CORE_SETTING_sync_gone_after_days) * 24 * 3600 * 1000;
 }
 
 static void key_of(enum core_setting which, char out[KEY_LEN])

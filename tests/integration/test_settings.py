@@ -7,7 +7,7 @@ PRESETS = {
     "sign_in": {"idle_minutes": 720, "most_minutes": 10080},
     "retention": {"events_days": 7, "tasks_days": 30, "alerts_days": 30, "gone_days": 90, "series_fine_days": 2,
                   "series_hours_days": 60},
-    "sync": {"missing_minutes": 15, "gone_days": 7, "tasks_per_host": 4, "tasks_per_provider": 32},
+    "sync": {"missing_minutes": 15, "gone_after_days": 7, "tasks_per_host": 4, "tasks_per_provider": 32},
 }
 
 
@@ -115,5 +115,5 @@ def test_none_of_it_is_for_somebody_who_does_not_manage_the_system(servers):
     for path in ("/settings", "/settings/certificate", "/backups", "/diagnostics"):
         assert operator.get(path).status_code == 403, path
     assert operator.post("/backups", None).status_code == 403
-    assert operator.patch("/settings", {"sync": {"gone_days": 9}}).status_code == 403
-    assert api.read("/settings")["sync"]["gone_days"] == 7
+    assert operator.patch("/settings", {"sync": {"gone_after_days": 9}}).status_code == 403
+    assert api.read("/settings")["sync"]["gone_after_days"] == 7

@@ -74,7 +74,7 @@ export const routes: RouteObject[] = [
                     { path: 'access/grants', lazy: named(access, 'Grants') },
                     { path: 'access/tokens', lazy: named(access, 'Tokens') },
                     { path: 'access/explain', lazy: named(access, 'Explain') },
-                    { path: 'settings', lazy: () => import('./pages/settings/Settings') },
+                    { path: 'settings/:tab?', lazy: () => import('./pages/settings/Settings') },
                     { path: 'explorer', lazy: () => import('./pages/explorer/Explorer') },
                     { path: 'me', lazy: () => import('./pages/me/Me') },
                     { path: '*', lazy: () => import('./pages/NotFound') },
