@@ -46,6 +46,12 @@ export function paramText(operation: string, name: string, title?: string): stri
     return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** What a parameter is for; in English the server says it, in others where it was translated. */
+export function paramHelp(operation: string, name: string, doc: string | undefined): string | undefined {
+    const key = `help.${operation.replaceAll('.', '_')}.${name}`;
+    return has(key) ? i18next.t(key) : doc;
+}
+
 export function permissionText(name: string): string {
     const key = `permission.${name.replaceAll('.', '_')}`;
     return has(key) ? i18next.t(key) : name;

@@ -5,7 +5,7 @@ import { api } from '../../api/client';
 import { ago, dateTime } from '../../i18n/format';
 import { Failure, SkeletonLines } from '../../states/states';
 
-const LICENCE = "Apache-2.0";
+const LICENCE = 'Apache-2.0';
 
 export function About() {
     const { t } = useTranslation();
@@ -19,7 +19,7 @@ export function About() {
     return (
         <section className="pv-card">
             <h2 className="pv-card__title">{t('settings.about')}</h2>
-            <p>{t('settings.about_body')}</p>
+            <p className="pv-pad">{t('settings.about_body')}</p>
             <dl className="pv-fields">
                 <div>
                     <dt>{t('settings.version')}</dt>

@@ -32,12 +32,12 @@ export function Backups() {
     const failed = make.error ?? drop.error;
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     return (
-        <>
+        <div className="pv-sections">
             <section className="pv-card">
                 <h2 className="pv-card__title">{t('settings.backups')}</h2>
-                <p>{t('settings.backups_body')}</p>
-                {failed && <FailureLine error={failed} />}
-                <p>
+                <div className="pv-card__inner">
+                    <p>{t('settings.backups_body')}</p>
+                    {failed && <FailureLine error={failed} />}
                     <button
                         type="button"
                         className="pv-button"
@@ -46,59 +46,65 @@ export function Backups() {
                     >
                         {t('settings.backup_now')}
                     </button>
-                </p>
-                {!data ? (
-                    <SkeletonLines lines={3} />
-                ) : data.items.length === 0 ? (
-                    <p className="pv-subtle">{t('settings.no_backups')}</p>
-                ) : (
-                    <div className="pv-scroll" role="region" aria-label={t('settings.backups')} tabIndex={0}>
-                        <table className="pv-table">
-                            <thead>
-                                <tr>
-                                    <th scope="col">{t('field.any.created_at')}</th>
-                                    <th scope="col">{t('field.any.name')}</th>
-                                    <th scope="col">{t('field.any.size_bytes')}</th>
-                                    <th scope="col">{t('object.actions')}</th>
-                                </tr>
-                            </thead>
-                            <tbody>
-                                {data.items.map((b) => (
-                                    <tr key={b.name}>
-                                        <td>{dateTime(b.created_at)}</td>
-                                        <td>
-                                            <a href={urlOf(`/backups/${b.name}`)} download={b.name}>
-                                                {b.name}
-                                            </a>
-                                        </td>
-                                        <td className="pv-num">{bytes(b.size_bytes)}</td>
-                                        <td>
-                                            <button
-                                                type="button"
-                                                className="pv-button pv-button--link"
-                                                disabled={drop.isPending}
-                                                onBlur={() => setSure(null)}
-                                                onClick={() => {
-                                                    if (sure === b.name) drop.mutate(b.name);
-                                                    setSure(sure === b.name ? null : b.name);
-                                                }}
-                                            >
-                                                {sure === b.name
-                                                    ? t('settings.delete_sure')
-                                                    : t('action.delete')}
-                                            </button>
-                                        </td>
+                    {!data ? (
+                        <SkeletonLines lines={3} />
+                    ) : data.items.length === 0 ? (
+                        <p className="pv-subtle">{t('settings.no_backups')}</p>
+                    ) : (
+                        <div
+                            className="pv-scroll"
+                            role="region"
+                            aria-label={t('settings.backups')}
+                            tabIndex={0}
+                        >
+                            <table className="pv-table">
+                                <thead>
+                                    <tr>
+                                        <th scope="col">{t('field.any.created_at')}</th>
+                                        <th scope="col">{t('field.any.name')}</th>
+                                        <th scope="col">{t('field.any.size_bytes')}</th>
+                                        <th scope="col">{t('object.actions')}</th>
                                     </tr>
-                                ))}
-                            </tbody>
-                        </table>
-                    </div>
-                )}
+                                </thead>
+                                <tbody>
+                                    {data.items.map((b) => (
+                                        <tr key={b.name}>
+                                            <td>{dateTime(b.created_at)}</td>
+                                            <td>
+                                                <a href={urlOf(`/backups/${b.name}`)} download={b.name}>
+                                                    {b.name}
+                                                </a>
+                                            </td>
+                                            <td className="pv-num">{bytes(b.size_bytes)}</td>
+                                            <td>
+                                                <button
+                                                    type="button"
+                                                    className="pv-button pv-button--link"
+                                                    disabled={drop.isPending}
+                                                    onBlur={() => setSure(null)}
+                                                    onClick={() => {
+                                                        if (sure === b.name) drop.mutate(b.name);
+                                                        setSure(sure === b.name ? null : b.name);
+                                                    }}
+                                                >
+                                                    {sure === b.name
+                                                        ? t('settings.delete_sure')
+                                                        : t('action.delete')}
+                                                </button>
+                                            </td>
+                                        </tr>
+                                    ))}
+                                </tbody>
+                            </table>
+                        </div>
+                    )}
+                </div>
             </section>
             <section className="pv-card">
                 <h2 className="pv-card__title">{t('settings.diagnostics')}</h2>
-                <p>{t('settings.diagnostics_body')}</p>
-                <p>
+                <div className="pv-card__inner">
+                    <p>{t('settings.diagnostics_body')}</p>
+
                     <a
                         className="pv-button"
                         href={urlOf('/diagnostics')}
@@ -106,8 +112,8 @@ export function Backups() {
                     >
                         {t('settings.diagnostics_get')}
                     </a>
-                </p>
+                </div>
             </section>
-        </>
+        </div>
     );
 }

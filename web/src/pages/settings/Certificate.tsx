@@ -68,7 +68,7 @@ export function Certificate() {
                     </dd>
                 </div>
             </dl>
-            <p className="pv-subtle">{t('settings.replace')}</p>
+            <p className="pv-subtle pv-pad">{t('settings.replace')}</p>
         </section>
     );
 }

@@ -28,14 +28,14 @@ export function Drivers() {
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={8} />;
     return (
-        <>
+        <div className="pv-sections">
             {data.items.map((d) => (
                 <section key={d.name} className="pv-card" aria-label={d.name}>
                     <h2 className="pv-card__title">
                         {t(`providers.driver.${d.name}`, { defaultValue: d.name })}
                     </h2>
                     {d.error && (
-                        <p>
+                        <p className="pv-pad">
                             {said(d, 'error')} {said(d, 'remedy')}
                         </p>
                     )}
@@ -67,7 +67,7 @@ export function Drivers() {
                             </dd>
                         </div>
                     </dl>
-                    <details>
+                    <details className="pv-pad">
                         <summary>
                             {t('settings.operations')} ({number(d.operations?.length ?? 0)})
                         </summary>
@@ -81,6 +81,6 @@ export function Drivers() {
                     </details>
                 </section>
             ))}
-        </>
+        </div>
     );
 }

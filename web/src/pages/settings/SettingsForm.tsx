@@ -63,18 +63,20 @@ export default function SettingsForm({ groups }: { groups: string[] }) {
                     <h2 className="pv-card__title" id={`settings-${group}`}>
                         {paramText('settings', group)}
                     </h2>
-                    <ParamForm
-                        name="settings"
-                        id={group}
-                        schema={schema.data?.properties?.[group] ?? {}}
-                        value={{ ...stored.data[group], ...changed[group] }}
-                        onChange={(next) => edit(group, next)}
-                        errors={Object.fromEntries(
-                            Object.entries(errors)
-                                .filter(([pointer]) => pointer.startsWith(`/${group}/`))
-                                .map(([pointer, text]) => [pointer.slice(group.length + 1), text]),
-                        )}
-                    />
+                    <div className="pv-card__inner">
+                        <ParamForm
+                            name="settings"
+                            id={group}
+                            schema={schema.data?.properties?.[group] ?? {}}
+                            value={{ ...stored.data[group], ...changed[group] }}
+                            onChange={(next) => edit(group, next)}
+                            errors={Object.fromEntries(
+                                Object.entries(errors)
+                                    .filter(([pointer]) => pointer.startsWith(`/${group}/`))
+                                    .map(([pointer, text]) => [pointer.slice(group.length + 1), text]),
+                            )}
+                        />
+                    </div>
                 </section>
             ))}
             <div className="pv-settings__end">
