@@ -259,6 +259,8 @@ static void session_open(void *arg)
     pthread_mutex_lock(&r->lock);
     frame_free(&s->frame);
     s->state = rc == PV_OK ? SESSION_OPEN : SESSION_FAILED;
+    s->failed = f.code;
+    str_copy(s->failed_why, sizeof(s->failed_why), f.message);
     waiting = s->waiting;
     s->waiting = NULL;
     while (waiting) {
@@ -437,8 +439,8 @@ static int on_call(struct runner *r, struct frame *f, struct pv_err *err)
             at = &(*at)->next;
         *at = c;
     } else if (s->state == SESSION_FAILED && !s->probe) {
-        refused = "The session is not open.";
-        why = PV_ESTATE;
+        refused = s->failed_why;
+        why = s->failed;
     } else if (!call_start(c)) {
         refused = "The driver host has no thread left.";
     }
