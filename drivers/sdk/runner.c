@@ -7,6 +7,7 @@
 
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
+#include <polyvisor/str.h>
 
 #include "drivers/sdk/fail.h"
 #include "drivers/sdk/runner_inner.h"

@@ -46,7 +46,7 @@ struct session {
     pthread_cond_t changed;         /* unacked, stopping, or the cancelled of a call */
     enum session_state state;       /* these are guarded by runner.lock */
     int failed;                     /* SESSION_FAILED: why it was not opened; every call gets the same answer */
-    char failed_why[512];
+    char failed_why[256];
     struct asked *calls;             /* running or queued */
     struct asked *waiting;           /* came before open had ended */
     unsigned active;                /* calls, and open while it runs */
