@@ -112,6 +112,8 @@ int query_parse(struct req *r, const struct model_kind *kind, const char *const 
 /* view=, fields=, expand= alone, for single objects. */
 int query_shape(struct req *r, const struct model_kind *kind, enum model_view view,
                 struct list_query *out, struct pv_err *err);
+/* Room for the longest cursor: hash, position and proof in base64. */
+#define CURSOR_TEXT ((16 + sizeof(((struct store_position *)0)->bytes) + 16) * 4 / 3 + 4)
 void cursor_write(struct api *a, const struct list_query *l, const struct store_position *at,
                   char *out, size_t cap);
 int cursor_read(struct api *a, const char *text, const char hash[17], struct store_position *out,

@@ -307,7 +307,7 @@ enum req_result list_reply(struct req *r, struct list_query *l)
     uint64_t seq = core_event_seq(api_of(r)->core);
     bool has_etag = !l->no_etag && l->nexpand == 0 && !l->q.shape->usage;
     const char *etag = has_etag ? list_etag(r, l) : NULL;
-    char cursor[2048];
+    char cursor[CURSOR_TEXT];
     int rc;
 
     if (list_stream_wanted(r))

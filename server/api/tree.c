@@ -19,7 +19,7 @@ struct level {
     bool folders;
     uint64_t limit, left;
     const char *hash;                   /* binds cursors to what was asked */
-    char next[2048];
+    char next[1 + CURSOR_TEXT];
 };
 
 static bool is_below(const struct level *l, const struct overview_node *node)

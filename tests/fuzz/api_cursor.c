@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct api api = { .cursor_key = { 1, 2, 3 } };
     struct list_query l = { .hash = "0123456789abcdef" };
     struct store_position at = { .len = 0 }, back = { .len = 0 };
-    char text[2048];
+    char text[CURSOR_TEXT];
     struct pv_err err = { 0 };
 
     /* As it comes. */
