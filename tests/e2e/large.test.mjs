@@ -193,8 +193,11 @@ for (const VMS of [25_000, 100_000])
             for (const count of [above, below]) {
                 await page.locator('.pv-tree').focus();
                 await page.keyboard.press('ArrowDown');
+                const before = page.url();
                 await page.keyboard.press('Enter');
-                await page.waitForURL(/\/(datacenters|clusters|hosts)\//);
+                await page.waitForURL(
+                    (url) => url.href !== before && /\/(datacenters|clusters|hosts)\//.test(url.pathname),
+                );
                 const id = new URL(page.url()).pathname.split('/')[2];
                 const field = { dc: 'datacenter', cl: 'cluster', hst: 'host' }[id.split('_')[0]];
                 const list = await view.api('GET', `/vms?filter=${field}:${id}&limit=1&count=exact`);
