@@ -145,6 +145,7 @@ test('several columns order the list, by Shift and by Shift+Enter', async () => 
     for (let i = 1; i < steps; i++) await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Shift+Enter');
     await page.waitForURL(/sort=power_state%2Ccpu.count%2Cmemory.bytes/);
+    await page.locator('.pv-order').nth(2).waitFor();
     await page.keyboard.press('Shift+Enter');
     await page.waitForURL(/sort=power_state%2Ccpu.count%2C-memory.bytes/);
     const wanted = (
