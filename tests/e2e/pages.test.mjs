@@ -37,7 +37,7 @@ const PAGES = [
     ['grants', '/access/grants', '.pv-page'],
     ['tokens', '/access/tokens', '.pv-page'],
     ['explain', '/access/explain', '#ex-what'],
-    ['settings', '/settings', '.pv-table'],
+    ['settings', '/settings', '#sign_in-idle_minutes'],
     ['explorer', '/explorer?route=GET+%2Fapi%2Fv1%2Fvms', '.pv-explorer'],
     ['me', '/me', '.pv-rights'],
     ['nothing', '/there/is/nothing', '.pv-page, main'],
