@@ -206,9 +206,18 @@ void api_ended(struct req *r)
     r->caller.access = NULL;
 }
 
+/* The operation that a request asks for, also of many at once: the same name in tasks, rights and records. */
+static const struct model_operation *asked_operation(const struct req *r)
+{
+    const char *action = str_ends(r->route->pattern, "/bulk") ? json_string_value(json_object_get(r->json, "action")) : NULL;
+
+    return r->route->operation ? r->route->operation : action ? model_operation(action) : NULL;
+}
+
 /* Writes that core or auth record in their own transaction are not recorded again; refusals are. */
 static void audit(struct req *r, int status)
 {
+    const struct model_operation *op = asked_operation(r);
     struct api *a = api_of(r);
     char id[PV_ID_TEXT] = "";
     struct audit_entry e = {
@@ -216,7 +225,7 @@ static void audit(struct req *r, int status)
         .actor_id = id,
         .actor_name = r->caller.name,
         .address = r->address,
-        .action = arena_printf(r->arena, "%s %s", r->method, r->route->pattern),
+        .action = op ? op->name : arena_printf(r->arena, "%s %s", r->method, r->route->pattern),
         .subject = r->path,
         .request_id = r->request_id,
         .outcome = status < 400 ? PV_OUTCOME_ALLOWED

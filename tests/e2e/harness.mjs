@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
@@ -31,6 +32,21 @@ function programs() {
         `no polyvisord in ${places.join(' or ')}: build it, or name its folder in POLYVISOR_BIN`,
     );
     return found;
+}
+
+/** Tests that go on where the one before ended: after the first that fails the others fail at once instead of waiting. */
+export function journey() {
+    let broken = null;
+    return (name, walk) =>
+        test(name, async () => {
+            assert.ok(!broken, `it begins where "${broken}" ended`);
+            try {
+                await walk();
+            } catch (error) {
+                broken = name;
+                throw error;
+            }
+        });
 }
 
 /** A server of its own, with its data in a folder that goes away. */
@@ -219,6 +235,59 @@ export class View {
         return text ? JSON.parse(text) : null;
     }
 
+    /** The peers of a journey, connected and listed; answers how many machines there are. */
+    async addProviders({ vcenter, hyperv }) {
+        const connect = (name, driver, endpoint, username, password, sha256) =>
+            this.api('POST', '/providers', {
+                name,
+                driver,
+                endpoint,
+                username,
+                password,
+                tls: { mode: 'pin', pins: [sha256] },
+            });
+        const { url, user, password, sha256 } = vcenter;
+        await connect('vCenter Lab', 'vapi', url, user, password, sha256);
+        for (const h of hyperv.hosts)
+            await connect(`Hyper-V ${h.name}`, 'wmi', h.url, h.user, h.password, h.cert_sha256);
+        await this.until('/providers?view=full', ({ items }) =>
+            items.every((p) => p.state === 'connected' && p.sync?.last_full_at),
+        );
+        return (await this.api('GET', '/vms?limit=1&count=exact')).count;
+    }
+
+    /** Until the API answers so. */
+    async until(path, good, ms = 60_000) {
+        const end = Date.now() + ms;
+        for (;;) {
+            const answer = await this.api('GET', path);
+            if (good(answer)) return answer;
+            assert.ok(Date.now() < end, `${path}: ${JSON.stringify(answer).slice(0, 2000)}`);
+            await new Promise((done) => setTimeout(done, 150));
+        }
+    }
+
+    /** What is shown now in both themes and three widths: pictures, axe, nothing that scrolls sideways. */
+    async looks(name, what = name) {
+        const before = this.page.viewportSize();
+        for (const [theme, width] of [
+            ['light', 1600],
+            ['dark', 1024],
+            ['light', 420],
+        ]) {
+            await this.page.setViewportSize({ width, height: 1000 });
+            await this.page.evaluate(
+                (dark) => document.documentElement.classList.toggle('pf-v6-theme-dark', dark),
+                theme === 'dark',
+            );
+            await this.settle();
+            await this.screenshot(`journey-${name}-${theme}-${width}`);
+            await this.fits(`${what} at ${width} px`);
+            await this.axe(`${what}, ${theme}, ${width} px`);
+        }
+        await this.page.setViewportSize(before);
+    }
+
     async go(path, ready) {
         await this.page.goto(this.server.url + path);
         if (ready) await this.page.locator(ready).first().waitFor();
@@ -247,18 +316,20 @@ export class View {
         await this.page.evaluate(axeSource);
         const found = await this.page.evaluate(
             async (tags) =>
-                (await window.axe.run(document, { runOnly: { type: 'tag', values: tags } })).violations.map(
-                    (v) => ({
-                        id: v.id,
-                        help: v.help,
-                        nodes: v.nodes
-                            .slice(0, 5)
-                            .map(
-                                (n) =>
-                                    `${n.target.join(' ')}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`,
-                            ),
-                    }),
-                ),
+                (
+                    await window.axe.run(document, {
+                        runOnly: { type: 'tag', values: tags },
+                    })
+                ).violations.map((v) => ({
+                    id: v.id,
+                    help: v.help,
+                    nodes: v.nodes
+                        .slice(0, 5)
+                        .map(
+                            (n) =>
+                                `${n.target.join(' ')}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`,
+                        ),
+                })),
             AXE_TAGS,
         );
         assert.deepEqual(found, [], `axe on ${what}`);

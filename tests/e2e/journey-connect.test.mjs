@@ -2,9 +2,9 @@
 // Journeys J1 to J3 in the browser, against a vCenter and Hyper-V hosts: first run, the wizard with the connection doctor, a wrong
 // password and a wrong certificate mended where they are shown, a provider that is away and back, a certificate that changed.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, PASSWORD, Server } from './harness.mjs';
-import { Hyperv, Vcenter } from './peers.mjs';
+import { after, before } from 'node:test';
+import { Browser, journey, PASSWORD, Server } from './harness.mjs';
+import { Hyperv, together, Vcenter } from './peers.mjs';
 
 let vcenter;
 let hyperv;
@@ -15,14 +15,21 @@ let view;
 const VC = 'vCenter Lab';
 const HV = ['Hyper-V one', 'Hyper-V two'];
 const PATIENCE = { timeout: 60_000 };
+const test = journey();
 
 before(async () => {
-    [vcenter, hyperv, server, browser] = await Promise.all([
-        Vcenter.start({ dc: 1, cluster: 1, host: 2, 'standalone-host': 0, vm: 6 }),
+    [vcenter, hyperv, server, browser] = await together(
+        Vcenter.start({
+            dc: 1,
+            cluster: 1,
+            host: 2,
+            'standalone-host': 0,
+            vm: 6,
+        }),
         Hyperv.start({ hosts: 2, vms: 12 }),
         Server.start({ demo: false, admin: false }),
         Browser.start(),
-    ]);
+    );
     view = await browser.open(server, { signIn: false });
     view.expected.push(/status of 401 .*\/(me|auth)\b/);
 });
@@ -32,28 +39,8 @@ after(async () => {
 });
 
 const button = (name) => view.page.getByRole('button', { name, exact: true });
-const step = (name) => view.page.locator('.pv-findings li').filter({ hasText: name });
 
-/** The same page in both themes and three widths. */
-async function looks(name, what = name) {
-    const { page } = view;
-    for (const [theme, width] of [
-        ['light', 1600],
-        ['dark', 1024],
-        ['light', 420],
-    ]) {
-        await page.setViewportSize({ width, height: 1000 });
-        await page.evaluate(
-            (dark) => document.documentElement.classList.toggle('pf-v6-theme-dark', dark),
-            theme === 'dark',
-        );
-        await view.settle();
-        await view.screenshot(`journey-${name}-${theme}-${width}`);
-        await view.fits(`${what} at ${width} px`);
-        await view.axe(`${what}, ${theme}, ${width} px`);
-    }
-    await page.setViewportSize({ width: 1600, height: 1000 });
-}
+const looks = (name, what) => view.looks(name, what);
 
 const providerId = async (name) =>
     (await view.api('GET', `/providers?filter=${encodeURIComponent(`name="${name}"`)}&fields=name`)).items[0]
@@ -158,6 +145,8 @@ test('J3: a host that is away keeps its rows with their age, refuses writes with
         PATIENCE,
     );
     assert.equal(await page.locator('.pv-row').count(), 18, 'no row is lost');
+    const away = page.locator('.pv-notice', { hasText: 'Not all of 3' });
+    assert.match(await away.innerText(), new RegExp(`${HV[0]}[^]*(ago|now)`));
     await looks('away-list', 'the list while a host is away');
     await hyperv.ask('POST', host.name, '/up');
     await page.waitForFunction(() => !document.querySelector('.pv-row--stale'), undefined, {
@@ -191,7 +180,9 @@ test('J3: a certificate that changed stops everything until it is compared and t
 
 test('J2: a password that was changed at the vCenter is mended on the page of the provider', async () => {
     const { page } = view;
-    await view.api('PATCH', `/providers/${await providerId(VC)}`, { password: 'the old one' });
+    await view.api('PATCH', `/providers/${await providerId(VC)}`, {
+        password: 'the old one',
+    });
     await view.go(`/providers/${await providerId(VC)}`, 'h1');
     await state('Sign-in refused');
     await page.locator('#mend-password').waitFor(PATIENCE);

@@ -144,3 +144,12 @@ export class Hyperv extends Peer {
         assert.deepEqual(errors, [], 'the fake itself failed');
     }
 }
+
+/** All of them, or none: when one does not start, those that did are stopped. */
+export async function together(...starts) {
+    const begun = await Promise.allSettled(starts);
+    const failed = begun.find((b) => b.status === 'rejected');
+    if (!failed) return begun.map((b) => b.value);
+    await Promise.all(begun.map((b) => b.value?.stop()));
+    throw failed.reason;
+}

@@ -11,6 +11,7 @@ const waiting = <SkeletonLines lines={10} />;
 const lists = () => import('./pages/inventory/lists');
 const objects = () => import('./pages/inventory/objects');
 const activity = () => import('./pages/activity/lists');
+const alerts = () => import('./pages/activity/alerts');
 const outcomes = () => import('./pages/activity/objects');
 const access = () => import('./pages/access/lists');
 
@@ -65,8 +66,8 @@ export const routes: RouteObject[] = [
                     { path: 'tasks/:id', lazy: named(outcomes, 'TaskPage') },
                     { path: 'events', lazy: named(activity, 'Events') },
                     { path: 'events/:id', lazy: named(outcomes, 'EventPage') },
-                    { path: 'alerts', lazy: named(activity, 'Alerts') },
-                    { path: 'alerts/rules', lazy: named(activity, 'AlertRules') },
+                    { path: 'alerts', lazy: named(alerts, 'Alerts') },
+                    { path: 'alerts/rules', lazy: named(alerts, 'AlertRules') },
                     { path: 'audit', lazy: named(activity, 'Audit') },
                     { path: 'access/users', lazy: named(access, 'Users') },
                     { path: 'access/groups', lazy: named(access, 'Groups') },

@@ -6,7 +6,8 @@ import { useTranslation } from 'react-i18next';
 
 const NewForm = lazy(() => import('./NewForm'));
 
-export function NewButton({ path, title }: { path: string; title: string }) {
+/** `dialog` is false where the same page has the button twice: the dialog belongs to one of them. */
+export function NewButton({ path, title, dialog = true }: { path: string; title: string; dialog?: boolean }) {
     const { t } = useTranslation();
     const [params, setParams] = useSearchParams();
     const show = (on: boolean) =>
@@ -22,7 +23,7 @@ export function NewButton({ path, title }: { path: string; title: string }) {
                 {t(title)}
             </button>
             <Suspense fallback={null}>
-                {params.get('new') === path && (
+                {dialog && params.get('new') === path && (
                     <NewForm path={path} title={t(title)} onClose={() => show(false)} />
                 )}
             </Suspense>

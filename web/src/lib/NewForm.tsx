@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The form follows from the API's description of the request.
-import { useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -8,8 +8,28 @@ import { api } from '../api/client';
 import { formOf } from '../api/model';
 import { isApiError } from '../api/problem';
 import { queryClient } from '../api/query';
+import type { JsonSchema } from '../api/types';
 import { errorsOf, ParamForm } from '../actions/ParamForm';
 import { CopyButton, FailureLine, Notice, SkeletonLines } from '../states/states';
+
+/** Of the members of a scope only those that its type has: the others would only be refused. */
+export function narrowed(schema: JsonSchema, value: Record<string, unknown>): JsonSchema {
+    const scope = schema.properties?.scope;
+    if (!scope?.properties) return schema;
+    const type = String((value.scope as { type?: string } | undefined)?.type ?? '');
+    const properties = Object.fromEntries(
+        Object.entries(scope.properties).filter(([key]) => key === 'type' || key === type),
+    );
+    return { ...schema, properties: { ...schema.properties, scope: { ...scope, properties } } };
+}
+
+/** Another type of scope forgets what was said for the one before. */
+export function tidied(value: Record<string, unknown>): Record<string, unknown> {
+    const scope = value.scope as Record<string, unknown> | undefined;
+    const type = scope?.type;
+    if (typeof type !== 'string') return value;
+    return { ...value, scope: { type, ...(scope && type in scope ? { [type]: scope[type] } : {}) } };
+}
 
 export default function NewForm({
     path,
@@ -46,6 +66,11 @@ export default function NewForm({
             setBusy(false);
         }
     };
+    // The fields come after the dialog, which could only give the focus to its own button.
+    const there = !!schema.data;
+    useEffect(() => {
+        if (there) document.querySelector<HTMLElement>('#new-form :is(input, select, textarea)')?.focus();
+    }, [there]);
     const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
     return (
         <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="new-title">
@@ -68,9 +93,9 @@ export default function NewForm({
                         {error !== null && Object.keys(errors).length === 0 && <FailureLine error={error} />}
                         <ParamForm
                             name={path}
-                            schema={schema.data}
+                            schema={narrowed(schema.data, value)}
                             value={value}
-                            onChange={setValue}
+                            onChange={(v) => setValue(tidied(v))}
                             errors={errors}
                             id="new"
                         />

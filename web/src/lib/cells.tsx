@@ -94,8 +94,10 @@ export function RefLink({
 }) {
     const inGrid = useContext(InGrid);
     if (!value?.id) return null;
+    // It is there, and its name is not for these eyes: its page would not be either.
+    if (value.name === null || value.name === undefined) return <>–</>;
     const to = linkTo(value.id, kind);
-    const name = value.name ?? value.id;
+    const { name } = value;
     return to ? (
         // A plain link: the shell follows it without a reload. A router's own in every cell costs a fifth of a scrolled frame.
         <a className="pv-link" href={to} data-go="" tabIndex={inGrid ? -1 : undefined}>

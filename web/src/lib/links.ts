@@ -12,7 +12,15 @@ const PLACES: Record<string, string> = {
     provider: '/providers',
     task: '/tasks',
     event: '/events',
+};
+
+/** These open in a dialog of their list. */
+const DIALOGS: Record<string, string> = {
     user: '/access/users',
+    group: '/access/groups',
+    role: '/access/roles',
+    grant: '/access/grants',
+    token: '/access/tokens',
 };
 
 /** The first part of an id tells its kind. */
@@ -39,6 +47,8 @@ export function placeOf(kind: string): string | undefined {
 }
 
 export function linkTo(id: string, kind = kindOfId(id), tab?: string): string | null {
+    const dialog = kind && DIALOGS[kind];
+    if (dialog) return `${dialog}?edit=${id}`;
     const place = kind && PLACES[kind];
     return place ? `${place}/${id}${tab ? `/${tab}` : ''}` : null;
 }

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every list: title, count, filter, saved views, grid, bulk bar. What differs is in its declaration.
-import { useCallback, useEffect, useId, useMemo, useState, useSyncExternalStore } from 'react';
+import {
+    lazy,
+    Suspense,
+    useCallback,
+    useEffect,
+    useId,
+    useMemo,
+    useState,
+    useSyncExternalStore,
+} from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
@@ -26,6 +35,8 @@ import { Facets } from './Facets';
 import { ListTools } from './ListTools';
 import { useListUrl } from './url';
 import type { ListDeclaration } from './types';
+
+const Away = lazy(() => import('./Away'));
 
 /** On a phone the first column takes what is left. */
 const narrowWidths = (columns: string[]) =>
@@ -183,6 +194,11 @@ export function ListView({
             )}
             {!!state.error && !filterError && state.count !== null && (
                 <FailureLine error={state.error} onRetry={store.reload} />
+            )}
+            {heading && !!fieldOf(list.kind, 'stale') && (
+                <Suspense fallback={null}>
+                    <Away />
+                </Suspense>
             )}
             <div className="pv-listbody">
                 {url.facets && list.facets && (

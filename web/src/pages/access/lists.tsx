@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may do what on what: users, groups, roles, grants, tokens, and why somebody may do something.
 import { lazy, Suspense, type ReactNode } from 'react';
-import { NavLink } from 'react-router';
+import { NavLink, useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import { kindOf, valueAt } from '../../api/model';
+import { useCan } from '../../api/query';
+import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
+import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
-import { SkeletonLines } from '../../states/states';
+import { Denied, SkeletonLines } from '../../states/states';
 
+const EditForm = lazy(() => import('../../lib/EditForm'));
 const ExplainForm = lazy(() => import('./ExplainForm'));
 
 const TABS = ['users', 'groups', 'roles', 'grants', 'tokens', 'explain'] as const;
@@ -38,21 +43,46 @@ function Page({ title, children }: { title: string; children: ReactNode }) {
     );
 }
 
+/** The object by the name that stands in this column. */
+function named(item: Item, path: string): { id: string; name: string } {
+    const value = valueAt(item, path) as { name?: string } | string | null;
+    const name = typeof value === 'string' ? value : value?.name;
+    return { id: item.id, name: name ?? item.id };
+}
+
 function list(kind: string, shown: string[], more: Partial<ListDeclaration> = {}): ListDeclaration {
-    const New = () => <NewButton path={`/${kind}s`} title={`access.new_${kind}`} />;
+    const button = (dialog: boolean) =>
+        function New() {
+            return (
+                useCan('access.manage') && (
+                    <NewButton path={`/${kind}s`} title={`access.new_${kind}`} dialog={dialog} />
+                )
+            );
+        };
     return {
         kind,
         name: `${kind}s`,
         title: `access.${kind}s`,
         empty: 'access.none',
-        columns: shown.map((path) => column(kind, path)),
+        // The first column opens the dialog in which it is changed.
+        columns: shown.map((path, i) =>
+            column(
+                kind,
+                path,
+                i ? {} : { cell: (item) => <RefLink value={named(item, path)} kind={kind} /> },
+            ),
+        ),
         shown,
         narrow: shown.slice(0, 2),
         sort: 'name',
         plain: true,
-        linkOf: () => null,
-        Tools: New,
-        EmptyAction: New,
+        linkOf: (item) => {
+            const params = new URLSearchParams(window.location.search);
+            params.set('edit', item.id);
+            return `?${params.toString()}`;
+        },
+        Tools: button(true),
+        EmptyAction: button(false),
         ...more,
     };
 }
@@ -63,10 +93,10 @@ const roles = list('role', ['name', 'description', 'builtin', 'permissions']);
 const grants = list(
     'grant',
     [
+        'role',
         'user',
         'group',
         'token',
-        'role',
         'scope.type',
         'scope.folder',
         'scope.provider',
@@ -85,11 +115,37 @@ const tokens = list('token', [
     'last_used_from',
 ]);
 
+/** The dialog of the one that the address names. */
+function Edit({ kind }: { kind: string }) {
+    const [params, setParams] = useSearchParams();
+    const id = params.get('edit');
+    if (!id) return null;
+    const close = () =>
+        setParams((old) => {
+            const next = new URLSearchParams(old);
+            next.delete('edit');
+            return next;
+        });
+    return (
+        <Suspense fallback={null}>
+            <EditForm key={id} kind={kind} id={id} onClose={close} />
+        </Suspense>
+    );
+}
+
 function page(declaration: ListDeclaration) {
     return function AccessList() {
+        const needed = kindOf(declaration.kind).permission;
+        if (!useCan(needed))
+            return (
+                <Page title={declaration.title}>
+                    <Denied permission={needed} />
+                </Page>
+            );
         return (
             <Page title={declaration.title}>
                 <ListView list={declaration} />
+                <Edit kind={declaration.kind} />
             </Page>
         );
     };

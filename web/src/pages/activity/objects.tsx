@@ -8,7 +8,7 @@ import { api } from '../../api/client';
 import { listQuery, objectQuery, queryClient } from '../../api/query';
 import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
 import { report } from '../../actions/useAct';
-import { dateTime } from '../../i18n/format';
+import { dateTime, number } from '../../i18n/format';
 import { fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
@@ -30,6 +30,17 @@ function Outcome({ task }: { task: Task }) {
     const { t } = useTranslation();
     if (!task.error) return null;
     const provider = task.error.provider;
+    // Its parts say each for itself what went wrong.
+    if (task.children?.failed)
+        return (
+            <Notice
+                variant="danger"
+                title={t('activity.partly', {
+                    count: task.children.failed,
+                    total: number(task.children.total ?? 0),
+                })}
+            />
+        );
     return (
         <Notice variant="danger" title={problemText(task.error.code ?? '', task.error.title ?? '')}>
             <p>{said(task.error, 'detail')}</p>
@@ -43,20 +54,25 @@ function Outcome({ task }: { task: Task }) {
     );
 }
 
+const failed = (task: Task) => task.state === 'failed' || task.state === 'lost';
+
 function Children({ id }: { id: string }) {
     const { t } = useTranslation();
     const { data } = useQuery(listQuery<Task>(`/tasks/${id}/children`, { limit: 200 }));
     if (!data?.items.length) return null;
+    const inOrder = [...data.items.filter(failed), ...data.items.filter((child) => !failed(child))];
     return (
         <section className="pv-card">
             <h2 className="pv-card__title">{t('activity.children')}</h2>
             <div className="pv-scroll" role="region" aria-label={t('activity.children')} tabIndex={0}>
                 <table className="pv-table">
                     <tbody>
-                        {data.items.map((child) => (
+                        {inOrder.map((child) => (
                             <tr key={child.id}>
                                 <td>
-                                    <Link to={`/tasks/${child.id}`}>{operationText(child.action ?? '')}</Link>
+                                    <Link className="pv-link" to={`/tasks/${child.id}`}>
+                                        {operationText(child.action ?? '')}
+                                    </Link>
                                 </td>
                                 <td>
                                     {child.subjects?.[0] && (

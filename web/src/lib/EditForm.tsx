@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes or deletes one object of a collection of ours; the address of the dialog is ?edit=<id>. The form follows from the API's
+// description of the request, filled with what is.
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { api } from '../api/client';
+import { formOf, pathOf } from '../api/model';
+import { isApiError } from '../api/problem';
+import { objectQuery, queryClient } from '../api/query';
+import type { Item, JsonSchema } from '../api/types';
+import { errorsOf, ParamForm } from '../actions/ParamForm';
+import { FailureLine, SkeletonLines } from '../states/states';
+import { narrowed, tidied } from './NewForm';
+
+/** What a reference is called where the API takes names and ids alike. */
+function plain(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(plain);
+    if (value && typeof value === 'object' && 'id' in value) {
+        const { id, name } = value as { id: string; name?: string | null };
+        return name ?? id;
+    }
+    return value;
+}
+
+/** What the object has for the members of the form. */
+function valuesOf(schema: JsonSchema, from: Record<string, unknown>): Record<string, unknown> {
+    const found: Record<string, unknown> = {};
+    for (const [key, member] of Object.entries(schema.properties ?? {})) {
+        const value = from[key];
+        if (value === undefined || value === null || member.writeOnly) continue;
+        found[key] = member.properties ? valuesOf(member, value as Record<string, unknown>) : plain(value);
+    }
+    return found;
+}
+
+export default function EditForm({ kind, id, onClose }: { kind: string; id: string; onClose: () => void }) {
+    const { t } = useTranslation();
+    const path = pathOf(kind);
+    const object = useQuery(objectQuery<Item>(kind, id, { view: 'full' }));
+    const schema = useQuery({
+        queryKey: ['form', 'PATCH', path],
+        queryFn: async () => (await formOf('PATCH', `${path}/{id}`)) ?? null,
+        staleTime: Infinity,
+    });
+    const item = object.data?.item;
+    const base = useMemo(
+        () => (schema.data && item ? valuesOf(schema.data, item) : null),
+        [schema.data, item],
+    );
+    const [own, setOwn] = useState<Record<string, unknown> | null>(null);
+    const [sure, setSure] = useState(false);
+    const [error, setError] = useState<unknown>(null);
+    const [busy, setBusy] = useState(false);
+    const etag = useRef<string | null>(null);
+    etag.current ??= object.data?.etag ?? null;
+    const value = own ?? base ?? {};
+    const changed = Object.fromEntries(
+        Object.entries(value).filter(([key, v]) => JSON.stringify(v) !== JSON.stringify(base?.[key])),
+    );
+    // What was emptied is taken away.
+    for (const key of Object.keys(base ?? {})) if (!(key in value)) changed[key] = null;
+    const send = async (request: () => Promise<unknown>) => {
+        setBusy(true);
+        setError(null);
+        try {
+            await request();
+            await queryClient.invalidateQueries();
+            onClose();
+        } catch (failure) {
+            setError(failure);
+            setBusy(false);
+        }
+    };
+    const o = { ifMatch: etag.current ?? undefined };
+    const save = () => send(() => api.patch(`${path}/${id}`, changed, o));
+    const remove = () => send(() => api.del(`${path}/${id}`, o));
+    // The fields come after the dialog, which could only give the focus to its own button.
+    const there = !!base;
+    useEffect(() => {
+        if (there) document.querySelector<HTMLElement>('#edit-form :is(input, select, textarea)')?.focus();
+    }, [there]);
+    const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
+    const failure = error ?? object.error ?? schema.error;
+    const name = item?.name ?? t(`access.one_${kind}`);
+    return (
+        <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="edit-title">
+            <ModalHeader
+                title={sure ? t('access.delete_title', { name }) : t('access.edit_title', { name })}
+                labelId="edit-title"
+                titleIconVariant={sure ? 'warning' : undefined}
+            />
+            <ModalBody>
+                {failure && Object.keys(errors).length === 0 ? <FailureLine error={failure} /> : null}
+                {sure ? (
+                    <p>{t(`access.delete_${kind}`)}</p>
+                ) : !base || !schema.data ? (
+                    !failure && <SkeletonLines lines={4} />
+                ) : (
+                    <Form
+                        id="edit-form"
+                        onSubmit={(e) => {
+                            e.preventDefault();
+                            void save();
+                        }}
+                    >
+                        <ParamForm
+                            name={path}
+                            schema={narrowed(schema.data, value)}
+                            value={value}
+                            onChange={(v) => setOwn(tidied(v))}
+                            errors={errors}
+                            id="edit"
+                        />
+                    </Form>
+                )}
+            </ModalBody>
+            <ModalFooter>
+                {sure ? (
+                    <Button variant="danger" isDisabled={busy} onClick={() => void remove()}>
+                        {t('access.delete')}
+                    </Button>
+                ) : (
+                    <>
+                        <Button
+                            type="submit"
+                            form="edit-form"
+                            isDisabled={busy || Object.keys(changed).length === 0}
+                        >
+                            {t('action.save')}
+                        </Button>
+                        <Button variant="danger" isDisabled={busy || !item} onClick={() => setSure(true)}>
+                            {t('access.delete')}
+                        </Button>
+                    </>
+                )}
+                <Button variant="link" onClick={() => (sure ? setSure(false) : onClose())}>
+                    {t('action.cancel')}
+                </Button>
+            </ModalFooter>
+        </Modal>
+    );
+}
