@@ -18,6 +18,10 @@ static const struct endpoint_kind kind = {
 const char config_schema[] =
     "{\"title\":\"VMware vSphere\","
     "\"description\":\"A vCenter Server or a single ESXi host, by its own API.\","
+    "\"x-account\":\"To look: the role Read-only on the root of the inventory, with "
+    "propagation to children. To act: besides, Virtual machine power user on the machines "
+    "meant; to make, copy and move machines also Datastore > Allocate space, Network > "
+    "Assign network and Resource > Assign virtual machine to resource pool.\","
     "\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"events\":{\"type\":\"boolean\",\"default\":true,"
     "\"title\":\"Events\",\"description\":\"Read the server's own events.\"},"

@@ -25,7 +25,7 @@ const PAGES = [
     ['networks', '/networks', '.pv-row'],
     ['switches', '/switches', '.pv-row'],
     ['providers', '/providers', '.pv-row'],
-    ['provider-new', '/providers/new?driver=vapi', '#np-endpoint'],
+    ['provider-new', '/providers/new?driver=vapi', '[data-account=vapi]'],
     ['tasks', '/tasks', '.pv-page'],
     ['events', '/events', '.pv-row'],
     ['alerts', '/alerts', '.pv-page'],

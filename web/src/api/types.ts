@@ -57,6 +57,8 @@ export interface JsonSchema {
     type?: string | string[];
     title?: string;
     description?: string;
+    /** Of a driver's settings: the least rights that its account needs. */
+    'x-account'?: string;
     properties?: Record<string, JsonSchema>;
     required?: string[];
     enum?: (string | number | null)[];

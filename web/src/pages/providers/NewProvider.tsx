@@ -24,6 +24,7 @@ import type { JsonSchema, Provider } from '../../api/types';
 import { errorsOf, ParamForm } from '../../actions/ParamForm';
 import { useTitle } from '../../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
+import { AccountRights } from './AccountRights';
 import { certificateOf, Findings, type Finding } from './Findings';
 
 interface Driver {
@@ -160,6 +161,7 @@ export function Component() {
                 </FormGroup>
                 {driver && (
                     <>
+                        <AccountRights driver={driver.name} own={driver.config_schema?.['x-account']} />
                         <FormGroup label={t('providers.name')} fieldId="np-name" isRequired>
                             <TextInput id="np-name" isRequired value={name} onChange={(_, v) => setName(v)} />
                             {wrong('/name')}

@@ -14,6 +14,7 @@ import { Mark } from '../../lib/cells';
 import { Fields } from '../../lib/Fields';
 import { ObjectPage, type Tab, type TabProps } from '../../lib/ObjectPage';
 import { Failure, FailureLine, Notice, SkeletonLines } from '../../states/states';
+import { AccountRights } from './AccountRights';
 import { Findings, type Finding } from './Findings';
 
 interface Reason {
@@ -123,47 +124,50 @@ function Capabilities({ item }: TabProps) {
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={10} />;
     return (
-        <section className="pv-card">
-            <div className="pv-scroll" role="region" aria-label={t('vm.tab.capabilities')} tabIndex={0}>
-                <table className="pv-table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t('field.any.action')}</th>
-                            <th scope="col">{t('capability.name')}</th>
-                            <th scope="col">{t('capability.state')}</th>
-                            <th scope="col">{t('capability.reason')}</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        {data.items.map((c) => (
-                            <tr key={c.name}>
-                                <td>{operationText(c.name, '')}</td>
-                                <td>
-                                    <code className="pv-code pv-subtle">{c.name}</code>
-                                </td>
-                                <td>
-                                    <span className="pv-state">
-                                        <Mark
-                                            as={
-                                                c.state === 'yes'
-                                                    ? 'on'
-                                                    : c.state === 'limited'
-                                                      ? 'warn'
-                                                      : 'off'
-                                            }
-                                        />
-                                        {t(`capability.${c.state}`)}
-                                    </span>
-                                </td>
-                                <td className="pv-subtle">
-                                    {[said(c, 'reason'), ...(c.needs ?? [])].filter(Boolean).join(' · ')}
-                                </td>
+        <>
+            <AccountRights driver={String(item.driver)} />
+            <section className="pv-card">
+                <div className="pv-scroll" role="region" aria-label={t('vm.tab.capabilities')} tabIndex={0}>
+                    <table className="pv-table">
+                        <thead>
+                            <tr>
+                                <th scope="col">{t('field.any.action')}</th>
+                                <th scope="col">{t('capability.name')}</th>
+                                <th scope="col">{t('capability.state')}</th>
+                                <th scope="col">{t('capability.reason')}</th>
                             </tr>
-                        ))}
-                    </tbody>
-                </table>
-            </div>
-        </section>
+                        </thead>
+                        <tbody>
+                            {data.items.map((c) => (
+                                <tr key={c.name}>
+                                    <td>{operationText(c.name, '')}</td>
+                                    <td>
+                                        <code className="pv-code pv-subtle">{c.name}</code>
+                                    </td>
+                                    <td>
+                                        <span className="pv-state">
+                                            <Mark
+                                                as={
+                                                    c.state === 'yes'
+                                                        ? 'on'
+                                                        : c.state === 'limited'
+                                                          ? 'warn'
+                                                          : 'off'
+                                                }
+                                            />
+                                            {t(`capability.${c.state}`)}
+                                        </span>
+                                    </td>
+                                    <td className="pv-subtle">
+                                        {[said(c, 'reason'), ...(c.needs ?? [])].filter(Boolean).join(' · ')}
+                                    </td>
+                                </tr>
+                            ))}
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+        </>
     );
 }
 
