@@ -61,13 +61,16 @@ export default function EditForm({ kind, id, onClose }: { kind: string; id: stri
     );
     // What was emptied is taken away.
     for (const key of Object.keys(base ?? {})) if (!(key in value)) changed[key] = null;
-    const send = async (request: () => Promise<unknown>) => {
+    const send = async (request: () => Promise<unknown>, gone = false) => {
         setBusy(true);
         setError(null);
         try {
             await request();
-            await queryClient.invalidateQueries();
             onClose();
+            // What is deleted is asked for no more.
+            await queryClient.invalidateQueries({
+                predicate: ({ queryKey }) => !gone || queryKey[0] !== 'object' || queryKey[2] !== id,
+            });
         } catch (failure) {
             setError(failure);
             setBusy(false);
@@ -75,7 +78,7 @@ export default function EditForm({ kind, id, onClose }: { kind: string; id: stri
     };
     const o = { ifMatch: etag.current ?? undefined };
     const save = () => send(() => api.patch(`${path}/${id}`, changed, o));
-    const remove = () => send(() => api.del(`${path}/${id}`, o));
+    const remove = () => send(() => api.del(`${path}/${id}`, o), true);
     // The fields come after the dialog, which could only give the focus to its own button.
     const there = !!base;
     useEffect(() => {
