@@ -159,7 +159,8 @@ int auth_login(struct auth *a, const char *username, const char *password, const
         /* This attempt is the address's already; asking twice would find it too early. A wrong code leaves it so. */
         rc = mfa_check(a, &s.user, code, NULL, err);
         if (rc != PV_OK) {
-            throttle_succeeded(a, username, NULL);
+            /* A code that came too early was not looked at: no failure of the address. */
+            throttle_succeeded(a, username, err && str_eq(err->problem, "rate-limited") ? address : NULL);
             return second_refused(a, &s.user, address, rc);
         }
     }

@@ -19,7 +19,7 @@ DELAYS = {
 }
 
 
-def order(api, vms, hosts):
+def order(api, vms, hosts, made):
     """{task: (what, VM or name)} of everything that was acknowledged."""
     sent = {}
 
@@ -29,8 +29,10 @@ def order(api, vms, hosts):
         sent[answer.json()["id"]] = what, which
 
     for n in range(EACH):
-        send("create", f"made {n}", "POST", "/vms", {"name": f"made {n}", "host": hosts[0]["id"], "start": n == 0})
-        send("clone", f"copy {n}", "POST", f"/vms/{vms[n]['id']}/actions/clone", {"name": f"copy {n}"})
+        if made == "create":
+            send("create", f"made {n}", "POST", "/vms", {"name": f"made {n}", "host": hosts[0]["id"], "start": n == 0})
+        else:
+            send("clone", f"copy {n}", "POST", f"/vms/{vms[n]['id']}/actions/clone", {"name": f"copy {n}"})
         mine = vms[EACH + n]
         there = next(h for h in hosts if h["cluster"] == mine["cluster"] and h["id"] != mine["host"]["id"])
         send("move", (mine["native"]["id"], there["native"]["id"]), "POST", f"/vms/{mine['id']}/actions/move", {"host": there["id"]})
@@ -39,8 +41,10 @@ def order(api, vms, hosts):
     return sent
 
 
+# Not both at once: vcsim ends with a panic when it copies a VM while another has no name yet.
+@pytest.mark.parametrize("made", ("create", "clone"))
 @pytest.mark.parametrize("delay", DELAYS)
-def test_what_was_acknowledged_ends_truly_and_is_done_once(servers, vcenters, second, delay):
+def test_what_was_acknowledged_ends_truly_and_is_done_once(servers, vcenters, second, delay, made):
     vcenter = vcenters(vm=3 * EACH, host=2, standalone_host=1)
     server = servers()
     api = server.admin()
@@ -51,7 +55,7 @@ def test_what_was_acknowledged_ends_truly_and_is_done_once(servers, vcenters, se
     vcenter.delay(**DELAYS[delay])
     vcenter.reset_calls()
 
-    sent = order(api, vms, hosts)
+    sent = order(api, vms, hosts, made)
     wait_for(lambda: sum(vcenter.calls()["soap"].get(m, 0) for m in DELAYS["calls that take long"]) >= EACH,
              "the vCenter should have been asked for some of it", 60)
     server.kill()
@@ -84,10 +88,10 @@ def test_what_was_acknowledged_ends_truly_and_is_done_once(servers, vcenters, se
             if calls > 1:
                 wrong.append(f"{what} {which}: the vCenter was asked {calls} times")
     wrong += [f"{name} exists {n} times" for name, n in names.items() if n > 1]
-    made = [t for t, (what, which) in sent.items() if (what, which) == ("create", "made 0")][0]
-    if found[made]["state"] == "succeeded" and names["made 0"] == 1:
+    first = next((found[t] for t, who in sent.items() if who == ("create", "made 0")), None)
+    if first and first["state"] == "succeeded" and names["made 0"] == 1:
         vm = next(v for v in client.vms() if v.name == "made 0")
-        warnings = (found[made]["result"] or {}).get("warnings")
-        if client.power(vm) != "poweredOn" and not warnings and (found[made]["result"] or {}).get("devices"):
+        warnings = (first["result"] or {}).get("warnings")
+        if client.power(vm) != "poweredOn" and not warnings and (first["result"] or {}).get("devices"):
             wrong.append("made 0 was to be started after it was made")
     assert not wrong, "\n".join(wrong)
