@@ -151,6 +151,7 @@ static int follow_job(struct op *o, const struct op_step *s, const struct cim_re
     journal_step(&o->journal, s->key, job_text(o->a, job));
     op_tell(o, s->what, 0);
     o->last_job = cim_ref_key(job, "InstanceID");
+    o->job = job;
     rc = job_follow(o->w->client, &o->c, job, s->what, on_percent, &t, &v, err);
     if (rc)
         return rc;
@@ -282,6 +283,7 @@ static int send_once(struct op *o, const struct op_step *s, struct cim_instance 
     whole.must_finish = true;
     o->sent_ms = clock_wall_ms();
     o->late = o->lost = false;
+    o->job = NULL;
     journal_step(&o->journal, s->key, NULL);
     op_tell(o, s->what, -1);
     rc = wsman_invoke(o->w->client, &whole, s->on, s->in, o->a, answer, err);
@@ -357,6 +359,7 @@ static int catch_up(struct op *o, const struct op_step *s, struct pv_err *err)
     o->resumed = false;
     o->sent_ms = journal_began(&o->journal);
     o->late = true;
+    o->job = NULL;
     return job ? follow(o, s, job, err) : decide(o, s, "the server was restarted meanwhile", err);
 }
 

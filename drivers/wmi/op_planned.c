@@ -15,13 +15,15 @@
 #define SET(prop) P(Msvm_VirtualSystemSettingData, prop)
 #define SAN(prop) P(Msvm_StorageAllocationSettingData, prop)
 #define PORT(prop) P(Msvm_EthernetPortAllocationSettingData, prop)
+#define IMPORTED A(Msvm_VirtualSystemManagementService, ImportSystemDefinition, ImportedSystem)
 #define MARK 8
 
 /* ------------------------------------------------------------------ the definition becomes a
  * planned VM */
 
 struct planned {
-    const char *before;
+    const char *before; /* marks of those that were there */
+    struct cim_instance *answer;
     char guid[40];
 };
 
@@ -57,23 +59,43 @@ static int note_before(struct op *o, struct planned *p, struct pv_err *err)
     return PV_OK;
 }
 
+/* The host names it in its answer or by its job; whose both are lost is the one that is new. */
 static int find_planned(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
     struct planned *p = ctx;
+    const struct cim_ref *named = p->answer ? cim_get_ref(p->answer, IMPORTED) : NULL;
     struct cim_list list = { 0 };
-    int rc = list_planned(o, &list, err);
+    unsigned found = 0;
+    int rc;
 
-    *there = false;
-    for (size_t i = 0; rc == PV_OK && i < list.count && !*there; i++) {
+    *there = named && op_guid(cim_ref_key(named, "Name"), p->guid);
+    if (*there)
+        return PV_OK;
+    rc = op_job_system(o, CIM(Msvm_PlannedComputerSystem), p->guid, err);
+    *there = rc == PV_OK;
+    if (rc != PV_ENOENT)
+        return rc;
+    rc = list_planned(o, &list, err);
+    for (size_t i = 0; rc == PV_OK && i < list.count; i++) {
         const char *id = cim_str(list.items[i], P(Msvm_PlannedComputerSystem, Name));
-        char mark[MARK + 3];
+        char mark[MARK + 3], guid[40];
 
-        if (!id || !op_guid(id, p->guid))
+        if (!op_guid(id, guid))
             continue;
         (void)snprintf(mark, sizeof(mark), ".%.*s.", MARK, id);
-        *there = !strstr(p->before, mark);
+        if (strstr(p->before, mark))
+            continue;
+        (void)str_copy(p->guid, sizeof(p->guid), guid);
+        found++;
     }
-    return rc;
+    *there = found == 1;
+    /* Another program imports, too: to take one of them would be to guess. */
+    return found > 1
+               ? pv_fail(
+                     err, PV_EUNKNOWN,
+                     "%s %s: %u planned VMs are new on the host, and nobody can say which is ours",
+                     o->def->verb, o->name, found)
+               : rc;
 }
 
 static const char *folder_of(struct op *o, const char *path)
@@ -89,7 +111,7 @@ static const char *snapshot_folder(struct op *o, const char *file)
     return op_join(o, folder_of(o, folder_of(o, file)), "Snapshots");
 }
 
-static int plan_it(struct op *o, const struct op_import *i, struct pv_err *err)
+static int plan_alone(struct op *o, const struct op_import *i, struct pv_err *err)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualSystemManagementService, ImportSystemDefinition));
@@ -121,12 +143,27 @@ static int plan_it(struct op *o, const struct op_import *i, struct pv_err *err)
         in,
         A(Msvm_VirtualSystemManagementService, ImportSystemDefinition, GenerateNewSystemIdentifier),
         i->new_id);
-    rc = op_do(o, &s, NULL, err);
+    rc = op_do(o, &s, &p.answer, err);
     if (rc || o->dry_run)
         return rc;
     undo_made(o, UNDO_PLANNED, p.guid);
     (void)str_copy(o->vm, sizeof(o->vm), p.guid);
     return PV_OK;
+}
+
+/* One at a time: what is new on the host is then this one's. */
+static int plan_it(struct op *o, const struct op_import *i, struct pv_err *err)
+{
+    int rc;
+
+    while (pthread_mutex_trylock(&o->w->importing) != 0) {
+        rc = call_sleep(&o->c, 50, err);
+        if (rc)
+            return rc;
+    }
+    rc = plan_alone(o, i, err);
+    pthread_mutex_unlock(&o->w->importing);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ what does not fit is put right

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the host's jobs tell of a step whose answer was lost. Hyper-V keeps a job for five minutes after its end, so a
- * step that was begun can be followed, one that failed says why, and where there is no job nothing was begun.
+ * What the host's jobs tell of a step whose answer was lost. Hyper-V keeps a job for five minutes
+ * after its end, so a step that was begun can be followed, one that failed says why, and where
+ * there is no job nothing was begun.
  */
 #include <string.h>
 
@@ -11,11 +12,11 @@
 
 #define JOB(prop) P(Msvm_ConcreteJob, prop)
 #define JOBS_MOST 10000
-#define CLOCK_TICK_MS 20   /* of the host's clock */
+#define CLOCK_TICK_MS 20      /* of the host's clock */
 #define BEGUN_WITHIN_MS 60000 /* what begins later is another's */
 
 struct clocks {
-    int64_t ahead;   /* the host's less ours, ms */
+    int64_t ahead;  /* the host's less ours, ms */
     int64_t unsure; /* by how much it may be off */
 };
 
@@ -61,14 +62,34 @@ static enum whose whose_storage(const struct op_step *s, const struct cim_instan
     return ANYBODYS;
 }
 
-/* Jobs about other VMs are other people's; those about none (or a planned one) may be. */
-static int whose_system(struct op *o, const struct cim_ref *job, enum whose *out, struct pv_err *err)
+/* What a job is about. [MS Hyper-V WMI v2, Msvm_AffectedJobElement] */
+static int affected(struct op *o, const struct cim_ref *job, const struct cim_class *cls,
+                    struct cim_list *out, struct pv_err *err)
 {
-    struct wsman_query q = { .cls = CIM(Msvm_ComputerSystem),
-                             .of = job,
-                             .assoc = CIM(Msvm_AffectedJobElement) };
+    struct wsman_query q = { .cls = cls, .of = job, .assoc = CIM(Msvm_AffectedJobElement) };
+
+    return wsman_list(o->w->client, &o->c, &q, o->a, out, err);
+}
+
+int op_job_system(struct op *o, const struct cim_class *cls, char guid[40], struct pv_err *err)
+{
     struct cim_list list = { 0 };
-    int rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
+    int rc = o->job ? affected(o, o->job, cls, &list, err) : PV_OK;
+
+    if (rc)
+        return rc;
+    if (list.count == 1 &&
+        op_guid(cim_str(list.items[0], (struct cim_p_str){ cim_prop_find(cls, "Name") }), guid))
+        return PV_OK;
+    return pv_fail(err, PV_ENOENT, "the host does not say what its job was about");
+}
+
+/* Jobs about other VMs are other people's; those about none (or a planned one) may be. */
+static int whose_system(struct op *o, const struct cim_ref *job, enum whose *out,
+                        struct pv_err *err)
+{
+    struct cim_list list = { 0 };
+    int rc = affected(o, job, CIM(Msvm_ComputerSystem), &list, err);
 
     *out = ANYBODYS;
     for (size_t i = 0; rc == PV_OK && i < list.count; i++) {

@@ -16,6 +16,7 @@ int wmi_new(const struct pv_host *host, const char *config, struct wmi **out, st
         return pv_fail(err, PV_ENOMEM, "no memory");
     w->host = host;
     pthread_mutex_init(&w->order, NULL);
+    pthread_mutex_init(&w->importing, NULL);
     pthread_mutex_init(&w->lock, NULL);
     rc = config_parse(config, &w->config, err);
     if (rc == PV_OK)
@@ -42,6 +43,7 @@ void wmi_free(struct wmi *w)
     config_free(&w->config);
     pthread_mutex_destroy(&w->lock);
     pthread_mutex_destroy(&w->order);
+    pthread_mutex_destroy(&w->importing);
     free(w);
 }
 

@@ -29,6 +29,8 @@ struct wmi {
     /* Held from reading to sending by refresh and by the feed: an older sight of an object must not arrive after a
      * newer one. Taken before any lock of inventory's. */
     pthread_mutex_t order;
+    /* Held while a definition becomes a planned VM: the host does not say which of the new ones is whose. */
+    pthread_mutex_t importing;
     pthread_mutex_t lock;          /* guards the two pointers */
     struct inventory *inventory;   /* owned; NULL until the first watch or refresh */
     struct operations *operations; /* owned; NULL until the first call */

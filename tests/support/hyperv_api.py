@@ -16,15 +16,25 @@ class Estate:
         fake.setdefault("vms", 4)
         fake.setdefault("speed", 20)
         folder.mkdir(parents=True, exist_ok=True)
-        self.server = server
-        self.fake = HypervFake(folder, **fake)
-        self.control = self.fake.control
-        self.api = server.admin()
-        self.providers = []
-        self.settings = {"poll_interval_s": 10, **(settings or {})}
+        self._begin(server, HypervFake(folder, **fake), settings)
         if add:
             for host in self.fake.hosts:
                 self.add(host)
+
+    def _begin(self, server, fake, settings):
+        self.server = server
+        self.fake = fake
+        self.control = fake.control
+        self.api = server.admin()
+        self.providers = []
+        self.settings = {"poll_interval_s": 10, **(settings or {})}
+
+    @classmethod
+    def of(cls, server, fake, settings=None):
+        """Another server for the hosts of a fake that runs."""
+        estate = cls.__new__(cls)
+        estate._begin(server, fake, settings)
+        return estate
 
     def add(self, host, **more):
         provider = self.api.add_provider(host.name, host.url, host.user, host.password, driver="wmi",
