@@ -4,6 +4,7 @@
 import pytest
 
 from support.hyperv_api import Estate
+from support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -93,3 +94,21 @@ def test_another_program_imports_at_the_same_time(hv, sources, module_servers):
     clones = Clones(hv, sources, "both", lambda n: other if n % 2 else hv)
     assert clones.states == ["succeeded"] * COUNT, clones.errors
     clones.check(range(COUNT))
+
+
+@pytest.mark.parametrize("method", ["ImportSystemDefinition", "ValidatePlannedSystem", "RealizePlannedSystem"])
+def test_killed_among_several_clones_each_ends_as_its_own(hv, sources, method):
+    hv.control.fault(method, job={"seconds": 20})
+    stem = f"killed-{method[:3].lower()}"
+    before = hv.calls(method)
+    sent = [hv.send("post", f"{hv.path(vm)}/actions/clone", {"name": f"{stem}{n}"})[1] for n, vm in enumerate(sources)]
+    wait_for(lambda: hv.calls(method) > before + 1, "two of them should be under way", 60)
+    hv.server.kill()
+    hv.control.no_faults()
+    hv.server.start()
+    hv.again()
+    tasks = [hv.api.wait_task(task["id"], 120) for task in sent]
+    assert [t["state"] for t in tasks] == ["succeeded"] * COUNT, [t["error"] for t in tasks]
+    host = hv.host
+    assert {vm.name: vm.memory_mb for vm in host.vms() if vm.name.startswith(stem)} == {f"{stem}{n}": 512 + 2 * n for n in range(COUNT)}
+    assert not hv.leftovers()
