@@ -100,6 +100,8 @@ struct list_query {
     enum { COUNT_NONE, COUNT_EXACT } count;
     const struct model_field *facets[10];
     size_t nfacets;
+    const struct model_field *sums[STORE_GROUP_MAX];
+    size_t nsums;
     const struct model_field *expand[8];
     size_t nexpand;
     struct pv_id *ids;

@@ -274,6 +274,36 @@ static void link_next(struct req *r, const char *cursor)
     buf_free(&out);
 }
 
+struct sum_writer {
+    struct jsonw *w;
+    const struct list_query *l;
+};
+
+static int write_sums(void *ctx, const struct store_group *g)
+{
+    struct sum_writer *s = ctx;
+
+    jsonw_object(s->w, "sums");
+    for (size_t i = 0; i < s->l->nsums; i++)
+        jsonw_u64(s->w, s->l->sums[i]->path, g->sums[i]);
+    jsonw_end(s->w);
+    return 0;
+}
+
+/* One group: all that match. */
+static int add_up(struct req *r, struct jsonw *w, const struct list_query *l, const struct store_query *q,
+                  struct pv_err *err)
+{
+    struct sum_writer s = { .w = w, .l = l };
+    uint16_t fields[STORE_GROUP_MAX];
+
+    if (l->nsums == 0)
+        return PV_OK;
+    for (size_t i = 0; i < l->nsums; i++)
+        fields[i] = (uint16_t)l->sums[i]->index;
+    return store_groups(api_of(r)->store, q, NULL, 0, fields, l->nsums, write_sums, &s, err);
+}
+
 static int write_counts(struct req *r, struct jsonw *w, const struct list_query *l, struct pv_err *err)
 {
     struct store_query q = l->q;
@@ -287,6 +317,8 @@ static int write_counts(struct req *r, struct jsonw *w, const struct list_query 
         if (rc == PV_OK)
             jsonw_u64(w, "count", count);
     }
+    if (rc == PV_OK)
+        rc = add_up(r, w, l, &q, err);
     if (rc != PV_OK || l->nfacets == 0)
         return rc;
     jsonw_object(w, "facets");

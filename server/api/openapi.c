@@ -274,6 +274,7 @@ static const struct parameter list_parameters[] = {
     { "count", "query", "string", "exact adds `count`, the number of all that match.", 0, 0 },
     { "facets", "query", "string", "Fields whose values to count.", 0, 0 },
     { "facet_limit", "query", "integer", "Values to count of each, most first; 100 unless given.", 1, 5000 },
+    { "sums", "query", "string", "Numbers to add up over all that match.", 0, 0 },
 };
 static const struct parameter dry_run = { "dry_run", "query", "boolean", "Check everything, change nothing.", 0, 0 };
 static const struct parameter if_match = { "If-Match", "header", "string", "ETag of the version that is meant.", 0, 0 };
@@ -408,6 +409,12 @@ static void write_page(struct jsonw *w, const struct model_kind *k)
     jsonw_end(w);
     jsonw_object(w, "facets");
     jsonw_str(w, "type", "object");
+    jsonw_end(w);
+    jsonw_object(w, "sums");
+    jsonw_str(w, "type", "object");
+    jsonw_object(w, "additionalProperties");
+    jsonw_str(w, "type", "integer");
+    jsonw_end(w);
     jsonw_end(w);
     jsonw_object(w, "as_of");
     jsonw_str(w, "type", "string");

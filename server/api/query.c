@@ -141,6 +141,11 @@ static bool can_facet(const struct model_field *f)
            (f->type == MODEL_ENUM || f->type == MODEL_BOOL || f->type == MODEL_REF);
 }
 
+static bool can_sum(const struct model_field *f)
+{
+    return (f->flags & MODEL_SEARCH) && !(f->flags & MODEL_COMPUTED) && f->type == MODEL_U64;
+}
+
 static bool can_expand(const struct model_field *f)
 {
     return f->type == MODEL_REF || f->type == MODEL_REFS;
@@ -232,7 +237,7 @@ struct collect {
 static bool is_known(const char *name, const char *const *extra)
 {
     static const char *const names[] = { "limit", "cursor", "fields",  "view",  "expand", "sort",
-                                         "filter", "ids",   "count",   "facets", "facet_limit", "format", NULL };
+                                         "filter", "ids",   "count",   "facets", "facet_limit", "sums", "format", NULL };
 
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], name) == 0)
@@ -397,6 +402,9 @@ int query_parse(struct req *r, const struct model_kind *kind, const char *const 
     if (rc == PV_OK)
         rc = parse_fields(kind, "facets", req_query(r, "facets"), can_facet, "counted", out->facets,
                           PV_COUNT(out->facets), &out->nfacets, err);
+    if (rc == PV_OK)
+        rc = parse_fields(kind, "sums", req_query(r, "sums"), can_sum, "added up", out->sums, PV_COUNT(out->sums),
+                          &out->nsums, err);
     if (rc == PV_OK && ids)
         rc = parse_ids(r, kind, ids, out, err);
     if (rc != PV_OK)

@@ -65,6 +65,8 @@ def test_a_list_a_count_and_facets_are_of_what_may_be_seen(member, estate):
     assert page["count"] == 10 and len(page["items"]) == 3 and page["next"]
     assert {f["value"]: f["count"] for f in page["facets"]["power_state"]}["running"] == 6
     assert sum(f["count"] for f in page["facets"]["host"]) <= 10
+    sums = member.read("/vms", limit=1, sums="cpu.count")["sums"]
+    assert sums["cpu.count"] == sum(vm["cpu"]["count"] for vm in member.items("vms", view="full"))
     assert all(f.get("name") is None for f in page["facets"]["host"]), "names of hosts are not theirs to see"
     seen, cursor = [], None
     while True:

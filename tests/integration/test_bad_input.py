@@ -246,7 +246,7 @@ def test_a_malformed_filter_is_refused_with_column_or_suggestion(api, query, wor
     ({"limit": "0"}, None), ({"limit": "1001"}, None), ({"limit": "x"}, None), ({"limit": "-1"}, None),
     ({"cursor": "nonsense"}, None), ({"sort": "no_such_field"}, "unknown-field"), ({"fields": "id,no_such"}, "unknown-field"),
     ({"expand": "name"}, None), ({"count": "perhaps"}, None), ({"view": "huge"}, None), ({"no_such_parameter": "1"}, None),
-    ({"ids": "vm_1,zzz"}, None), ({"facets": "name"}, None),
+    ({"ids": "vm_1,zzz"}, None), ({"facets": "name"}, None), ({"sums": "name"}, None),
 ])
 def test_a_wrong_query_parameter_is_refused(api, params, code):
     answer = api.get("/vms", **params)

@@ -191,6 +191,20 @@ def test_facets_count_as_many_values_as_asked_for(api):
     assert api.get("/vms?facets=host&facet_limit=0").status_code == 400
 
 
+def test_sums_add_up_all_that_match_and_not_only_the_page(api):
+    running = [vm for vm in full(api) if vm["power_state"] == "running"]
+    page = api.read("/vms", limit=1, filter="power:running", count="exact", sums="cpu.count,memory.bytes")
+    assert page["count"] == len(running) and len(page["items"]) == 1
+    assert page["sums"] == {"cpu.count": sum(vm["cpu"]["count"] for vm in running),
+                            "memory.bytes": sum(vm["memory"]["bytes"] for vm in running)}
+    nothing = api.read("/vms", limit=1, filter="name:there-is-none", sums="cpu.count")
+    assert nothing["sums"] == {"cpu.count": 0}
+    found = running[0]["host"]["id"]
+    of_host = api.read("/vms", limit=1, filter=f"host:{found}", sums="cpu.count")
+    assert of_host["sums"]["cpu.count"] == sum(vm["cpu"]["count"] for vm in full(api)
+                                               if (vm["host"] or {}).get("id") == found)
+
+
 # Fields
 
 def test_fields_give_what_was_asked_for_and_nothing_else(api):
