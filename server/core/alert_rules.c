@@ -253,6 +253,8 @@ static int find_row(void *ctx, const struct model_row *row, struct pv_err *err)
         return PV_OK;
     if (k->provider >= 0)
         found->provider = model_get(row, (unsigned)k->provider)->id;
+    if (k->owner >= 0)
+        found->owner = model_get(row, (unsigned)k->owner)->id;
     found->name = arena_strdup(f->a, k->name >= 0 ? model_text(row, (unsigned)k->name)
                                      : row->kind->number == PV_KIND_task ? model_text(row, F(task, action)) : "");
     if (!found->name)
@@ -263,6 +265,10 @@ static int find_row(void *ctx, const struct model_row *row, struct pv_err *err)
 
 static const char *fields_of(const struct find *f)
 {
+    const struct kind_info *k = &f->core->kinds[f->rule->of->number];
+
+    if (k->owner >= 0)
+        return arena_printf(f->a, "name,provider,%s", f->rule->of->fields[k->owner].path);
     if (f->rule->of->number == PV_KIND_task)
         return "action,provider";
     return f->free_pct ? "name,provider,capacity_bytes,free_bytes"

@@ -105,22 +105,45 @@ struct pass {
     struct event_set events;
 };
 
-static const char *ref_json(struct arena *a, enum pv_kind kind, const struct core_finding *f)
+/* What a device or snapshot is part of, so that people know which one is meant. */
+static void write_owner(struct jsonw *w, struct store_tx *tx, const struct model_kind *kind,
+                        const struct core_finding *f, struct arena *a)
 {
+    const struct model_kind *of = model_kind(kind->owner);
+    struct model_row *row = NULL;
+    const struct model_field *name;
+
+    if (!of || id_is_zero(&f->owner) ||
+        tx_rows_get(tx, kind->owner, &f->owner, 1, false, a, &row, NULL) != PV_OK || !row)
+        return;
+    name = model_field(of, "name", 4);
+    core_write_ref(w, "owner", kind->owner, &f->owner, name ? model_text(row, name->index) : NULL);
+}
+
+static const char *ref_json(struct store_tx *tx, const struct model_kind *kind,
+                            const struct core_finding *f, struct arena *a)
+{
+    char id[PV_ID_TEXT];
     struct buf text;
     struct jsonw w;
     const char *out;
 
     buf_init(&text, 1024);
     jsonw_init(&w, &text);
-    core_write_ref(&w, NULL, kind, &f->id, f->name);
+    model_id_text(kind->number, &f->id, id);
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "kind", kind->name);
+    jsonw_str(&w, "id", id);
+    jsonw_str(&w, "name", f->name);
+    write_owner(&w, tx, kind, f, a);
+    jsonw_end(&w);
     out = buf_ok(&text) ? arena_text(a, text.data, text.len) : NULL;
     buf_free(&text);
     return out;
 }
 
-static int tell(struct event_set *events, struct store_tx *tx, const struct model_row *row, const char *type,
-                const struct core_actor *by, struct pv_err *err)
+static int tell(struct event_set *events, struct store_tx *tx, const struct model_row *row,
+                const char *type, const struct core_actor *by, struct pv_err *err)
 {
     const struct model_value *provider = model_get(row, F(alert, provider));
     struct event_draft e = { .type = type, .kind = PV_KIND_alert, .subject = row->id,
@@ -153,7 +176,7 @@ static int fire(struct pass *p, struct store_tx *tx, const struct firing *f, str
                    arena_printf(a, "%s: %s", model_text(p->rule_row, F(alert_rule, name)), f->found->name));
     if (rule_builtin_word(p->rule_row))
         model_set_text(row, F(alert, builtin), rule_builtin_word(p->rule_row));
-    model_set_text(row, F(alert, ref), ref_json(a, p->of->number, f->found));
+    model_set_text(row, F(alert, ref), ref_json(tx, p->of, f->found, a));
     model_set_text(row, F(alert, subject_id), subject);
     model_set_ref(row, F(alert, provider), p->of->number == PV_KIND_provider ? &f->found->id : &f->found->provider);
     if (f->found->has_value)

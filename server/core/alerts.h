@@ -23,6 +23,7 @@ int core_alert_rule_change(struct core *c, const struct core_actor *by, const st
 /* What a rule finds now; nothing is stored. */
 struct core_finding {
     struct pv_id id, provider;
+    struct pv_id owner;         /* child kinds: what it is part of */
     const char *name;
     bool has_value;
     uint64_t value;

@@ -52,6 +52,14 @@ def test_critical_vms_have_alerts(api):
     assert wanted and all(one["severity"] == "error" and one["ref"]["name"] for one in found)
 
 
+def test_the_alert_of_a_snapshot_names_its_vm(api):
+    [old] = api.items("alert-rules", filter="builtin=snapshot-old")
+    found = wait_for(lambda: alerts_of(api, old, view="full"), "old snapshots should have alerts", 60)
+    for alert in found[:20]:
+        snapshot = api.read(f"/snapshots/{alert['ref']['id']}")
+        assert alert["ref"]["owner"] == {"kind": "vm", **snapshot["vm"]}
+
+
 def test_an_alert_lives_as_long_as_it_is_found(api):
     vm = api.items("vms", filter="template:false")[0]
     one = rule(api, "marked for test", of="vm", filter="notes=mark-one", severity="error")
