@@ -71,11 +71,13 @@ for (const [theme, width] of [
     });
 
 for (const [kind, path, tabs] of [
-    ['host', '/hosts', ['', 'vms', 'events', 'tasks']],
-    ['cluster', '/clusters', ['', 'hosts', 'vms']],
-    ['datastore', '/storage/datastores', ['', 'vms']],
-    ['network', '/networks', ['', 'vms']],
-    ['switch', '/switches', ['', 'events']],
+    ['host', '/hosts', ['', 'vms', 'datastores', 'networks', 'switches', 'events', 'tasks']],
+    ['cluster', '/clusters', ['', 'hosts', 'vms', 'datastores', 'networks']],
+    ['datastore', '/storage/datastores', ['', 'vms', 'hosts', 'disks']],
+    ['network', '/networks', ['', 'adapters', 'vms', 'hosts']],
+    ['switch', '/switches', ['', 'networks', 'adapters', 'vms', 'hosts', 'events']],
+    ['datacenter', '/datacenters', ['', 'clusters', 'hosts', 'vms', 'datastores', 'networks']],
+    ['resource pool', '/resource-pools', ['', 'vms']],
     ['provider', '/providers', ['', 'capabilities', 'doctor', 'events']],
 ])
     test(`a ${kind} and its tabs`, async () => {
@@ -97,6 +99,52 @@ for (const [kind, path, tabs] of [
         await view.screenshot(`object-${kind}`);
         await view.close();
     });
+
+test('what is promised on a host and a cluster is what its machines have together', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    for (const [kind, path] of [
+        ['host', 'hosts'],
+        ['cluster', 'clusters'],
+    ]) {
+        const { items } = await view.api('GET', `/${path}?limit=1&sort=name`);
+        const filter = encodeURIComponent(`${kind}:${items[0].id} power:running`);
+        const vms = await view.api('GET', `/vms?limit=1000&view=full&filter=${filter}`);
+        assert.ok(vms.items.length > 0);
+        const vcpus = vms.items.reduce((sum, vm) => sum + vm.cpu.count, 0);
+        await view.go(`/${path}/${items[0].id}`, '.pv-tile');
+        await view.settle();
+        await page
+            .locator('.pv-tile', { hasText: 'Virtual processors' })
+            .getByText(vcpus.toLocaleString('en'), { exact: true })
+            .waitFor();
+        await page
+            .locator('.pv-tile', { hasText: 'Machines' })
+            .getByText(`${vms.items.length.toLocaleString('en')} running`)
+            .waitFor();
+    }
+    await view.close();
+});
+
+test('every reference on the page of a machine leads to a page', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const { items } = await view.api(
+        'GET',
+        '/vms?limit=1&filter=-datacenter:null%20-resource_pool:null&sort=name',
+    );
+    await view.go(`/vms/${items[0].id}`, '.pv-fields a');
+    await view.settle();
+    const links = await page.$$eval('.pv-columns a.pv-link', (all) => all.map((a) => a.getAttribute('href')));
+    assert.ok(
+        links.some((l) => l.startsWith('/datacenters/')) &&
+            links.some((l) => l.startsWith('/resource-pools/')),
+    );
+    for (const link of new Set(links)) {
+        await view.go(link, '.pv-object__title h1');
+    }
+    await view.close();
+});
 
 test('a user is made, seen, and explained', async () => {
     const view = await browser.open(server);

@@ -56,6 +56,10 @@ export const routes: RouteObject[] = [
                     { path: 'networks/:id/:tab?', lazy: named(objects, 'NetworkPage') },
                     { path: 'switches', lazy: named(lists, 'Switches') },
                     { path: 'switches/:id/:tab?', lazy: named(objects, 'SwitchPage') },
+                    { path: 'datacenters', lazy: named(lists, 'Datacenters') },
+                    { path: 'datacenters/:id/:tab?', lazy: named(objects, 'DatacenterPage') },
+                    { path: 'resource-pools', lazy: named(lists, 'Pools') },
+                    { path: 'resource-pools/:id/:tab?', lazy: named(objects, 'PoolPage') },
                     { path: 'providers', lazy: named(() => import('./pages/providers/list'), 'Providers') },
                     { path: 'providers/new', lazy: () => import('./pages/providers/NewProvider') },
                     {
@@ -67,6 +71,10 @@ export const routes: RouteObject[] = [
                     { path: 'events', lazy: named(activity, 'Events') },
                     { path: 'events/:id', lazy: named(outcomes, 'EventPage') },
                     { path: 'alerts', lazy: named(alerts, 'Alerts') },
+                    {
+                        path: 'alerts/:id',
+                        lazy: named(() => import('./pages/activity/AlertPage'), 'AlertPage'),
+                    },
                     { path: 'alerts/rules', lazy: named(alerts, 'AlertRules') },
                     { path: 'audit', lazy: named(activity, 'Audit') },
                     { path: 'access/users', lazy: named(access, 'Users') },

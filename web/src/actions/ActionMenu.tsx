@@ -81,11 +81,20 @@ export function MenuEntries({ actions, onPick }: { actions: Action[]; onPick: (a
     );
 }
 
-export function ActionMenu({ place, onClose }: { place: MenuPlace; onClose: () => void }) {
+export function ActionMenu({
+    place,
+    onClose,
+    own,
+}: {
+    place: MenuPlace;
+    onClose: () => void;
+    /** Entries of a kind that has no operations. */
+    own?: { actions: Action[]; pick: (action: Action) => void };
+}) {
     const { t } = useTranslation();
     const box = useRef<HTMLDivElement>(null);
     const act = useAct();
-    const { data, error } = useQuery(actionsQuery(place.kind, place.id));
+    const { data, error } = useQuery({ ...actionsQuery(place.kind, place.id), enabled: !own });
     const [shift, setShift] = useState({ x: 0, y: 0 });
     useMenuKeys(box, onClose);
     useEffect(() => {
@@ -113,7 +122,15 @@ export function ActionMenu({ place, onClose }: { place: MenuPlace; onClose: () =
                 </Link>
             )}
             <div className="pv-menu__rule" role="separator" />
-            {error ? (
+            {own ? (
+                <MenuEntries
+                    actions={own.actions}
+                    onPick={(action) => {
+                        onClose();
+                        own.pick(action);
+                    }}
+                />
+            ) : error ? (
                 <p className="pv-menu__reason">{String(error)}</p>
             ) : data ? (
                 <MenuEntries

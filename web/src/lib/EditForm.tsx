@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes or deletes one object of a collection of ours; the address of the dialog is ?edit=<id>. The form follows from the API's
 // description of the request, filled with what is.
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -35,7 +35,30 @@ function valuesOf(schema: JsonSchema, from: Record<string, unknown>): Record<str
     return found;
 }
 
-export default function EditForm({ kind, id, onClose }: { kind: string; id: string; onClose: () => void }) {
+export default function EditForm({
+    kind,
+    id,
+    onClose,
+    shape = (schema) => schema,
+    extra,
+    name: called,
+    stays = false,
+    lost,
+}: {
+    kind: string;
+    id: string;
+    onClose: () => void;
+    /** Says more about the members than the API's description does. */
+    shape?: (schema: JsonSchema) => JsonSchema;
+    /** Below the fields. */
+    extra?: (value: Record<string, unknown>) => ReactNode;
+    /** What it is called, if not by its name. */
+    name?: string;
+    /** It cannot be deleted. */
+    stays?: boolean;
+    /** What deleting it means; the kind's own words unless given. */
+    lost?: string;
+}) {
     const { t } = useTranslation();
     const path = pathOf(kind);
     const object = useQuery(objectQuery<Item>(kind, id, { view: 'full' }));
@@ -86,7 +109,7 @@ export default function EditForm({ kind, id, onClose }: { kind: string; id: stri
     }, [there]);
     const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
     const failure = error ?? object.error ?? schema.error;
-    const name = item?.name ?? t(`access.one_${kind}`);
+    const name = called ?? item?.name ?? t(`access.one_${kind}`);
     return (
         <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="edit-title">
             <ModalHeader
@@ -97,7 +120,7 @@ export default function EditForm({ kind, id, onClose }: { kind: string; id: stri
             <ModalBody>
                 {failure && Object.keys(errors).length === 0 ? <FailureLine error={failure} /> : null}
                 {sure ? (
-                    <p>{t(`access.delete_${kind}`)}</p>
+                    <p>{lost ?? t(`access.delete_${kind}`)}</p>
                 ) : !base || !schema.data ? (
                     !failure && <SkeletonLines lines={4} />
                 ) : (
@@ -110,12 +133,13 @@ export default function EditForm({ kind, id, onClose }: { kind: string; id: stri
                     >
                         <ParamForm
                             name={path}
-                            schema={narrowed(schema.data, value)}
+                            schema={narrowed(shape(schema.data), value)}
                             value={value}
                             onChange={(v) => setOwn(tidied(v))}
                             errors={errors}
                             id="edit"
                         />
+                        {extra?.(value)}
                     </Form>
                 )}
             </ModalBody>
@@ -133,9 +157,11 @@ export default function EditForm({ kind, id, onClose }: { kind: string; id: stri
                         >
                             {t('action.save')}
                         </Button>
-                        <Button variant="danger" isDisabled={busy || !item} onClick={() => setSure(true)}>
-                            {t('access.delete')}
-                        </Button>
+                        {!stays && (
+                            <Button variant="danger" isDisabled={busy || !item} onClick={() => setSure(true)}>
+                                {t('access.delete')}
+                            </Button>
+                        )}
                     </>
                 )}
                 <Button variant="link" onClick={() => (sure ? setSure(false) : onClose())}>

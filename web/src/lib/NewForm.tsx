@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The form follows from the API's description of the request.
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -35,10 +35,16 @@ export default function NewForm({
     path,
     title,
     onClose,
+    shape = (schema) => schema,
+    extra,
 }: {
     path: string;
     title: string;
     onClose: () => void;
+    /** Says more about the members than the API's description does. */
+    shape?: (schema: JsonSchema) => JsonSchema;
+    /** Below the fields. */
+    extra?: (value: Record<string, unknown>) => ReactNode;
 }) {
     const { t } = useTranslation();
     const schema = useQuery({
@@ -93,12 +99,13 @@ export default function NewForm({
                         {error !== null && Object.keys(errors).length === 0 && <FailureLine error={error} />}
                         <ParamForm
                             name={path}
-                            schema={narrowed(schema.data, value)}
+                            schema={narrowed(shape(schema.data), value)}
                             value={value}
                             onChange={(v) => setValue(tidied(v))}
                             errors={errors}
                             id="new"
                         />
+                        {extra?.(value)}
                     </Form>
                 )}
             </ModalBody>

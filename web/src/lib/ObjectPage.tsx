@@ -4,13 +4,13 @@ import { Suspense, type ComponentType, type ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, NavLink, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
-import { actionsQuery, objectQuery } from '../api/query';
+import { actionsQuery, listQuery, objectQuery } from '../api/query';
 import type { Item } from '../api/types';
 import { actionsOf, type Action } from '../actions/registry';
 import { ActionButton, MenuButton } from '../actions/ActionMenu';
 import { useAct } from '../actions/useAct';
 import { kindText, healthText } from '../i18n/words';
-import { ago, dateTime } from '../i18n/format';
+import { ago, dateTime, number } from '../i18n/format';
 import { Failure, Notice, SkeletonLines, StaleLine } from '../states/states';
 import { useTitle } from './hooks';
 import { Health, Power, ProviderBadge, State } from './cells';
@@ -27,6 +27,17 @@ export interface Tab {
     title: string;
     Component: ComponentType<TabProps>;
     count?: (item: Item) => number | null | undefined;
+    /** The list whose length it is. */
+    counted?: { path: string; scopeOf: (item: Item) => string | null };
+}
+
+function Counted({ item, counted }: { item: Item; counted: NonNullable<Tab['counted']> }) {
+    const scope = counted.scopeOf(item);
+    const { data } = useQuery({
+        ...listQuery(counted.path, { filter: scope, limit: 1, count: 'exact', fields: 'id' }),
+        enabled: scope !== null,
+    });
+    return data?.count ? <span className="pv-tabs__count">{number(data.count)}</span> : null;
 }
 
 const BUTTONS = 3;
@@ -128,7 +139,8 @@ export function ObjectPage(p: {
                             aria-current={x === current ? 'page' : undefined}
                         >
                             {t(x.title)}
-                            {count ? <span className="pv-tabs__count">{count}</span> : null}
+                            {count ? <span className="pv-tabs__count">{number(count)}</span> : null}
+                            {x.counted && <Counted item={item} counted={x.counted} />}
                         </NavLink>
                     );
                 })}

@@ -12,6 +12,7 @@ const PLACES: Record<string, string> = {
     provider: '/providers',
     task: '/tasks',
     event: '/events',
+    alert: '/alerts',
 };
 
 /** These open in a dialog of their list. */
@@ -21,6 +22,7 @@ const DIALOGS: Record<string, string> = {
     role: '/access/roles',
     grant: '/access/grants',
     token: '/access/tokens',
+    alert_rule: '/alerts/rules',
 };
 
 /** The first part of an id tells its kind. */
@@ -32,10 +34,12 @@ const PREFIX: Record<string, string> = {
     net: 'network',
     sw: 'switch',
     dc: 'datacenter',
-    rp: 'resource_pool',
+    rpl: 'resource_pool',
     prv: 'provider',
     tsk: 'task',
     usr: 'user',
+    evt: 'event',
+    alr: 'alert',
 };
 
 export function kindOfId(id: string): string | undefined {

@@ -30,7 +30,8 @@ export function BulkBar(p: {
         [kind, me],
     );
     const n = sizeOf(p.selection);
-    if (!n || !actions.length) return null;
+    const { Bulk } = p.list;
+    if (!n || (!actions.length && !Bulk)) return null;
     const start = (name: string) => act(name, { kind, selection: p.selection });
     const ids = p.selection.by === 'ids' ? [...p.selection.ids] : [];
     return (
@@ -47,6 +48,7 @@ export function BulkBar(p: {
                     {t('grid.all_matching', { count: p.count, n: number(p.count) })}
                 </button>
             )}
+            {Bulk && <Bulk selection={p.selection} />}
             {actions.slice(0, FIRST).map((action) => (
                 <button
                     key={action.name}

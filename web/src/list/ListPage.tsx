@@ -38,6 +38,8 @@ import type { ListDeclaration } from './types';
 
 const Away = lazy(() => import('./Away'));
 
+const noMenu = () => undefined;
+
 /** On a phone the first column takes what is left. */
 const narrowWidths = (columns: string[]) =>
     Object.fromEntries(columns.map((id, i) => [id, i === 0 ? 130 : 104]));
@@ -71,7 +73,7 @@ export function ListView({
     const store = useMemo<RowSource>(() => (grouped ? new GroupStore() : new ListStore()), [grouped]);
     const state = useSyncExternalStore(store.watch, store.get);
     const [selection, setSelection] = useState<Selection>(NOTHING);
-    const [menu, setMenu] = useState<MenuPlace | null>(null);
+    const [menu, setMenu] = useState<{ place: MenuPlace; item: Item } | null>(null);
     const columns = useMemo(() => allColumns(list.kind, list.columns), [list]);
     const layout = useMemo(
         () => (narrow ? { columns: list.narrow, widths: narrowWidths(list.narrow), pinned: [] } : url.layout),
@@ -150,9 +152,11 @@ export function ListView({
     );
     const openMenu = useCallback(
         (item: Item, at: { x: number; y: number }) =>
-            setMenu({ kind: item.kind, id: item.id, name: item.name, ...at }),
+            setMenu({ place: { kind: item.kind, id: item.id, name: item.name, ...at }, item }),
         [],
     );
+    // What is not of a hypervisor has no operations to ask for.
+    const hasMenu = !!list.Menu || list.kind === 'provider' || !!fieldOf(list.kind, 'presence');
     const closeMenu = useCallback(() => setMenu(null), []);
     const { set } = url;
     const setFilter = useCallback((value: string) => set({ filter: value, view: null }), [set]);
@@ -234,7 +238,7 @@ export function ListView({
                         selection={selection}
                         onSelection={setSelection}
                         onOpen={open}
-                        onMenu={openMenu}
+                        onMenu={hasMenu ? openMenu : noMenu}
                         onCopy={copy}
                         groupLabel={grouped ? groupLabel : undefined}
                         density={look.density}
@@ -260,7 +264,12 @@ export function ListView({
                     onSelection={setSelection}
                 />
             )}
-            {menu && <ActionMenu place={menu} onClose={closeMenu} />}
+            {menu &&
+                (list.Menu ? (
+                    <list.Menu {...menu} onClose={closeMenu} />
+                ) : (
+                    <ActionMenu place={menu.place} onClose={closeMenu} />
+                ))}
         </>
     );
 }

@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentType } from 'react';
 import type { Query } from '../api/client';
+import type { MenuPlace } from '../actions/ActionMenu';
+import type { Item } from '../api/types';
 import type { Column } from '../grid/columns';
+import type { Selection } from '../grid/selection';
+
+export interface BulkProps {
+    selection: Selection;
+}
+
+export interface MenuProps {
+    place: MenuPlace;
+    item: Item;
+    onClose: () => void;
+}
 
 /** A list page is one of these and nothing else. */
 export interface ListDeclaration {
@@ -30,6 +43,10 @@ export interface ListDeclaration {
     Tools?: ComponentType;
     /** The one thing to do on an empty page. */
     EmptyAction?: ComponentType;
+    /** Buttons for what is selected, of kinds that have no operations. */
+    Bulk?: ComponentType<BulkProps>;
+    /** The menu of a row, of kinds that have no operations. */
+    Menu?: ComponentType<MenuProps>;
     /** No selection and no bulk actions. */
     plain?: boolean;
     /** Opens something else than the object's page. */

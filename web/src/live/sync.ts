@@ -54,7 +54,11 @@ export function keepFresh(client: QueryClient): () => void {
     };
 }
 
+/** What the tree shows, and what its counts and marks follow from. */
+const TREE = new Set(['provider', 'datacenter', 'cluster', 'host', 'vm', 'folder']);
+
 function touches(path: string, kind: string): boolean {
     const last = path.slice(path.lastIndexOf('/') + 1);
+    if (last === 'tree') return TREE.has(kind);
     return last === `${kind}s` || last === 'events' || (kind === 'switch' && last === 'switches');
 }

@@ -1,43 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 // What needs somebody now, and the rules that say so.
-import { Link } from 'react-router';
+import { lazy, Suspense, useMemo, type ReactNode } from 'react';
+import { Link, useLocation, useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
-import { valueAt } from '../../api/model';
-import rules from '../../api/rules.gen.json';
+import '../../i18n/estate';
+import { kindOf, valueAt } from '../../api/model';
+import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
-import { ruleText } from '../../i18n/words';
-import { RefLink } from '../../lib/cells';
-import { linkTo } from '../../lib/links';
-import { NewButton } from '../../lib/NewDialog';
-import { ListPage } from '../../list/ListPage';
+import { dateTime } from '../../i18n/format';
+import { t } from '../../i18n/words';
+import { Mark, State } from '../../lib/cells';
+import { useTitle } from '../../lib/hooks';
+import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
+import { Denied } from '../../states/states';
+import { AlertBulk, AlertMenu } from './alertActions';
+import { alertText, ruleName, Subject } from './alertText';
 
-/** "Rule: object", where the rule is one of the product's. */
-export function alertText(alert: Item): string {
-    const name = (valueAt(alert, 'ref') as { name?: string } | null)?.name ?? '';
-    const message = String(alert.message ?? '');
-    if (!alert.builtin || !message.endsWith(`: ${name}`)) return message;
-    return `${ruleText(String(alert.builtin), message.slice(0, -name.length - 2))}: ${name}`;
+const AlertDialog = lazy(() => import('./AlertDialog'));
+const RuleForm = lazy(() => import('./RuleForm'));
+
+const SEVERITY: Record<string, string> = { info: 'none', warning: 'warn', error: 'bad' };
+
+/** Silence is a state people ask for, though the server keeps it beside the others. */
+function AlertState({ item }: { item: Item }) {
+    const until = item.silenced_until as string | null;
+    return (
+        <>
+            <State kind="alert" path="state" value={item.state as string} />
+            {until && new Date(until).getTime() > Date.now() && (
+                <span className="pv-tag">{t('estate.alerts.silent', { time: dateTime(until) })}</span>
+            )}
+        </>
+    );
 }
 
-const builtinNames = rules as Record<string, string>;
-
-const ruleName = (rule: Item) => {
-    const name = String(rule.name ?? '');
-    return builtinNames[String(rule.builtin)] === name ? ruleText(String(rule.builtin), name) : name;
-};
-
 const alertColumns = [
-    column('alert', 'severity', { width: 110 }),
-    column('alert', 'state', { width: 130 }),
-    column('alert', 'message', { width: 420, fields: ['message', 'builtin', 'ref'], cell: alertText }),
+    column('alert', 'severity', {
+        width: 110,
+        cell: (item: Item) => (
+            <span className="pv-state">
+                <Mark as={SEVERITY[String(item.severity)] ?? 'none'} />
+                {column('alert', 'severity').text!(item)}
+            </span>
+        ),
+    }),
+    column('alert', 'state', {
+        width: 130,
+        fields: ['state', 'silenced_until'],
+        cell: (item: Item) => <AlertState item={item} />,
+    }),
+    column('alert', 'message', { width: 400, fields: ['message', 'builtin', 'ref'], cell: alertText }),
     {
-        ...column('alert', 'ref', { width: 220 }),
-        cell: (item: Item) => {
-            const ref = valueAt(item, 'ref') as { id: string; kind: string; name?: string } | null;
-            return ref && <RefLink value={ref} kind={ref.kind} />;
-        },
+        ...column('alert', 'ref', { width: 260 }),
+        cell: (item: Item) => <Subject value={valueAt(item, 'ref')} />,
     },
     column('alert', 'rule', { width: 190 }),
     column('alert', 'provider'),
@@ -45,7 +62,16 @@ const alertColumns = [
     column('alert', 'owner'),
 ];
 
-const alertList: ListDeclaration = {
+/** What is shown: open first, for these want somebody. */
+const STATES = {
+    open: 'state:firing',
+    acknowledged: 'state:acknowledged',
+    resolved: 'state:resolved',
+    all: '',
+} as const;
+type Which = keyof typeof STATES;
+
+const alertList = (which: Which): ListDeclaration => ({
     kind: 'alert',
     name: 'alerts',
     title: 'nav.alerts',
@@ -55,24 +81,84 @@ const alertList: ListDeclaration = {
     narrow: ['severity', 'message'],
     sort: '-fired_at',
     facets: ['state', 'severity', 'rule', 'provider'],
-    linkOf: (alert) => {
-        const ref = alert.ref as { id: string; kind: string } | null;
-        return ref && linkTo(ref.id, ref.kind);
-    },
-    Tools: () => <RulesLink />,
-};
+    scope: STATES[which] || undefined,
+    linkOf: (alert) => `/alerts/${alert.id}`,
+    Bulk: AlertBulk,
+    Menu: AlertMenu,
+});
 
-function RulesLink() {
+function Page({
+    which,
+    children,
+    tools,
+}: {
+    which: Which | 'rules';
+    children: ReactNode;
+    tools?: ReactNode;
+}) {
     const { t } = useTranslation();
-    return (
-        <Link className="pf-v6-c-button pf-m-secondary" to="/alerts/rules">
-            {t('alerts.rules')}
+    const tab = (name: Which | 'rules', to: string, text: string) => (
+        <Link
+            key={name}
+            to={to}
+            className={name === which ? 'pv-tabs__tab active' : 'pv-tabs__tab'}
+            aria-current={name === which ? 'page' : undefined}
+        >
+            {text}
         </Link>
+    );
+    return (
+        <section className="pv-page pv-page--list" aria-labelledby="page-title">
+            <header className="pv-object__head">
+                <h1 className="pv-h1" id="page-title">
+                    {t('nav.alerts')}
+                </h1>
+                {tools}
+            </header>
+            <nav className="pv-tabs" aria-label={t('estate.alerts.views')}>
+                {(Object.keys(STATES) as Which[]).map((name) =>
+                    tab(
+                        name,
+                        name === 'open' ? '/alerts' : `/alerts?state=${name}`,
+                        t(`estate.alerts.${name}`),
+                    ),
+                )}
+                {tab('rules', '/alerts/rules', t('alerts.rules'))}
+            </nav>
+            {children}
+        </section>
     );
 }
 
-function NewRule() {
-    return <NewButton path="/alert-rules" title="alerts.new_rule" />;
+/** The dialog that the address asks for. */
+function Dialog() {
+    const [params] = useSearchParams();
+    return params.get('act') ? (
+        <Suspense fallback={null}>
+            <AlertDialog />
+        </Suspense>
+    ) : null;
+}
+
+export function Alerts() {
+    const { t } = useTranslation();
+    const [params] = useSearchParams();
+    const asked = params.get('state');
+    // An address with a filter of its own means all that it finds.
+    const which: Which =
+        asked && asked in STATES
+            ? (asked as Which)
+            : params.get('filter')?.includes('state')
+              ? 'all'
+              : 'open';
+    const list = useMemo(() => alertList(which), [which]);
+    useTitle(t('nav.alerts'));
+    return (
+        <Page which={which}>
+            <ListView key={which} list={list} />
+            <Dialog />
+        </Page>
+    );
 }
 
 const ruleList: ListDeclaration = {
@@ -81,8 +167,16 @@ const ruleList: ListDeclaration = {
     title: 'alerts.rules',
     empty: 'alerts.no_rules',
     columns: [
-        column('alert_rule', 'name', { fields: ['name', 'builtin'], cell: ruleName }),
-        ...['enabled', 'severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s', 'notes'].map((path) =>
+        column('alert_rule', 'name', { width: 260, fields: ['name', 'builtin'], cell: ruleName }),
+        column('alert_rule', 'enabled', {
+            cell: (rule: Item) => (
+                <span className="pv-state">
+                    <Mark as={rule.enabled ? 'on' : 'off'} />
+                    {t(rule.enabled ? 'estate.rules.on' : 'estate.rules.off')}
+                </span>
+            ),
+        }),
+        ...['severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s', 'notes'].map((path) =>
             column('alert_rule', path),
         ),
     ],
@@ -90,9 +184,61 @@ const ruleList: ListDeclaration = {
     narrow: ['name', 'enabled'],
     sort: 'name',
     plain: true,
-    linkOf: () => null,
-    Tools: NewRule,
+    linkOf: (rule) => {
+        const params = new URLSearchParams(window.location.search);
+        params.set('edit', rule.id);
+        return `?${params.toString()}`;
+    },
 };
 
-export const Alerts = () => <ListPage list={alertList} />;
-export const AlertRules = () => <ListPage list={ruleList} />;
+export function AlertRules() {
+    const { t } = useTranslation();
+    const [params, setParams] = useSearchParams();
+    const location = useLocation();
+    const may = useCan('alert.manage');
+    const needed = kindOf('alert_rule').permission;
+    const reads = useCan(needed);
+    useTitle(t('alerts.rules'));
+    const set = (name: 'edit' | 'new', value: string | null) =>
+        setParams((old) => {
+            const next = new URLSearchParams(old);
+            next.delete('edit');
+            next.delete('new');
+            if (value) next.set(name, value);
+            return next;
+        });
+    const id = params.get('edit');
+    if (!reads)
+        return (
+            <Page which="rules">
+                <Denied permission={needed} />
+            </Page>
+        );
+    return (
+        <Page
+            which="rules"
+            tools={
+                may && (
+                    <button
+                        type="button"
+                        className="pv-button pv-button--primary"
+                        onClick={() => set('new', '/alert-rules')}
+                    >
+                        {t('alerts.new_rule')}
+                    </button>
+                )
+            }
+        >
+            <ListView list={ruleList} />
+            {(id || params.has('new')) && (
+                <Suspense fallback={null}>
+                    <RuleForm
+                        key={`${id}${location.pathname}`}
+                        id={id}
+                        onClose={() => set(id ? 'edit' : 'new', null)}
+                    />
+                </Suspense>
+            )}
+        </Page>
+    );
+}

@@ -173,3 +173,90 @@ export const switchList: ListDeclaration = {
     sort: 'name',
     facets: ['switch_type', 'provider', 'host'],
 };
+
+/** Ports that are in use: the adapters of machines. */
+export const nicList: ListDeclaration = {
+    kind: 'nic',
+    name: 'nics',
+    title: 'estate.tab.adapters',
+    empty: 'inventory.none',
+    columns: [
+        column('nic', 'vm', { width: 220 }),
+        column('nic', 'label', { width: 170 }),
+        column('nic', 'network', { width: 180 }),
+        column('nic', 'mac', { width: 150 }),
+        column('nic', 'ip_addresses'),
+        column('nic', 'connected'),
+        column('nic', 'vlan.mode'),
+        column('nic', 'vlan.id'),
+        column('nic', 'adapter'),
+    ],
+    shown: ['vm', 'label', 'network', 'mac', 'ip_addresses', 'connected', 'vlan.id', 'adapter'],
+    narrow: ['vm', 'mac'],
+    sort: 'mac',
+    facets: ['connected', 'adapter'],
+    plain: true,
+    linkOf: (nic) => {
+        const vm = nic.vm as { id: string } | null;
+        return vm && `/vms/${vm.id}/hardware`;
+    },
+};
+
+export const imageList: ListDeclaration = {
+    kind: 'disk_image',
+    name: 'disk-images',
+    title: 'estate.tab.images',
+    empty: 'inventory.none',
+    columns: [
+        column('disk_image', 'path', { width: 360 }),
+        column('disk_image', 'format'),
+        column('disk_image', 'subformat'),
+        column('disk_image', 'capacity_bytes'),
+        column('disk_image', 'file_bytes'),
+        column('disk_image', 'used_by'),
+        column('disk_image', 'host'),
+        column('disk_image', 'datastore'),
+    ],
+    shown: ['path', 'format', 'subformat', 'capacity_bytes', 'file_bytes', 'used_by'],
+    narrow: ['path', 'capacity_bytes'],
+    sort: 'path',
+    facets: ['format', 'subformat'],
+    plain: true,
+    linkOf: () => null,
+};
+
+export const datacenterList: ListDeclaration = {
+    kind: 'datacenter',
+    name: 'datacenters',
+    title: 'estate.datacenters',
+    empty: 'inventory.none',
+    columns: [
+        column('datacenter', 'name', { width: 230 }),
+        provider('datacenter'),
+        column('datacenter', 'health'),
+    ],
+    shown: ['name', 'provider', 'health'],
+    narrow: ['name', 'health'],
+    sort: 'name',
+    facets: ['provider', 'health'],
+};
+
+export const poolList: ListDeclaration = {
+    kind: 'resource_pool',
+    name: 'resource-pools',
+    title: 'estate.pools',
+    empty: 'inventory.none',
+    columns: [
+        column('resource_pool', 'name', { width: 230 }),
+        provider('resource_pool'),
+        column('resource_pool', 'parent'),
+        column('resource_pool', 'cluster'),
+        column('resource_pool', 'cpu.limit_mhz'),
+        column('resource_pool', 'memory.limit_bytes'),
+        column('resource_pool', 'health'),
+    ],
+    shown: ['name', 'provider', 'parent', 'cluster', 'cpu.limit_mhz', 'memory.limit_bytes', 'health'],
+    narrow: ['name', 'cluster'],
+    sort: 'name',
+    facets: ['provider', 'cluster'],
+};

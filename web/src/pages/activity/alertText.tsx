@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What alerts and rules are called, and what they are about.
+import { valueAt } from '../../api/model';
+import rules from '../../api/rules.gen.json';
+import type { Item } from '../../api/types';
+import { ruleText } from '../../i18n/words';
+import { RefLink } from '../../lib/cells';
+
+export interface Ref {
+    id: string;
+    kind: string;
+    name?: string | null;
+    owner?: Ref | null;
+}
+
+/** "Rule: object", where the rule is one of the product's. */
+export function alertText(alert: Item): string {
+    const name = (valueAt(alert, 'ref') as { name?: string } | null)?.name ?? '';
+    const message = String(alert.message ?? '');
+    if (!alert.builtin || !message.endsWith(`: ${name}`)) return message;
+    return `${ruleText(String(alert.builtin), message.slice(0, -name.length - 2))}: ${name}`;
+}
+
+const builtinNames = rules as Record<string, string>;
+
+export const ruleName = (rule: Item) => {
+    const name = String(rule.name ?? '');
+    return builtinNames[String(rule.builtin)] === name ? ruleText(String(rule.builtin), name) : name;
+};
+
+/** The object, with what it is part of: a snapshot's name alone says nothing. */
+export function Subject({ value }: { value: unknown }) {
+    const ref = value as Ref | null;
+    if (!ref) return null;
+    return (
+        <>
+            {ref.owner && (
+                <>
+                    <RefLink value={ref.owner} kind={ref.owner.kind} />
+                    {' / '}
+                </>
+            )}
+            <RefLink value={ref} kind={ref.kind} />
+        </>
+    );
+}
