@@ -57,15 +57,13 @@ function(pv_program name)
     endif()
 endfunction()
 
-# One loadable driver: drivers/<name> becomes lib/polyvisor/drivers/<name>.so beside bin/.
+# One loadable driver: drivers/<name> becomes lib/polyvisor/drivers/<name>.so beside bin/. What it is made of is the piece
+# pv_<name>, which its tests link; only the entry table is exported from the module, so that one is compiled into it.
 function(pv_driver name)
-    pv_sources(sources drivers/${name})
-    if(sources MATCHES "empty\\.c$")
-        return()
-    endif()
-    add_library(driver_${name} MODULE ${sources})
+    pv_piece(${name} SOURCES drivers/${name} USES sdk lib ${ARGN})
+    add_library(driver_${name} MODULE ${PROJECT_SOURCE_DIR}/drivers/${name}/driver.c)
     target_include_directories(driver_${name} PRIVATE ${PROJECT_SOURCE_DIR})
-    pv_use(driver_${name} PRIVATE sdk lib)
+    pv_use(driver_${name} PRIVATE ${name})
     set_target_properties(driver_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/polyvisor/drivers)
     target_link_options(driver_${name} PRIVATE -Wl,--exclude-libs,ALL)

@@ -10,17 +10,9 @@ add_custom_command(OUTPUT ${wmi_made}
     COMMAND ${Python3_EXECUTABLE} ${wmi_schema}/generate.py ${wmi_out}
     DEPENDS ${wmi_inputs} ${wmi_schema}/generate.py VERBATIM)
 
-# A library, so that the tests link what the driver is made of. Its compilation waits for the tables.
-pv_piece(wmi SOURCES drivers/wmi USES sdk lib PkgConfig::krb5_gssapi PkgConfig::krb5 PkgConfig::zlib)
+pv_driver(wmi PkgConfig::krb5_gssapi PkgConfig::krb5 PkgConfig::zlib)
 target_sources(pv_wmi PRIVATE ${wmi_made})
 target_include_directories(pv_wmi PUBLIC ${wmi_out})
+# Its compilation waits for the tables.
 add_custom_target(wmi_tables DEPENDS ${wmi_made})
 add_dependencies(pv_wmi wmi_tables)
-
-add_library(driver_wmi MODULE ${PROJECT_SOURCE_DIR}/drivers/wmi/driver.c)
-target_include_directories(driver_wmi PRIVATE ${PROJECT_SOURCE_DIR})
-target_link_libraries(driver_wmi PRIVATE pv_wmi)
-set_target_properties(driver_wmi PROPERTIES PREFIX "" OUTPUT_NAME wmi
-    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/polyvisor/drivers)
-target_link_options(driver_wmi PRIVATE -Wl,--exclude-libs,ALL)
-install(TARGETS driver_wmi DESTINATION lib/polyvisor/drivers)
