@@ -19,7 +19,7 @@ const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const top = fileURLToPath(new URL('../../', import.meta.url));
 export const PASSWORD = 'correct-horse-battery-9';
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 function programs() {
@@ -110,7 +110,7 @@ export class Server {
     async end() {
         const ended = new Promise((resolve) => this.process.once('exit', resolve));
         this.process.kill('SIGTERM');
-        const timer = setTimeout(() => this.process.kill('SIGKILL'), 10_000);
+        const timer = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE);
         await ended;
         clearTimeout(timer);
     }

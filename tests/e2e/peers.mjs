@@ -52,7 +52,7 @@ class Peer {
         if (this.process.exitCode === null) {
             const ended = new Promise((resolve) => this.process.once('exit', resolve));
             this.process.kill('SIGTERM');
-            const timer = setTimeout(() => this.process.kill('SIGKILL'), 10_000);
+            const timer = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE);
             await ended;
             clearTimeout(timer);
         }

@@ -274,7 +274,7 @@ def test_a_secret_is_never_read_out_or_logged(api, server, vcenter):
 def raw(server, data: bytes) -> bytes:
     host, port = host_port(server.url)
     context = ssl.create_default_context(cafile=str(server.cert_file))
-    with socket.create_connection((host, port), timeout=20) as plain, context.wrap_socket(plain, server_hostname=host) as tls:
+    with socket.create_connection((host, port), timeout=60) as plain, context.wrap_socket(plain, server_hostname=host) as tls:
         tls.sendall(data)
         tls.settimeout(20)
         parts = []
@@ -336,7 +336,7 @@ def test_100_half_open_handshakes_cost_no_cpu(server):
     sockets = []
     try:
         for _ in range(100):
-            sock = socket.create_connection((host, port), timeout=10)
+            sock = socket.create_connection((host, port), timeout=60)
             sock.sendall(b"\x16\x03\x01\x02\x00\x01\x00")  # the first bytes of a ClientHello
             sockets.append(sock)
         wait_for(lambda: server.admin().get("/healthz").status_code == 200, "others are served", 20)

@@ -7,7 +7,6 @@ import pty
 import re
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from support import paths
 from support.certs import served_sha256
 from support.client import host_port
 from support.server import PASSWORD
+from support.wait import wait_for
 
 OK, ERROR, USAGE, NOT_FOUND, DENIED, CONFLICT, TIMEOUT, PARTLY = range(8)
 
@@ -171,12 +171,12 @@ def test_event_follow_prints_events_as_they_come(cli, api):
                     found.set()
 
         threading.Thread(target=read, daemon=True).start()
-        time.sleep(2)
-        api.post("/folders", {"name": "made while following"})
-        assert found.wait(30), seen[-3:]
+        # Whether it follows by now cannot be seen from outside: the change is made until it is told.
+        wait_for(lambda: api.post("/folders", {"name": f"made while following {len(seen)}"}) and found.wait(1),
+                 "a change should be told")
     finally:
         follow.terminate()
-        follow.wait(10)
+        follow.wait(60)
 
 
 def test_apply_of_a_selector_from_a_file(cli, api, tmp_path):

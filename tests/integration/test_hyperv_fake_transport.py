@@ -32,8 +32,8 @@ def plain(tmp_path_factory):
 
 def connection(host):
     if host.url.startswith("https"):
-        return http.client.HTTPSConnection("127.0.0.1", host.port, context=ssl._create_unverified_context(), timeout=20)
-    return http.client.HTTPConnection("127.0.0.1", host.port, timeout=20)
+        return http.client.HTTPSConnection("127.0.0.1", host.port, context=ssl._create_unverified_context(), timeout=60)
+    return http.client.HTTPConnection("127.0.0.1", host.port, timeout=60)
 
 
 def ask(open_connection, body=IDENTIFY, path="/wsman", verb="POST", **headers):
@@ -122,7 +122,7 @@ def test_a_client_certificate_signs_in_when_it_is_mapped(fake, tmp_path):
         if cert:
             context.load_cert_chain(cert.cert_file, cert.key_file)
         try:
-            one = http.client.HTTPSConnection("127.0.0.1", host.port, context=context, timeout=20)
+            one = http.client.HTTPSConnection("127.0.0.1", host.port, context=context, timeout=60)
             return ask(one, **header)[0].status
         except (ssl.SSLError, ConnectionError):
             return "refused"

@@ -43,7 +43,7 @@ def test_a_long_copy_tells_steps_and_bytes_and_leaves_nothing_when_it_is_cancele
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_progress_is_no_event_for_each_report(servers, family):
-    ops = estate(servers(), family, speed=2)
+    ops = estate(servers(), family, speed=6)
     vm = ops.vm("off")
     task = ops.ask("POST", f"/vms/{vm['id']}/actions/clone", {"name": "whole"})
     events = ops.api.items("events", filter=f"subject_id={task['id']} type=task.updated")

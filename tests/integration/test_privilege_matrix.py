@@ -70,7 +70,7 @@ def ask(who, method, path):
         filled = filled[:start] + ("vm" if name == "kind" else "name:no such thing") + filled[end + 1:]
     more = {"json": {}} if method in ("POST", "PUT", "PATCH") else {}
     # Past the client, which knows paths by their first words; and past its check of answers, which has streams to the end.
-    answer = who.session.request(method, who.base.removesuffix("/api/v1") + filled, stream=True, timeout=30,
+    answer = who.session.request(method, who.base.removesuffix("/api/v1") + filled, stream=True, timeout=60,
                                  verify=who.cert_file, **more)
     answer.close()
     return answer

@@ -25,7 +25,7 @@ def page(tmp_path_factory, module_servers):
 
 
 def get(server, path, **headers):
-    return requests.get(server.url + path, headers=headers, verify=server.cert_file, timeout=30)
+    return requests.get(server.url + path, headers=headers, verify=server.cert_file, timeout=60)
 
 
 def test_page_and_its_addresses_are_index_html(page):

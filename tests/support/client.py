@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from .wait import PATIENCE, wait_for
+from .wait import patience, wait_for
 
 FINAL = ("succeeded", "failed", "canceled", "lost")
 
@@ -212,7 +212,7 @@ class EventStream:
 
     def wait(self, fits, what: str, timeout: float = 30) -> dict:
         """The first event for which fits(event) is true."""
-        deadline = time.monotonic() + timeout * PATIENCE
+        deadline = time.monotonic() + patience(timeout)
         with self._changed:
             while True:
                 for item in self.items:

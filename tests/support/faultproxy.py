@@ -30,7 +30,7 @@ class FaultProxy:
         self._http = requests.Session()
 
     def _ask(self, verb: str, path: str, body=None):
-        answer = self._http.request(verb, self._control + path, json=body, timeout=10)
+        answer = self._http.request(verb, self._control + path, json=body, timeout=60)
         assert answer.ok, f"{verb} {path}: {answer.text}"
         return answer.json()
 

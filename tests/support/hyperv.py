@@ -32,7 +32,7 @@ class Control:
         self._http.trust_env = False
 
     def ask(self, verb: str, path: str, body=None, **query):
-        answer = self._http.request(verb, self.url + path, json=body, params=query, timeout=30)
+        answer = self._http.request(verb, self.url + path, json=body, params=query, timeout=60)
         assert answer.ok, f"{verb} {path}: {answer.text}"
         return answer.json()
 

@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+from .wait import patience
+
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,7 +52,7 @@ class Process:
 
     def line(self, prefix: str, timeout: float) -> str:
         """The first line of standard output that begins with prefix."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         with self._changed:
             while True:
                 for text in self.lines:
@@ -60,7 +62,7 @@ class Process:
                 if self._eof or left <= 0:
                     break
                 self._changed.wait(left)
-        how = "ended" if self._eof else f"did not say it within {timeout:.0f} s"
+        how = "ended" if self._eof else f"did not say it within {patience(timeout):.0f} s"
         raise AssertionError(
             f"{self.argv[0]} should print a line '{prefix}…' but {how} (exit code {self.popen.poll()})\n"
             f"--- its output\n" + "\n".join(self.lines[-20:]) + f"\n--- its log {self.log}\n{self.tail()}"
@@ -82,15 +84,15 @@ class Process:
     def wait(self, timeout: float) -> int:
         code = self.popen.wait(timeout)
         # Only now is all output in: the reader ends with the pipe.
-        self._reader.join(5)
+        self._reader.join(60)
         return code
 
     def kill(self) -> int:
         """kill -9: nothing is said good-bye to."""
         self.send(signal.SIGKILL)
-        return self.wait(10)
+        return self.wait(60)
 
-    def stop(self, timeout: float = 15) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """SIGTERM; a process that ignores it is killed and that is an error."""
         self.send(signal.SIGTERM)
         try:

@@ -75,7 +75,7 @@ class Server:
         self.listen = self.url.split("//")[1].rstrip("/")  # the same port after a restart
         return self
 
-    def stop(self, timeout: float = 15) -> int:
+    def stop(self, timeout: float = 60) -> int:
         code = 0
         if self.process is not None:
             code = self.process.stop(timeout)

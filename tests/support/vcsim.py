@@ -82,17 +82,17 @@ class Vcsim:
     # What was asked of it
 
     def calls(self) -> dict:
-        return self._http.get(f"{self.control}/calls", timeout=10).json()
+        return self._http.get(f"{self.control}/calls", timeout=60).json()
 
     def reset_calls(self):
-        self._http.post(f"{self.control}/reset", timeout=10).raise_for_status()
+        self._http.post(f"{self.control}/reset", timeout=60).raise_for_status()
 
     def soap_total(self) -> int:
         return sum(self.calls()["soap"].values())
 
     def keys(self) -> list:
         """What was typed on keyboards."""
-        return self._http.get(f"{self.control}/keys", timeout=10).json()
+        return self._http.get(f"{self.control}/keys", timeout=60).json()
 
     # Misbehaving
 
@@ -100,16 +100,16 @@ class Vcsim:
         """delay(PowerOffVM_Task=500) delays the call's answer; delay(tasks={"PowerOff": 500}) the task itself,
         which has a name of its own."""
         body = {"all": all_ms, "methods": methods, "tasks": tasks or {}}
-        self._http.put(f"{self.control}/delay", json=body, timeout=10).raise_for_status()
+        self._http.put(f"{self.control}/delay", json=body, timeout=60).raise_for_status()
 
     def fault(self, method: str, fault: str, **more):
         """Lets method answer this vim25 fault: fault("PowerOnVM_Task", "NoPermission", max=1)."""
         body = {"method": method, "fault": fault, **more}
-        answer = self._http.post(f"{self.control}/faults", json=body, timeout=10)
+        answer = self._http.post(f"{self.control}/faults", json=body, timeout=60)
         assert answer.ok, answer.text
 
     def no_faults(self):
-        self._http.delete(f"{self.control}/faults", timeout=10).raise_for_status()
+        self._http.delete(f"{self.control}/faults", timeout=60).raise_for_status()
 
     def __enter__(self):
         return self

@@ -6,11 +6,18 @@ import time
 
 # Sanitizer builds on a busy machine are several times slower; waits are upper bounds, never assertions on speed.
 PATIENCE = float(os.environ.get("PV_PATIENCE", "1"))
+# No wait is given up sooner than that, whatever its caller thinks is soon: a busy machine stands still for many seconds.
+AT_LEAST = 60
+
+
+def patience(timeout: float) -> float:
+    """The seconds after which waiting is given up."""
+    return max(timeout, AT_LEAST) * PATIENCE
 
 
 def wait_for(look, what: str, timeout: float = 30, every: float = 0.1, ignore=()):
     """Calls look() until it answers something true, and returns that."""
-    deadline = time.monotonic() + timeout * PATIENCE
+    deadline = time.monotonic() + patience(timeout)
     seen, trouble = None, None
     while True:
         try:
@@ -23,7 +30,7 @@ def wait_for(look, what: str, timeout: float = 30, every: float = 0.1, ignore=()
             break
         time.sleep(every)
     raise AssertionError(
-        f"{what}: not true after {timeout * PATIENCE:.0f} s; last seen: {trouble if trouble else seen!r}"
+        f"{what}: not true after {patience(timeout):.0f} s; last seen: {trouble if trouble else seen!r}"
     )
 
 
@@ -37,11 +44,11 @@ def difference(seen, expected) -> str:
 
 def wait_equal(look, expected, what: str, timeout: float = 30, every: float = 0.1):
     """Calls look() until it answers expected; the failure shows the last answer."""
-    deadline = time.monotonic() + timeout * PATIENCE
+    deadline = time.monotonic() + patience(timeout)
     while True:
         seen = look()
         if seen == expected:
             return seen
         if time.monotonic() >= deadline:
-            raise AssertionError(f"{what}, after {timeout * PATIENCE:.0f} s: {difference(seen, expected)}")
+            raise AssertionError(f"{what}, after {patience(timeout):.0f} s: {difference(seen, expected)}")
         time.sleep(every)
