@@ -93,8 +93,9 @@ int tx_purge_tasks(struct store_tx *tx, int64_t before_ms, uint64_t keep, size_t
     /* Finished ones alone, oldest first, and so many that `keep` stay. */
     query_printf(&q, "SELECT t.\"id\" FROM %s t WHERE t.\"finished_at\"<", k->table);
     query_int(&q, before_ms);
-    query_printf(&q, " AND coalesce(t.\"state\",-1) IN (%d,%d,%d,%d)", PV_TASK_STATE_SUCCEEDED,
-                 PV_TASK_STATE_FAILED, PV_TASK_STATE_CANCELED, PV_TASK_STATE_LOST);
+    query_printf(&q, " AND coalesce(t.\"state\",-1) IN (%d,%d,%d,%d,%d)", PV_TASK_STATE_SUCCEEDED,
+                 PV_TASK_STATE_FAILED, PV_TASK_STATE_CANCELED, PV_TASK_STATE_LOST,
+                 PV_TASK_STATE_SKIPPED);
     query_text(&q, " ORDER BY t.\"id\"");
     return delete_found(tx, PV_KIND_task, &q, total - keep < PURGE_MAX ? total - keep : PURGE_MAX,
                         deleted, err);

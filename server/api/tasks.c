@@ -243,6 +243,85 @@ static enum req_result bulk_run(struct req *r)
     return o.dry_run ? REQ_LATER : task_reply(r, &task);
 }
 
+/* ------------------------------------------------------------------ steps */
+
+static const struct model_param step_members[] = {
+    { .name = "action", .type = PARAM_TEXT, .required = true, .min = 3, .max = 64, .doc = "Operation: vm.reconfigure." },
+    { .name = "target", .type = PARAM_TEXT, .required = true, .min = 1, .max = 64,
+      .doc = "Id of the VM, or of what is in it." },
+    { .name = "params", .type = PARAM_OBJECT, .doc = "Parameters of the operation." },
+    { .name = "if_version", .type = PARAM_INT, .min = 1,
+      .doc = "Version of the target that is meant; another one refuses the whole." },
+    { 0 },
+};
+static const struct model_param steps_body[] = {
+    { .name = "steps", .type = PARAM_LIST, .required = true, .min = 1, .max = 64, .members = step_members,
+      .doc = "What is to be done, in this order." },
+    { 0 },
+};
+
+static int step_read(struct req *r, const json_t *one, struct core_step *out, struct pv_err *err)
+{
+    const char *action = json_string_value(json_object_get(one, "action"));
+    const char *target = json_string_value(json_object_get(one, "target"));
+    json_t *params = json_object_get(one, "params");
+    const struct model_kind *kind;
+
+    out->operation = model_operation(action);
+    if (!out->operation || out->operation->kind == PV_KIND_NONE) {
+        pv_fail_as(err, "validation-failed", "there is no operation \"%.64s\"", action);
+        pv_err_pointer(err, "/action");
+        return PV_EINVAL;
+    }
+    kind = model_kind(out->operation->kind);
+    if (!id_parse(kind->prefix, target, strlen(target), &out->subject)) {
+        pv_fail_as(err, "validation-failed", "\"%.64s\" is not the id of a %s", target, kind->name);
+        pv_err_pointer(err, "/target");
+        return PV_EINVAL;
+    }
+    out->if_version = (uint64_t)json_integer_value(json_object_get(one, "if_version"));
+    out->params = params;
+    if (!params)
+        return PV_OK;
+    if (refs_resolve(r, out->operation->params, params, "/params", err) != PV_OK ||
+        places_allowed(r, out->operation, params, err) != PV_OK)
+        return err->rc;
+    return model_params_check(out->operation->params, params, "/params", err);
+}
+
+static enum req_result steps_run(struct req *r)
+{
+    const json_t *list = json_object_get(r->json, "steps");
+    size_t n = json_array_size(list);
+    struct core_step *steps = arena_alloc(r->arena, n * sizeof(*steps));
+    struct core_actor by = actor_of(r);
+    struct core_options o;
+    struct pv_err err = { 0 };
+    struct pv_id vm, task;
+    int rc = steps ? object_resolve(r, model_kind(PV_KIND_vm), req_param(r, "id"), &vm, &err)
+                   : pv_fail(&err, PV_ENOMEM, "no memory for the steps");
+
+    if (rc == PV_OK)
+        rc = options_read(r, model_kind(PV_KIND_vm), &o, &err);
+    if (rc != PV_OK)
+        return reply_problem(r, &err);
+    if (idempotency_replayed(r, &o))
+        return REQ_DONE;
+    for (size_t i = 0; rc == PV_OK && i < n; i++) {
+        char within[sizeof(err.pointer)];
+
+        rc = step_read(r, json_array_get(list, i), &steps[i], &err);
+        str_copy(within, sizeof(within), err.pointer);
+        if (rc != PV_OK)
+            pv_err_pointer(&err, "/steps/%zu%s", i, within);
+    }
+    if (rc == PV_OK)
+        rc = core_steps_submit(api_of(r)->core, &by, &vm, steps, n, &o, &task, live_done, r, &err);
+    if (rc != PV_OK)
+        return reply_problem(r, &err);
+    return o.dry_run ? REQ_LATER : task_reply(r, &task);
+}
+
 const struct route task_routes[] = {
     { .method = "POST", .pattern = API_BASE "/tasks/{id}/actions/cancel", .permission = PERM_TASK_CANCEL,
       .handler = task_cancel, .answer = ANSWER_TASK, .statuses = "404 409",
@@ -252,9 +331,13 @@ const struct route task_routes[] = {
       .statuses = "403 404 409 412 422", .doc = "Take back what a task did, where that is possible; needs the right to do so." },
     { .method = "GET", .pattern = API_BASE "/tasks/{id}/children", .permission = PERM_TASK_READ,
       .handler = task_children, .answer = ANSWER_LIST, .statuses = "404",
-      .doc = "The parts of a bulk task, each with its own outcome." },
+      .doc = "The parts of a task, each with its own outcome." },
     { .method = "POST", .pattern = API_BASE "/bulk", .permission = PERM_NONE, .handler = bulk_run,
       .answer = ANSWER_TASK, .flags = ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = bulk_body,
-      .statuses = "404 409", .doc = "One operation on many objects, by ids or by a selector." },
+      .statuses = "404 409", .doc = "One operation on many objects, by ids or by a selector. What cannot take it is skipped." },
+    { .method = "POST", .pattern = API_BASE "/vms/{id}/steps", .permission = PERM_VM_READ, .handler = steps_run,
+      .answer = ANSWER_TASK, .flags = ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = steps_body,
+      .statuses = "404 409 412",
+      .doc = "Several operations on a VM and its devices as one task, one after the other up to the first that fails." },
     { 0 },
 };

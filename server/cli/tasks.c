@@ -25,7 +25,8 @@ static bool is_final(const json_t *task)
     const char *state = text_of(task, "state");
 
     return state && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
-                     strcmp(state, "canceled") == 0 || strcmp(state, "lost") == 0);
+                     strcmp(state, "canceled") == 0 || strcmp(state, "lost") == 0 ||
+                     strcmp(state, "skipped") == 0);
 }
 
 int64_t task_deadline_ms(const struct cli *c, int64_t otherwise_ms)
@@ -72,7 +73,8 @@ static void show_progress(struct cli *c, const json_t *task)
     if (total > 0) {
         json_int_t ended = json_integer_value(json_object_get(children, "succeeded")) +
                            json_integer_value(json_object_get(children, "failed")) +
-                           json_integer_value(json_object_get(children, "canceled"));
+                           json_integer_value(json_object_get(children, "canceled")) +
+                           json_integer_value(json_object_get(children, "skipped"));
 
         pct = (int)(ended * 100 / total);
         snprintf(text, sizeof(text), "%s: %" JSON_INTEGER_FORMAT " done", title_of(c, task), ended);
@@ -202,6 +204,20 @@ static int tell(struct cli *c, const json_t *task, struct pv_err *err)
     return rc;
 }
 
+/* All was done that could be; who asked for more is told what was left out. */
+static int partly_skipped(struct cli *c, const json_t *task, struct pv_err *err)
+{
+    int rc = tell(c, task, err);
+
+    c->exit_code = CLI_PARTLY;
+    if (rc != PV_OK || output_is_document(c))
+        return rc;
+    term_note(c, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " were skipped:",
+              json_integer_value(json_at(task, "children.skipped")),
+              json_integer_value(json_at(task, "children.total")));
+    return print_failed(c, task, err);
+}
+
 /* The result of a test is findings: they are what was asked for. */
 static int judge(struct cli *c, const json_t *task, struct pv_err *err)
 {
@@ -211,6 +227,8 @@ static int judge(struct cli *c, const json_t *task, struct pv_err *err)
 
     if (json_is_array(findings) && !output_is_document(c) && !findings_print(c, findings))
         c->exit_code = CLI_ERROR;
+    if (str_eq(state, "succeeded") && json_integer_value(json_at(task, "children.skipped")) > 0)
+        return partly_skipped(c, task, err);
     if (str_eq(state, "succeeded") || !is_final(task))
         return tell(c, task, err);
     if (output_is_document(c)) {

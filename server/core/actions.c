@@ -27,10 +27,10 @@ static bool applies(const struct model_operation *op, const struct model_kind *k
     return false;
 }
 
-static void judge_power(const struct model_operation *op, const struct model_row *row,
-                        struct judgement *j, struct arena *a)
+static void judge_power(const struct model_operation *op, const struct subject *s, struct judgement *j,
+                        struct arena *a)
 {
-    int64_t power = model_number(row, F(vm, power_state));
+    int64_t power = model_number(s->row, F(vm, power_state));
     uint32_t bit = power == PV_POWER_STATE_UNKNOWN ? FROM_UNKNOWN : 1u << (power - 1);
     const char *word = model_enum_text(PV_ENUM_power_state, power);
 
@@ -41,14 +41,10 @@ static void judge_power(const struct model_operation *op, const struct model_row
     } else if (!(op->from & bit)) {
         j->allowed = false;
         j->reason = arena_printf(a, "it is %s", word);
-    } else if (op->activity == PV_ACTIVITY_SHUTTING_DOWN || str_eq(op->name, "vm.reboot")) {
-        int64_t tools = model_number(row, F(vm, tools_state));
-
-        if (tools == PV_TOOLS_STATE_NOT_INSTALLED || tools == PV_TOOLS_STATE_NOT_RUNNING) {
-            j->allowed = false;
-            j->reason = "the guest's tools are not running";
-            j->needs = "guest tools";
-        }
+    } else if (subject_lacks_tools(op, s)) {
+        j->allowed = false;
+        j->reason = "the guest's tools are not running";
+        j->needs = "guest tools";
     }
 }
 
@@ -58,7 +54,7 @@ static void judge_state(const struct model_operation *op, const struct subject *
     struct pv_err err = { 0 };
 
     if (s->has_power && (op->from || op->no_op)) {
-        judge_power(op, s->row, j, a);
+        judge_power(op, s, j, a);
         if (j->allowed && !op->template_too && model_number(s->row, F(vm, is_template))) {
             j->allowed = false;
             j->reason = "it is a template";

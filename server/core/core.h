@@ -131,11 +131,27 @@ struct core_bulk_request {
     unsigned max_parallel, per_provider;    /* 0: 32, 8 */
     bool stop_on_error;
 };
-/* Parent task; up to 10,000 children, frozen now. Children whose check fails are born failed with their reason.
- * dry_run: {ok, changed, count, findings[], plan[]} where findings name what would be skipped and why. */
+/* Parent task; up to 10,000 children, frozen now. What cannot be done (state, capability, rights) is born `skipped` with
+ * the reason, what is as wanted `succeeded`. The parent fails when a child does, or when all are skipped; its result counts
+ * done, failed, canceled, skipped and names the first of those that were not done.
+ * dry_run: {ok, changed, count, counts{change, unchanged, skipped}, findings[], plan[]} where findings name what will be
+ * skipped and why; the lists end at a thousand. */
 int core_bulk_submit(struct core *c, const struct core_actor *by, const struct core_bulk_request *b,
                      const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
                      struct pv_err *err);
+/* One step of several on one VM: an operation of the VM, of a device or of a snapshot of it. */
+struct core_step {
+    const struct model_operation *operation;
+    struct pv_id subject;           /* of operation->kind */
+    const json_t *params;           /* checked against the operation's table; NULL: none */
+    uint64_t if_version;            /* this version or precondition-failed; 0: any */
+};
+/* One task of at most 64 steps, one after another; the first that fails ends it, what comes after is canceled. All are
+ * checked before the first begins: whoever is refused is told which one, and nothing is done. The parent is of `vm` and is
+ * called vm.reconfigure; its params list the steps. dry_run as with bulk. */
+int core_steps_submit(struct core *c, const struct core_actor *by, const struct pv_id *vm, const struct core_step *steps,
+                      size_t n, const struct core_options *o, struct pv_id *task, core_json_fn done, void *ctx,
+                      struct pv_err *err);
 /* task-not-cancelable when it is final. */
 int core_task_cancel(struct core *c, const struct core_actor *by, const struct pv_id *task, struct pv_err *err);
 /* Calls back once, when the task is final or after timeout_ms, whichever is first; at once if it is final already. */

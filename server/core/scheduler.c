@@ -71,6 +71,9 @@ static enum verdict judge(struct pass *s, struct task *t, struct wait *why)
         return DROP;
     if (t->lost || (t->cancel && t->need == NEED_CALL))
         return END;
+    /* It does not hold its object's place: after a restart those before it may stand behind it. */
+    if (t->bulk && t->need == NEED_CALL && !bulk_is_turn(t))
+        return STAY;
     if (t->not_before_ms > s->now) {
         if (!s->next_due || t->not_before_ms < s->next_due)
             s->next_due = t->not_before_ms;

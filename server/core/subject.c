@@ -156,6 +156,16 @@ static int check_power(const struct model_operation *op, const struct subject *s
     return PV_OK;
 }
 
+bool subject_lacks_tools(const struct model_operation *op, const struct subject *s)
+{
+    int64_t tools;
+
+    if (!s->has_power || (op->activity != PV_ACTIVITY_SHUTTING_DOWN && !str_eq(op->name, "vm.reboot")))
+        return false;
+    tools = model_number(s->row, F(vm, tools_state));
+    return tools == PV_TOOLS_STATE_NOT_INSTALLED || tools == PV_TOOLS_STATE_NOT_RUNNING;
+}
+
 static int check_capability(const struct model_operation *op, const struct subject *s,
                             struct arena *a, struct pv_err *err)
 {

@@ -14,6 +14,7 @@
 #define TASKS_MAX 50000         /* open at once */
 #define TRIES_MAX 8             /* of something the provider has no room for now */
 #define ARGS_MAX 60000          /* bytes of parameters: what a task's row takes */
+#define STEPS_MAX 64            /* of one task */
 
 /* What the scheduler has to do for it. */
 enum need { NEED_CALL, NEED_FOLLOW, NEED_LOOK, NEED_READ };
@@ -31,7 +32,12 @@ struct bulk {
     struct task *parent;        /* borrowed: it outlives its children */
     unsigned max_parallel, per_provider;
     bool stop_on_error, stopped, accepted;
-    unsigned total, running, succeeded, failed, canceled;
+    bool ordered;               /* each child waits for those before it; at most STEPS_MAX */
+    bool changed;               /* a child has changed something */
+    uint64_t ended;             /* ordered: bit per child that has succeeded */
+    unsigned total, running, succeeded, failed, canceled, skipped;
+    unsigned first_failed;      /* ordered: which one, from 1 */
+    struct pv_err first_error;  /* ordered: and why */
     struct bulk_share {
         struct provider *provider;  /* borrowed from the children */
         unsigned running;
@@ -62,6 +68,7 @@ struct task {
     enum pv_power_state before;
     bool check_again;           /* others worked on the subject when this was asked for */
     struct bulk *bulk;          /* of the parent and the children */
+    unsigned order;             /* among the children of an ordered one */
     bool is_parent;
     bool in_bulk;               /* counted as running there; guarded by tasks_lock */
     bool lost;                  /* what it worked on is not there any more */
@@ -158,8 +165,8 @@ const char *task_subject_json(enum pv_kind kind, const char *native_id, const ch
                               const char *owner, struct arena *a);
 /* Operations of the server itself. */
 void task_core_operation(struct task *t);
-/* A child has ended; the parent's numbers follow. tasks_lock not held. */
-void bulk_child_ended(struct task *t, enum pv_task_state state);
+/* A child has ended as ch says; the parent's numbers follow. tasks_lock not held. */
+void bulk_child_ended(struct task *t, const struct task_change *ch);
 /* tasks_lock held: it takes its place in the bulk, or leaves it for a while. */
 void bulk_child_started(struct task *t);
 void bulk_child_paused(struct task *t);
@@ -167,6 +174,8 @@ void bulk_child_paused(struct task *t);
 void bulk_cancel(struct task *parent);
 /* tasks_lock held. */
 bool bulk_has_room(const struct bulk *b, const struct provider *p);
+/* Those before it have succeeded. tasks_lock held. */
+bool bulk_is_turn(const struct task *t);
 /* Those who wait for the task. */
 void waiters_tell(struct core *c, const struct pv_id *task);
 
@@ -176,6 +185,8 @@ void subject_free(struct subject *s);
 /* May it be done now? *no_op: there is nothing to do. */
 int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
                   const json_t *params, struct arena *a, bool *no_op, struct pv_err *err);
+/* The guest is asked, and nobody is there who would hear it. */
+bool subject_lacks_tools(const struct model_operation *op, const struct subject *s);
 /* The row of a new task, in the arena. */
 struct model_row *task_row(struct task *t, const struct core_actor *by, const json_t *params,
                            enum pv_task_state state, struct arena *a);

@@ -367,7 +367,7 @@ static void ended_job(void *arg)
     task_unregister(t);
     /* This may be the writer's thread then; the next start counts the children anew. */
     if (t->bulk && !t->is_parent && !atomic_load(&c->stopping))
-        bulk_child_ended(t, e->change.state);
+        bulk_child_ended(t, &e->change);
     waiters_tell(c, &id);
     tasks_wake(c);
     ending_free(e);

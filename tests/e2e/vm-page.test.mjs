@@ -78,17 +78,71 @@ test('hardware is changed in one form that sends what differs, with its version'
     await view.screenshot('hardware-review');
     await dialog.getByRole('button', { name: 'Save 2 changes' }).click();
     await page.waitForURL((url) => !url.searchParams.has('edit'));
-    const patch = sent.find((w) => w.method === 'PATCH');
-    assert.deepEqual(patch.body, { cpu: { count: 4 } });
-    assert.equal(patch.match, `"vm-${vm.version}"`);
-    assert.ok(patch.key);
-    const disk = sent.find((w) => w.path.endsWith('/disks'));
-    assert.deepEqual(disk.body, { capacity_bytes: 12 * 1024 ** 3 });
+    assert.equal(sent.length, 1, 'one request, one task');
+    assert.equal(sent[0].path, `/api/v1/vms/${vm.id}/steps`);
+    assert.deepEqual(sent[0].body.steps, [
+        {
+            action: 'vm.reconfigure',
+            target: vm.id,
+            params: { cpu: { count: 4 } },
+            if_version: vm.version,
+        },
+        {
+            action: 'vm.disk.attach',
+            target: vm.id,
+            params: { capacity_bytes: 12 * 1024 ** 3 },
+        },
+    ]);
+    assert.ok(sent[0].key);
     await until(
         view,
         `/vms/${vm.id}?view=full`,
         (now) => now.cpu.count === 4 && now.disks.length === vm.disks.length + 1,
     );
+    const { items } = await view.api(
+        'GET',
+        `/tasks?filter=${encodeURIComponent(`subject_id=${vm.id} action=vm.reconfigure`)}&sort=created_at&limit=5`,
+    );
+    const whole = items.find((task) => task.children?.total === 2);
+    await until(view, `/tasks/${whole.id}`, (task) => task.state === 'succeeded');
+    await view.go(`/tasks/${whole.id}`, '#page-title');
+    await page.locator('.pv-table tbody tr').nth(1).getByText('Done').waitFor();
+    assert.match(await page.locator('.pv-table tbody tr').nth(0).innerText(), /Change hardware/);
+    await view.looks('steps-done', 'a task of two steps');
+    await view.close();
+});
+
+test('a save of which a step fails says what was done and what was not', async () => {
+    const view = await browser.open(server, { height: 1400 });
+    const { page } = view;
+    await view.api('POST', '/providers', {
+        name: 'breaks',
+        driver: 'sim',
+        settings: { family: 'hyperv', hosts: 1, clusters: 0, datacenters: 0, vms: 40, failure_rate: 1 },
+    });
+    await until(view, '/vms?filter=provider:breaks&limit=1&count=exact', (a) => a.count === 40);
+    const vm = await one(view, 'provider:breaks power:off');
+    await form(view, vm.id);
+    await view.settle();
+    await page.locator('#hw-cpu-count').fill(String(vm.cpu.count + 1));
+    await page.getByRole('button', { name: 'Add a disk' }).click();
+    await page.locator('.pv-device--new input[type=number]').first().fill('3');
+    await page.getByRole('button', { name: 'Review and save' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Save 2 changes' }).click();
+    await page.waitForURL((url) => !url.searchParams.has('edit'));
+    const { items } = await until(
+        view,
+        `/tasks?filter=${encodeURIComponent(`subject_id=${vm.id} state:failed`)}&limit=5`,
+        (a) => a.items.some((task) => task.children?.total === 2),
+    );
+    const whole = items.find((task) => task.children?.total === 2);
+    await view.go(`/tasks/${whole.id}`, '#page-title');
+    await page.getByText(/Step 1 of 2 failed|step 1 of 2 failed/).waitFor();
+    const parts = page.locator('.pv-table tbody tr');
+    assert.match(await parts.nth(0).innerText(), /Failed/);
+    assert.match(await parts.nth(1).innerText(), /Canceled/);
+    assert.equal(await page.getByRole('button', { name: /^Retry/ }).count(), 0);
+    await view.looks('steps-failed', 'a task of which a step failed');
     await view.close();
 });
 

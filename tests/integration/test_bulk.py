@@ -128,13 +128,13 @@ def test_a_wrong_bulk_request_is_refused_whole(api, body, status):
     assert api.count("tasks") == tasks
 
 
-def test_a_target_that_does_not_exist_fails_alone(api):
+def test_a_target_that_does_not_exist_is_skipped_alone(api):
     vm = api.items("vms")[0]["id"]
     task = end(api, bulk(api, "vm.stop", targets=[vm, "vm_00000000000000000000000000"]))
-    assert task["state"] == "failed"
-    assert (task["children"]["failed"], task["children"]["succeeded"]) == (1, 1), task["children"]
-    failed = [c for c in api.read(f"/tasks/{task['id']}/children")["items"] if c["state"] == "failed"]
-    assert failed[0]["error"]["code"] == "not-found", failed
+    assert (task["children"]["skipped"], task["children"]["succeeded"]) == (1, 1), task["children"]
+    skipped = [c for c in api.read(f"/tasks/{task['id']}/children")["items"] if c["state"] == "skipped"]
+    assert skipped[0]["error"]["code"] == "not-found", skipped
+    assert task["result"]["not_done"][0]["code"] == "not-found", task["result"]
 
 
 def test_text_that_is_no_id_refuses_the_whole_request(api):

@@ -649,8 +649,9 @@ Test(tasks, a_bulk_task_counts_its_failures_and_goes_on)
     call = wait_call(w, CALLED_OPERATION, "vm.reset");
     answer(s, call.number, PV_OK, "", NULL);
     await(task, PV_TASK_STATE_FAILED);
-    /* One off, one unknown, one refused by the provider. */
-    cr_expect(strstr(model_text(task_row(&task), F(task, children)), "\"succeeded\":1,\"failed\":3"), "%s",
+    /* One refused by the provider; one that is off and one that nobody knows are skipped. */
+    cr_expect(strstr(model_text(task_row(&task), F(task, children)),
+                     "\"succeeded\":1,\"failed\":1,\"canceled\":0,\"skipped\":2"), "%s",
               model_text(task_row(&task), F(task, children)));
 }
 
@@ -696,6 +697,108 @@ Test(tasks, a_bulk_task_goes_on_after_a_restart)
     }
     await(task, PV_TASK_STATE_SUCCEEDED);
     cr_expect(strstr(model_text(task_row(&task), F(task, children)), "\"succeeded\":3"));
+}
+
+Test(tasks, a_bulk_task_of_which_all_is_skipped_fails_with_the_first_reason)
+{
+    struct pv_id ids[1] = { vm(1) }, task = bulk("vm.reset", ids, 1, false);
+
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, error)), "vm-invalid-state"), "%s",
+              model_text(task_row(&task), F(task, error)));
+    cr_expect(strstr(model_text(task_row(&task), F(task, result)), "\"skipped\":1,\"not_done\":[{"), "%s",
+              model_text(task_row(&task), F(task, result)));
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 0);
+}
+
+Test(tasks, a_bulk_task_with_nothing_to_do_has_changed_nothing)
+{
+    struct pv_id ids[1] = { vm(1) }, task = bulk("vm.stop", ids, 1, false);
+
+    await(task, PV_TASK_STATE_SUCCEEDED);
+    cr_expect_eq(model_number(task_row(&task), F(task, changed)), 0);
+}
+
+static struct pv_id steps(const char *const *operations, size_t n)
+{
+    struct core_step list[8];
+    struct pv_err err = { 0 };
+    struct pv_id task, it = vm(0);
+
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct core_step){ .operation = model_operation(operations[i]), .subject = it };
+    cr_assert_eq(core_steps_submit(w->core, &someone, &it, list, n, NULL, &task, NULL, NULL, &err), PV_OK, "%s",
+                 err.message);
+    return task;
+}
+
+static const char *const three[] = { "vm.reset", "vm.stop", "vm.reset" };
+
+Test(tasks, steps_are_done_one_after_the_other_and_make_one_task)
+{
+    struct pv_id task = steps(three, 3);
+
+    for (size_t i = 0; i < 3; i++) {
+        struct called call = wait_call(w, CALLED_OPERATION, three[i]);
+
+        cr_expect_eq(count_calls(w, CALLED_OPERATION), i + 1);
+        answer(s, call.number, PV_OK, "", NULL);
+    }
+    await(task, PV_TASK_STATE_SUCCEEDED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, children)), "\"succeeded\":3"));
+    cr_expect_str_eq(model_text(task_row(&task), F(task, action)), "vm.reconfigure");
+}
+
+Test(tasks, the_first_step_that_fails_is_the_last)
+{
+    struct pv_id task = steps(three, 3);
+    struct called call = wait_call(w, CALLED_OPERATION, three[0]);
+
+    answer(s, call.number, PV_OK, "", NULL);
+    call = wait_call(w, CALLED_OPERATION, three[1]);
+    answer(s, call.number, PV_ENOSPC, "the disk is full", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, children)),
+                     "\"succeeded\":1,\"failed\":1,\"canceled\":1"), "%s",
+              model_text(task_row(&task), F(task, children)));
+    cr_expect(strstr(model_text(task_row(&task), F(task, error)), "step 2 of 3 failed: the disk is full"), "%s",
+              model_text(task_row(&task), F(task, error)));
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 2);
+}
+
+Test(tasks, steps_go_on_in_their_order_after_a_restart)
+{
+    struct pv_id task = steps(three, 3);
+    struct called call = wait_call(w, CALLED_OPERATION, three[0]);
+
+    progress(call.number, 1, "task-1");
+    world_restart(w);
+    s = session_of(w, "one");
+    listing();
+    for (size_t i = 0; i < 3; i++) {
+        call = wait_call(w, CALLED_OPERATION, three[i]);
+        answer(s, call.number, PV_OK, "", NULL);
+    }
+    await(task, PV_TASK_STATE_SUCCEEDED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, children)), "\"succeeded\":3"));
+}
+
+Test(tasks, a_wrong_step_refuses_the_whole_and_is_named)
+{
+    struct pv_id it = vm(0), task;
+    struct core_step list[2] = { { .operation = model_operation("vm.stop"), .subject = it },
+                                 { .operation = model_operation("vm.stop"), .subject = vm(2) } };
+    struct pv_err err = { 0 };
+
+    cr_expect_eq(core_steps_submit(w->core, &someone, &it, list, 2, NULL, &task, NULL, NULL, &err), PV_EINVAL);
+    cr_expect_str_eq(err.pointer, "/steps/1");
+    list[1].subject = it;
+    list[1].if_version = 99;
+    err = (struct pv_err){ 0 };
+    cr_expect_neq(core_steps_submit(w->core, &someone, &it, list, 2, NULL, &task, NULL, NULL, &err), PV_OK);
+    cr_expect_str_eq(pv_err_problem(&err)->code, "precondition-failed");
+    drain(s);
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 0);
 }
 
 Test(tasks, a_selector_needs_its_count_or_a_confirmation)

@@ -50,7 +50,8 @@ export default function BulkAgain({ task }: { task: Task }) {
         .map((c) => c.subjects?.[0])
         .filter((s): s is { kind: string; id: string } => !!s);
     const groups = undoGroups(done.data?.items ?? []).slice(0, 4);
-    const kind = subjects[0]?.kind;
+    // The steps of one machine are no list of equals.
+    const kind = task.params?.steps ? undefined : subjects[0]?.kind;
     const params = (task.params?.params ?? undefined) as Record<string, unknown> | undefined;
     return (
         <>

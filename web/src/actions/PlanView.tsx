@@ -31,6 +31,8 @@ function changeText(entry: PlanEntry): string {
 export interface Sums {
     change: number;
     already: number;
+    skipped: number;
+    /** Those whose reasons are told. */
     refused: Set<string | undefined>;
 }
 
@@ -38,9 +40,12 @@ export function sumsOf(plan: Plan | undefined, count: number, one: boolean): Sum
     const entries = plan?.plan ?? [];
     const refused = new Set((plan?.findings ?? []).map((f) => f.ref?.id ?? f.detail));
     const total = plan?.count ?? count;
+    const counts = plan?.counts;
+    if (counts) return { change: counts.change, already: counts.unchanged, skipped: counts.skipped, refused };
     return {
         change: entries.length,
         already: Math.max(0, total - entries.length - (one ? 0 : refused.size)),
+        skipped: refused.size,
         refused,
     };
 }
@@ -51,6 +56,10 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
     const { plan, sums } = p;
     const entries = p.bare ? [] : (plan.plan ?? []);
     const findings = plan.findings ?? [];
+    const hidden = p.bare
+        ? 0
+        : Math.max(0, sums.change - Math.min(entries.length, MOST)) +
+          Math.max(0, sums.skipped - Math.min(findings.length, MOST));
     const changing = new Set((plan.plan ?? []).map((e) => e.ref.id));
     const quiet = (p.named ?? []).filter((i) => !changing.has(i.id) && !sums.refused.has(i.id));
     return (
@@ -64,10 +73,9 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
                         <strong>{number(sums.already)}</strong> {t('dialog.already', { count: sums.already })}
                     </li>
                 )}
-                {findings.length > 0 && (
+                {sums.skipped > 0 && (
                     <li>
-                        <strong>{number(sums.refused.size)}</strong>{' '}
-                        {t('dialog.skipped', { count: sums.refused.size })}
+                        <strong>{number(sums.skipped)}</strong> {t('dialog.skipped', { count: sums.skipped })}
                     </li>
                 )}
             </ul>
@@ -75,7 +83,7 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
                 <div className="pv-plan__list" role="region" aria-label={t('dialog.preview')} tabIndex={0}>
                     <table className="pv-table">
                         <tbody>
-                            {findings.map((f, i) => (
+                            {findings.slice(0, MOST).map((f, i) => (
                                 <tr key={`f${i}`} className="pv-plan__refused">
                                     <td>{f.ref?.name ?? ''}</td>
                                     <td>
@@ -101,9 +109,7 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
                             ))}
                         </tbody>
                     </table>
-                    {entries.length > MOST && (
-                        <p className="pv-subtle">{t('dialog.more', { count: entries.length - MOST })}</p>
-                    )}
+                    {hidden > 0 && <p className="pv-subtle">{t('dialog.more', { count: hidden })}</p>}
                 </div>
             )}
         </>

@@ -154,3 +154,23 @@ export async function run(
         })
     ).data;
 }
+
+/** Several changes of one machine as one task: all are checked before the first begins, one follows the other. */
+export async function runSteps(
+    vm: string,
+    steps: { operation: string; target: Extract<Target, { id: string }>; params: Record<string, unknown> }[],
+    idempotencyKey: string,
+): Promise<Task> {
+    const body = {
+        steps: steps.map((step) => {
+            const version = /-(\d+)"$/.exec(step.target.etag ?? '')?.[1];
+            return {
+                action: step.operation,
+                target: step.target.id,
+                ...(Object.keys(step.params).length ? { params: step.params } : {}),
+                ...(version ? { if_version: Number(version) } : {}),
+            };
+        }),
+    };
+    return (await api.post<Task>(`/vms/${encodeURIComponent(vm)}/steps`, body, { idempotencyKey })).data;
+}

@@ -113,7 +113,8 @@ export interface Task extends Item {
         | 'succeeded'
         | 'failed'
         | 'canceled'
-        | 'lost';
+        | 'lost'
+        | 'skipped';
     wait_reason?: { code?: string; detail?: string } | null;
     provider?: Ref | null;
     subjects?: { kind: string; id: string; name?: string | null }[] | null;
@@ -129,6 +130,7 @@ export interface Task extends Item {
         succeeded?: number;
         failed?: number;
         canceled?: number;
+        skipped?: number;
     } | null;
     actor?: { type?: string; id?: string; name?: string | null } | null;
     created_at?: string;
@@ -169,8 +171,16 @@ export interface Plan {
     ok: boolean;
     changed: boolean;
     count?: number;
+    /** Of all, where the lists are cut. */
+    counts?: { change: number; unchanged: number; skipped: number };
     findings?: Finding[];
     plan?: PlanEntry[];
 }
 
-export const FINAL_STATES: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled', 'lost']);
+export const FINAL_STATES: ReadonlySet<string> = new Set([
+    'succeeded',
+    'failed',
+    'canceled',
+    'lost',
+    'skipped',
+]);

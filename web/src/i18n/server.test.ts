@@ -54,7 +54,7 @@ function members(schema: Schema | undefined, found: Map<string, Set<string>>): v
 }
 
 /** Bodies that no form shows: the page makes them itself. */
-const NOT_SHOWN = /\/bulk$|^POST \/auth\/|\/me\b|\/views/;
+const NOT_SHOWN = /\/(bulk|steps)$|^POST \/auth\/|\/me\b|\/views/;
 
 const fields = Object.entries(model.kinds).flatMap(([kind, k]) =>
     Object.entries(k.fields as Record<string, { values?: string[] }>).map(([path, f]) => ({

@@ -18,6 +18,7 @@ const MARKS: Record<string, string> = {
     off: 'off',
     disabled: 'off',
     canceled: 'off',
+    skipped: 'off',
     paused: 'pause',
     suspended: 'sleep',
     standby: 'sleep',

@@ -76,10 +76,11 @@ export function ChildrenLine({ task }: { task: Task }) {
     if (!c?.total) return null;
     return (
         <Link className="pv-link" to={`/tasks/${task.id}`}>
-            {t('task.children', {
+            {t(c.skipped ? 'task.children_skipped' : 'task.children', {
                 done: number(c.succeeded ?? 0),
                 total: number(c.total),
                 failed: number(c.failed ?? 0),
+                skipped: number(c.skipped ?? 0),
             })}
         </Link>
     );

@@ -12,7 +12,7 @@ import { dateTime, number } from '../../i18n/format';
 import { fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
-import { TaskProgress } from '../../shell/TaskTray';
+import { ChildrenLine, TaskProgress } from '../../shell/TaskTray';
 import { Failure, Notice, SkeletonLines } from '../../states/states';
 
 const BulkAgain = lazy(() => import('../../actions/BulkAgain'));
@@ -28,10 +28,18 @@ function Line({ label, children }: { label: string; children: React.ReactNode })
 
 function Outcome({ task }: { task: Task }) {
     const { t } = useTranslation();
+    const skipped = task.children?.skipped ?? 0;
+    if (skipped && !task.children?.failed && task.state === 'succeeded')
+        return (
+            <Notice
+                variant="info"
+                title={t('activity.skipped', { count: skipped, total: number(task.children?.total ?? 0) })}
+            />
+        );
     if (!task.error) return null;
     const provider = task.error.provider;
     // Its parts say each for itself what went wrong.
-    if (task.children?.failed)
+    if (task.children?.failed && !task.params?.steps)
         return (
             <Notice
                 variant="danger"
@@ -39,10 +47,19 @@ function Outcome({ task }: { task: Task }) {
                     count: task.children.failed,
                     total: number(task.children.total ?? 0),
                 })}
-            />
+            >
+                {skipped > 0 && (
+                    <p>
+                        {t('activity.skipped', { count: skipped, total: number(task.children.total ?? 0) })}
+                    </p>
+                )}
+            </Notice>
         );
     return (
-        <Notice variant="danger" title={problemText(task.error.code ?? '', task.error.title ?? '')}>
+        <Notice
+            variant={task.state === 'skipped' ? 'info' : 'danger'}
+            title={problemText(task.error.code ?? '', task.error.title ?? '')}
+        >
             <p>{said(task.error, 'detail')}</p>
             {task.error.remedy && <p>{said(task.error, 'remedy')}</p>}
             {provider && (
@@ -54,13 +71,28 @@ function Outcome({ task }: { task: Task }) {
     );
 }
 
-const failed = (task: Task) => task.state === 'failed' || task.state === 'lost';
+const MOST = 200;
+const RANKS = ['failed', 'lost', 'skipped', 'canceled'];
 
-function Children({ id }: { id: string }) {
+function rank(task: Task): number {
+    const at = RANKS.indexOf(task.state);
+    return at < 0 ? RANKS.length : at;
+}
+
+/** Each part with its outcome: what needs a look comes first; steps stand in their order. */
+function Children({ task }: { task: Task }) {
     const { t } = useTranslation();
-    const { data } = useQuery(listQuery<Task>(`/tasks/${id}/children`, { limit: 200 }));
-    if (!data?.items.length) return null;
-    const inOrder = [...data.items.filter(failed), ...data.items.filter((child) => !failed(child))];
+    const path = `/tasks/${task.id}/children`;
+    const look = useQuery(listQuery<Task>(path, { limit: MOST, filter: '-state:succeeded' }));
+    const rest = useQuery(listQuery<Task>(path, { limit: MOST, filter: 'state:succeeded' }));
+    const items = [...(look.data?.items ?? []), ...(rest.data?.items ?? [])];
+    if (!items.length) return null;
+    const inOrder = (
+        task.params?.steps
+            ? items.sort((a, b) => (a.id < b.id ? -1 : 1))
+            : items.sort((a, b) => rank(a) - rank(b))
+    ).slice(0, MOST);
+    const more = (task.children?.total ?? 0) - inOrder.length;
     return (
         <section className="pv-card">
             <h2 className="pv-card__title">{t('activity.children')}</h2>
@@ -93,6 +125,7 @@ function Children({ id }: { id: string }) {
                         ))}
                     </tbody>
                 </table>
+                {more > 0 && <p className="pv-subtle">{t('activity.more', { count: more })}</p>}
             </div>
         </section>
     );
@@ -110,6 +143,9 @@ export function TaskPage() {
     if (!task)
         return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={8} />;
     const done = FINAL_STATES.has(task.state);
+    // Of many parts the parts tell what came of them; their own parameters are those that all of them share.
+    const parts = task.children?.total ?? 0;
+    const given = parts ? task.params?.params : task.params;
     const act = (verb: 'cancel' | 'undo') =>
         api.post(`/tasks/${id}/actions/${verb}`).then(
             () => queryClient.invalidateQueries(),
@@ -135,7 +171,7 @@ export function TaskPage() {
                             {t('action.cancel')}
                         </button>
                     )}
-                    {done && !!task.children?.total && (
+                    {done && parts > 0 && (
                         <Suspense fallback={null}>
                             <BulkAgain task={task} />
                         </Suspense>
@@ -148,6 +184,7 @@ export function TaskPage() {
                 </div>
             </header>
             <Outcome task={task} />
+            {parts > 0 && <Children task={task} />}
             <section className="pv-card">
                 <dl className="pv-fields">
                     <Line label={t('tray.progress')}>
@@ -164,17 +201,23 @@ export function TaskPage() {
                             {task[name] ? dateTime(String(task[name])) : '–'}
                         </Line>
                     ))}
-                    <Line label={t('activity.params')}>
-                        <code className="pv-code">{JSON.stringify(task.params ?? {})}</code>
-                    </Line>
-                    {task.result && (
+                    {parts > 0 && (
+                        <Line label={t('activity.children')}>
+                            <ChildrenLine task={task} />
+                        </Line>
+                    )}
+                    {(!parts || !!given) && (
+                        <Line label={t('activity.params')}>
+                            <code className="pv-code">{JSON.stringify(given ?? {})}</code>
+                        </Line>
+                    )}
+                    {task.result && !parts && (
                         <Line label={t('activity.result')}>
                             <code className="pv-code">{JSON.stringify(task.result)}</code>
                         </Line>
                     )}
                 </dl>
             </section>
-            <Children id={id} />
         </article>
     );
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Before anything is sent: each step with before and after, and what the server says to it. Then one task for each step.
+// Before anything is sent: each step with before and after, and what the server says to it. Then one task, whatever the number of
+// steps: the first that fails is its last.
 import { useRef, useState, type Dispatch, type SetStateAction } from 'react';
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useQueries } from '@tanstack/react-query';
-import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { ChangeTable, showValue } from '../../actions/ChangeTable';
 import { compareThree, valuesOf, type Compared, type Values } from '../../actions/draft';
 import { labelOf } from '../../actions/labels';
-import { isDangerous, preview, run } from '../../actions/registry';
+import { isDangerous, preview, run, runSteps } from '../../actions/registry';
 import { ThreeWay } from '../../actions/ThreeWay';
 import { accepted } from '../../actions/useAct';
 import { forget, readSubject, type Read } from '../../actions/useDraft';
@@ -35,11 +35,10 @@ export default function Review(p: {
     onDone: () => void;
 }) {
     const { t } = useTranslation();
-    const [done, setDone] = useState<Record<string, Task>>({});
     const [failed, setFailed] = useState<{ key: string; error: unknown } | null>(null);
     const [clash, setClash] = useState<Clash | null>(null);
     const [busy, setBusy] = useState(false);
-    const keys = useRef(new Map<string, string>());
+    const key = useRef({ about: '', id: '' });
     const plans = useQueries({
         queries: p.steps.map((step) => ({
             queryKey: ['plan', step.operation, step.target.id, step.params, step.target.etag],
@@ -48,7 +47,6 @@ export default function Review(p: {
             retry: false,
             staleTime: 0,
             gcTime: 0,
-            enabled: !done[step.key],
         })),
     });
     const refused = plans.some((plan) => plan.error || plan.data?.ok === false);
@@ -64,36 +62,29 @@ export default function Review(p: {
         setClash({ step, read, current, rows });
     };
     const save = async () => {
+        const [only, ...others] = p.steps;
+        if (!only) return;
         setBusy(true);
         setFailed(null);
-        let key = '';
+        const about = JSON.stringify(p.steps.map((step) => [step.key, step.params, step.target.etag]));
+        // The same again is the same request; anything else is another one.
+        if (key.current.about !== about) key.current = { about, id: crypto.randomUUID() };
         try {
-            for (const step of p.steps) {
-                if (done[step.key]) continue;
-                key = step.key;
-                const about = `${step.key}:${JSON.stringify(step.params)}:${step.target.etag ?? ''}`;
-                if (!keys.current.has(about)) keys.current.set(about, crypto.randomUUID());
-                try {
-                    const task = await run(
-                        step.operation,
-                        step.target,
-                        step.params,
-                        keys.current.get(about)!,
-                    );
-                    accepted(task);
-                    setDone((d) => ({ ...d, [step.key]: task }));
-                } catch (error) {
-                    keys.current.delete(about);
-                    if (!isApiError(error) || error.status !== 412) throw error;
-                    await meet(step);
-                    setBusy(false);
-                    return;
-                }
-            }
+            const task: Task = others.length
+                ? await runSteps(p.item.id, p.steps, key.current.id)
+                : await run(only.operation, only.target, only.params, key.current.id);
+            accepted(task);
             await forget({ kind: 'vm', id: p.item.id });
             p.onDone();
         } catch (error) {
-            setFailed({ key, error });
+            key.current = { about: '', id: '' };
+            const step = p.steps[stepOf(error)] ?? only;
+            try {
+                if (!isApiError(error) || error.status !== 412) throw error;
+                await meet(step);
+            } catch (reason) {
+                setFailed({ key: step.key, error: reason });
+            }
             setBusy(false);
         }
     };
@@ -148,7 +139,6 @@ export default function Review(p: {
                 ) : (
                     p.steps.map((step, i) => {
                         const plan = plans[i];
-                        const task = done[step.key];
                         return (
                             <section key={step.key} className="pv-step" data-step={step.operation}>
                                 <h3 className="pv-h3">
@@ -170,11 +160,7 @@ export default function Review(p: {
                                         show={(leaf, v) => showValue(kindOf(step), leaf, v)}
                                     />
                                 )}
-                                {task ? (
-                                    <p>
-                                        <Link to={`/tasks/${task.id}`}>{t('task.open')}</Link>
-                                    </p>
-                                ) : plan?.isPending ? (
+                                {plan?.isPending ? (
                                     <SkeletonLines lines={1} />
                                 ) : plan?.error && failed?.key !== step.key ? (
                                     <FailureLine error={plan.error} />
@@ -212,6 +198,12 @@ export default function Review(p: {
             </ModalFooter>
         </Modal>
     );
+}
+
+/** Which step the refusal is about: /steps/2/params/cpu. */
+function stepOf(error: unknown): number {
+    const pointer = isApiError(error) ? error.problem.errors?.[0]?.pointer : undefined;
+    return Number(/^\/steps\/(\d+)/.exec(pointer ?? '')?.[1] ?? 0);
 }
 
 /** Kind whose fields the step's parameters are. */
