@@ -171,7 +171,8 @@ static void write_found(struct jsonw *w, const struct text_found *f, unsigned de
         struct text_found sub;
 
         str_copy_n(name, sizeof(name), v->name, v->name_len);
-        if (strcmp(name, "why") == 0 && deep < DEEP_MAX && value_text(v, inner) && find(inner, &sub, deep + 1)) {
+        if ((strcmp(name, "why") == 0 || strcmp(name, "what") == 0) && deep < DEEP_MAX &&
+            value_text(v, inner) && find(inner, &sub, deep + 1)) {
             jsonw_object(w, name);
             write_found(w, &sub, deep + 1);
             jsonw_str(w, "text", inner);

@@ -130,16 +130,18 @@ static int read_u64(const struct model_field *f, const struct filter_word *w,
                     struct filter_value *out, struct pv_err *err)
 {
     static const char *const hints[] = {
-        [UNIT_BYTES] = ", such as 8GiB",   [UNIT_MHZ] = ", such as 2400 or 2.4GHz",
-        [UNIT_PCT] = ", such as 80",       [UNIT_MS] = ", such as 1500 or 2s",
-        [UNIT_S] = ", such as 90 or 5min",
+        [UNIT_BYTES] = "8GiB",    [UNIT_MHZ] = "2400 or 2.4GHz", [UNIT_PCT] = "80",
+        [UNIT_MS] = "1500 or 2s", [UNIT_S] = "90 or 5min",
     };
+    const char *such = (size_t)f->unit < PV_COUNT(hints) ? hints[f->unit] : NULL;
 
     if (read_number(w->text, w->len, units_of(f->unit), &out->number))
         return PV_OK;
-    return filter_error(err, w->column, "%s needs a number%s, not \"%.*s\"", f->path,
-                        (size_t)f->unit < PV_COUNT(hints) && hints[f->unit] ? hints[f->unit] : "",
-                        shown(w->len), w->text);
+    if (such)
+        return filter_error(err, w->column, "%s needs a number, such as %s, not \"%.*s\"", f->path,
+                            such, shown(w->len), w->text);
+    return filter_error(err, w->column, "%s needs a number, not \"%.*s\"", f->path, shown(w->len),
+                        w->text);
 }
 
 static bool is_word(const struct filter_word *w, const char *text)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <polyvisor/texts.h>
+
 #define PATH_CAP 128
 
 /* ---------------------------------------------------------------- what the table presets */
@@ -615,6 +617,7 @@ static void blocked(const struct checking *c, const struct model_param *table, c
             jsonw_object(w, NULL);
             jsonw_str(w, "pointer", pointer);
             jsonw_str(w, "reason", why);
+            texts_write(w, "reason_text", why);
             jsonw_str(w, "needs", needs[0] ? needs : NULL);
             jsonw_end(w);
         } else if (p->type == PARAM_OBJECT) {

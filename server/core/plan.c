@@ -10,11 +10,11 @@
 json_t *finding(const char *id, const char *severity, const struct pv_err *err)
 {
     const struct pv_problem *p = pv_err_problem(err);
+    const char *remedy = err->remedy[0] ? err->remedy : p->remedy;
 
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:o*}", "id", id ? id : p->code, "code", p->code,
                      "severity", severity, "title", p->title, "detail", err->message, "remedy",
-                     err->remedy[0] ? err->remedy : p->remedy, "detail_text", core_text_json(err->message),
-                     "remedy_text", core_text_json(err->remedy));
+                     remedy, "detail_text", core_text_json(err->message), "remedy_text", core_text_json(remedy));
 }
 
 static json_t *ref_json(enum pv_kind kind, const struct pv_id *id, const char *name)

@@ -68,9 +68,10 @@ static void take_warnings(json_t *answer, const json_t *from)
     json_array_foreach (json_object_get(from, "warnings"), i, one)
         if (json_is_string(one))
             json_array_append_new(json_object_get(answer, "findings"),
-                                  json_pack("{s:s, s:s, s:s, s:O, s:s}", "id", "warning", "severity",
+                                  json_pack("{s:s, s:s, s:s, s:O, s:s, s:o*, s:o*}", "id", "warning", "severity",
                                             "warn", "title", "Not all will be as asked", "detail", one,
-                                            "remedy", ""));
+                                            "remedy", "", "title_text", core_text_json("Not all will be as asked"),
+                                            "detail_text", core_text_json(json_string_value(one))));
 }
 
 static void rehearsed(void *arg, const struct pv_failure *failure, const char *result)

@@ -359,6 +359,9 @@ def test_actions_say_what_is_possible_now_and_why_not(ops):
     assert actions["vm.reconfigure"]["allowed_now"]
     blocked = {b["pointer"]: b["reason"] for b in actions["vm.reconfigure"]["blocked_params"]}
     assert "/tpm" in blocked and "off" in blocked["/tpm"]
+    # Whoever shows the reasons in another language finds a code beside each.
+    assert [b for b in actions["vm.reconfigure"]["blocked_params"] if not b.get("reason_text", {}).get("code")] == []
+    assert [a["name"] for a in actions.values() if a["reason"] and "reason_text" not in a] == []
     assert actions["vm.delete"]["allowed_now"] and "force" in actions["vm.delete"]["reason"]
     if ops.family == "hyperv":
         assert actions["vm.template"]["state"] == "no" and actions["vm.template"]["reason"]

@@ -17,6 +17,7 @@ import { useTranslation } from 'react-i18next';
 import '../i18n/machine';
 import { fieldOf } from '../api/model';
 import type { JsonSchema } from '../api/types';
+import { useDocText } from '../i18n/docs';
 import { fieldLabel, paramText, said } from '../i18n/words';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
@@ -243,6 +244,7 @@ function classOf(type: string, schema: JsonSchema, mark: boolean): string {
 export function ParamForm(p: ParamFormProps) {
     const around = p.around ?? {};
     const idBase = p.id ?? 'param';
+    const docText = useDocText();
     const set = (key: string, value: unknown) => {
         const next = { ...p.value };
         if (value === undefined || value === '') delete next[key];
@@ -253,7 +255,7 @@ export function ParamForm(p: ParamFormProps) {
         around.label?.(path) ??
         (around.kind && fieldOf(around.kind, path)
             ? fieldLabel(around.kind, path)
-            : paramText(p.name, key, schema.title));
+            : paramText(p.name, key, docText(schema.title)));
     return (
         <>
             {Object.entries(p.schema.properties ?? {}).map(([key, schema]) => {
@@ -288,9 +290,9 @@ export function ParamForm(p: ParamFormProps) {
                         </fieldset>
                     );
                 const whole = p.prefix && around.blocked?.(`/${p.prefix.slice(0, -1).replaceAll('.', '/')}`);
-                const doc = around.quiet ? undefined : schema.description;
+                const doc = around.quiet ? undefined : docText(schema.description);
                 const line = error ?? (blocked && blocked !== whole ? blocked : doc);
-                const hint = around.hint?.(path) ?? (around.quiet ? schema.description : undefined);
+                const hint = around.hint?.(path) ?? (around.quiet ? docText(schema.description) : undefined);
                 const mark = around.base !== undefined && changed(value, getAt(around.base, path));
                 const title = hint ? <span title={hint}>{label}</span> : label;
                 const field = { id, path, schema, name: p.name, value, required, around };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fields, enums and operations as the server declares them, made by tools/api.mjs from its API description. Nothing here
 // restates a field or an operation.
+import { docFinder } from '../i18n/docs';
 import generated from './model.gen.json';
 import type { JsonSchema } from './types';
 
@@ -113,13 +114,11 @@ function allDocs(): Promise<Docs> {
 
 /** One line about each field of a kind; with a family, what that calls the field as well. */
 export async function docsOf(kind: string, family?: string): Promise<Record<string, string>> {
-    const { docs: all, natives } = await allDocs();
-    const lines = all[kind] ?? {};
-    if (!family) return lines;
+    const [{ docs: all, natives }, words] = await Promise.all([allDocs(), docFinder()]);
     return Object.fromEntries(
-        Object.entries(lines).map(([path, line]) => {
-            const native = natives[kind]?.[path]?.[family];
-            return [path, native ? `${line} ${native}` : line];
+        Object.entries(all[kind] ?? {}).map(([path, line]) => {
+            const native = family && natives[kind]?.[path]?.[family];
+            return [path, native ? `${words(line)} ${native}` : words(line)];
         }),
     );
 }

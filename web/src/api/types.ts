@@ -49,7 +49,7 @@ export interface ActionState {
     needs?: string[];
     allowed_now?: boolean;
     /** Members that would be refused now, whatever their value. */
-    blocked_params?: { pointer: string; reason: string; needs?: string | null }[];
+    blocked_params?: { pointer: string; reason: string; reason_text?: unknown; needs?: string | null }[];
     params?: JsonSchema;
 }
 

@@ -5,6 +5,7 @@ import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { columnOf, isApiError } from '../api/problem';
 import { number } from '../i18n/format';
+import { said } from '../i18n/words';
 import { suggest, type Suggestion } from './suggest';
 import { tokenize, unfinished, without } from './tokens';
 
@@ -187,7 +188,7 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
                             {text.slice(column)}
                         </code>
                     )}
-                    <span>{problem.detail}</span>
+                    <span>{said(problem, 'detail')}</span>
                 </div>
             )}
             {tokens.length > 0 && !problem && (

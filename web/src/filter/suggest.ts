@@ -3,6 +3,7 @@
 import { api } from '../api/client';
 import { kindOf } from '../api/model';
 import { isApiError } from '../api/problem';
+import { docFinder } from '../i18n/docs';
 
 export interface Suggestion {
     /** What is put in place of from..to. */
@@ -81,11 +82,12 @@ export async function suggest(
             const found = await api.get<Completion>('/filter/complete', { kind, text, pos: pos8 }, signal);
             const from = place(found.from);
             const to = place(found.to);
+            const words = await docFinder();
             return found.items.map((item) => ({
                 text: item.text,
                 label: item.name ? `${item.text}  ${item.name}` : item.text,
                 kind: item.type === 'value' ? 'value' : 'field',
-                detail: item.doc,
+                detail: item.doc && words(item.doc),
                 count: item.count,
                 from,
                 to,

@@ -46,12 +46,6 @@ export function paramText(operation: string, name: string, title?: string): stri
     return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** What a parameter is for; in English the server says it, in others where it was translated. */
-export function paramHelp(operation: string, name: string, doc: string | undefined): string | undefined {
-    const key = `help.${operation.replaceAll('.', '_')}.${name}`;
-    return has(key) ? i18next.t(key) : doc;
-}
-
 export function permissionText(name: string): string {
     const key = `permission.${name.replaceAll('.', '_')}`;
     return has(key) ? i18next.t(key) : name;
@@ -74,6 +68,21 @@ export interface Sentence {
     params: Record<string, string | (Sentence & { text?: string })>;
 }
 
+/** A parameter by its path: "memory.max_bytes". */
+function pathText(path: string): string {
+    const field = `field.vm.${path.replaceAll('.', '_')}`;
+    const member = `param.any.${path.slice(path.lastIndexOf('.') + 1)}`;
+    if (!/^[a-z0-9_.]+$/.test(path)) return path;
+    return has(field) ? i18next.t(field) : has(member) ? i18next.t(member) : path;
+}
+
+/** "disk-images" in words. */
+function kindsText(plural: string): string {
+    const name = plural.replaceAll('-', '_');
+    const kind = [name.replace(/s$/, ''), name.replace(/es$/, '')].find((k) => has(`kind.${k}_other`));
+    return kind ? kindText(kind, 2) : plural;
+}
+
 function place(name: string, value: string): string {
     switch (name) {
         case 'state':
@@ -85,11 +94,14 @@ function place(name: string, value: string): string {
         case 'operation':
             return operationText(value);
         case 'kind':
+        case 'other':
             return kindText(value);
+        case 'kinds':
+            return kindsText(value);
         case 'field':
             return fieldLabel('vm', value);
         case 'what':
-            return has(`param.any.${value}`) ? i18next.t(`param.any.${value}`) : value;
+            return pathText(value);
         default:
             return value;
     }

@@ -22,6 +22,7 @@ import { isApiError } from '../../api/problem';
 import { queryClient } from '../../api/query';
 import type { JsonSchema, Provider } from '../../api/types';
 import { errorsOf, ParamForm } from '../../actions/ParamForm';
+import { useDocText } from '../../i18n/docs';
 import { useTitle } from '../../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { AccountRights } from './AccountRights';
@@ -37,6 +38,7 @@ type Trust = 'ca' | 'pin' | 'own';
 
 export function Component() {
     const { t } = useTranslation();
+    const docText = useDocText();
     const navigate = useNavigate();
     const [params, setParams] = useSearchParams();
     useTitle(t('providers.add'));
@@ -146,7 +148,7 @@ export function Component() {
                                     key={d.name}
                                     value={d.name}
                                     label={t(`providers.driver.${d.name}`, {
-                                        defaultValue: d.config_schema?.title ?? d.name,
+                                        defaultValue: docText(d.config_schema?.title) || d.name,
                                     })}
                                 />
                             ))}
@@ -154,14 +156,17 @@ export function Component() {
                     {driver?.config_schema?.description && (
                         <FormHelperText>
                             <HelperText>
-                                <HelperTextItem>{driver.config_schema.description}</HelperTextItem>
+                                <HelperTextItem>{docText(driver.config_schema.description)}</HelperTextItem>
                             </HelperText>
                         </FormHelperText>
                     )}
                 </FormGroup>
                 {driver && (
                     <>
-                        <AccountRights driver={driver.name} own={driver.config_schema?.['x-account']} />
+                        <AccountRights
+                            driver={driver.name}
+                            own={docText(driver.config_schema?.['x-account'])}
+                        />
                         <FormGroup label={t('providers.name')} fieldId="np-name" isRequired>
                             <TextInput id="np-name" isRequired value={name} onChange={(_, v) => setName(v)} />
                             {wrong('/name')}
