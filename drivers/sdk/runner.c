@@ -181,6 +181,20 @@ static int run_probe(struct asked *c, const struct pv_driver *d, char **result,
     return d->probe(&c->session->host, config, c->number, result, f);
 }
 
+/* A call that follows a job is about something that has begun: the driver has to say what became of it. */
+static bool follows(const struct asked *c)
+{
+    struct frame_reader r;
+
+    if (c->frame.type != FRAME_CALL)
+        return false;
+    frame_read(&r, &c->frame);
+    frame_get_u64(&r, UINT32_MAX);
+    for (int i = 0; i < 3; i++)
+        frame_get_text(&r, TEXT_MAX);
+    return frame_get_text_or_null(&r, TEXT_MAX) != NULL;
+}
+
 static void call_run(void *arg)
 {
     struct asked *c = arg;
@@ -190,7 +204,7 @@ static void call_run(void *arg)
     int rc;
 
     runner_current = c;
-    if (atomic_load(&c->cancelled))
+    if (atomic_load(&c->cancelled) && !follows(c))
         rc = sdk_failf(&f, PV_ECANCELED, "Canceled before it began.");
     else if (c->frame.type == FRAME_WATCH)
         rc = run_watch(c, d, &f);

@@ -197,6 +197,24 @@ static const char *wait_json(const struct wait *why, struct arena *a)
     return out;
 }
 
+/* A canceled one stays so over a restart. tasks_lock held. */
+static enum pv_task_state begun_state(const struct task *t)
+{
+    return t->need == NEED_CALL ? PV_TASK_STATE_RUNNING
+           : t->cancel          ? PV_TASK_STATE_CANCELING
+                                : PV_TASK_STATE_REATTACHING;
+}
+
+static enum pv_task_state begun_state_now(struct task *t)
+{
+    enum pv_task_state state;
+
+    pthread_mutex_lock(&t->core->tasks_lock);
+    state = begun_state(t);
+    pthread_mutex_unlock(&t->core->tasks_lock);
+    return state;
+}
+
 /* All that waits and all that starts, in one transaction: stored before anything is handed to a driver. */
 static int pass_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 {
@@ -205,15 +223,13 @@ static int pass_tx(struct store_tx *tx, void *arg, struct pv_err *err)
 
     for (size_t i = 0; rc == PV_OK && i < s->nwait; i++) {
         struct task_change ch = { .state = s->wait[i]->need == NEED_CALL ? PV_TASK_STATE_WAITING
-                                                                       : PV_TASK_STATE_REATTACHING,
+                                                                       : begun_state_now(s->wait[i]),
                                   .wait_reason = wait_json(&s->why[i], tx_arena(tx)) };
 
         rc = task_change_tx(s->wait[i], tx, &s->events, &ch, err);
     }
     for (size_t i = 0; rc == PV_OK && i < s->nstart; i++) {
-        struct task_change ch = { .state = s->start[i]->need == NEED_CALL ? PV_TASK_STATE_RUNNING
-                                                                        : PV_TASK_STATE_REATTACHING,
-                                  .set_started = true };
+        struct task_change ch = { .state = begun_state_now(s->start[i]), .set_started = true };
 
         rc = task_change_tx(s->start[i], tx, &s->events, &ch, err);
         if (rc == PV_OK && s->start[i]->need == NEED_CALL)
@@ -229,7 +245,7 @@ static void start_all(struct pass *s, int rc)
 
         pthread_mutex_lock(&s->core->tasks_lock);
         if (rc == PV_OK && !t->ended)
-            t->state = t->need == NEED_CALL ? PV_TASK_STATE_RUNNING : PV_TASK_STATE_REATTACHING;
+            t->state = begun_state(t);
         pthread_mutex_unlock(&s->core->tasks_lock);
         /* What could not be stored is not done. */
         if (rc == PV_OK)

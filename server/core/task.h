@@ -85,6 +85,7 @@ struct task {
 
     /* Changed by callbacks of the call alone, and before it. */
     unsigned follows, looks, reads;
+    bool cancel_told;           /* a call of it has ended knowing that it was canceled */
     char *native_ref;           /* guarded by tasks_lock */
     int64_t progress_ms;
     int32_t percent;

@@ -231,10 +231,7 @@ static void looked(struct task *t, bool changed, bool fresh)
             return;
         task_put(t);
     }
-    if (task_canceled(t) && happened == 0) {
-        task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
-        return;
-    }
+    /* Not even a canceled one is called canceled then: what may have been sent may still take effect. */
     t->failure.rc = PV_EUNKNOWN;
     t->failure.problem = NULL;
     task_end(t, happened == 0 ? PV_TASK_STATE_FAILED : PV_TASK_STATE_LOST, false, NULL, &t->failure);
@@ -323,6 +320,9 @@ static void failed(struct task *t, const struct pv_failure *failure)
 
     driver_failure_err(failure, &err);
     t->failure = err;
+    /* It was told, did what it could, and the provider goes on: what becomes of it is waited for then. */
+    if (failure->code == PV_EUNKNOWN && task_canceled(t))
+        t->cancel_told = true;
     if (failure->code == PV_ECANCELED && task_canceled(t)) {
         activity_over(t);
         task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
@@ -439,7 +439,7 @@ static void hand_over(struct task *t)
         task_requeue(t, t->need, 0);
         return;
     }
-    if (task_canceled(t))
+    if (task_canceled(t) && !t->cancel_told)
         provider_cancel_calls(t->provider, t);
 }
 

@@ -80,6 +80,7 @@ struct drivers {
     uint64_t numbers;
     struct pv_failure open_failure;
     bool hold_refresh;      /* the test answers refreshes itself */
+    bool hold_cancel;       /* ... and calls that are canceled */
     int refresh_code;
     const char *operations; /* what the driver implements: words in one text */
 };
@@ -393,7 +394,10 @@ void driver_cancel(struct driver_session *s, uint64_t number)
 
         if (c->number != number || c->canceled || c->answered)
             continue;
-        c->canceled = c->answered = true;
+        c->canceled = true;
+        if (f->hold_cancel)
+            continue;
+        c->answered = true;
         enqueue(s, &(struct act_item){ .act = ACT_RESULT, .call = number,
                                        .failure = { .size = sizeof(struct pv_failure),
                                                     .code = PV_ECANCELED } });

@@ -386,6 +386,74 @@ Test(tasks, a_running_task_is_canceled_at_the_provider)
     cr_expect_str_eq(pv_err_problem(&err)->code, "task-not-cancelable");
 }
 
+static bool is_canceled(const void *arg)
+{
+    uint64_t number = *(const uint64_t *)arg;
+    bool canceled = false;
+
+    fake_lock(&w->fake);
+    for (size_t i = 0; i < w->fake.ncalls; i++)
+        canceled |= w->fake.calls[i].number == number && w->fake.calls[i].canceled;
+    fake_unlock(&w->fake);
+    return canceled;
+}
+
+/* The driver is told, and the test answers in its place. */
+static struct called cancel_under_way(const struct pv_id *task)
+{
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+    struct pv_err err = { 0 };
+
+    w->fake.hold_cancel = true;
+    cr_assert_eq(core_task_cancel(w->core, &someone, task, &err), PV_OK, "%s", err.message);
+    cr_assert(eventually(is_canceled, &call.number));
+    return call;
+}
+
+Test(tasks, a_canceled_task_that_may_have_been_sent_is_not_called_canceled)
+{
+    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called call = cancel_under_way(&task);
+
+    answer(s, call.number, PV_EUNKNOWN, "cut off", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, error)), "outcome-unknown"));
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 1);
+}
+
+Test(tasks, a_canceled_task_whose_provider_goes_on_is_followed_to_its_end)
+{
+    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called call = cancel_under_way(&task), again;
+
+    progress(call.number, 10, "task-77");
+    answer(s, call.number, PV_EUNKNOWN, "it goes on", NULL);
+    again = wait_call(w, CALLED_OPERATION, "vm.stop");
+    cr_assert_neq(again.number, call.number);
+    cr_expect_str_eq(again.native_ref, "task-77");
+    cr_expect_not(is_canceled(&again.number), "it was told once; now its end is waited for");
+    becomes(0, PV_POWER_STATE_OFF);
+    answer(s, again.number, PV_OK, "", NULL);
+    await(task, PV_TASK_STATE_SUCCEEDED);
+}
+
+Test(tasks, a_task_that_is_followed_after_its_cancel_stays_canceling_over_a_restart)
+{
+    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called call = cancel_under_way(&task);
+
+    progress(call.number, 10, "task-77");
+    answer(s, call.number, PV_EUNKNOWN, "it goes on", NULL);
+    wait_call(w, CALLED_OPERATION, "vm.stop");
+    await(task, PV_TASK_STATE_CANCELING);
+    w->fake.hold_cancel = false;
+    world_restart(w);
+    s = session_of(w, "one");
+    listing();
+    /* The new session is told again, and its provider has canceled it. */
+    await(task, PV_TASK_STATE_CANCELED);
+}
+
 Test(tasks, a_waiting_task_is_canceled_without_ever_starting)
 {
     struct pv_id first = submit("vm.stop", PV_KIND_vm, vm(0)), second = submit("vm.suspend", PV_KIND_vm, vm(0));

@@ -188,14 +188,17 @@ static inline void built_path(char *out, size_t cap, const char *below)
     snprintf(out, cap, "%s/%s", self, below);
 }
 
-/* The registry over the misbehaving plugins (or the real drivers), with short times. */
-static inline struct drivers *start_registry(const char *folder, enum drivers_isolation isolation)
+/* The registry over the misbehaving plugins (or the real drivers), with short times; `cancel_ms`: how long a call may
+ * go on after its cancel. */
+static inline struct drivers *start_patient_registry(const char *folder,
+                                                     enum drivers_isolation isolation,
+                                                     unsigned cancel_ms)
 {
     char dir[2304], program[2304];
     struct drivers_config cfg = {
         .dir = dir, .host_program = program, .isolation = isolation,
         .timing = { .hello_ms = 3000, .restart_first_ms = 20, .restart_most_ms = 100,
-                    .crashes = 4, .cancel_ms = 300, .stop_ms = 3000 },
+                    .crashes = 4, .cancel_ms = cancel_ms, .stop_ms = 3000 },
     };
     struct drivers *d = NULL;
     struct pv_err err = { 0 };
@@ -205,6 +208,11 @@ static inline struct drivers *start_registry(const char *folder, enum drivers_is
     if (drivers_start(&cfg, &d, &err) != PV_OK)
         fprintf(stderr, "drivers_start: %s\n", err.message);
     return d;
+}
+
+static inline struct drivers *start_registry(const char *folder, enum drivers_isolation isolation)
+{
+    return start_patient_registry(folder, isolation, 300);
 }
 
 #define PLUGINS "tests/abi/plugins"

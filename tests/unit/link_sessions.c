@@ -166,6 +166,22 @@ FOR_BOTH(session, a_failed_open_says_why_and_its_calls_end)
     drivers_stop(d);
 }
 
+FOR_BOTH(session, a_call_that_follows_a_job_is_asked_even_if_it_is_cancelled_before_it_begins)
+{
+    struct drivers *d = start_patient_registry(PLUGINS, *isolation, 30000);
+    struct recorder r;
+    struct driver_session *s = open_session(d, "unruly", CONFIG("slow-open"), &r);
+    uint64_t call = driver_call(s, "vm.start", "null", "{}", "job-1", 0);
+
+    driver_cancel(s, call);
+    cr_assert(recorder_wait(&r, &r.results, 1));
+    cr_expect_eq(r.result_call, call);
+    cr_expect_eq(r.failure.code, PV_OK, "the driver alone knows what became of the job");
+    cr_expect(strstr(r.result, "job-1"), "%s", r.result);
+    driver_session_close(s);
+    drivers_stop(d);
+}
+
 FOR_BOTH(session, a_second_watch_is_refused_and_the_first_goes_on)
 {
     struct drivers *d = start_registry(PLUGINS, *isolation);

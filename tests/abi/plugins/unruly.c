@@ -121,6 +121,8 @@ static int unruly_open(const struct pv_host *host, const char *config, void **se
         snprintf(f->remedy, sizeof(f->remedy), "do better");
         return fail(f, PV_EAUTH, "wrong password");
     }
+    for (int i = 0; does(s, "slow-open") && i < 50; i++)
+        nap();
     if (does(s, "leak"))
         for (int i = 0; i < 50; i++)
             if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)

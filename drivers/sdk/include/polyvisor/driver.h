@@ -132,7 +132,9 @@ struct pv_host {
      * yes|no|limited, reason, needs[]}], sync {mode: push|poll, interval_s, requests_last_full}. */
     int (*provider)(void *ctx, const char *json);
     int (*progress)(void *ctx, uint64_t call, const struct pv_progress *progress);
-    /* Nonzero: this call is to end soon with PV_ECANCELED. Asked about call 0: the session is being closed, and what is
+    /* Nonzero: this call is to end soon, with PV_ECANCELED if nothing of it takes effect. What was sent to the provider
+     * has to be accounted for: where it cannot be taken back, the call ends with PV_EUNKNOWN after having told its
+     * native_ref, and is followed by a later one that is not cancelled. Asked about call 0: the session is being closed, and what is
      * under way will be followed by a later one; it is not to be undone. */
     int (*cancelled)(void *ctx, uint64_t call);
     int64_t (*stream_read)(void *ctx, uint64_t stream, void *buf, size_t cap);
