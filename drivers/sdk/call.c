@@ -14,6 +14,11 @@ bool call_cancelled(void *call)
            c->host->cancelled(c->host->ctx, c->number);
 }
 
+bool call_is_closing(const struct call *c)
+{
+    return c->host->cancelled && c->host->cancelled(c->host->ctx, 0);
+}
+
 int call_sleep(const struct call *c, int64_t ms, struct pv_err *err)
 {
     int64_t until = clock_mono_ms() + ms, left;

@@ -24,5 +24,7 @@ struct call {
 
 /* `call`: a struct call; NULL is never cancelled. Its type fits httpc's. */
 bool call_cancelled(void *call);
+/* The session is being closed: what is under way is followed by a later call, and not to be undone. */
+bool call_is_closing(const struct call *c);
 /* Sleeps in small pieces; PV_ECANCELED or PV_OK. */
 int call_sleep(const struct call *c, int64_t ms, struct pv_err *err);

@@ -99,6 +99,8 @@ int op_follow(struct operation *o, const char *task, struct pv_err *err);
 bool op_step(struct operation *o, unsigned step);
 /* Cleaning up after a failure: what was canceled goes on, its own failure is logged. */
 void op_clean(struct operation *o, struct enc *e, const char *what);
+/* `rc` is no end: a later call goes on from what the host was told, and nothing is to be undone. */
+bool op_goes_on(const struct operation *o, int rc);
 
 /* ------------------------------------------------------------------ refusing */
 
@@ -134,7 +136,7 @@ int op_put_config(struct operation *o, struct enc_object *spec, struct pv_err *e
 int op_put_boot_order(struct operation *o, struct enc_object *options, const json_t *order,
                       struct pv_err *err);
 /* Power on as the last step; that it does not start is a warning (op_power.c). */
-void op_start_made(struct operation *o, unsigned step, const struct moref *vm);
+int op_start_made(struct operation *o, unsigned step, const struct moref *vm, struct pv_err *err);
 
 /* ------------------------------------------------------------------ the operations */
 

@@ -193,14 +193,17 @@ int op_create_then(struct operation *o, struct pv_err *err)
     if (rc || o->dry_run)
         return rc;
     rc = put_boot_order(o, err);
+    if (rc && op_goes_on(o, rc))
+        return PV_EUNKNOWN;
     if (rc) {
         op_clean(o, enc_new("Destroy_Task", o->vm.type, o->vm.id), "what was made is still there");
         return rc;
     }
     if (op_arg_true(o, "start"))
-        op_start_made(o, STEP_START, &o->vm);
-    tell_made(o);
-    return PV_OK;
+        rc = op_start_made(o, STEP_START, &o->vm, err);
+    if (rc == PV_OK)
+        tell_made(o);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ import */
@@ -254,7 +257,8 @@ int op_import_then(struct operation *o, struct pv_err *err)
     if (rc || o->dry_run)
         return rc;
     if (op_arg_true(o, "start"))
-        op_start_made(o, STEP_START, &o->vm);
-    tell_made(o);
-    return PV_OK;
+        rc = op_start_made(o, STEP_START, &o->vm, err);
+    if (rc == PV_OK)
+        tell_made(o);
+    return rc;
 }

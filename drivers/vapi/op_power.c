@@ -12,6 +12,7 @@
 
 #define SHUTDOWN_S 300
 #define SHUTDOWN_POLL_MS 2000
+#define CANCELED ":canceled"
 
 int op_power(struct operation *o, struct pv_err *err)
 {
@@ -45,7 +46,8 @@ int op_reboot(struct operation *o, struct pv_err *err)
     return ask_guest(o, err);
 }
 
-static void tell_shutdown(const struct operation *o, int64_t until_ms)
+/* `canceled` is said after it, so that a later call knows. */
+static void tell_shutdown(const struct operation *o, int64_t until_ms, bool canceled)
 {
     const struct pv_host *host = o->c.host;
     char ref[64];
@@ -53,7 +55,8 @@ static void tell_shutdown(const struct operation *o, int64_t until_ms)
         .size = sizeof(p), .percent = -1, .step_name = "waiting for the guest", .native_ref = ref
     };
 
-    (void)snprintf(ref, sizeof(ref), OP_SHUTDOWN_REF "%" PRId64, until_ms);
+    (void)snprintf(ref, sizeof(ref), OP_SHUTDOWN_REF "%" PRId64 "%s", until_ms,
+                   canceled ? CANCELED : "");
     if (host->progress)
         (void)host->progress(host->ctx, o->c.number, &p);
 }
@@ -63,7 +66,17 @@ static int cut_power(struct operation *o, struct pv_err *err)
     return op_run_task(o, enc_new("PowerOffVM_Task", o->vm.type, o->vm.id), err);
 }
 
-static int wait_for_off(struct operation *o, int64_t until_ms, struct pv_err *err)
+/* Nobody can take back what the guest was asked: it is looked at by a later call until the time is
+ * over. */
+static int leave_guest(struct operation *o, int64_t until_ms, struct pv_err *err)
+{
+    if (!call_is_closing(&o->c))
+        tell_shutdown(o, until_ms, true);
+    return pv_fail(err, PV_EUNKNOWN, "%s %s: the guest may still do what it was asked to",
+                   o->method->verb, o->name);
+}
+
+static int wait_for_off(struct operation *o, int64_t until_ms, bool canceled, struct pv_err *err)
 {
     const char *then = op_arg_str(o, "on_timeout");
 
@@ -78,10 +91,12 @@ static int wait_for_off(struct operation *o, int64_t until_ms, struct pv_err *er
             return PV_OK;
         if (clock_wall_ms() >= until_ms)
             break;
-        rc = call_sleep(&o->c, SHUTDOWN_POLL_MS, err);
-        if (rc)
-            return rc;
+        if (call_sleep(&o->c, SHUTDOWN_POLL_MS, NULL))
+            return leave_guest(o, until_ms, err);
     }
+    if (canceled)
+        return pv_fail(err, PV_ECANCELED, "%s %s was canceled, and the guest did not react",
+                       o->method->verb, o->name);
     if (then && strcmp(then, "stop") == 0)
         return cut_power(o, err);
     return pv_fail(err, PV_ETIMEOUT, "%s %s: the guest did not shut down in time", o->method->verb,
@@ -102,8 +117,8 @@ int op_shutdown(struct operation *o, struct pv_err *err)
     rc = ask_guest(o, err);
     if (rc || !o->changed)
         return rc;
-    tell_shutdown(o, until_ms);
-    return wait_for_off(o, until_ms, err);
+    tell_shutdown(o, until_ms, false);
+    return wait_for_off(o, until_ms, false, err);
 }
 
 int op_shutdown_again(struct operation *o, struct pv_err *err)
@@ -111,25 +126,31 @@ int op_shutdown_again(struct operation *o, struct pv_err *err)
     int64_t until_ms = clock_wall_ms() + SHUTDOWN_S * 1000;
 
     o->changed = true;
-    (void)str_i64(o->note, strlen(o->note), &until_ms);
-    return wait_for_off(o, until_ms, err);
+    (void)str_i64(o->note, strcspn(o->note, ":"), &until_ms);
+    return wait_for_off(o, until_ms, str_ends(o->note, CANCELED), err);
 }
 
-void op_start_made(struct operation *o, unsigned step, const struct moref *vm)
+int op_start_made(struct operation *o, unsigned step, const struct moref *vm, struct pv_err *err)
 {
     struct pv_err why = { 0 };
-    bool changed = o->changed;
-    struct moref made = o->made;
-
     struct op_view now = { 0 };
+    struct moref made = o->made;
+    int rc = PV_OK;
 
     /* Before a restart it may have been asked already. */
     if (o->begun == step && op_look(o, &now, &why) == PV_OK && now.state == PV_POWER_STATE_RUNNING)
-        return;
+        return PV_OK;
+    if (op_step(o, step))
+        rc = op_run_task(o, enc_new("PowerOnVM_Task", "VirtualMachine", vm->id), &why);
+    if (rc && op_goes_on(o, rc)) {
+        if (err)
+            *err = why;
+        return PV_EUNKNOWN;
+    }
     /* It is made; that it does not start is told, not undone. */
-    if (op_step(o, step) &&
-        op_run_task(o, enc_new("PowerOnVM_Task", "VirtualMachine", vm->id), &why))
+    if (rc)
         op_warn(o, "it is there, but does not start: %s", why.message);
-    o->changed = changed;
+    o->changed = true;
     o->made = made;
+    return PV_OK;
 }

@@ -57,7 +57,12 @@ int op_read(struct operation *o, const struct moref *ref, const struct prop_tabl
 {
     const struct prop_table own = { ref->type, table->paths, table->count };
     const struct prop_table *const tables[] = { &own, NULL };
-    int rc = collect_by_refs(o->v->session, &o->c, ref, 1, tables, fn, ctx, NULL, err);
+    struct call c = o->c;
+    int rc;
+
+    /* Once something was begun, what became of it has to be known. */
+    c.must_finish |= o->changed;
+    rc = collect_by_refs(o->v->session, &c, ref, 1, tables, fn, ctx, NULL, err);
 
     return rc == SESSION_RENEWED ? pv_fail(err, PV_EAUTH, "the server ended the sign-in") : rc;
 }
@@ -121,14 +126,12 @@ static int decide_without_task(struct operation *o, struct pv_err *err)
         now.want_name = op_arg_str(o, "name");
     else
         now.want_id = o->snapshot.id[0] ? o->snapshot.id : NULL;
+    o->changed = true;
     rc = op_look(o, &now, err);
-    if (rc == PV_ENOENT && o->method->removes && o->method->about == OP_VM) {
-        o->changed = true;
+    if (rc == PV_ENOENT && o->method->removes && o->method->about == OP_VM)
         return PV_OK;
-    }
     if (rc)
         return rc;
-    o->changed = true;
     o->made = now.found;
     /* Restarts leave the state that was there before. */
     if (o->method->target != PV_POWER_STATE_UNKNOWN &&
@@ -243,6 +246,11 @@ bool op_step(struct operation *o, unsigned step)
     if (!o->dry_run && host->progress)
         (void)host->progress(host->ctx, o->c.number, &p);
     return true;
+}
+
+bool op_goes_on(const struct operation *o, int rc)
+{
+    return rc == PV_EUNKNOWN || call_is_closing(&o->c);
 }
 
 void op_clean(struct operation *o, struct enc *e, const char *what)

@@ -17,6 +17,7 @@
 #define LOGIN_TIMEOUT_MS 30000
 #define CALL_TIMEOUT_MS 60000     /* methods that take long answer with a task at once */
 #define LISTING_TIMEOUT_MS 300000 /* one page */
+#define ANSWER_GRACE_MS 20000     /* for the answer to a sent change of a cancelled call */
 #define LOGOUT_TIMEOUT_MS 1500
 #define LOGINS_WINDOW_MS 60000
 #define PASSWORD_MOST 4096
@@ -313,9 +314,30 @@ static void sign_out_of(struct session *s, unsigned generation)
     pthread_mutex_unlock(&s->lock);
 }
 
+struct asking {
+    const struct call *c;
+    bool changes;
+    int64_t cancelled_ms;
+};
+
+/* A change that was sent is not broken off: only its answer says what the server made of it. */
+static bool is_broken_off(void *ctx)
+{
+    struct asking *a = ctx;
+
+    if (!call_cancelled((void *)(uintptr_t)a->c))
+        return false;
+    if (!a->changes || call_is_closing(a->c))
+        return true;
+    if (!a->cancelled_ms)
+        a->cancelled_ms = clock_mono_ms();
+    return clock_mono_ms() - a->cancelled_ms >= ANSWER_GRACE_MS;
+}
+
 static int exchange(struct session *s, const struct call *c, const struct session_request *r,
                     struct soap_answer *out, struct pv_err *err)
 {
+    struct asking asking = { .c = c, .changes = r->changes };
     struct soap_exchange x = {
         .http = s->http,
         .url = s->config.at.url,
@@ -326,13 +348,15 @@ static int exchange(struct session *s, const struct call *c, const struct sessio
                       : r->stream[0] ? LISTING_TIMEOUT_MS
                                      : CALL_TIMEOUT_MS,
         .stall_timeout_ms = r->stall_timeout_ms,
-        .cancelled = call_cancelled,
-        .cancel_ctx = (void *)(uintptr_t)c,
+        .cancelled = is_broken_off,
+        .cancel_ctx = &asking,
         .on_element = r->on_element,
         .stream_ctx = r->stream_ctx,
     };
     char cookie[sizeof(s->cookie)];
 
+    if (r->changes && call_cancelled((void *)(uintptr_t)c))
+        return pv_fail(err, PV_ECANCELED, "canceled before it was sent");
     pthread_mutex_lock(&s->lock);
     memcpy(cookie, s->cookie, sizeof(cookie));
     s->last_sent_ms = clock_mono_ms();
@@ -379,8 +403,11 @@ int session_download(struct session *s, const struct call *c, const char *path, 
 {
     char url[2048], cookie[sizeof(s->cookie) + 16];
     const char *headers[1] = { cookie };
-    struct httpc_request request = { .method = "GET", .url = url, .headers = headers,
-                                     .nheaders = 1, .timeout_ms = 30000,
+    struct httpc_request request = { .method = "GET",
+                                     .url = url,
+                                     .headers = headers,
+                                     .nheaders = 1,
+                                     .timeout_ms = 30000,
                                      .cancelled = call_cancelled,
                                      .ctx = (void *)(uintptr_t)c };
     struct httpc_response response = { 0 };

@@ -432,6 +432,8 @@ static void cancel_task(struct following *f)
  * became of the task. */
 static int note_cancel(struct following *f, struct pv_err *err)
 {
+    if (call_is_closing(&f->c))
+        return pv_fail(err, PV_EUNKNOWN, "the server goes on with its task %s", f->entry->id);
     if (!f->c.must_finish && call_cancelled(&f->c)) {
         f->c.must_finish = true;
         f->cancelled_ms = clock_mono_ms();
@@ -441,7 +443,7 @@ static int note_cancel(struct following *f, struct pv_err *err)
     if (!f->cancel_sent && look(f).cancelable)
         cancel_task(f);
     if (clock_mono_ms() - f->cancelled_ms > CANCEL_GRACE_MS)
-        return pv_fail(err, PV_ECANCELED, "canceled; the server goes on with its task %s",
+        return pv_fail(err, PV_EUNKNOWN, "canceled; the server goes on with its task %s",
                        f->entry->id);
     return PV_OK;
 }

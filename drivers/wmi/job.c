@@ -150,16 +150,11 @@ static void cancel(struct following *f)
         (void)wsman_invoke(f->w, &f->c, f->job, in, a, &out, NULL);
 }
 
-bool job_is_closing(const struct call *c)
-{
-    return c->host->cancelled && c->host->cancelled(c->host->ctx, 0);
-}
-
 /* From now on requests go on in spite of the cancelled call: the host still has to say what became
  * of the job. */
 static int note_cancel(struct following *f, const struct job_view *v, struct pv_err *err)
 {
-    if (job_is_closing(&f->c))
+    if (call_is_closing(&f->c))
         return pv_fail(err, PV_ECANCELED, "%s: goes on without the server", f->what);
     if (!f->c.must_finish && call_cancelled(&f->c)) {
         f->c.must_finish = true;

@@ -49,9 +49,6 @@ const char *job_text(struct arena *a, const struct cim_ref *job);
 /* The other way. NULL: it is none. */
 const struct cim_ref *job_parse(struct arena *a, const char *text);
 
-/* The session is being closed: what is under way goes on, and is followed by the next one. */
-bool job_is_closing(const struct call *c);
-
 /* Called with each new percentage. */
 typedef void (*job_tell_fn)(void *ctx, int percent);
 

@@ -97,7 +97,7 @@ static int look_for(struct op *o, const struct op_step *s, int64_t most_ms, stru
                 *err = ignored;
             break;
         }
-        if (clock_mono_ms() >= until || job_is_closing(&o->c)) {
+        if (clock_mono_ms() >= until || call_is_closing(&o->c)) {
             rc = rc ? pv_fail(err, PV_EUNKNOWN, "%s: the host cannot be asked what became of it",
                               s->what)
                     : PV_ENOENT;
@@ -232,7 +232,7 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
         }
         if (t.running > 0)
             began = clock_mono_ms();
-        if (job_is_closing(&o->c) || (t.running > 0 && call_cancelled(&asked))) {
+        if (call_is_closing(&o->c) || (t.running > 0 && call_cancelled(&asked))) {
             rc = pv_fail(err, PV_EUNKNOWN, "%s: %s", s->what, why);
             break;
         }

@@ -276,6 +276,17 @@ static int wait_for_off(struct op *o, int64_t until_ms, struct pv_err *err)
     }
 }
 
+/* Nobody can take back what the guest was asked: a later call looks until the time is over. */
+static int leave_guest(struct op *o, struct pv_err *err)
+{
+    if (!call_is_closing(&o->c)) {
+        journal_note(&o->journal, "canceled", "1");
+        op_tell(o, "waiting for the guest", -1);
+    }
+    return pv_fail(err, PV_EUNKNOWN, "%s %s: the guest may still do what it was asked to",
+                   o->def->verb, o->name);
+}
+
 static int cut_power(struct op *o, struct pv_err *err)
 {
     struct wanted w = { .state = OFF };
@@ -338,8 +349,13 @@ static int run_shutdown(struct op *o, struct pv_err *err)
         return cut_power(o, err);
     op_tell(o, "waiting for the guest", -1);
     rc = wait_for_off(o, until_ms, err);
+    if (rc == PV_ECANCELED)
+        return leave_guest(o, err);
     if (rc != PV_ETIMEOUT)
         return rc;
+    if (journal_get(&o->journal, "canceled"))
+        return pv_fail(err, PV_ECANCELED, "%s %s was canceled, and the guest did not react",
+                       o->def->verb, o->name);
     if (then && strcmp(then, "stop") == 0) {
         o->resumed = false;
         return cut_power(o, err);

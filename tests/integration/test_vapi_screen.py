@@ -8,7 +8,6 @@ import pytest
 from pyVmomi import vim
 
 from support.client import said
-from support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 GIB = 1 << 30
@@ -154,22 +153,3 @@ def test_files_are_to_be_registered_where_they_lie(api, other):
     assert call["operation"] == "RegisterVM_Task" and (call["args"]["path"], call["args"]["name"]) == (vmx, "again")
     plan = api.post("/vms/actions/import", {"host": host["id"], "source": vmx, "mode": "copy"}, dry_run="true").json()
     assert not plan["ok"] and "mode" in plan["findings"][0]["detail"]
-
-
-# A task that is not over
-
-def test_a_long_clone_is_cancelled_at_the_vcenter(api, vcenter):
-    vm = in_cluster(api)
-    vcenter.delay(tasks={"CloneVm": 30000})
-    before = vcenter.calls()["soap"].get("CancelTask", 0)
-    try:
-        answer = api.post(f"/vms/{vm['id']}/actions/clone", {"name": "called off"})
-        assert answer.status_code == 202, said(answer)
-        task = answer.json()["id"]
-        wait_for(lambda: api.read(f"/tasks/{task}")["native"]["id"], "the vCenter's task should be known")
-        api.post(f"/tasks/{task}/actions/cancel")
-        ended = api.wait_task(task, 60)
-    finally:
-        vcenter.delay()
-    assert ended["state"] == "canceled", json.dumps(ended, indent=1)
-    assert vcenter.calls()["soap"]["CancelTask"] == before + 1

@@ -1,77 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/vapi_fake.h"
-
-#include "drivers/vapi/operations.h"
-
-#define VM "{\"kind\":\"vm\",\"native_id\":\"vm-1\",\"name\":\"web\"}"
-#define SNAPSHOT                                                                                   \
-    "{\"kind\":\"snapshot\",\"native_id\":\"snapshot-1\",\"name\":\"s\",\"owner\":"                \
-    "{\"kind\":\"vm\",\"native_id\":\"vm-1\"}}"
-#define STATE(text)                                                                                \
-    FAKE_ANSWER("RetrievePropertiesEx",                                                            \
-                "<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj><propSet>"             \
-                "<name>runtime.powerState</name><val xsi:type=\"VirtualMachinePowerState\">" text  \
-                "</val></propSet></objects></returnval>")
-#define INFO(parts)                                                                                \
-    FAKE_ANSWER("RetrievePropertiesEx",                                                            \
-                "<returnval><objects><obj type=\"Task\">task-1</obj>" parts                        \
-                "</objects></returnval>")
-#define PART(name, type, value)                                                                    \
-    "<propSet><name>info." name "</name><val xsi:type=\"" type "\">" value "</val></propSet>"
-#define CHANGE(name, type, value)                                                                  \
-    "<changeSet><name>info." name "</name><op>assign</op><val xsi:type=\"" type "\">" value        \
-    "</val></changeSet>"
-#define TASK(method) FAKE_ANSWER(method, "<returnval type=\"Task\">task-1</returnval>")
-
-static struct pv_progress told;
-static char told_ref[64];
-static unsigned told_before_waiting;
-static _Atomic int wants_cancel;
-
-static int on_progress(void *ctx, uint64_t call, const struct pv_progress *p)
-{
-    (void)ctx;
-    (void)call;
-    if (!told_ref[0])
-        told_before_waiting = fake_count("WaitForUpdatesEx") == 0;
-    told = *p;
-    snprintf(told_ref, sizeof(told_ref), "%s", p->native_ref ? p->native_ref : "");
-    return PV_OK;
-}
-
-static int on_cancelled(void *ctx, uint64_t call)
-{
-    (void)ctx;
-    (void)call;
-    return wants_cancel;
-}
-
-static char *result;
-
-static int run(const char *operation, const char *subject, const char *args, const char *native_ref,
-               uint32_t flags, struct pv_err *err)
-{
-    struct vapi *v = NULL;
-    int rc;
-
-    fake.host.progress = on_progress;
-    fake.host.cancelled = on_cancelled;
-    memset(&told, 0, sizeof(told));
-    told_ref[0] = '\0';
-    cr_assert_eq(vapi_new(&fake.host, fake.config, &v, err), PV_OK, "%s", err->message);
-    result = NULL;
-    rc = operations_call(v, 7, operation, subject, args, native_ref, flags, &result, err);
-    vapi_free(v);
-    return rc;
-}
-
-static void expect_result(const char *part)
-{
-    cr_assert_not_null(result);
-    cr_expect_not_null(strstr(result, part), "%s is not in %s", part, result);
-    free(result);
-    result = NULL;
-}
+#include "tests/unit/vapi_call.h"
 
 /* A VM that is off, and a task that takes a moment. */
 static struct fake_reply slow_start(const char *method, unsigned nth, const char *body)
@@ -111,16 +39,16 @@ Test(vapi_operations, starts_a_vm_and_follows_the_task_through_one_list)
     struct pv_err err = { 0 };
 
     fake_start(slow_start);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
-    cr_expect_str_eq(told_ref, "task-1");
-    cr_expect(told_before_waiting, "the host must know the task before anybody waits for it");
-    cr_expect_eq(told.percent, 40);
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
+    cr_expect_str_eq(call_ref(), "task-1");
+    cr_expect(call.told_before_waiting, "the host must know the task before anybody waits for it");
+    cr_expect_eq(call.last.percent, 40);
     cr_expect_eq(fake_count("CreateListView"), 1);
     cr_expect_eq(fake_count("CreateFilter"), 1);
     cr_expect_eq(fake_count("PowerOnVM_Task"), 1);
     cr_expect_not_null(strstr(fake_request("WaitForUpdatesEx", 1, false), "<version>1</version>"));
-    fake_stop();
+    call_stop();
 }
 
 struct side {
@@ -162,7 +90,7 @@ Test(vapi_operations, of_several_threads_share_one_login_and_one_list)
     cr_expect_eq(fake_count("CreateListView"), 1);
     cr_expect_eq(fake_count("CreateFilter"), 1);
     cr_expect_eq(fake_count("PowerOnVM_Task"), 4);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply no_lists(const char *method, unsigned nth, const char *body)
@@ -170,7 +98,7 @@ static struct fake_reply no_lists(const char *method, unsigned nth, const char *
     if (strcmp(method, "CreateListView") == 0)
         return (struct fake_reply){ .body = FAKE_FAULT("MethodNotFound") };
     if (strcmp(method, "RetrievePropertiesEx") == 0 && strstr(body, "<type>Task</type>") && nth > 1)
-        return (struct fake_reply){ .body = INFO(PART("state", "TaskInfoState", "success")) };
+        return (struct fake_reply){ .body = INFO(DONE) };
     return slow_start(method, nth, body);
 }
 
@@ -179,10 +107,10 @@ Test(vapi_operations, reads_the_task_itself_where_there_are_no_lists)
     struct pv_err err = { 0 };
 
     fake_start(no_lists);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("CreateListView"), 1);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply running(const char *method, unsigned nth, const char *body)
@@ -201,12 +129,12 @@ Test(vapi_operations, does_nothing_where_there_is_nothing_to_do)
     struct pv_err err = { 0 };
 
     fake_start(running);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK);
-    expect_result("\"changed\":false");
-    cr_expect_eq(run("vm.resume", VM, "{}", NULL, 0, &err), PV_OK);
-    expect_result("\"changed\":false");
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_OK);
+    call_expect("\"changed\":false");
+    cr_expect_eq(call_run("vm.resume", VM, "{}", NULL, 0, &err), PV_OK);
+    call_expect("\"changed\":false");
     cr_expect_eq(fake_count("PowerOnVM_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply raced(const char *method, unsigned nth, const char *body)
@@ -233,11 +161,11 @@ Test(vapi_operations, takes_already_so_for_success_and_another_state_for_a_confl
     struct pv_err err = { 0 };
 
     fake_start(raced);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
-    expect_result("\"changed\":false");
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":false");
     memset(&err, 0, sizeof(err));
-    cr_expect_eq(run("vm.suspend", VM, "{}", NULL, 0, &err), PV_ESTATE);
-    fake_stop();
+    cr_expect_eq(call_run("vm.suspend", VM, "{}", NULL, 0, &err), PV_ESTATE);
+    call_stop();
 }
 
 static struct fake_reply busy(const char *method, unsigned nth, const char *body)
@@ -245,7 +173,7 @@ static struct fake_reply busy(const char *method, unsigned nth, const char *body
     if (strcmp(method, "PowerOnVM_Task") == 0 && nth == 0)
         return (struct fake_reply){ .body = FAKE_FAULT("TaskInProgress") };
     if (strcmp(method, "RetrievePropertiesEx") == 0 && strstr(body, "<type>Task</type>"))
-        return (struct fake_reply){ .body = INFO(PART("state", "TaskInfoState", "success")) };
+        return (struct fake_reply){ .body = INFO(DONE) };
     return slow_start(method, nth, body);
 }
 
@@ -254,10 +182,10 @@ Test(vapi_operations, asks_a_busy_vm_again_after_a_while)
     struct pv_err err = { 0 };
 
     fake_start(busy);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("PowerOnVM_Task"), 2);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply forgotten_task(const char *method, unsigned nth, const char *body)
@@ -267,9 +195,7 @@ static struct fake_reply forgotten_task(const char *method, unsigned nth, const 
     (void)nth;
     if (strcmp(method, "RetrievePropertiesEx") == 0)
         reply.body =
-            strstr(body, "<type>Task</type>")
-                ? FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"Task\">task-9</obj>")
-                : STATE("poweredOn");
+            strstr(body, "<type>Task</type>") ? GONE("Task", "task-9") : STATE("poweredOn");
     return reply;
 }
 
@@ -278,10 +204,10 @@ Test(vapi_operations, follows_a_task_of_before_and_starts_nothing)
     struct pv_err err = { 0 };
 
     fake_start(busy);
-    cr_expect_eq(run("vm.start", VM, "{}", "task-1", 0, &err), PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
+    cr_expect_eq(call_run("vm.start", VM, "{}", "task-1", 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("PowerOnVM_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 Test(vapi_operations, looks_at_the_vm_when_the_task_is_forgotten)
@@ -289,14 +215,14 @@ Test(vapi_operations, looks_at_the_vm_when_the_task_is_forgotten)
     struct pv_err err = { 0 };
 
     fake_start(forgotten_task);
-    cr_expect_eq(run("vm.start", VM, "{}", "task-9", 0, &err), PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
-    cr_expect_eq(run("vm.stop", VM, "{}", "task-9", 0, &err), PV_EUNKNOWN);
+    cr_expect_eq(call_run("vm.start", VM, "{}", "task-9", 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
+    cr_expect_eq(call_run("vm.stop", VM, "{}", "task-9", 0, &err), PV_EUNKNOWN);
     memset(&err, 0, sizeof(err));
-    cr_expect_eq(run("vm.reset", VM, "{}", "task-9", 0, &err), PV_EUNKNOWN,
+    cr_expect_eq(call_run("vm.reset", VM, "{}", "task-9", 0, &err), PV_EUNKNOWN,
                  "running says nothing about a reset");
     cr_expect_eq(fake_count("PowerOffVM_Task") + fake_count("ResetVM_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply cut_start(const char *method, unsigned nth, const char *body)
@@ -311,9 +237,9 @@ Test(vapi_operations, does_not_repeat_a_change_that_was_cut_off)
     struct pv_err err = { 0 };
 
     fake_start(cut_start);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_EUNKNOWN);
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_EUNKNOWN);
     cr_expect_eq(fake_count("PowerOnVM_Task"), 1);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply forbidden(const char *method, unsigned nth, const char *body)
@@ -332,43 +258,11 @@ Test(vapi_operations, names_the_missing_privilege)
     struct pv_err err = { 0 };
 
     fake_start(forbidden);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_EPERM);
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, 0, &err), PV_EPERM);
     cr_expect_str_eq(err.needs, "VirtualMachine.Interact.PowerOn");
     cr_expect_str_eq(err.native_code, "NoPermission");
     cr_expect_not_null(strstr(err.message, "web"));
-    fake_stop();
-}
-
-static struct fake_reply cancelable(const char *method, unsigned nth, const char *body)
-{
-    if (strcmp(method, "RetrievePropertiesEx") == 0 && strstr(body, "<type>Task</type>")) {
-        wants_cancel = 1;
-        return (struct fake_reply){ .body = INFO(PART("state", "TaskInfoState", "running")
-                                                     PART("cancelable", "xsd:boolean", "true")) };
-    }
-    if (strcmp(method, "WaitForUpdatesEx") == 0)
-        return (struct fake_reply){
-            .body = FAKE_ANSWER(
-                "WaitForUpdatesEx",
-                "<returnval><version>2</version><filterSet><objectSet><kind>enter</kind>"
-                "<obj type=\"Task\">task-1</obj>" CHANGE("state", "TaskInfoState", "error")
-                    CHANGE("cancelled", "xsd:boolean", "true")
-                        CHANGE("error", "LocalizedMethodFault",
-                               "<fault xsi:type=\"RequestCanceled\"/>") "</objectSet></filterSet>"
-                                                                        "</returnval>")
-        };
-    return slow_start(method, nth, body);
-}
-
-Test(vapi_operations, cancels_the_task_when_its_call_is_cancelled)
-{
-    struct pv_err err = { 0 };
-
-    wants_cancel = 0;
-    fake_start(cancelable);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, 0, &err), PV_ECANCELED, "%s", err.message);
-    cr_expect_eq(fake_count("CancelTask"), 1);
-    fake_stop();
+    call_stop();
 }
 
 Test(vapi_operations, says_what_it_would_do_and_does_not)
@@ -376,14 +270,13 @@ Test(vapi_operations, says_what_it_would_do_and_does_not)
     struct pv_err err = { 0 };
 
     fake_start(slow_start);
-    cr_expect_eq(run("vm.start", VM, "{}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
-    expect_result(
-        "{\"operation\":\"PowerOnVM_Task\",\"args\":{\"_this\":\"VirtualMachine:vm-1\"}}");
-    cr_expect_eq(run("vm.snapshot.create", VM, "{\"name\":\"s\"}", NULL, PV_CALL_DRY_RUN, &err),
-                 PV_OK);
-    expect_result("CreateSnapshot_Task");
+    cr_expect_eq(call_run("vm.start", VM, "{}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
+    call_expect("{\"operation\":\"PowerOnVM_Task\",\"args\":{\"_this\":\"VirtualMachine:vm-1\"}}");
+    cr_expect_eq(
+        call_run("vm.snapshot.create", VM, "{\"name\":\"s\"}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
+    call_expect("CreateSnapshot_Task");
     cr_expect_eq(fake_count("PowerOnVM_Task") + fake_count("CreateSnapshot_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 #define WITH_SNAPSHOT                                                                              \
@@ -413,11 +306,11 @@ Test(vapi_operations, gives_a_snapshot_another_name_and_takes_its_description_aw
     struct pv_err err = { 0 };
 
     fake_start(renames);
-    cr_expect_eq(run("vm.snapshot.update", SNAPSHOT, "{\"name\":\"second\",\"description\":null}",
-                     NULL, 0, &err),
+    cr_expect_eq(call_run("vm.snapshot.update", SNAPSHOT,
+                          "{\"name\":\"second\",\"description\":null}", NULL, 0, &err),
                  PV_OK, "%s", err.message);
     cr_expect_eq(fake_count("RenameSnapshot"), 1);
-    fake_stop();
+    call_stop();
 }
 
 Test(vapi_operations, refuses_in_a_dry_run_what_only_the_other_family_has)
@@ -425,14 +318,14 @@ Test(vapi_operations, refuses_in_a_dry_run_what_only_the_other_family_has)
     struct pv_err err = { 0 };
 
     fake_start(slow_start);
-    cr_expect_eq(
-        run("vm.reconfigure", VM, "{\"memory\":{\"dynamic\":true}}", NULL, PV_CALL_DRY_RUN, &err),
-        PV_ENOTSUP);
+    cr_expect_eq(call_run("vm.reconfigure", VM, "{\"memory\":{\"dynamic\":true}}", NULL,
+                          PV_CALL_DRY_RUN, &err),
+                 PV_ENOTSUP);
     cr_expect_not_null(strstr(err.message, "memory.dynamic"), "%s", err.message);
-    cr_expect_eq(run("vm.reconfigure", VM, "{\"memory\":{\"bytes\":1048577}}", NULL, 0, &err),
+    cr_expect_eq(call_run("vm.reconfigure", VM, "{\"memory\":{\"bytes\":1048577}}", NULL, 0, &err),
                  PV_EINVAL);
     cr_expect_eq(fake_count("ReconfigVM_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply deaf_guest(const char *method, unsigned nth, const char *body)
@@ -441,7 +334,7 @@ static struct fake_reply deaf_guest(const char *method, unsigned nth, const char
         return (struct fake_reply){ .body = TASK("PowerOffVM_Task") };
     if (strcmp(method, "RetrievePropertiesEx") == 0)
         return (struct fake_reply){ .body = strstr(body, "<type>Task</type>")
-                                                ? INFO(PART("state", "TaskInfoState", "success"))
+                                                ? INFO(DONE)
                                                 : STATE("poweredOn") };
     return slow_start(method, nth, body);
 }
@@ -451,15 +344,16 @@ Test(vapi_operations, cuts_the_power_of_a_guest_that_does_not_shut_down_only_if_
     struct pv_err err = { 0 };
 
     fake_start(deaf_guest);
-    cr_expect_eq(run("vm.shutdown", VM, "{\"timeout_s\":1}", NULL, 0, &err), PV_ETIMEOUT);
+    cr_expect_eq(call_run("vm.shutdown", VM, "{\"timeout_s\":1}", NULL, 0, &err), PV_ETIMEOUT);
     cr_expect_eq(fake_count("ShutdownGuest"), 1);
-    cr_expect_eq(strncmp(told_ref, "shutdown:", 9), 0, "a restart must find its way back");
+    cr_expect_eq(strncmp(call_ref(), "shutdown:", 9), 0, "a restart must find its way back");
     cr_expect_eq(fake_count("PowerOffVM_Task"), 0);
-    cr_expect_eq(run("vm.shutdown", VM, "{\"timeout_s\":1,\"on_timeout\":\"stop\"}", NULL, 0, &err),
-                 PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
+    cr_expect_eq(
+        call_run("vm.shutdown", VM, "{\"timeout_s\":1,\"on_timeout\":\"stop\"}", NULL, 0, &err),
+        PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("PowerOffVM_Task"), 1);
-    fake_stop();
+    call_stop();
 }
 
 Test(vapi_operations, goes_on_waiting_for_a_guest_after_a_restart)
@@ -467,9 +361,9 @@ Test(vapi_operations, goes_on_waiting_for_a_guest_after_a_restart)
     struct pv_err err = { 0 };
 
     fake_start(deaf_guest);
-    cr_expect_eq(run("vm.shutdown", VM, "{}", "shutdown:1000", 0, &err), PV_ETIMEOUT);
+    cr_expect_eq(call_run("vm.shutdown", VM, "{}", "shutdown:1000", 0, &err), PV_ETIMEOUT);
     cr_expect_eq(fake_count("ShutdownGuest"), 0, "the guest was asked already");
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply suspended(const char *method, unsigned nth, const char *body)
@@ -486,11 +380,11 @@ Test(vapi_operations, drops_a_saved_state_only_by_force)
     struct pv_err err = { 0 };
 
     fake_start(suspended);
-    cr_expect_eq(run("vm.stop", VM, "{}", NULL, 0, &err), PV_ESTATE);
+    cr_expect_eq(call_run("vm.stop", VM, "{}", NULL, 0, &err), PV_ESTATE);
     cr_expect_str_eq(err.problem, "vm-invalid-state");
-    cr_expect_eq(run("vm.shutdown", VM, "{}", NULL, 0, &err), PV_ESTATE);
+    cr_expect_eq(call_run("vm.shutdown", VM, "{}", NULL, 0, &err), PV_ESTATE);
     cr_expect_eq(fake_count("PowerOffVM_Task") + fake_count("ShutdownGuest"), 0);
-    fake_stop();
+    call_stop();
 }
 
 Test(vapi_operations, refuses_what_vsphere_cannot_and_what_has_no_subject)
@@ -498,11 +392,12 @@ Test(vapi_operations, refuses_what_vsphere_cannot_and_what_has_no_subject)
     struct pv_err err = { 0 };
 
     fake_start(running);
-    cr_expect_eq(run("vm.pause", VM, "{}", NULL, 0, &err), PV_ENOTSUP);
-    cr_expect_eq(run("vm.start", "{}", "{}", NULL, 0, &err), PV_EINVAL);
-    cr_expect_eq(run("vm.start", "no json", "{}", NULL, 0, &err), PV_EINVAL);
-    cr_expect_eq(run("vm.snapshot.revert", VM, "{}", NULL, 0, &err), PV_EINVAL, "it has no owner");
-    fake_stop();
+    cr_expect_eq(call_run("vm.pause", VM, "{}", NULL, 0, &err), PV_ENOTSUP);
+    cr_expect_eq(call_run("vm.start", "{}", "{}", NULL, 0, &err), PV_EINVAL);
+    cr_expect_eq(call_run("vm.start", "no json", "{}", NULL, 0, &err), PV_EINVAL);
+    cr_expect_eq(call_run("vm.snapshot.revert", VM, "{}", NULL, 0, &err), PV_EINVAL,
+                 "it has no owner");
+    call_stop();
 }
 
 Test(vapi_operations, finds_a_snapshot_that_is_gone_deleted_already)
@@ -510,9 +405,9 @@ Test(vapi_operations, finds_a_snapshot_that_is_gone_deleted_already)
     struct pv_err err = { 0 };
 
     fake_start(running);
-    cr_expect_eq(run("vm.snapshot.delete", SNAPSHOT, "{}", NULL, 0, &err), PV_OK);
-    expect_result("\"changed\":false");
-    cr_expect_eq(run("vm.snapshot.revert", SNAPSHOT, "{}", NULL, 0, &err), PV_ENOENT);
+    cr_expect_eq(call_run("vm.snapshot.delete", SNAPSHOT, "{}", NULL, 0, &err), PV_OK);
+    call_expect("\"changed\":false");
+    cr_expect_eq(call_run("vm.snapshot.revert", SNAPSHOT, "{}", NULL, 0, &err), PV_ENOENT);
     cr_expect_eq(fake_count("RemoveSnapshot_Task"), 0);
-    fake_stop();
+    call_stop();
 }

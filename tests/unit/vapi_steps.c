@@ -1,63 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations of several steps, and what becomes of them after a restart; keys of the keyboard. */
-#include "tests/unit/vapi_fake.h"
+#include "tests/unit/vapi_call.h"
 
 #include "drivers/vapi/op_keys.h"
-#include "drivers/vapi/operations.h"
-
-#define VM "{\"kind\":\"vm\",\"native_id\":\"vm-1\",\"name\":\"web\"}"
-#define HOST "{\"kind\":\"host\",\"native_id\":\"host-1\",\"name\":\"esx\"}"
-#define PROP(name, type, value)                                                                    \
-    "<propSet><name>" name "</name><val type=\"" type                                              \
-    "\" xsi:type=\"ManagedObjectReference\">" value "</val></propSet>"
-#define OBJECT(type, id, props)                                                                    \
-    FAKE_ANSWER("RetrievePropertiesEx", "<returnval><objects><obj type=\"" type "\">" id           \
-                                        "</obj>" props "</objects></returnval>")
-#define STATE(text)                                                                                \
-    OBJECT("VirtualMachine", "vm-1",                                                               \
-           "<propSet><name>runtime.powerState</name><val xsi:type=\"VirtualMachinePowerState\">"   \
-           text "</val></propSet>")
-#define TASK(method) FAKE_ANSWER(method, "<returnval type=\"Task\">task-2</returnval>")
-#define INFO(result)                                                                               \
-    OBJECT("Task", "task-2",                                                                       \
-           "<propSet><name>info.state</name><val xsi:type=\"TaskInfoState\">success</val>"         \
-           "</propSet>" result)
-#define GONE FAKE_FAULT_WITH("ManagedObjectNotFound", "<obj type=\"VirtualMachine\">vm-1</obj>")
-
-static char refs[8][320];
-static unsigned nrefs;
-static char *result;
-
-static int on_progress(void *ctx, uint64_t call, const struct pv_progress *p)
-{
-    (void)ctx;
-    (void)call;
-    if (p->native_ref && nrefs < 8 && (nrefs == 0 || strcmp(refs[nrefs - 1], p->native_ref) != 0))
-        snprintf(refs[nrefs++], sizeof(refs[0]), "%s", p->native_ref);
-    return PV_OK;
-}
-
-static int run(const char *operation, const char *subject, const char *args, const char *native_ref,
-               struct pv_err *err)
-{
-    struct vapi *v = NULL;
-    int rc;
-
-    nrefs = 0;
-    result = NULL;
-    fake.host.progress = on_progress;
-    cr_assert_eq(vapi_new(&fake.host, fake.config, &v, err), PV_OK, "%s", err->message);
-    rc = operations_call(v, 7, operation, subject, args, native_ref, 0, &result, err);
-    vapi_free(v);
-    return rc;
-}
-
-static void expect_result(const char *part)
-{
-    cr_assert_not_null(result);
-    cr_expect_not_null(strstr(result, part), "%s is not in %s", part, result);
-    free(result);
-}
 
 static struct fake_reply deleting(const char *method, unsigned nth, const char *body)
 {
@@ -65,10 +10,10 @@ static struct fake_reply deleting(const char *method, unsigned nth, const char *
 
     (void)nth;
     if (strcmp(method, "PowerOffVM_Task") == 0 || strcmp(method, "Destroy_Task") == 0)
-        reply.body = strcmp(method, "Destroy_Task") == 0 ? TASK("Destroy_Task")
-                                                         : TASK("PowerOffVM_Task");
+        reply.body =
+            strcmp(method, "Destroy_Task") == 0 ? TASK("Destroy_Task") : TASK("PowerOffVM_Task");
     else if (strcmp(method, "RetrievePropertiesEx") == 0)
-        reply.body = strstr(body, "<type>Task</type>") ? INFO("") : STATE("poweredOn");
+        reply.body = strstr(body, "<type>Task</type>") ? INFO(DONE) : STATE("poweredOn");
     return reply;
 }
 
@@ -77,14 +22,14 @@ Test(vapi_steps, turns_off_and_then_deletes_telling_each_step)
     struct pv_err err = { 0 };
 
     fake_start(deleting);
-    cr_expect_eq(run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", NULL, &err), PV_OK,
-                 "%s", err.message);
-    expect_result("\"changed\":true");
-    cr_assert_eq(nrefs, 3);
-    cr_expect_str_eq(refs[0], "task-2");
-    cr_expect_str_eq(refs[1], "1||", "a step is told before it begins");
-    cr_expect_str_eq(refs[2], "1||task-2");
-    fake_stop();
+    cr_expect_eq(call_run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", NULL, 0, &err),
+                 PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
+    cr_assert_eq(call.nrefs, 3);
+    cr_expect_str_eq(call.refs[0], "task-1");
+    cr_expect_str_eq(call.refs[1], "1||", "a step is told before it begins");
+    cr_expect_str_eq(call.refs[2], "1||task-1");
+    call_stop();
 }
 
 Test(vapi_steps, goes_on_with_deleting_after_a_restart_during_the_first_step)
@@ -92,12 +37,13 @@ Test(vapi_steps, goes_on_with_deleting_after_a_restart_during_the_first_step)
     struct pv_err err = { 0 };
 
     fake_start(deleting);
-    cr_expect_eq(run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", "task-2", &err),
-                 PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
+    cr_expect_eq(
+        call_run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", "task-1", 0, &err),
+        PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("PowerOffVM_Task"), 0);
     cr_expect_eq(fake_count("Destroy_Task"), 1);
-    fake_stop();
+    call_stop();
 }
 
 Test(vapi_steps, follows_the_second_step_after_a_restart_and_sends_nothing)
@@ -105,11 +51,12 @@ Test(vapi_steps, follows_the_second_step_after_a_restart_and_sends_nothing)
     struct pv_err err = { 0 };
 
     fake_start(deleting);
-    cr_expect_eq(run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", "1||task-2", &err),
-                 PV_OK, "%s", err.message);
-    expect_result("\"changed\":true");
+    cr_expect_eq(
+        call_run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", "1||task-1", 0, &err),
+        PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("Destroy_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 static struct fake_reply vanished(const char *method, unsigned nth, const char *body)
@@ -119,7 +66,7 @@ static struct fake_reply vanished(const char *method, unsigned nth, const char *
     (void)nth;
     (void)body;
     if (strcmp(method, "RetrievePropertiesEx") == 0)
-        reply.body = GONE;
+        reply.body = GONE("VirtualMachine", "vm-1");
     return reply;
 }
 
@@ -128,11 +75,11 @@ Test(vapi_steps, looks_before_it_sends_a_step_again_that_may_have_been_sent)
     struct pv_err err = { 0 };
 
     fake_start(vanished);
-    cr_expect_eq(run("vm.delete", VM, "{\"disks\":\"delete\"}", "1||", &err), PV_OK, "%s",
+    cr_expect_eq(call_run("vm.delete", VM, "{\"disks\":\"delete\"}", "1||", 0, &err), PV_OK, "%s",
                  err.message);
-    expect_result("\"changed\":true");
+    call_expect("\"changed\":true");
     cr_expect_eq(fake_count("Destroy_Task"), 0);
-    fake_stop();
+    call_stop();
 }
 
 /* A place of one host, one datastore, one folder. */
@@ -148,7 +95,7 @@ static struct fake_reply placing(const char *method, unsigned nth, const char *b
     else if (strcmp(method, "RetrievePropertiesEx") != 0)
         return reply;
     else if (strstr(body, "<type>Task</type>"))
-        reply.body = INFO(PROP("info.result", "VirtualMachine", "vm-9"));
+        reply.body = INFO(DONE PROP("info.result", "VirtualMachine", "vm-9"));
     else if (strstr(body, ">vm-9<"))
         reply.body = OBJECT("VirtualMachine", "vm-9", "");
     else if (strstr(body, "<pathSet>parent<"))
@@ -156,7 +103,8 @@ static struct fake_reply placing(const char *method, unsigned nth, const char *b
                          ? OBJECT("HostSystem", "host-1", PROP("parent", "ComputeResource", "cr-1"))
                          : OBJECT("ComputeResource", "cr-1", PROP("parent", "Datacenter", "dc-1"));
     else if (strstr(body, "<pathSet>resourcePool<"))
-        reply.body = OBJECT("ComputeResource", "cr-1", PROP("resourcePool", "ResourcePool", "rp-1"));
+        reply.body =
+            OBJECT("ComputeResource", "cr-1", PROP("resourcePool", "ResourcePool", "rp-1"));
     else if (strstr(body, "<pathSet>vmFolder<"))
         reply.body = OBJECT("Datacenter", "dc-1", PROP("vmFolder", "Folder", "folder-1"));
     else
@@ -174,21 +122,21 @@ Test(vapi_steps, registers_files_and_tells_that_the_vm_does_not_start)
     const char *request;
 
     fake_start(placing);
-    cr_expect_eq(run("vm.import", HOST, IMPORT, NULL, &err), PV_OK, "%s", err.message);
+    cr_expect_eq(call_run("vm.import", HOST, IMPORT, NULL, 0, &err), PV_OK, "%s", err.message);
     request = fake_request("RegisterVM_Task", 0, false);
     cr_assert_not_null(request);
     cr_expect_not_null(strstr(request, "<path>[store] web/web.vmx</path><name>web</name>"
                                        "<asTemplate>false</asTemplate><pool type=\"ResourcePool\">"
                                        "rp-1</pool><host type=\"HostSystem\">host-1</host>"));
     cr_expect_not_null(strstr(request, "<_this type=\"Folder\">folder-1</_this>"));
-    cr_assert_not_null(result);
-    cr_expect_not_null(strstr(result, "\"native_id\": \"vm-9\"") ||
-                       strstr(result, "\"native_id\":\"vm-9\""));
-    expect_result("does not start");
-    cr_assert_geq(nrefs, 2);
-    cr_expect_str_eq(refs[0], "task-2");
-    cr_expect_str_eq(refs[1], "2|vm-9|", "what was made travels with the step after it");
-    fake_stop();
+    cr_assert_not_null(call.result);
+    cr_expect_not_null(strstr(call.result, "\"native_id\": \"vm-9\"") ||
+                       strstr(call.result, "\"native_id\":\"vm-9\""));
+    call_expect("does not start");
+    cr_assert_geq(call.nrefs, 2);
+    cr_expect_str_eq(call.refs[0], "task-1");
+    cr_expect_str_eq(call.refs[1], "2|vm-9|", "what was made travels with the step after it");
+    call_stop();
 }
 
 Test(vapi_steps, knows_keys_by_their_names_and_characters)

@@ -8,7 +8,8 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// cancelable lets long tasks be canceled, as a vCenter does; the simulator knows CancelTask, but offers it for none.
+// cancelable lets long tasks be canceled, as a vCenter does; the simulator knows CancelTask, but offers it for none, and
+// does what was canceled all the same when its delay is over.
 type cancelable struct{}
 
 func (cancelable) Reference() types.ManagedObjectReference {
@@ -20,6 +21,13 @@ func (cancelable) PutObject(_ *simulator.Context, obj mo.Reference) {
 		switch task.Info.Name {
 		case "CreateVm", "CloneVm", "RelocateVm":
 			task.Info.Cancelable = true
+			execute := task.Execute
+			task.Execute = func(t *simulator.Task) (types.AnyType, types.BaseMethodFault) {
+				if t.Info.Cancelled {
+					return nil, new(types.RequestCanceled)
+				}
+				return execute(t)
+			}
 		}
 	}
 }
