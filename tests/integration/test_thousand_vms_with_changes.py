@@ -10,6 +10,9 @@ from support.wait import wait_equal, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
+# The simulator works through all its VMs for each change that it tells: on a busy machine that takes minutes.
+SOON = 240
+
 
 @pytest.fixture(scope="module")
 def vcenter(module_vcenters):
@@ -50,8 +53,8 @@ def test_power_changes_of_another_client_arrive_as_external_events(api, other):
         other.power_off(vm)
     off = {vm._moId for vm in vms}
     wait_equal(lambda: {v["native"]["id"] for v in api.items("vms", filter="power:off", fields="native.id")}, off,
-               "VMs that are off", 120)
-    wait_for(lambda: len(power_events(api, since)) >= 20, "an event for each of 20 changes", 60)
+               "VMs that are off", SOON)
+    wait_for(lambda: len(power_events(api, since)) >= 20, "an event for each of 20 changes", SOON)
     for event in power_events(api, since):
         assert event["actor"]["type"] == "external", event
         change = next(c for c in event["changes"] if c["field"] == "power_state")
@@ -68,7 +71,7 @@ def test_a_rename_keeps_the_id(api, other):
     before = by_moid(api, vm._moId)
     other.rename(vm, "renamed by somebody else")
     after = wait_for(lambda: (lambda v: v if v["name"] == "renamed by somebody else" else None)(by_moid(api, vm._moId)),
-                     "the new name", 60)
+                     "the new name", SOON)
     assert after["id"] == before["id"]
     assert after["version"] > before["version"]
     assert [v["id"] for v in api.items("vms", filter='name="renamed by somebody else"')] == [before["id"]]
@@ -78,18 +81,18 @@ def test_a_rename_keeps_the_id(api, other):
 def test_names_with_signs_that_vsphere_escapes_are_shown_as_typed(api, other):
     vm = other.vms()[31]
     other.rename(vm, "web%2fdb%25 ä&<x>")
-    wait_equal(lambda: by_moid(api, vm._moId)["name"], "web/db% ä&<x>", "the decoded name", 60)
+    wait_equal(lambda: by_moid(api, vm._moId)["name"], "web/db% ä&<x>", "the decoded name", SOON)
 
 
 def test_created_and_destroyed_vms_come_and_go(api, other):
     since = api.last_seq()
     made = [other.create_vm(f"made-{n}", cpus=2, memory_mb=128) for n in range(5)]
-    wait_equal(lambda: api.count("vms", filter="name~made-*"), 5, "new VMs", 60)
+    wait_equal(lambda: api.count("vms", filter="name~made-*"), 5, "new VMs", SOON)
     one = by_moid(api, made[0]._moId)
     assert one["cpu"]["count"] == 2 and one["memory"]["bytes"] == 128 << 20 and one["power_state"] == "off"
     for vm in made:
         other.destroy(vm)
-    wait_equal(lambda: api.count("vms", filter="name~made-*"), 0, "VMs that were destroyed", 120)
+    wait_equal(lambda: api.count("vms", filter="name~made-*"), 0, "VMs that were destroyed", SOON)
     assert api.read(f"/vms/{one['id']}")["presence"] == "gone"
     kinds = [e["type"] for e in api.events(since) if (e.get("ref") or {}).get("id") == one["id"]]
     assert kinds[0] == "vm.created" and "vm.gone" in kinds, kinds
@@ -99,7 +102,7 @@ def test_created_and_destroyed_vms_come_and_go(api, other):
 def test_a_changed_configuration_arrives(api, other):
     vm = other.vms()[40]
     other.wait(vm.ReconfigVM_Task(vim.vm.ConfigSpec(numCPUs=4, memoryMB=256, annotation="from outside")))
-    wait_for(lambda: by_moid(api, vm._moId)["cpu"]["count"] == 4, "four processors", 60)
+    wait_for(lambda: by_moid(api, vm._moId)["cpu"]["count"] == 4, "four processors", SOON)
     now = by_moid(api, vm._moId)
     assert now["memory"]["bytes"] == 256 << 20
     assert now["annotation"] == "from outside"
@@ -108,7 +111,7 @@ def test_a_changed_configuration_arrives(api, other):
 def test_guest_data_arrives_and_can_be_searched(api, other):
     vm = other.vms()[41]
     other.set_guest(vm, ipAddress="10.77.1.2", hostName="erp-db.example")
-    found = wait_for(lambda: api.items("vms", filter="ip:10.77.1.2"), "the guest's address", 60)
+    found = wait_for(lambda: api.items("vms", filter="ip:10.77.1.2"), "the guest's address", SOON)
     assert [v["native"]["id"] for v in api.items("vms", filter="ip:10.77.1.2", view="full")] == [vm._moId]
     hits = api.read("/search", q="erp-db")["items"]
     assert found[0]["id"] in str(hits)
