@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenAPI 3.1 document, written from the route table and the model's tables. */
-#include "server/api/internal.h"
+#include "server/api/openapi.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -13,233 +13,10 @@
 #include <polyvisor/str.h>
 #include <polyvisor/texts.h>
 
-#include "server/api/schemas.h"
-
-/* ------------------------------------------------------------------ schemas of the kinds */
-
-static const char *const units[] = { "", "count", "bytes", "MHz", "percent", "ms", "s" };
-
-static void nullable(struct jsonw *w, const char *type)
-{
-    jsonw_array(w, "type");
-    jsonw_str(w, NULL, type);
-    jsonw_str(w, NULL, "null");
-    jsonw_end(w);
-}
-
-static void ref(struct jsonw *w, const char *key, const char *schema)
-{
-    jsonw_object(w, key);
-    jsonw_strf(w, "$ref", "#/components/schemas/%s", schema);
-    jsonw_end(w);
-}
-
-static void ref_or_null(struct jsonw *w, const char *schema)
-{
-    jsonw_array(w, "anyOf");
-    ref(w, NULL, schema);
-    jsonw_object(w, NULL);
-    jsonw_str(w, "type", "null");
-    jsonw_end(w);
-    jsonw_end(w);
-}
-
-/* What the hypervisors call it, for who knows it by that name. */
-static void write_native(struct jsonw *w, const struct model_native *n)
-{
-    if (!n)
-        return;
-    jsonw_object(w, "x-native");
-    if (n->hyperv)
-        jsonw_str(w, "hyperv", n->hyperv);
-    if (n->vmware)
-        jsonw_str(w, "vmware", n->vmware);
-    jsonw_end(w);
-}
-
-static void write_field(struct jsonw *w, const char *key, enum pv_kind kind, const struct model_field *f)
-{
-    jsonw_object(w, key);
-    jsonw_str(w, "description", f->doc);
-    write_native(w, model_native_of(kind, f->path));
-    switch (f->type) {
-    case MODEL_STR:
-        nullable(w, "string");
-        break;
-    case MODEL_LIST:
-        jsonw_str(w, "type", "array");
-        jsonw_object(w, "items");
-        jsonw_str(w, "type", "string");
-        jsonw_end(w);
-        break;
-    case MODEL_JSON:
-        break;
-    case MODEL_U64:
-        nullable(w, "integer");
-        jsonw_i64(w, "minimum", 0);
-        jsonw_str(w, "x-unit", units[f->unit]);
-        break;
-    case MODEL_BOOL:
-        nullable(w, "boolean");
-        break;
-    case MODEL_ENUM:
-        jsonw_array(w, "enum");
-        for (size_t i = 0; i < model_enum_count(f->enum_id); i++)
-            jsonw_str(w, NULL, model_enum_text(f->enum_id, (int64_t)i));
-        jsonw_null(w, NULL);
-        jsonw_end(w);
-        break;
-    case MODEL_TIME:
-        nullable(w, "string");
-        jsonw_str(w, "format", "date-time");
-        break;
-    case MODEL_REF:
-        ref_or_null(w, f->ref == PV_KIND_provider ? "ProviderRef" : "Ref");
-        break;
-    case MODEL_REFS:
-        jsonw_str(w, "type", "array");
-        ref(w, "items", "Ref");
-        break;
-    }
-    if (f->flags & MODEL_SORT)
-        jsonw_bool(w, "x-sortable", true);
-    if (f->flags & MODEL_SEARCH)
-        jsonw_bool(w, "x-filterable", true);
-    if (f->type == MODEL_ENUM || f->type == MODEL_BOOL || f->type == MODEL_REF)
-        jsonw_bool(w, "x-facet", true);
-    if (f->slot < 0)
-        jsonw_bool(w, "x-ours", true);
-    jsonw_end(w);
-}
-
-/* The fields whose paths begin with `prefix` (ending in a dot, or empty), as properties. */
-static void write_level(struct jsonw *w, const struct model_shape *s, const char *prefix)
-{
-    const char *last = "";
-    size_t last_len = 0;
-
-    for (size_t i = 0; i < s->nfields; i++) {
-        const struct model_field *f = &s->kind->fields[s->fields[i]];
-        const char *rest = f->path + strlen(prefix);
-        size_t len;
-        char deeper[128];
-
-        if (!str_starts(f->path, prefix))
-            continue;
-        len = strcspn(rest, ".");
-        if (rest[len] == '\0') {
-            write_field(w, rest, s->kind->number, f);
-            continue;
-        }
-        /* Relatives stand together, so one look back is enough. */
-        if (len == last_len && memcmp(rest, last, len) == 0)
-            continue;
-        last = rest;
-        last_len = len;
-        snprintf(deeper, sizeof(deeper), "%s%.*s.", prefix, (int)len, rest);
-        {
-            char key[64];
-
-            str_copy_n(key, sizeof(key), rest, len);
-            jsonw_object(w, key);
-            jsonw_str(w, "type", "object");
-            jsonw_object(w, "properties");
-            write_level(w, s, deeper);
-            jsonw_end(w);
-            jsonw_end(w);
-        }
-    }
-}
-
-/* "resource_pool" -> "ResourcePool" */
-static const char *schema_name(const struct model_kind *k, char out[64])
-{
-    bool upper = true;
-    size_t n = 0;
-
-    for (const char *p = k->name; *p && n < 62; p++) {
-        if (*p == '_') {
-            upper = true;
-            continue;
-        }
-        out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
-        upper = false;
-    }
-    out[n] = '\0';
-    return out;
-}
-
-static int write_kind(struct jsonw *w, const struct model_kind *k, struct arena *a, struct pv_err *err)
-{
-    const struct model_shape *s;
-    char name[64];
-    int rc = model_shape_make(k, NULL, MODEL_VIEW_FULL, a, &s, err);
-
-    if (rc != PV_OK)
-        return rc;
-    jsonw_object(w, schema_name(k, name));
-    jsonw_str(w, "type", "object");
-    jsonw_str(w, "description", k->doc);
-    jsonw_array(w, "required");
-    jsonw_str(w, NULL, "id");
-    jsonw_str(w, NULL, "kind");
-    jsonw_end(w);
-    jsonw_object(w, "properties");
-    jsonw_object(w, "id");
-    jsonw_str(w, "type", "string");
-    jsonw_strf(w, "pattern", "^%s_[0-9a-z]{26}$", k->prefix);
-    jsonw_end(w);
-    jsonw_object(w, "kind");
-    jsonw_str(w, "const", k->name);
-    jsonw_end(w);
-    write_level(w, s, "");
-    for (size_t i = 0; s->children && s->children[i]; i++) {
-        jsonw_object(w, s->children[i]->kind->member);
-        jsonw_str(w, "type", "array");
-        ref(w, "items", schema_name(s->children[i]->kind, name));
-        jsonw_end(w);
-    }
-    jsonw_object(w, "usage");
-    nullable(w, "object");
-    jsonw_str(w, "description", "Volatile numbers, when fields= names usage.");
-    jsonw_end(w);
-    jsonw_end(w);
-    jsonw_end(w);
-    return PV_OK;
-}
-
-static int write_components(struct jsonw *w, struct arena *a, struct pv_err *err)
-{
-    int rc = PV_OK;
-
-    jsonw_object(w, "components");
-    jsonw_object(w, "securitySchemes");
-    jsonw_object(w, "token");
-    jsonw_str(w, "type", "http");
-    jsonw_str(w, "scheme", "bearer");
-    jsonw_end(w);
-    jsonw_object(w, "cookie");
-    jsonw_str(w, "type", "apiKey");
-    jsonw_str(w, "in", "cookie");
-    jsonw_str(w, "name", "__Host-polyvisor");
-    jsonw_end(w);
-    jsonw_end(w);
-    jsonw_object(w, "schemas");
-    for (const struct named_schema *s = api_schemas; s->name; s++)
-        jsonw_raw(w, s->name, s->json, strlen(s->json));
-    for (size_t i = 0; model_kind_at(i) && rc == PV_OK; i++)
-        if (!(model_kind_at(i)->flags & MODEL_MEMORY))
-            rc = write_kind(w, model_kind_at(i), a, err);
-    jsonw_end(w);
-    jsonw_end(w);
-    return rc;
-}
-
-/* ------------------------------------------------------------------ paths */
 
 struct parameter {
     const char *name, *in, *type, *doc;
-    int64_t least, most;    /* integers; 0, 0: none */
+    int64_t least, most; /* integers; 0, 0: none */
 };
 
 static void write_parameter(struct jsonw *w, const struct parameter *p)
@@ -268,18 +45,28 @@ static const struct parameter shape_parameters[] = {
 static const struct parameter list_parameters[] = {
     { "limit", "query", "integer", "Objects on a page; 100 unless given.", 1, 1000 },
     { "cursor", "query", "string", "Where to go on: `next` of the page before.", 0, 0 },
-    { "sort", "query", "string", "Fields to sort by, with commas; - before one turns it round.", 0, 0 },
+    { "sort", "query", "string", "Fields to sort by, with commas; - before one turns it round.", 0,
+      0 },
     { "filter", "query", "string", "Which objects, in the filter language.", 0, 0 },
     { "ids", "query", "string", "Exactly these, in this order; up to 200.", 0, 0 },
     { "count", "query", "string", "exact adds `count`, the number of all that match.", 0, 0 },
     { "facets", "query", "string", "Fields whose values to count.", 0, 0 },
-    { "facet_limit", "query", "integer", "Values to count of each, most first; 100 unless given.", 1, 5000 },
+    { "facet_limit", "query", "integer", "Values to count of each, most first; 100 unless given.",
+      1, 5000 },
     { "sums", "query", "string", "Numbers to add up over all that match.", 0, 0 },
 };
-static const struct parameter dry_run = { "dry_run", "query", "boolean", "Check everything, change nothing.", 0, 0 };
-static const struct parameter if_match = { "If-Match", "header", "string", "ETag of the version that is meant.", 0, 0 };
-static const struct parameter key = { "Idempotency-Key", "header", "string", "Repeated requests with one key act once.", 0, 0 };
-static const struct parameter prefer = { "Prefer", "header", "string", "wait=30 waits up to 30 s for the end.", 0, 0 };
+static const struct parameter dry_run = { "dry_run", "query",
+                                          "boolean", "Check everything, change nothing.",
+                                          0,         0 };
+static const struct parameter if_match = { "If-Match", "header",
+                                           "string",   "ETag of the version that is meant.",
+                                           0,          0 };
+static const struct parameter key = {
+    "Idempotency-Key", "header", "string", "Repeated requests with one key act once.", 0, 0
+};
+static const struct parameter prefer = { "Prefer", "header",
+                                         "string", "wait=30 waits up to 30 s for the end.",
+                                         0,        0 };
 
 static void write_path_parameters(struct jsonw *w, const struct route *r)
 {
@@ -287,10 +74,12 @@ static void write_path_parameters(struct jsonw *w, const struct route *r)
         char name[32];
 
         str_copy_n(name, sizeof(name), p + 1, strcspn(p + 1, "}"));
-        write_parameter(w, &(struct parameter){ name, "path", "string",
-                                                strcmp(name, "id") == 0 || strcmp(name, "owner") == 0
-                                                    ? "Id, name:<name> or native:<provider>:<native id>."
-                                                    : "Which one.", 0, 0 });
+        write_parameter(
+            w, &(struct parameter){ name, "path", "string",
+                                    strcmp(name, "id") == 0 || strcmp(name, "owner") == 0
+                                        ? "Id, name:<name> or native:<provider>:<native id>."
+                                        : "Which one.",
+                                    0, 0 });
     }
 }
 
@@ -303,7 +92,10 @@ static void write_query_table(struct jsonw *w, const struct model_param *table)
         if (p->required)
             jsonw_bool(w, "required", true);
         jsonw_object(w, "schema");
-        jsonw_str(w, "type", p->type == PARAM_BOOL ? "boolean" : p->type == PARAM_INT ? "integer" : "string");
+        jsonw_str(w, "type",
+                  p->type == PARAM_BOOL  ? "boolean"
+                  : p->type == PARAM_INT ? "integer"
+                                         : "string");
         if (p->type == PARAM_INT) {
             jsonw_i64(w, "minimum", p->min);
             jsonw_i64(w, "maximum", p->max > 0 ? p->max : INT64_C(1) << 53);
@@ -357,14 +149,16 @@ static void write_body(struct jsonw *w, const struct route *r)
     jsonw_object(w, "requestBody");
     jsonw_bool(w, "required", required);
     jsonw_object(w, "content");
-    jsonw_object(w, r->flags & ROUTE_MERGE_PATCH ? "application/merge-patch+json" : "application/json");
+    jsonw_object(w, r->flags & ROUTE_MERGE_PATCH ? "application/merge-patch+json"
+                                                 : "application/json");
     model_params_schema(w, "schema", r->body);
     jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
 }
 
-static void response_open(struct jsonw *w, const char *status, const char *description, const char *type)
+static void response_open(struct jsonw *w, const char *status, const char *description,
+                          const char *type)
 {
     jsonw_object(w, status);
     jsonw_str(w, "description", description);
@@ -374,11 +168,12 @@ static void response_open(struct jsonw *w, const char *status, const char *descr
     jsonw_object(w, type);
 }
 
-static void response(struct jsonw *w, const char *status, const char *description, const char *type, const char *schema)
+static void response(struct jsonw *w, const char *status, const char *description, const char *type,
+                     const char *schema)
 {
     response_open(w, status, description, type);
     if (type) {
-        ref(w, "schema", schema);
+        openapi_ref(w, "schema", schema);
         jsonw_end(w);
         jsonw_end(w);
     }
@@ -399,10 +194,10 @@ static void write_page(struct jsonw *w, const struct model_kind *k)
     jsonw_object(w, "properties");
     jsonw_object(w, "items");
     jsonw_str(w, "type", "array");
-    ref(w, "items", schema_name(k, name));
+    openapi_ref(w, "items", openapi_name(k, name));
     jsonw_end(w);
     jsonw_object(w, "next");
-    nullable(w, "string");
+    openapi_nullable(w, "string");
     jsonw_end(w);
     jsonw_object(w, "count");
     jsonw_str(w, "type", "integer");
@@ -448,13 +243,14 @@ static const struct model_kind *listed_kind(const struct route *r)
 }
 
 /* One of two schemas, under one status. */
-static void either(struct jsonw *w, const char *status, const char *description, const char *one, const char *other)
+static void either(struct jsonw *w, const char *status, const char *description, const char *one,
+                   const char *other)
 {
     response_open(w, status, description, "application/json");
     jsonw_object(w, "schema");
     jsonw_array(w, "anyOf");
-    ref(w, NULL, one);
-    ref(w, NULL, other);
+    openapi_ref(w, NULL, one);
+    openapi_ref(w, NULL, other);
     jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
@@ -466,13 +262,13 @@ static void either(struct jsonw *w, const char *status, const char *description,
 static void write_health(struct jsonw *w, const char *status)
 {
     response_open(w, status, "How it is.", "application/json");
-    ref(w, "schema", "Health");
+    openapi_ref(w, "schema", "Health");
     jsonw_end(w);
     jsonw_object(w, "text/plain");
-    ref(w, "schema", "Anything");
+    openapi_ref(w, "schema", "Anything");
     jsonw_end(w);
     jsonw_object(w, "application/problem+json");
-    ref(w, "schema", "Problem");
+    openapi_ref(w, "schema", "Problem");
     jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
@@ -486,14 +282,18 @@ static bool is_health(const struct route *r)
 /* The object, what would be done, or where a patch may be a task that, finished. */
 static void patched(struct jsonw *w, const struct route *r, const char *status, const char *schema)
 {
-    response_open(w, status, r->operation ? "The object, the finished task (Prefer: wait), or what would be done (dry_run)."
-                                          : "The object, or what would be done (dry_run).", "application/json");
+    response_open(
+        w, status,
+        r->operation
+            ? "The object, the finished task (Prefer: wait), or what would be done (dry_run)."
+            : "The object, or what would be done (dry_run).",
+        "application/json");
     jsonw_object(w, "schema");
     jsonw_array(w, "anyOf");
-    ref(w, NULL, schema);
-    ref(w, NULL, "Plan");
+    openapi_ref(w, NULL, schema);
+    openapi_ref(w, NULL, "Plan");
     if (r->operation)
-        ref(w, NULL, "Task");
+        openapi_ref(w, NULL, "Task");
     jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
@@ -513,9 +313,9 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_OBJECT:
         if ((r->flags & ROUTE_DRY_RUN) && !(r->flags & ROUTE_CREATES))
-            patched(w, r, ok, schema_name(r->kind, name));
+            patched(w, r, ok, openapi_name(r->kind, name));
         else
-            response(w, ok, "The object.", "application/json", schema_name(r->kind, name));
+            response(w, ok, "The object.", "application/json", openapi_name(r->kind, name));
         if (r->flags & ROUTE_ETAG)
             response(w, "304", "Nothing has changed.", NULL, NULL);
         if (r->operation)
@@ -525,7 +325,8 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_TASK:
         response(w, "202", "The task, which goes on.", "application/json", "Task");
-        either(w, "200", "The finished task (Prefer: wait), or what would be done (dry_run).", "Task", "Plan");
+        either(w, "200", "The finished task (Prefer: wait), or what would be done (dry_run).",
+               "Task", "Plan");
         break;
     case ANSWER_NONE:
         response(w, "204", "Done.", NULL, NULL);
@@ -559,8 +360,9 @@ static void write_problems(struct jsonw *w, const struct route *r)
     char all[96], status[4];
     const char *more = r->statuses ? r->statuses : "";
 
-    snprintf(all, sizeof(all), "400 %s%s%s500 503 ", r->permission == PERM_PUBLIC ? "" : "401 403 429 ",
-             r->body ? "413 415 422 " : "", r->flags & ROUTE_IDEMPOTENT ? "409 422 " : "");
+    snprintf(all, sizeof(all), "400 %s%s%s500 503 ",
+             r->permission == PERM_PUBLIC ? "" : "401 403 429 ", r->body ? "413 415 422 " : "",
+             r->flags & ROUTE_IDEMPOTENT ? "409 422 " : "");
     for (int pass = 0; pass < 2; pass++) {
         for (const char *p = pass ? more : all; strlen(p) >= 3; p += 4) {
             const char *said = strstr(all, (memcpy(status, p, 3), status[3] = '\0', status));
@@ -586,7 +388,9 @@ static void operation_id(const struct route *r, char out[160])
 
     for (const char *p = r->method; *p; p++)
         out[n++] = (char)tolower((unsigned char)*p);
-    for (const char *p = str_starts(r->pattern, API_BASE) ? r->pattern + strlen(API_BASE) : r->pattern; *p && n < 158; p++) {
+    for (const char *p = str_starts(r->pattern, API_BASE) ? r->pattern + strlen(API_BASE)
+                                                          : r->pattern;
+         *p && n < 158; p++) {
         if (!isalnum((unsigned char)*p)) {
             upper = true;
             continue;
@@ -661,7 +465,8 @@ static int write_paths(struct jsonw *w, struct api *a, struct pv_err *err)
     return PV_OK;
 }
 
-/* What people are told, for whoever shows it in another language: titles of problems, and sentences (members *_text). */
+/* What people are told, for whoever shows it in another language: titles of problems, and sentences
+ * (members *_text). */
 static void write_texts(struct jsonw *w)
 {
     jsonw_object(w, "x-problems");
@@ -704,7 +509,7 @@ int openapi_build(struct api *a, struct pv_err *err)
     jsonw_end(&w);
     rc = write_paths(&w, a, err);
     if (rc == PV_OK)
-        rc = write_components(&w, a->arena, err);
+        rc = openapi_components(&w, a->arena, err);
     if (rc != PV_OK)
         return rc;
     write_texts(&w);
