@@ -620,6 +620,8 @@ static int run_job(struct job *j, char **result, struct pv_err *err)
 
     if (rc == PV_OK)
         rc = read_subject(j, err);
+    if (rc == PV_OK)
+        rc = sim_check_family(j, j->op->params, j->args, "", err);
     if (rc != PV_OK)
         return rc;
     if (j->call->native_ref) {

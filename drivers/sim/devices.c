@@ -362,12 +362,8 @@ int sim_add_device(struct job *j, json_t *doc, const struct model_kind *kind, co
 {
     json_t *list = json_object_get(doc, kind->plural), *fields = json_object();
     unsigned n;
-    int rc = sim_check_family(j, kind, args, "", "", err);
+    int rc;
 
-    if (rc != PV_OK) {
-        json_decref(fields);
-        return rc;
-    }
     sim_doc_merge(j->e, kind, fields, args);
     switch (kind->number) {
     case PV_KIND_disk:

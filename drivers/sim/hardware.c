@@ -14,61 +14,44 @@
 /* ------------------------------------------------------------------ what a family has no idea of
  */
 
-static const struct {
-    enum pv_kind kind;
-    bool vmware; /* it is vSphere that lacks it */
-    const char *path, *why;
-} lacks[] = {
-    { PV_KIND_vm, true, "memory.dynamic", "vSphere has no dynamic memory; it balloons by itself" },
-    { PV_KIND_vm, true, "memory.min_bytes", "vSphere has no dynamic memory" },
-    { PV_KIND_vm, true, "memory.max_bytes", "vSphere has no dynamic memory" },
-    { PV_KIND_vm, true, "memory.buffer_pct", "vSphere has no dynamic memory" },
-    { PV_KIND_vm, true, "cpu.threads_per_core", "vSphere chooses the threads of a core by itself" },
-    { PV_KIND_vm, true, "secure_boot.template", "vSphere has one set of keys" },
-    { PV_KIND_vm, true, "snapshots.mode", "vSphere has no checkpoint types" },
-    { PV_KIND_vm, true, "snapshots.automatic", "vSphere takes no snapshots by itself" },
-    { PV_KIND_vm, false, "cpu.hot_add", "Hyper-V cannot add processors to a running VM" },
-    { PV_KIND_vm, false, "cpu.cores_per_socket", "Hyper-V derives sockets from the host's" },
-    { PV_KIND_vm, false, "memory.hot_add", "Hyper-V always lets memory be added" },
-    { PV_KIND_vm, false, "memory.reservation_bytes", "Hyper-V reserves memory by its least" },
-    { PV_KIND_vm, false, "memory.limit_bytes", "Hyper-V limits memory by its most" },
-    { PV_KIND_vm, false, "guest.os_id", "Hyper-V has no guest system identifiers" },
-    { PV_KIND_vm, false, "autostart.order", "Hyper-V orders automatic starts by their delay" },
-    { PV_KIND_nic, true, "label", "vSphere names adapters by itself" },
-    { PV_KIND_nic, true, "vlan.mode", "the VLAN belongs to the port group" },
-    { PV_KIND_nic, true, "vlan.id", "the VLAN belongs to the port group" },
-    { PV_KIND_nic, true, "vlan.allowed", "the VLAN belongs to the port group" },
-    { PV_KIND_nic, true, "security.dhcp_guard", "vSphere has no DHCP guard" },
-    { PV_KIND_nic, true, "security.router_guard", "vSphere has no router guard" },
-    { PV_KIND_disk, false, "mode", "Hyper-V has no independent disks" },
-};
-
-int sim_check_family(const struct job *j, const struct model_kind *kind, const json_t *args,
-                     const char *pointer, const char *path, struct pv_err *err)
+static const struct model_param *param_of(const struct model_param *table, const char *name)
 {
-    const char *name;
-    json_t *v;
+    for (const struct model_param *p = table; p && p->name; p++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    return NULL;
+}
+
+int sim_check_family(const struct job *j, const struct model_param *table, const json_t *args,
+                     const char *pointer, struct pv_err *err)
+{
+    enum pv_family family = sim_is_vmware(j->e) ? PV_FAMILY_VMWARE : PV_FAMILY_HYPERV;
+    const char *name, *why;
+    json_t *v, *one;
+    size_t i;
+    int rc = PV_OK;
 
     json_object_foreach((json_t *)(uintptr_t)args, name, v)
     {
-        char here[PATH_CAP], at[PATH_CAP];
-        int rc;
+        const struct model_param *p = param_of(table, name);
+        char at[PATH_CAP];
 
-        snprintf(here, sizeof(here), "%s%s%s", path, path[0] ? "." : "", name);
+        if (!p)
+            continue;
         snprintf(at, sizeof(at), "%s/%s", pointer, name);
-        for (size_t i = 0; i < PV_COUNT(lacks); i++) {
-            if (lacks[i].kind != kind->number || lacks[i].vmware != sim_is_vmware(j->e) ||
-                strcmp(lacks[i].path, here) != 0 || json_is_false(v) || json_is_null(v))
-                continue;
-            rc = pv_fail(err, PV_ENOTSUP, "%s: %s", here, lacks[i].why);
+        why = model_param_lacking(p, family, v);
+        if (why) {
+            rc = pv_fail(err, PV_ENOTSUP, "%s: %s", at + 1, why);
             pv_err_pointer(err, "%s", at);
             return job_native(j, err, rc, "NotSupported", "32775");
         }
-        if (json_is_object(v) && !json_object_get(v, "native_id")) {
-            rc = sim_check_family(j, kind, v, at, here, err);
-            if (rc != PV_OK)
-                return rc;
-        }
+        if (p->type == PARAM_OBJECT)
+            rc = sim_check_family(j, p->members, v, at, err);
+        if (p->type == PARAM_LIST && p->members)
+            json_array_foreach(v, i, one) rc =
+                rc == PV_OK ? sim_check_family(j, p->members, one, at, err) : rc;
+        if (rc != PV_OK)
+            return rc;
     }
     return PV_OK;
 }
@@ -99,10 +82,8 @@ int sim_check_reconfigure(struct job *j, struct pv_err *err)
     uint64_t host = j->e->set.hosts ? sim_host_memory(j->e, j->has_vm ? j->e->vms[j->index].host
                                                                       : j->place_host)
                                     : UINT64_MAX;
-    int rc = sim_check_family(j, model_kind(PV_KIND_vm), j->args, "", "", err);
+    int rc;
 
-    if (rc != PV_OK)
-        return rc;
     if (bytes % (2 * MIB) != 0)
         return sim_bad(j, err, "/memory/bytes", "must be a multiple of 2 MiB");
     if ((uint64_t)bytes > host) {
@@ -319,9 +300,6 @@ static int work(struct job *j, json_t *doc, struct pv_err *err)
         return detach(j, doc, list, at, fields, err);
     if (strcmp(verb, "mount") == 0 || strcmp(verb, "eject") == 0)
         return mount_iso(j, fields, strcmp(verb, "eject") == 0, err);
-    rc = sim_check_family(j, kind, j->args, "", "", err);
-    if (rc != PV_OK)
-        return rc;
     return number == PV_KIND_disk ? update_disk(j, doc, fields, err) : update_nic(j, fields, err);
 }
 

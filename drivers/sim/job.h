@@ -93,9 +93,9 @@ int sim_check_reconfigure(struct job *j, struct pv_err *err);
 int sim_apply_reconfigure(struct job *j, struct pv_err *err);
 int sim_check_device(struct job *j, struct pv_err *err);
 int sim_apply_device(struct job *j, struct pv_err *err);
-/* What the family has no idea of, by path; PV_ENOTSUP with the pointer. */
-int sim_check_family(const struct job *j, const struct model_kind *kind, const json_t *args,
-                     const char *pointer, const char *path, struct pv_err *err);
+/* What the family has no idea of, as the table says it; PV_ENOTSUP with the pointer. */
+int sim_check_family(const struct job *j, const struct model_param *table, const json_t *args,
+                     const char *pointer, struct pv_err *err);
 void sim_doc_totals(const struct sim_estate *e, json_t *doc);
 /* Refusals: a value that cannot be, a change that needs the VM to be off. */
 int sim_bad(const struct job *j, struct pv_err *err, const char *pointer, const char *why);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -377,4 +378,18 @@ void model_params_schema(struct jsonw *w, const char *key, const struct model_pa
     jsonw_str(w, "type", "object");
     write_object(w, table);
     jsonw_end(w);
+}
+
+const char *model_param_lacking(const struct model_param *p, enum pv_family family, const struct json_t *v)
+{
+    const char *text = json_string_value(v);
+
+    if (p->lacks == PV_FAMILY_LOCAL || p->lacks != family || json_is_false(v) || json_is_null(v))
+        return NULL;
+    if (!p->lacks_but || !v)
+        return p->why;
+    if (text ? strcmp(text, p->lacks_but) == 0
+             : json_is_integer(v) && json_integer_value(v) == strtoll(p->lacks_but, NULL, 10))
+        return NULL;
+    return p->why;
 }

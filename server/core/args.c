@@ -501,26 +501,10 @@ static const char *dotted(const char *pointer, struct arena *a)
     return path ? path : pointer;
 }
 
-/* Only the other family has such a thing. NULL: this one has it. */
-static const char *lacking(const struct checking *c, const struct model_param *p)
+/* Only the other family has what `v` (NULL: anything) asks for. NULL: this one has it. */
+static const char *lacking(const struct checking *c, const struct model_param *p, const json_t *v)
 {
-    return p->lacks != PV_FAMILY_LOCAL &&
-                   atomic_load(&c->s->provider->family_seen) == (int)p->lacks
-               ? p->why
-               : NULL;
-}
-
-/* "dependent", "0": what is so in a family that cannot change it. */
-static bool says_nothing(const struct model_param *p, const json_t *v)
-{
-    const char *text = json_string_value(v);
-
-    if (json_is_false(v) || json_is_null(v))
-        return true;
-    if (!p->lacks_but)
-        return false;
-    return text ? strcmp(text, p->lacks_but) == 0
-                : json_is_integer(v) && json_integer_value(v) == strtoll(p->lacks_but, NULL, 10);
+    return model_param_lacking(p, (enum pv_family)atomic_load(&c->s->provider->family_seen), v);
 }
 
 static int check_list(const struct checking *c, const struct model_param *p, const json_t *list,
@@ -553,8 +537,8 @@ static int check_one(const struct checking *c, const struct model_param *p, cons
     snprintf(pointer, sizeof(pointer), "%s/%s", prefix, p->name);
     if (is_so(c, p, prefix, v))
         return PV_OK;
-    why = lacking(c, p);
-    if (why && !says_nothing(p, v)) {
+    why = lacking(c, p, v);
+    if (why) {
         int rc = pv_fail(err, PV_ENOTSUP, "%s: %s", dotted(pointer, c->arena), why);
 
         pv_err_pointer(err, "%s", pointer);
@@ -609,8 +593,8 @@ static void blocked(const struct checking *c, const struct model_param *table, c
         if (p->needs && provider_capability(c->s->provider, NULL, p->needs, c->arena, &reason,
                                             &needs) == CAP_NO)
             why = reason;
-        else if (lacking(c, p))
-            why = lacking(c, p);
+        else if (lacking(c, p, NULL))
+            why = lacking(c, p, NULL);
         else if (!off)
             why = needs_off(c, p->off_unless, p->hot_field, &needs);
         if (why) {

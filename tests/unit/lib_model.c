@@ -124,7 +124,8 @@ Test(lib_model, a_body_is_checked_against_the_operation)
     cr_assert_neq(check("vm.shutdown", "{\"timeout_s\":\"5\"}", &err), PV_OK);
     cr_assert_neq(check("vm.shutdown", "{\"on_timeout\":\"panic\"}", &err), PV_OK);
     cr_assert_neq(check("vm.shutdown", "[]", &err), PV_OK);
-    cr_assert_neq(check("vm.start", "{\"x\":1}", &err), PV_OK, "an operation without parameters takes none");
+    cr_assert_neq(check("vm.start", "{\"x\":1}", &err), PV_OK,
+                  "an operation without parameters takes none");
 }
 
 Test(lib_model, native_names_are_of_fields_that_are_there)
@@ -136,7 +137,8 @@ Test(lib_model, native_names_are_of_fields_that_are_there)
     for (; model_native_at(n, &kind, &path); n++) {
         const struct model_native *native = model_native_of(kind, path);
 
-        cr_assert_not_null(model_field(model_kind(kind), path, strlen(path)), "%s has no %s", model_kind(kind)->name, path);
+        cr_assert_not_null(model_field(model_kind(kind), path, strlen(path)), "%s has no %s",
+                           model_kind(kind)->name, path);
         cr_assert(native && (native->hyperv || native->vmware), "%s says nothing", path);
         /* Twice in the list: the first would hide the second. */
         for (size_t i = 0; i < n; i++) {
@@ -149,4 +151,30 @@ Test(lib_model, native_names_are_of_fields_that_are_there)
     }
     cr_assert_gt(n, 40);
     cr_assert_null(model_native_of(PV_KIND_vm, "notes"));
+}
+
+static const struct model_param *param(const struct model_param *table, const char *name)
+{
+    for (const struct model_param *p = table; p->name; p++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    cr_assert(false, "there is no parameter %s", name);
+    return NULL;
+}
+
+Test(lib_model, what_a_family_lacks_is_told_unless_the_value_says_what_is_so_there)
+{
+    const struct model_param *disk = model_operation("vm.disk.attach")->params, *mode;
+    json_t *dependent = json_string("dependent"), *other = json_string("independent_persistent");
+
+    mode = param(disk, "mode");
+    cr_assert_eq(mode->lacks, PV_FAMILY_HYPERV);
+    cr_assert_null(model_param_lacking(mode, PV_FAMILY_VMWARE, other));
+    cr_assert_null(model_param_lacking(mode, PV_FAMILY_HYPERV, dependent));
+    cr_assert_null(model_param_lacking(mode, PV_FAMILY_HYPERV, json_null()));
+    cr_assert_not_null(model_param_lacking(mode, PV_FAMILY_HYPERV, other));
+    cr_assert_not_null(model_param_lacking(mode, PV_FAMILY_HYPERV, NULL));
+    cr_assert_null(model_param_lacking(param(disk, "capacity_bytes"), PV_FAMILY_HYPERV, NULL));
+    json_decref(dependent);
+    json_decref(other);
 }

@@ -335,5 +335,7 @@ const char *model_operation_verb(const struct model_operation *op);
 struct json_t;
 int model_params_check(const struct model_param *table, const struct json_t *body, const char *prefix,
                        struct pv_err *err);
+/* Why `family` has no such thing as a parameter; NULL: it has, or `v` (NULL: any value) says what is so there anyway. */
+const char *model_param_lacking(const struct model_param *p, enum pv_family family, const struct json_t *v);
 /* The table as JSON Schema (object, additionalProperties false), as member `key`. */
 void model_params_schema(struct jsonw *w, const char *key, const struct model_param *table);
