@@ -175,6 +175,16 @@ static void store_support(const struct sim_estate *e, struct pv_builder *b, uint
     }
 }
 
+void sim_store_space(const struct sim_estate *e, uint32_t n, uint64_t *capacity, unsigned *used_pct)
+{
+    uint64_t roll = sim_roll(e, SIM_VOLUME, n);
+
+    *capacity = (e->set.clusters ? 4 + roll % 5 * 4 : 2 + roll % 3 * 2) * TIB;
+    *used_pct = 35 + (unsigned)(roll >> 20) % 45;
+    if (sim_chance(roll, 60))
+        *used_pct = sim_chance(roll, 10) ? 97 : 88;
+}
+
 void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
 {
     static const char *const native_types[2][2] = {
@@ -183,14 +193,12 @@ void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32
     };
     enum pv_datastore_type type = store_type(e, n);
     uint32_t unit = n / e->stores_per_unit;
-    uint64_t roll = sim_roll(e, SIM_VOLUME, n);
-    uint64_t capacity = (e->set.clusters ? 4 + roll % 5 * 4 : 2 + roll % 3 * 2) * TIB;
-    unsigned used_pct = 35 + (unsigned)(roll >> 20) % 45;
+    uint64_t capacity;
+    unsigned used_pct;
     char id[SIM_ID_MAX], dc[SIM_ID_MAX], name[64], root[128], uuid[37];
     PV_AUTO(ids_free) struct ids hosts = unit_hosts(e, unit);
 
-    if (sim_chance(roll, 60))
-        used_pct = sim_chance(roll, 10) ? 97 : 88;
+    sim_store_space(e, n, &capacity, &used_pct);
     sim_native_id(e, PV_KIND_datastore, n, id);
     sim_store_name(e, n, name, sizeof(name));
     sim_uuid(e, SIM_VOLUME, n, 0, uuid);

@@ -375,6 +375,8 @@ const struct sim_snap *sim_snaps_find(const struct sim_snaps *s, uint16_t serial
 void sim_emit_datacenter(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_cluster(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
+/* How big a datastore is, and how full. */
+void sim_store_space(const struct sim_estate *e, uint32_t n, uint64_t *capacity, unsigned *used_pct);
 void sim_emit_switch(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_network(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
@@ -416,8 +418,9 @@ bool sim_change_make(struct sim_estate *e, struct sim_change *out);
 void sim_change_note(struct sim_estate *e, struct pv_builder *b, const struct sim_change *change);
 /* Sends what was noted, each VM once. Takes the lock; watch() alone. */
 void sim_changes_send(struct sim_estate *e, struct pv_builder *b);
-/* Usage of the running VMs, and then hosts, number `from` up to `to`. Takes the lock (usage.c). */
+/* Usage of the running VMs, then hosts, then datastores, number `from` up to `to`. Takes the lock (usage.c). */
 void sim_usage_send(struct sim_estate *e, struct pv_builder *b, uint32_t from, uint32_t to);
+uint32_t sim_usage_count(const struct sim_estate *e);
 
 /* JSON array of the operations. */
 extern const char sim_operations[];

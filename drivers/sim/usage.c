@@ -66,6 +66,27 @@ static void host_usage(const struct sim_estate *e, struct pv_builder *b, uint32_
     pv_usage_power_watts(b, 180 + cpu * 4);
 }
 
+static void store_usage(const struct sim_estate *e, struct pv_builder *b, uint32_t n, int64_t now)
+{
+    uint64_t capacity, used;
+    unsigned used_pct;
+    char id[SIM_ID_MAX];
+
+    sim_store_space(e, n, &capacity, &used_pct);
+    used = capacity - capacity / 100 * (100 - used_pct);
+    sim_native_id(e, PV_KIND_datastore, n, id);
+    pv_usage_begin(b, id, NULL);
+    pv_usage_subject_kind(b, PV_KIND_datastore);
+    pv_usage_time(b, now);
+    pv_usage_storage_free_bytes(b, capacity - used);
+    pv_usage_storage_used_bytes(b, used);
+}
+
+uint32_t sim_usage_count(const struct sim_estate *e)
+{
+    return e->set.vms + e->set.hosts + e->units * e->stores_per_unit;
+}
+
 void sim_usage_send(struct sim_estate *e, struct pv_builder *b, uint32_t from, uint32_t to)
 {
     int64_t now = clock_wall_ms();
@@ -75,8 +96,10 @@ void sim_usage_send(struct sim_estate *e, struct pv_builder *b, uint32_t from, u
             pthread_mutex_lock(&e->lock);
             vm_usage(e, b, i, now);
             pthread_mutex_unlock(&e->lock);
-        } else {
+        } else if (i < e->set.vms + e->set.hosts) {
             host_usage(e, b, i - e->set.vms, now);
+        } else {
+            store_usage(e, b, i - e->set.vms - e->set.hosts, now);
         }
         if (pv_builder_room(b) != PV_OK)
             return;

@@ -139,7 +139,7 @@ static void live(struct sim_estate *e, struct pv_builder *b, struct pace *p, int
 /* Usage goes round evenly, so that a large estate is no burst. */
 static bool measure(struct sim_estate *e, struct pv_builder *b, struct pace *p, int64_t now)
 {
-    uint32_t all = e->set.vms + e->set.hosts, due;
+    uint32_t all = sim_usage_count(e), due;
     int64_t spent = now - p->usage_ms;
     bool any;
 

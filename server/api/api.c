@@ -218,6 +218,7 @@ static const struct model_operation *asked_operation(const struct req *r)
 static void audit(struct req *r, int status)
 {
     const struct model_operation *op = asked_operation(r);
+    bool dry_run = false;
     struct api *a = api_of(r);
     char id[PV_ID_TEXT] = "";
     struct audit_entry e = {
@@ -234,6 +235,8 @@ static void audit(struct req *r, int status)
                                : arena_printf(r->arena, "{\"status\":%d}", status),
     };
 
+    /* Nothing but a route that takes it obeys it, and what cannot be read was refused. */
+    e.dry_run = (r->route->flags & ROUTE_DRY_RUN) && query_bool(r, "dry_run", &dry_run, NULL) == PV_OK && dry_run;
     if (!id_is_zero(&r->caller.id))
         model_id_text(r->caller.type == PV_ACTOR_TYPE_TOKEN ? PV_KIND_token : PV_KIND_user, &r->caller.id, id);
     if (e.action && e.detail_json && audit_write_later(a->auth, &e, NULL) != PV_OK)

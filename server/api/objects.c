@@ -388,9 +388,31 @@ enum req_result object_list(struct req *r)
 
 /* ------------------------------------------------------------------ single objects */
 
+/* What is shown, and the version: the ETag says it whatever the caller wants to see. */
+static int read_shape(struct req *r, const struct model_shape *shown, const struct model_shape **out, struct pv_err *err)
+{
+    unsigned version = model_field(shown->kind, "version", 7)->index;
+    struct model_shape *read;
+
+    *out = shown;
+    if (model_shape_wants(shown, version))
+        return PV_OK;
+    read = arena_copy(r->arena, shown, sizeof(*read));
+    if (read)
+        read->fields = arena_alloc(r->arena, (shown->nfields + 1) * sizeof(*read->fields));
+    if (!read || !read->fields)
+        return pv_fail(err, PV_ENOMEM, "no memory for the answer");
+    if (shown->nfields)
+        memcpy(read->fields, shown->fields, shown->nfields * sizeof(*read->fields));
+    read->fields[read->nfields++] = (uint16_t)version;
+    *out = read;
+    return PV_OK;
+}
+
 enum req_result object_get(struct req *r)
 {
     const struct model_kind *kind = r->route->kind;
+    const struct model_shape *read;
     struct list_query l = { 0 };
     struct pv_err err = { 0 };
     struct model_row *row;
@@ -398,8 +420,8 @@ enum req_result object_get(struct req *r)
     const char *etag;
 
     if (object_resolve(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
-        query_shape(r, kind, MODEL_VIEW_FULL, &l, &err) != PV_OK ||
-        store_row_get(api_of(r)->store, l.q.shape, &id, r->arena, &row, &err) != PV_OK)
+        query_shape(r, kind, MODEL_VIEW_FULL, &l, &err) != PV_OK || read_shape(r, l.q.shape, &read, &err) != PV_OK ||
+        store_row_get(api_of(r)->store, read, &id, r->arena, &row, &err) != PV_OK)
         return reply_problem(r, &err);
 
     if (l.nexpand == 0 && !l.q.shape->usage) {
@@ -446,6 +468,12 @@ int options_read(struct req *r, const struct model_kind *kind, struct core_optio
     if (query_bool(r, "dry_run", &o->dry_run, err) != PV_OK ||
         query_bool(r, "fail_if_busy", &o->fail_if_busy, err) != PV_OK)
         return err->rc;
+    /* Never do what was only to be looked at. */
+    if (o->dry_run && !(r->route->flags & ROUTE_DRY_RUN)) {
+        pv_fail_as(err, "invalid-request", "dry_run: there is no preview of this; nothing was done");
+        pv_err_pointer(err, "dry_run");
+        return err->rc;
+    }
     if (!match || strcmp(match, "*") == 0)
         return PV_OK;
     /* "vm-3": the quotes are part of it. */

@@ -15,6 +15,7 @@
 #define COUNTS "{\"type\":\"object\",\"additionalProperties\":" COUNT "}"
 #define SENTENCE REF("Sentence")
 #define COUNT_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
+#define TREND_REF "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Trend\"},{\"type\":\"null\"}]}"
 #define SUMMARY_REF "{\"anyOf\":[{\"$ref\":\"#/components/schemas/SummaryRef\"},{\"type\":\"null\"}]}"
 #define SPLIT "{\"type\":\"object\",\"required\":[\"total\"]}"
 #define TOP_LIST                                                                                                       \
@@ -117,6 +118,9 @@ const struct named_schema api_schemas[] = {
                  ",\"expands\":" FLAG ",\"hosts\":" COUNT ",\"vms\":" COUNT ",\"running\":" COUNT ",\"worst_health\":" TEXT)
              "},\"next\":" TEXT_OR_NULL ",\"event_seq\":" COUNT) },
     { "SummaryRef", OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT_OR_NULL) },
+    /* Where use is going, in the unit of what it is of: by the means of the last 30 days. */
+    { "Trend", OBJECT("\"history_days\",\"per_day\",\"days_until_full\"",
+                      "\"history_days\":" COUNT ",\"per_day\":{\"type\":\"number\"},\"days_until_full\":" COUNT_OR_NULL) },
     { "Summary",
       OBJECT("\"vms\",\"providers\",\"event_seq\"",
              "\"providers\":" SPLIT ",\"vms\":" SPLIT ",\"vm_health\":" SPLIT ",\"hosts\":" SPLIT ",\"clusters\":" SPLIT
@@ -126,10 +130,14 @@ const struct named_schema api_schemas[] = {
                  ",\"simulated\":" FLAG ",\"state\":" TEXT ",\"reason\":" TEXT_OR_NULL ",\"reason_text\":" SENTENCE ",\"confirmed_at\":" TIME ",\"hosts\":" COUNT
                  ",\"vms\":" COUNT ",\"running\":" COUNT ",\"worst_health\":" TEXT)
              "},\"cluster_items\":{\"type\":\"array\",\"items\":" OBJECT(
-                 "\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"provider\":" SUMMARY_REF ",\"worst_health\":" TEXT
+                 "\"id\",\"name\",\"kind\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"kind\":" TEXT ",\"provider\":" SUMMARY_REF ",\"worst_health\":" TEXT
                  ",\"hosts\":" COUNT ",\"vms\":" COUNT ",\"running\":" COUNT ",\"cores\":" COUNT ",\"vm_cpus\":" COUNT
                  ",\"cpu_mhz\":" COUNT ",\"cpu_used_mhz\":" COUNT_OR_NULL ",\"memory_bytes\":" COUNT
-                 ",\"memory_used_bytes\":" COUNT_OR_NULL ",\"vm_memory_bytes\":" COUNT)
+                 ",\"memory_used_bytes\":" COUNT_OR_NULL ",\"vm_memory_bytes\":" COUNT ",\"datastores\":" COUNT
+                 ",\"storage_bytes\":" COUNT_OR_NULL ",\"storage_used_bytes\":" COUNT_OR_NULL
+                 ",\"storage_provisioned_bytes\":" COUNT_OR_NULL
+                 ",\"trends\":" OBJECT("\"cpu\",\"memory\",\"storage\"",
+                                       "\"cpu\":" TREND_REF ",\"memory\":" TREND_REF ",\"storage\":" TREND_REF))
              "},\"host_items\":{\"type\":\"array\",\"items\":" OBJECT(
                  "\"id\",\"name\",\"state\",\"health\"", "\"id\":" TEXT ",\"name\":" TEXT ",\"provider\":" SUMMARY_REF
                  ",\"cluster\":" SUMMARY_REF ",\"state\":" TEXT ",\"maintenance\":" FLAG ",\"health\":" TEXT

@@ -3,8 +3,7 @@
  * The dashboard in one request. Counts are kept until something changes (tally.c, overview.c), lists are short, and the
  * whole answer is kept for a moment: a hundred open pages cost as much as one.
  */
-#include "server/api/overview.h"
-#include "server/core/metrics.h"
+#include "server/api/summary_parts.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,8 +21,9 @@
 #include <polyvisor/texts.h>
 
 #define TOP 10              /* of what uses most, is oldest, was last */
+#define TOP_PAGE 200        /* the greatest users, looked at in pages by those who do not see all */
+#define TOP_PAGES 10
 #define MOST_HOSTS 2000     /* on the health map */
-#define MOST_CLUSTERS 500
 #define MOST_DATASTORES 200
 #define FRESH_MS 1000       /* an answer this young is good enough although something has changed */
 #define KEEP_MS 5000        /* numbers of use change without an event */
@@ -104,7 +104,7 @@ static void write_vms(struct jsonw *w, const struct overview_totals *t)
 
 /* ------------------------------------------------------------------ lists */
 
-static void open_ref(struct jsonw *w, enum pv_kind kind, const struct pv_id *id, const char *name)
+void summary_open_ref(struct jsonw *w, enum pv_kind kind, const struct pv_id *id, const char *name)
 {
     char text[PV_ID_TEXT];
 
@@ -114,7 +114,7 @@ static void open_ref(struct jsonw *w, enum pv_kind kind, const struct pv_id *id,
     jsonw_str(w, "name", name);
 }
 
-static void member_ref(struct jsonw *w, const char *key, const struct overview_node *node)
+void summary_member_ref(struct jsonw *w, const char *key, const struct overview_node *node)
 {
     char text[PV_ID_TEXT];
 
@@ -129,12 +129,6 @@ static void member_ref(struct jsonw *w, const char *key, const struct overview_n
     jsonw_end(w);
 }
 
-/* Newest numbers of a host; what is not known stays 0 with have false. */
-struct host_use {
-    bool has_cpu, has_memory;
-    uint64_t cpu_pct, memory_bytes;
-};
-
 static unsigned metric_at(const char *name)
 {
     size_t n;
@@ -146,7 +140,7 @@ static unsigned metric_at(const char *name)
     return 0;
 }
 
-static struct host_use use_of(struct req *r, const struct overview_node *host)
+struct host_use summary_host_use(struct req *r, const struct overview_node *host)
 {
     uint64_t values[PV_RECORD_SLOTS];
     bool have[PV_RECORD_SLOTS];
@@ -180,7 +174,7 @@ static void write_providers(struct req *r, struct jsonw *w, const struct overvie
 
         if (!node)
             continue;
-        open_ref(w, PV_KIND_provider, &list[i].id, list[i].name);
+        summary_open_ref(w, PV_KIND_provider, &list[i].id, list[i].name);
         jsonw_str(w, "driver", list[i].driver);
         jsonw_str(w, "family", model_enum_text(PV_ENUM_family, list[i].family));
         jsonw_bool(w, "simulated", node->simulated);
@@ -212,10 +206,10 @@ static void write_hosts(struct req *r, struct jsonw *w, const struct overview *o
         if (node->kind != PV_KIND_host || hosts++ >= MOST_HOSTS)
             continue;
         written++;
-        use = use_of(r, node);
-        open_ref(w, node->kind, &node->id, node->name);
-        member_ref(w, "provider", node->provider);
-        member_ref(w, "cluster", node->parent && node->parent->kind == PV_KIND_cluster ? node->parent : NULL);
+        use = summary_host_use(r, node);
+        summary_open_ref(w, node->kind, &node->id, node->name);
+        summary_member_ref(w, "provider", node->provider);
+        summary_member_ref(w, "cluster", node->parent && node->parent->kind == PV_KIND_cluster ? node->parent : NULL);
         jsonw_str(w, "state", model_enum_text(PV_ENUM_connection_state, node->state));
         jsonw_bool(w, "maintenance", node->maintenance);
         jsonw_str(w, "health", model_enum_text(PV_ENUM_health, node->health));
@@ -229,65 +223,6 @@ static void write_hosts(struct req *r, struct jsonw *w, const struct overview *o
     }
     jsonw_end(w);
     jsonw_bool(w, "host_items_cut", hosts > written);
-}
-
-/* What hosts below a cluster use at present. */
-static void cluster_use(struct req *r, const struct overview_node *nodes, size_t n, const struct overview_node *cluster,
-                        struct host_use *sum, uint64_t *cpu_mhz)
-{
-    *sum = (struct host_use){ .has_cpu = false };
-    *cpu_mhz = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct host_use use;
-
-        if (nodes[i].kind != PV_KIND_host || nodes[i].parent != cluster)
-            continue;
-        use = use_of(r, &nodes[i]);
-        sum->has_cpu = sum->has_cpu || use.has_cpu;
-        sum->has_memory = sum->has_memory || use.has_memory;
-        sum->memory_bytes += use.memory_bytes;
-        *cpu_mhz += nodes[i].cpu_mhz / 100 * use.cpu_pct;
-    }
-}
-
-static void write_clusters(struct req *r, struct jsonw *w, const struct overview *o)
-{
-    const struct overview_node *nodes;
-    size_t n, written = 0;
-
-    nodes = overview_nodes(o, &n);
-    jsonw_array(w, "cluster_items");
-    for (size_t i = 0; i < n && written < MOST_CLUSTERS; i++) {
-        const struct overview_node *node = &nodes[i];
-        struct host_use use;
-        uint64_t cpu_mhz;
-
-        if (node->kind != PV_KIND_cluster)
-            continue;
-        written++;
-        cluster_use(r, nodes, n, node, &use, &cpu_mhz);
-        open_ref(w, node->kind, &node->id, node->name);
-        member_ref(w, "provider", node->provider);
-        jsonw_str(w, "worst_health", model_enum_text(PV_ENUM_health, node->worst));
-        jsonw_u64(w, "hosts", node->hosts);
-        jsonw_u64(w, "vms", node->vms);
-        jsonw_u64(w, "running", node->running);
-        jsonw_u64(w, "cores", node->cores);
-        jsonw_u64(w, "vm_cpus", node->vm_cpus);
-        jsonw_u64(w, "cpu_mhz", node->cpu_mhz);
-        if (use.has_cpu)
-            jsonw_u64(w, "cpu_used_mhz", cpu_mhz);
-        else
-            jsonw_null(w, "cpu_used_mhz");
-        jsonw_u64(w, "memory_bytes", node->memory_bytes);
-        if (use.has_memory)
-            jsonw_u64(w, "memory_used_bytes", use.memory_bytes);
-        else
-            jsonw_null(w, "memory_used_bytes");
-        jsonw_u64(w, "vm_memory_bytes", node->vm_memory_bytes);
-        jsonw_end(w);
-    }
-    jsonw_end(w);
 }
 
 /* ------------------------------------------------------------------ rows of lists */
@@ -350,7 +285,7 @@ static int write_count(struct req *r, struct jsonw *w, const char *key, enum pv_
 struct top_writer {
     struct rows rows;
     const struct core_top *top;
-    size_t n;
+    size_t n, written;
 };
 
 static int write_top_row(void *ctx, const struct model_row *row, struct pv_err *err)
@@ -358,25 +293,29 @@ static int write_top_row(void *ctx, const struct model_row *row, struct pv_err *
     struct top_writer *t = ctx;
 
     (void)err;
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < t->n && t->written < TOP; i++) {
         if (!id_eq(&t->top[i].id, &row->id))
             continue;
         jsonw_object(t->rows.w, NULL);
         model_write_members(t->rows.w, t->rows.shape, row);
         jsonw_u64(t->rows.w, "value", t->top[i].value);
         jsonw_end(t->rows.w);
+        t->written++;
         break;
     }
     return PV_OK;
 }
 
+/* Who sees a part of the estate gets the first ten of what he sees, so more of the greatest are looked at. */
 static int write_top(struct req *r, struct jsonw *w, const char *key, const char *metric, struct pv_err *err)
 {
     struct top_writer t = { .rows = { .r = r, .w = w } };
-    struct store_query q = { .limit = TOP, .access = access_of(r) };
+    struct store_query q = { .access = access_of(r) };
     struct core_top *top;
-    struct pv_id ids[TOP];
-    int rc = core_usage_top(api_of(r)->core, PV_KIND_vm, metric_at(metric), TOP, r->arena, &top, &t.n, err);
+    struct pv_id ids[TOP_PAGE];
+    size_t n, page = q.access ? TOP_PAGE : TOP;
+    int rc = core_usage_top(api_of(r)->core, PV_KIND_vm, metric_at(metric), q.access ? TOP_PAGES * TOP_PAGE : TOP,
+                            r->arena, &top, &n, err);
 
     if (rc == PV_OK)
         rc = model_shape_make(model_kind(PV_KIND_vm), "id,name,provider,host", MODEL_VIEW_SUMMARY, r->arena, &q.shape, err);
@@ -384,15 +323,18 @@ static int write_top(struct req *r, struct jsonw *w, const char *key, const char
         rc = shape_guard(r, &q.shape, err);
     if (rc != PV_OK)
         return rc;
-    t.top = top;
     t.rows.shape = q.shape;
-    for (size_t i = 0; i < t.n; i++)
-        ids[i] = top[i].id;
     q.ids = ids;
-    q.nids = t.n;
     jsonw_array(w, key);
-    if (t.n > 0)
+    for (size_t at = 0; at < n && t.written < TOP && rc == PV_OK; at += t.n) {
+        t.top = top + at;
+        t.n = n - at < page ? n - at : page;
+        for (size_t i = 0; i < t.n; i++)
+            ids[i] = t.top[i].id;
+        q.nids = t.n;
+        q.limit = (unsigned)t.n;
         rc = store_list(api_of(r)->store, &q, write_top_row, &t, NULL, err);
+    }
     jsonw_end(w);
     return rc;
 }
@@ -499,7 +441,8 @@ static int write_all(struct req *r, struct jsonw *w, struct pv_err *err)
         return rc;
     rc = write_counts(r, w, o, err);
     write_providers(r, w, o);
-    write_clusters(r, w, o);
+    if (rc == PV_OK)
+        rc = capacity_write(r, w, o, err);
     write_hosts(r, w, o);
     overview_put(o);
     if (rc == PV_OK)

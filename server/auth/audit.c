@@ -49,6 +49,9 @@ int audit_hash(const struct model_row *row, const char *prev, char out[65], stru
     buf_printf(&text, "%s;%s;", prev, id);
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++)
         put_value(&text, &row->kind->fields[hashed[i]], model_get(row, hashed[i]));
+    /* Records of what was done are hashed as they were before there was this field. */
+    if (model_number(row, F(audit, dry_run)))
+        buf_text(&text, "dry_run;");
     ok = buf_ok(&text) && EVP_Digest(text.data, text.len, hash, &n, EVP_sha256(), NULL) == 1 &&
          n == 32;
     buf_free(&text);
@@ -90,6 +93,7 @@ static int fill(struct store_tx *tx, struct model_row *row, const struct audit_e
     set_text(a, row, F(audit, action), e->action);
     set_text(a, row, F(audit, subject), e->subject);
     model_set_number(row, F(audit, outcome), e->outcome);
+    model_set_number(row, F(audit, dry_run), e->dry_run);
     /* Cut JSON would be none. */
     model_set_text(
         row, F(audit, detail),
@@ -166,7 +170,7 @@ static struct audit_entry *copy_entry(const struct audit_entry *e)
         at += len;
     }
     *copy = (struct audit_entry){ e->actor_type, copies[0], copies[1],  copies[2], copies[3],
-                                  copies[4],     copies[5], e->outcome, copies[6] };
+                                  copies[4],     copies[5], e->outcome, copies[6], e->dry_run };
     return copy;
 }
 

@@ -155,6 +155,7 @@ struct audit_entry {
     const char *address, *action, *subject, *request_id;
     enum pv_outcome outcome;
     const char *detail_json;            /* NULL: {} */
+    bool dry_run;                       /* only a preview was asked for */
 };
 /* Who makes the next auth_user_*, auth_token_* or auth_password_change of this thread: it then writes its audit record
  * in its own transaction (action "user.create" and so on, subject the id). Copied; holds for one call. */

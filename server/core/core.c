@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/core/alert_inner.h"
+#include "server/core/days.h"
 #include "server/core/internal.h"
 #include "server/core/series.h"
 
@@ -241,6 +242,7 @@ static int start(struct core *c, struct pv_err *err)
     core_later(c, 1000, tick, c);
     core_later(c, MINUTE, core_retention, c);
     series_start(c);
+    days_start(c);
     tasks_go(c);
     return alerts_start(c, err);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "drivers/sdk/check.h"
+#include "server/core/days.h"
 #include "server/core/series.h"
 
 static bool usage_equal(const void *item, const void *key)
@@ -91,6 +92,7 @@ void usage_forget(struct core *c, const struct pv_id *id)
     if (u) {
         table_remove(&c->usage, core_hash_id(id), u);
         series_free(u->series);
+        days_free(u->days);
         free(u);
     }
     pthread_mutex_unlock(&c->usage_lock);
@@ -101,8 +103,10 @@ void usage_free(struct core *c)
     for (size_t i = 0; i < c->usage.cap; i++) {
         struct usage *u = c->usage.slots[i].item;
 
-        if (u)
+        if (u) {
             series_free(u->series);
+            days_free(u->days);
+        }
         free(u);
     }
     table_free(&c->usage);

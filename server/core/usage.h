@@ -13,6 +13,7 @@
 #define METRICS_MAX 64u
 
 struct series;
+struct days;
 
 struct usage {
     struct pv_id id;
@@ -20,5 +21,6 @@ struct usage {
     int64_t time_ms;
     uint64_t have;              /* bit n: values[n] is known */
     struct series *series;      /* how they went; owned, NULL: nothing noted yet */
+    struct days *days;          /* means of whole days; owned, NULL: not read, or of a kind without */
     uint64_t values[];
 };

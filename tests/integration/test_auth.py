@@ -248,6 +248,37 @@ def test_the_audit_names_the_object_that_was_made(api):
                       and made["id"] in json.dumps(r)], "the record of the new folder")
 
 
+def test_the_audit_tells_a_preview_from_what_was_done(servers):
+    api = servers(demo=True).admin()
+    wait_for(lambda: api.count("vms", filter="power:running"), "the estate should be there", 120)
+    vm = api.items("vms", filter="power:running")[0]
+    for query in ("?dry_run=true", ""):
+        answer = api.post(f"/vms/{vm['id']}/actions/stop{query}", {})
+        assert answer.status_code in (200, 202), said(answer)
+    assert api.patch(f"/vms/{vm['id']}?dry_run=true", {"notes": "only looked at"}).status_code == 200
+    assert api.post("/bulk", {"action": "vm.start", "targets": [vm["id"]]}, dry_run="true").status_code == 200
+
+    def recorded():
+        records = api.items("audit", view="full")
+        return records if any(r["action"] == "vm.start" for r in records) else None
+
+    records = wait_for(recorded, "the requests should be recorded", 30)
+    stops = sorted(r["dry_run"] for r in records if r["action"] == "vm.stop")
+    assert stops == [False, True], records
+    assert all(r["dry_run"] for r in records if r["action"] in ("vm.start", "vm.update", "vm.configure")
+               or r["action"].startswith("PATCH")), records
+    previews = api.items("audit", filter="dry_run:true")
+    assert len(previews) == 3 and all(r["dry_run"] for r in previews)
+    assert api.read("/audit/verify")["ok"] is True
+
+
+def test_what_has_no_preview_refuses_to_be_previewed(api):
+    made = api.post("/folders", {"name": "kept"}).json()
+    document = problem(api.patch(f"/folders/{made['id']}?dry_run=true", {"name": "changed"}), 400, "invalid-request")
+    assert "preview" in document["detail"]
+    assert api.read(f"/folders/{made['id']}")["name"] == "kept"
+
+
 def test_pages_carry_the_browsers_protection_headers(server):
     answer = server.anonymous().get("/healthz")
     for header in ("X-Content-Type-Options", "Content-Security-Policy", "Strict-Transport-Security", "Referrer-Policy"):

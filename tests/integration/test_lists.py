@@ -295,6 +295,18 @@ def test_an_unchanged_object_is_304_and_a_change_makes_a_new_etag(api):
     assert api.request("GET", f"/vms/{vm}", headers={"If-None-Match": tag}).status_code == 200
 
 
+@pytest.mark.parametrize("plural", ["vms", "hosts", "clusters", "datastores", "networks", "providers", "events", "users"])
+def test_the_etag_is_that_of_the_version_whatever_is_shown(api, plural):
+    one = api.items(plural)[0]
+    tag = api.get(f"/{plural}/{one['id']}").headers["ETag"]
+    assert tag.rsplit("-", 1)[1].strip('"') != "0", tag
+    shown = "time" if plural == "events" else "name"
+    part = api.get(f"/{plural}/{one['id']}", fields=shown)
+    assert part.headers["ETag"] == tag
+    assert "version" not in part.json(), "it is not shown without being asked for"
+    assert api.request("GET", f"/{plural}/{one['id']}?fields={shown}", headers={"If-None-Match": tag}).status_code == 304
+
+
 def test_an_unchanged_list_is_304(api):
     answer = api.get("/folders")
     tag = answer.headers["ETag"]

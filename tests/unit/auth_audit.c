@@ -16,6 +16,7 @@ static int write_records(struct store_tx *tx, void *arg, struct pv_err *e)
                                      .subject = "vm_1",
                                      .request_id = "r1",
                                      .outcome = PV_OUTCOME_ALLOWED,
+                                     .dry_run = i % 3 == 1,
                                      .detail_json = i % 2 ? "{\"a\":1}" : NULL };
 
         rc = audit_write(tx, &entry, e);
@@ -122,7 +123,7 @@ static const uint16_t forged[] = { F(audit, seq),      F(audit, time),       F(a
                                    F(audit, actor_id), F(audit, actor_name), F(audit, address),
                                    F(audit, action),   F(audit, subject),    F(audit, outcome),
                                    F(audit, detail),   F(audit, request_id), F(audit, prev_hash),
-                                   F(audit, hash) };
+                                   F(audit, hash),     F(audit, dry_run) };
 
 /* Each changed byte of each field of a record in the middle is noticed; undone, the chain is whole
  * again. */
