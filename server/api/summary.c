@@ -23,7 +23,7 @@
 #define TOP 10              /* of what uses most, is oldest, was last */
 #define TOP_PAGE 200        /* the greatest users, looked at in pages by those who do not see all */
 #define TOP_PAGES 10
-#define MOST_HOSTS 2000     /* on the health map */
+#define MOST_HOSTS 4000     /* on the health map */
 #define MOST_DATASTORES 200
 #define FRESH_MS 1000       /* an answer this young is good enough although something has changed */
 #define KEEP_MS 5000        /* numbers of use change without an event */
@@ -399,7 +399,7 @@ static int write_work(struct req *r, struct jsonw *w, struct pv_err *err)
         rc = write_count(r, w, "errors", PV_KIND_alert, "state:firing severity:error", err);
     jsonw_end(w);
     if (rc == PV_OK)
-        rc = write_list(r, w, "alert_items", PV_KIND_alert, "id,state,severity,message,ref,provider,rule,fired_at,owner",
+        rc = write_list(r, w, "alert_items", PV_KIND_alert, "id,state,severity,message,builtin,ref,provider,rule,fired_at,owner",
                         "state:firing", F(alert, fired_at), true, TOP, err);
     if (rc == PV_OK)
         rc = write_list(r, w, "recent_failures", PV_KIND_task, "id,action,subjects,provider,actor.name,finished_at,error",

@@ -5,7 +5,7 @@
 //   POLYVISOR_BIN   folder of polyvisord (build/release/bin, else build/dev/bin)
 //   CHROMIUM        the browser (/usr/bin/chromium)
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -113,6 +113,18 @@ export class Server {
         const timer = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE);
         await ended;
         clearTimeout(timer);
+    }
+
+    /** A past for objects, as tests/support/seed_series.py writes it; the server is away meanwhile. */
+    async seed(objects) {
+        await this.end();
+        const { status, stderr } = spawnSync(
+            'python3',
+            [join(top, 'tests/support/seed_series.py'), join(this.folder, 'data')],
+            { input: JSON.stringify(objects), encoding: 'utf8' },
+        );
+        assert.equal(status, 0, stderr);
+        await this.again();
     }
 
     /** Again with the data and at the place it had. */

@@ -319,7 +319,7 @@ test('snapshots warn of their age, and two are compared', async () => {
     const vm = await one(view, 'snapshots.count>1 provider:"vCenter Frankfurt"');
     await view.go(`/vms/${vm.id}/snapshots`, '.pv-branch');
     await page.getByText(/older than 7 days;/).waitFor();
-    const boxes = page.locator('.pv-check');
+    const boxes = page.locator('.pv-pickbox');
     await boxes.nth(0).check();
     await boxes.nth(1).check();
     await page.waitForURL(/compare=/);

@@ -30,6 +30,7 @@ export function report(error: unknown, name: string): void {
         body: problem
             ? [problemText(problem.code, problem.title), said(problem, 'detail'), said(problem, 'remedy')]
                   .filter(Boolean)
+                  .map((part) => part.replace(/\.$/, ''))
                   .join('. ')
             : String(error),
     });

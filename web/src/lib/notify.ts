@@ -51,7 +51,11 @@ export const notifications = {
 
 export function notify(note: Pick<Note, 'variant' | 'title' | 'body' | 'link' | 'action'>): void {
     const id = ++last;
-    notes = [{ ...note, id, time: Date.now(), read: false, toast: true }, ...notes].slice(0, KEEP);
+    // The same again takes the place of what is still shown of it.
+    const others = notes.filter(
+        (n) => !n.toast || n.variant !== note.variant || n.title !== note.title || n.body !== note.body,
+    );
+    notes = [{ ...note, id, time: Date.now(), read: false, toast: true }, ...others].slice(0, KEEP);
     tell();
     if (note.variant !== 'danger') setTimeout(() => notifications.hide(id), 6000);
 }

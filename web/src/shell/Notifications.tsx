@@ -7,6 +7,9 @@ import { notifications, type Note } from '../lib/notify';
 import { useNow } from '../lib/hooks';
 import { Notice } from '../states/states';
 
+/** The others wait in the drawer. */
+const MOST_TOASTS = 3;
+
 function Links({ note }: { note: Note }) {
     return (
         <>
@@ -26,10 +29,24 @@ function Links({ note }: { note: Note }) {
 
 export function Toasts() {
     const notes = useSyncExternalStore(notifications.subscribe, notifications.get).filter((n) => n.toast);
-    if (!notes.length) return null;
+    const box = useRef<HTMLDivElement>(null);
+    const some = notes.length > 0;
+    // Dialogs leave this room free.
+    useEffect(() => {
+        const { style } = document.documentElement;
+        const node = box.current;
+        if (!some || !node) return;
+        const watch = new ResizeObserver(() => style.setProperty('--pv-toasts', `${node.offsetHeight}px`));
+        watch.observe(node);
+        return () => {
+            watch.disconnect();
+            style.removeProperty('--pv-toasts');
+        };
+    }, [some]);
+    if (!some) return null;
     return (
-        <div className="pv-toasts">
-            {notes.slice(0, 4).map((n) => (
+        <div className="pv-toasts" ref={box}>
+            {notes.slice(0, MOST_TOASTS).map((n) => (
                 <Notice
                     key={n.id}
                     variant={n.variant}

@@ -5,7 +5,7 @@ import { valueAt } from '../../api/model';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
-import { operationText } from '../../i18n/words';
+import { operationText, t as words } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { eventColumns, taskColumns } from '../../lib/RelatedLists';
 import { ListPage } from '../../list/ListPage';
@@ -85,7 +85,19 @@ const auditList: ListDeclaration = {
         }),
         column('audit', 'actor.name', { width: 150 }),
         column('audit', 'address', { width: 140 }),
-        column('audit', 'action', { width: 200, cell: (item) => operationText(String(item.action ?? '')) }),
+        column('audit', 'action', {
+            width: 220,
+            fields: ['action', 'dry_run'],
+            cell: (item) => (
+                <>
+                    {operationText(String(item.action ?? ''))}
+                    {item.dry_run === true && (
+                        <span className="pv-tag pv-audit__preview">{words('audit.preview')}</span>
+                    )}
+                </>
+            ),
+        }),
+        column('audit', 'dry_run', { width: 110 }),
         column('audit', 'subject', { width: 220 }),
         column('audit', 'outcome', { width: 110 }),
         column('audit', 'detail', { width: 300 }),
@@ -93,7 +105,7 @@ const auditList: ListDeclaration = {
     shown: ['time', 'actor.name', 'address', 'action', 'subject', 'outcome', 'detail'],
     narrow: ['time', 'action', 'outcome'],
     sort: '-seq',
-    facets: ['outcome', 'action'],
+    facets: ['outcome', 'dry_run', 'action'],
     plain: true,
     linkOf: () => null,
     Tools: Verify,

@@ -11,6 +11,7 @@ import type { Item } from '../../api/types';
 import { dateTime, duration, number } from '../../i18n/format';
 import { operationText, problemText, said } from '../../i18n/words';
 import { Mark } from '../../lib/cells';
+import { SmallTable } from '../../lib/Feed';
 import { Fields } from '../../lib/Fields';
 import { ObjectPage, type Tab, type TabProps } from '../../lib/ObjectPage';
 import { Failure, FailureLine, Notice, SkeletonLines } from '../../states/states';
@@ -127,45 +128,35 @@ function Capabilities({ item }: TabProps) {
         <>
             <AccountRights driver={String(item.driver)} />
             <section className="pv-card">
-                <div className="pv-scroll" role="region" aria-label={t('vm.tab.capabilities')} tabIndex={0}>
-                    <table className="pv-table">
-                        <thead>
-                            <tr>
-                                <th scope="col">{t('field.any.action')}</th>
-                                <th scope="col">{t('capability.name')}</th>
-                                <th scope="col">{t('capability.state')}</th>
-                                <th scope="col">{t('capability.reason')}</th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {data.items.map((c) => (
-                                <tr key={c.name}>
-                                    <td>{operationText(c.name, '')}</td>
-                                    <td>
-                                        <code className="pv-code pv-subtle">{c.name}</code>
-                                    </td>
-                                    <td>
-                                        <span className="pv-state">
-                                            <Mark
-                                                as={
-                                                    c.state === 'yes'
-                                                        ? 'on'
-                                                        : c.state === 'limited'
-                                                          ? 'warn'
-                                                          : 'off'
-                                                }
-                                            />
-                                            {t(`capability.${c.state}`)}
-                                        </span>
-                                    </td>
-                                    <td className="pv-subtle">
-                                        {[said(c, 'reason'), ...(c.needs ?? [])].filter(Boolean).join(' · ')}
-                                    </td>
-                                </tr>
-                            ))}
-                        </tbody>
-                    </table>
-                </div>
+                <SmallTable
+                    label={t('vm.tab.capabilities')}
+                    heads={[
+                        t('field.any.action'),
+                        t('capability.name'),
+                        t('capability.state'),
+                        t('capability.reason'),
+                    ]}
+                >
+                    {data.items.map((c) => (
+                        <tr key={c.name}>
+                            <td>{operationText(c.name, '')}</td>
+                            <td>
+                                <code className="pv-code pv-subtle">{c.name}</code>
+                            </td>
+                            <td>
+                                <span className="pv-state">
+                                    <Mark
+                                        as={c.state === 'yes' ? 'on' : c.state === 'limited' ? 'warn' : 'off'}
+                                    />
+                                    {t(`capability.${c.state}`)}
+                                </span>
+                            </td>
+                            <td className="pv-subtle">
+                                {[said(c, 'reason'), ...(c.needs ?? [])].filter(Boolean).join(' · ')}
+                            </td>
+                        </tr>
+                    ))}
+                </SmallTable>
             </section>
         </>
     );

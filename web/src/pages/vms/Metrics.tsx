@@ -10,11 +10,11 @@ import { isMissing } from '../../api/problem';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
 import { bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
-import { Mark } from '../../lib/cells';
+import { SeverityMark, SmallTable } from '../../lib/Feed';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, SkeletonLines } from '../../states/states';
 import { Chart, seriesLabel, type Marker, type Series } from './Chart';
-import { csvOf, readSeries, seriesOf } from './series';
+import { csvOf, lastSeconds, localTime, readSeries, seriesOf, spanOf, type Span } from './series';
 import { useUsage } from './usage';
 
 const RANGES: [string, number][] = [
@@ -24,6 +24,7 @@ const RANGES: [string, number][] = [
     ['7d', 7 * 86_400],
     ['30d', 30 * 86_400],
 ];
+const CUSTOM = 'custom';
 const MOST_EVENTS = 200;
 
 interface Drawing {
@@ -55,31 +56,37 @@ type View = { min: number; max: number } | null;
 export default function Metrics({ item }: TabProps) {
     const { t } = useTranslation();
     const [params, setParams] = useSearchParams();
+    const custom = params.get('range') === CUSTOM ? spanOf(params.get('from'), params.get('to')) : null;
     const chosen = RANGES.find(([id]) => id === params.get('range')) ?? RANGES[1]!;
+    const [choosing, setChoosing] = useState(false);
     const table = params.get('as') === 'table';
     const marked = params.get('events') !== '0';
     const host = item.host as { id: string; name?: string | null } | null | undefined;
     const withHost = params.get('with') === 'host' && !!host;
     const [view, setView] = useState<View>(null);
-    const [range, seconds] = chosen;
+    const [range, seconds] = custom ? [CUSTOM, (custom.to - custom.from) / 1000] : chosen;
+    const past = !!custom && custom.to < Date.now() - 3600_000;
     const refs = useMemo(() => [item.id, ...(withHost && host ? [host.id] : [])], [item.id, withHost, host]);
     const { data, error, refetch } = useQuery({
-        queryKey: ['series', refs.join(), range],
+        queryKey: ['series', refs.join(), range, custom?.from, custom?.to],
         queryFn: ({ signal }) =>
             readSeries(
                 refs,
                 DRAWINGS.flatMap((d) => d.names),
-                seconds,
+                custom ?? lastSeconds(seconds),
                 signal,
             ),
-        refetchInterval: seconds <= 3600 ? 20_000 : 300_000,
+        // What is over does not change.
+        refetchInterval: past ? false : seconds <= 3600 ? 20_000 : 300_000,
         placeholderData: (old) => old,
     });
     const happened = useQuery({
         ...listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, {
             sort: '-time',
             limit: MOST_EVENTS,
-            filter: `time>=now-${range}`,
+            filter: custom
+                ? `time>=${new Date(custom.from).toISOString()} time<=${new Date(custom.to).toISOString()}`
+                : `time>=now-${range}`,
         }),
         enabled: marked,
         retry: false,
@@ -116,16 +123,27 @@ export default function Metrics({ item }: TabProps) {
             }),
         [series, hostSeries, host],
     );
-    const set = (name: string, value: string | null) =>
+    const put = (values: Record<string, string | null>) =>
         setParams(
             (old) => {
                 const next = new URLSearchParams(old);
-                if (value) next.set(name, value);
-                else next.delete(name);
+                for (const [name, value] of Object.entries(values))
+                    if (value) next.set(name, value);
+                    else next.delete(name);
                 return next;
             },
             { replace: true },
         );
+    const set = (name: string, value: string | null) => put({ [name]: value });
+    const choose = (span: Span) => {
+        setView(null);
+        setChoosing(false);
+        put({
+            range: CUSTOM,
+            from: new Date(span.from).toISOString(),
+            to: new Date(span.to).toISOString(),
+        });
+    };
     const save = () => {
         if (!data) return;
         const text = csvOf(data, (ref) => (ref === item.id ? (item.name ?? ref) : (host?.name ?? ref)));
@@ -155,12 +173,22 @@ export default function Metrics({ item }: TabProps) {
                             aria-pressed={id === range}
                             onClick={() => {
                                 setView(null);
-                                set('range', id);
+                                setChoosing(false);
+                                put({ range: id, from: null, to: null });
                             }}
                         >
                             {t(`metrics.range_${id}`)}
                         </button>
                     ))}
+                    <button
+                        type="button"
+                        className="pv-button pv-button--small"
+                        aria-pressed={!!custom}
+                        aria-expanded={choosing}
+                        onClick={() => setChoosing(!choosing)}
+                    >
+                        {t('machine.met.custom')}
+                    </button>
                 </div>
                 <div className="pv-buttons">
                     {toggle(table, t('metrics.table'), () => set('as', table ? null : 'table'))}
@@ -178,21 +206,38 @@ export default function Metrics({ item }: TabProps) {
                         {t('machine.met.csv')}
                     </button>
                     {view && (
-                        <button
-                            type="button"
-                            className="pv-button pv-button--small"
-                            onClick={() => setView(null)}
-                        >
-                            {t('machine.met.zoom_out')}
-                        </button>
+                        <>
+                            <button
+                                type="button"
+                                className="pv-button pv-button--small"
+                                onClick={() => choose({ from: view.min * 1000, to: view.max * 1000 })}
+                            >
+                                {t('machine.met.detail')}
+                            </button>
+                            <button
+                                type="button"
+                                className="pv-button pv-button--small"
+                                onClick={() => setView(null)}
+                            >
+                                {t('machine.met.zoom_out')}
+                            </button>
+                        </>
                     )}
                 </div>
             </div>
+            {(choosing || (custom && !data)) && (
+                <Choose span={custom ?? lastSeconds(seconds)} onChoose={choose} />
+            )}
             {!data ? (
                 <SkeletonLines lines={8} />
             ) : (
                 <>
                     <p className="pv-subtle">
+                        {custom &&
+                            t('machine.met.between', {
+                                from: dateTime(custom.from),
+                                to: dateTime(custom.to),
+                            })}{' '}
                         {t('machine.met.step', { step: duration(data.step_s) })}
                         {'. '}
                         {!table && t('machine.met.zoom_help')}
@@ -227,6 +272,47 @@ export default function Metrics({ item }: TabProps) {
     );
 }
 
+/** From when to when: two fields that take the keyboard as well as a click. */
+function Choose({ span, onChoose }: { span: Span; onChoose: (span: Span) => void }) {
+    const { t } = useTranslation();
+    const [from, setFrom] = useState(() => localTime(span.from));
+    const [to, setTo] = useState(() => localTime(span.to));
+    const wanted = spanOf(from, to);
+    const field = (name: 'from' | 'to', value: string, change: (v: string) => void) => (
+        <label className="pv-buttons__text">
+            {t(`machine.met.${name}`)}{' '}
+            <input
+                type="datetime-local"
+                className="pv-input"
+                value={value}
+                max={localTime(Date.now() + 60_000)}
+                onChange={(e) => change(e.target.value)}
+            />
+        </label>
+    );
+    return (
+        <form
+            className="pv-buttons"
+            aria-label={t('machine.met.custom')}
+            onSubmit={(e) => {
+                e.preventDefault();
+                if (wanted) onChoose(wanted);
+            }}
+        >
+            {field('from', from, setFrom)}
+            {field('to', to, setTo)}
+            <button type="submit" className="pv-button pv-button--small" aria-disabled={!wanted}>
+                {t('machine.met.show')}
+            </button>
+            {!wanted && (
+                <span className="pv-buttons__text pv-subtle" role="status">
+                    {t('machine.met.order')}
+                </span>
+            )}
+        </form>
+    );
+}
+
 /** What the marks in the charts stand for. */
 function Events({ events, view }: { events: (Item & LiveEvent)[]; view: View }) {
     const { t } = useTranslation();
@@ -240,9 +326,7 @@ function Events({ events, view }: { events: (Item & LiveEvent)[]; view: View }) 
             <ul className="pv-feed">
                 {seen.slice(0, 50).map((e) => (
                     <li key={e.id}>
-                        <Mark
-                            as={e.severity === 'error' ? 'bad' : e.severity === 'warning' ? 'warn' : 'none'}
-                        />
+                        <SeverityMark of={e.severity} />
                         <time className="pv-subtle" dateTime={e.time}>
                             {dateTime(e.time)}
                         </time>
@@ -266,32 +350,16 @@ function Numbers({ series, show, label }: { series: Series[]; show: (v: number) 
         .filter(({ i }) => i % every === 0 && series.some((s) => typeof s.values[i] === 'number'))
         .reverse();
     return (
-        <div className="pv-scroll pv-scroll--short" role="region" aria-label={label} tabIndex={0}>
-            <table className="pv-table">
-                <thead>
-                    <tr>
-                        <th scope="col">{t('field.any.time')}</th>
-                        {series.map((s) => (
-                            <th key={s.name} scope="col">
-                                {seriesLabel(s)}
-                            </th>
-                        ))}
-                    </tr>
-                </thead>
-                <tbody>
-                    {lines.map(({ time, i }) => (
-                        <tr key={time}>
-                            <td>{dateTime(time * 1000)}</td>
-                            {series.map((s) => (
-                                <td key={s.name}>
-                                    {typeof s.values[i] === 'number' ? show(s.values[i]) : '–'}
-                                </td>
-                            ))}
-                        </tr>
+        <SmallTable label={label} short heads={[t('field.any.time'), ...series.map(seriesLabel)]}>
+            {lines.map(({ time, i }) => (
+                <tr key={time}>
+                    <td>{dateTime(time * 1000)}</td>
+                    {series.map((s) => (
+                        <td key={s.name}>{typeof s.values[i] === 'number' ? show(s.values[i]) : '–'}</td>
                     ))}
-                </tbody>
-            </table>
-        </div>
+                </tr>
+            ))}
+        </SmallTable>
     );
 }
 

@@ -141,7 +141,7 @@ export default function Snapshots({ item }: TabProps) {
                                         <td>
                                             <input
                                                 type="checkbox"
-                                                className="pv-check"
+                                                className="pv-pickbox"
                                                 aria-label={t('machine.shots.pick', {
                                                     name: shot.name ?? '',
                                                 })}

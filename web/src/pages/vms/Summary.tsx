@@ -10,13 +10,14 @@ import { urlOf } from '../../api/client';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
 import { ago, bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
-import { Bar, Mark, RefLink } from '../../lib/cells';
+import { Bar, RefLink } from '../../lib/cells';
+import { EventLine } from '../../lib/Feed';
 import { Fields } from '../../lib/Fields';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { useNow } from '../../lib/hooks';
 import { Notes } from './Notes';
-import { readSeries, seriesOf } from './series';
+import { lastSeconds, readSeries, seriesOf } from './series';
 import { Spark } from './Spark';
 import { useUsage } from './usage';
 
@@ -138,7 +139,7 @@ const HOUR_NAMES = [
 function useHour(item: Item) {
     const { data } = useQuery({
         queryKey: ['series', item.id, 'hour'],
-        queryFn: ({ signal }) => readSeries([item.id], HOUR_NAMES, HOUR_S, signal),
+        queryFn: ({ signal }) => readSeries([item.id], HOUR_NAMES, lastSeconds(HOUR_S), signal),
         refetchInterval: 20_000,
         refetchIntervalInBackground: false,
         retry: false,
@@ -303,25 +304,21 @@ function Recent({ item }: { item: Item }) {
             ) : (
                 <ul className="pv-feed">
                     {data.items.map((e) => (
-                        <li key={e.id}>
-                            <Mark
-                                as={
-                                    e.severity === 'error'
-                                        ? 'bad'
-                                        : e.severity === 'warning'
-                                          ? 'warn'
-                                          : 'none'
-                                }
-                            />
-                            <span className="pv-feed__text">{e.message ?? e.type}</span>
-                            {e.actor?.name && <span className="pv-subtle">{e.actor.name}</span>}
-                            {e.task && (
-                                <RefLink value={{ id: e.task.id, name: t('task.open') }} kind="task" />
-                            )}
-                            <time className="pv-subtle" dateTime={e.time} title={dateTime(e.time)}>
-                                {ago(e.time)}
-                            </time>
-                        </li>
+                        <EventLine
+                            key={e.id}
+                            event={e}
+                            more={
+                                <>
+                                    {e.actor?.name && <span className="pv-subtle">{e.actor.name}</span>}
+                                    {e.task && (
+                                        <RefLink
+                                            value={{ id: e.task.id, name: t('task.open') }}
+                                            kind="task"
+                                        />
+                                    )}
+                                </>
+                            }
+                        />
                     ))}
                 </ul>
             )}

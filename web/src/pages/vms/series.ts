@@ -10,23 +10,45 @@ export interface SeriesAnswer {
     series: { ref: string; name: string; unit?: string; values: (number | null)[] }[];
 }
 
+/** From when to when, in milliseconds. */
+export interface Span {
+    from: number;
+    to: number;
+}
+
+export const lastSeconds = (seconds: number): Span => {
+    const to = Date.now();
+    return { from: to - seconds * 1000, to };
+};
+
 export async function readSeries(
     refs: string[],
     names: string[],
-    seconds: number,
+    span: Span,
     signal: AbortSignal,
 ): Promise<SeriesAnswer> {
-    const now = Date.now();
     return api.get<SeriesAnswer>(
         '/metrics/series',
         {
             refs: refs.join(','),
             names: names.join(','),
-            from: new Date(now - seconds * 1000).toISOString(),
-            to: new Date(now).toISOString(),
+            from: new Date(span.from).toISOString(),
+            to: new Date(span.to).toISOString(),
         },
         signal,
     );
+}
+
+/** A span that somebody chose, or an address says; null: it is none. */
+export function spanOf(from: string | null, to: string | null): Span | null {
+    const span = { from: Date.parse(from ?? ''), to: Date.parse(to ?? '') };
+    return span.from < span.to && span.from > 0 ? span : null;
+}
+
+/** As an input of date and time has it: local, to the minute. */
+export function localTime(ms: number): string {
+    const at = new Date(ms);
+    return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 /** Points of one object by name, times in seconds; what has no value at all is left out. */

@@ -5,7 +5,7 @@ import { fitOf, needOf } from '../../actions/Fit';
 import type { Item, JsonSchema, Task } from '../../api/types';
 import { zoomed } from './Chart';
 import { programUrl, rdpFile, untypable } from './handoff';
-import { csvOf, seriesOf, type SeriesAnswer } from './series';
+import { csvOf, localTime, seriesOf, spanOf, type SeriesAnswer } from './series';
 import { pathOf } from './Spark';
 import { stepsOf, type FormState } from './steps';
 
@@ -181,5 +181,27 @@ describe('room and ways back', () => {
             ['vm.start', ['vm_1', 'vm_3']],
             ['vm.resume', ['vm_2']],
         ]);
+    });
+});
+
+describe('a span of time that somebody chooses', () => {
+    test('begins before it ends, and is of times', () => {
+        expect(spanOf('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z')).toEqual({
+            from: Date.UTC(2026, 0, 1),
+            to: Date.UTC(2026, 0, 2),
+        });
+        for (const [from, to] of [
+            ['2026-01-02', '2026-01-01'],
+            ['2026-01-01', '2026-01-01'],
+            ['yesterday', '2026-01-01'],
+            [null, null],
+            ['', ''],
+        ] as const)
+            expect(spanOf(from, to)).toBeNull();
+    });
+
+    test('goes to the fields and back without moving', () => {
+        const at = Date.UTC(2026, 5, 30, 12, 34);
+        expect(new Date(localTime(at)).getTime()).toBe(at);
     });
 });
