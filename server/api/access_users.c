@@ -20,13 +20,15 @@ static int role_member(const struct req *r)
 
 void audit_caller(struct req *r)
 {
-    char id[PV_ID_TEXT];
+    char id[PV_ID_TEXT], session[AUDIT_SESSION];
     struct audit_entry who = { .actor_type = r->caller.type,
                                .actor_id = id,
                                .actor_name = r->caller.name,
                                .address = r->address,
-                               .request_id = r->request_id };
+                               .request_id = r->request_id,
+                               .session = session };
 
+    audit_session_text(r->caller.by_cookie, r->caller.login_hash, session);
     model_id_text(r->caller.type == PV_ACTOR_TYPE_TOKEN ? PV_KIND_token : PV_KIND_user, &r->caller.id, id);
     audit_as(&who);
 }

@@ -220,7 +220,7 @@ static void audit(struct req *r, int status)
     const struct model_operation *op = asked_operation(r);
     bool dry_run = false;
     struct api *a = api_of(r);
-    char id[PV_ID_TEXT] = "";
+    char id[PV_ID_TEXT] = "", session[AUDIT_SESSION];
     struct audit_entry e = {
         .actor_type = r->caller.type,
         .actor_id = id,
@@ -233,10 +233,12 @@ static void audit(struct req *r, int status)
                    : status == 401 || status == 403 || r->caller.denied ? PV_OUTCOME_DENIED : PV_OUTCOME_FAILED,
         .detail_json = r->made ? arena_printf(r->arena, "{\"status\":%d,\"made\":\"%s\"}", status, r->made)
                                : arena_printf(r->arena, "{\"status\":%d}", status),
+        .session = session,
     };
 
     /* Nothing but a route that takes it obeys it, and what cannot be read was refused. */
     e.dry_run = (r->route->flags & ROUTE_DRY_RUN) && query_bool(r, "dry_run", &dry_run, NULL) == PV_OK && dry_run;
+    audit_session_text(r->caller.by_cookie, r->caller.login_hash, session);
     if (!id_is_zero(&r->caller.id))
         model_id_text(r->caller.type == PV_ACTOR_TYPE_TOKEN ? PV_KIND_token : PV_KIND_user, &r->caller.id, id);
     if (e.action && e.detail_json && audit_write_later(a->auth, &e, NULL) != PV_OK)

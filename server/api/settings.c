@@ -103,11 +103,13 @@ static void record(struct req *r, const json_t *before, const json_t *after)
     PV_AUTO(json_decref_p) json_t *changes = differences(before, after);
     PV_AUTO(json_decref_p) json_t *detail = changes ? json_pack("{s:O}", "changes", changes) : NULL;
     PV_AUTO_FREE char *text = detail ? json_dumps(detail, JSON_COMPACT) : NULL;
-    char id[PV_ID_TEXT] = "";
+    char id[PV_ID_TEXT] = "", session[AUDIT_SESSION];
     struct audit_entry e = { .actor_type = r->caller.type, .actor_id = id, .actor_name = r->caller.name,
                              .address = r->address, .action = "settings.update", .subject = "settings",
-                             .request_id = r->request_id, .outcome = PV_OUTCOME_ALLOWED, .detail_json = text };
+                             .request_id = r->request_id, .outcome = PV_OUTCOME_ALLOWED, .detail_json = text,
+                             .session = session };
 
+    audit_session_text(r->caller.by_cookie, r->caller.login_hash, session);
     if (!text)
         return;
     if (!id_is_zero(&r->caller.id))

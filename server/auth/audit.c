@@ -76,12 +76,31 @@ static void set_text(struct arena *a, struct model_row *row, unsigned field, con
     model_set_text(row, field, copy);
 }
 
+void audit_session_text(bool by_cookie, const uint8_t login_hash[32], char out[AUDIT_SESSION])
+{
+    out[0] = '\0';
+    if (by_cookie)
+        str_hex(login_hash, (AUDIT_SESSION - 1) / 2, out);
+}
+
+/* The session is a member of the details: the chain's hash covers them, and its form never changes. */
+static const char *detail_of(struct arena *a, const struct audit_entry *e)
+{
+    const char *detail = e->detail_json ? e->detail_json : "{}";
+    const char *with;
+
+    if (!e->session || !e->session[0] || detail[0] != '{')
+        return detail;
+    with = arena_printf(a, "{\"session\":\"%s\"%s%s", e->session, detail[1] == '}' ? "" : ",", detail + 1);
+    return with ? with : detail;
+}
+
 static int fill(struct store_tx *tx, struct model_row *row, const struct audit_entry *e,
                 uint64_t seq)
 {
     struct arena *a = tx_arena(tx);
     int64_t now = clock_wall_ms();
-    const char *detail = e->detail_json ? e->detail_json : "{}";
+    const char *detail = detail_of(a, e);
 
     id_make(&row->id);
     model_set_number(row, F(audit, seq), (int64_t)seq);
@@ -151,7 +170,7 @@ static void free_later(void *arg, int rc, const struct pv_err *err)
 static struct audit_entry *copy_entry(const struct audit_entry *e)
 {
     const char *const texts[] = { e->actor_id, e->actor_name, e->address,    e->action,
-                                  e->subject,  e->request_id, e->detail_json };
+                                  e->subject,  e->request_id, e->detail_json, e->session };
     const char *copies[sizeof(texts) / sizeof(texts[0])];
     size_t n = sizeof(texts) / sizeof(texts[0]), size = sizeof(*e);
     struct audit_entry *copy;
@@ -170,7 +189,7 @@ static struct audit_entry *copy_entry(const struct audit_entry *e)
         at += len;
     }
     *copy = (struct audit_entry){ e->actor_type, copies[0], copies[1],  copies[2], copies[3],
-                                  copies[4],     copies[5], e->outcome, copies[6], e->dry_run };
+                                  copies[4],     copies[5], e->outcome, copies[6], e->dry_run, copies[7] };
     return copy;
 }
 
@@ -199,6 +218,7 @@ void audit_as(const struct audit_entry *who)
     str_copy(n->actor_name, sizeof(n->actor_name), who->actor_name ? who->actor_name : "");
     str_copy(n->address, sizeof(n->address), who->address ? who->address : "");
     str_copy(n->request_id, sizeof(n->request_id), who->request_id ? who->request_id : "");
+    str_copy(n->session, sizeof(n->session), who->session ? who->session : "");
     n->entry.actor_type = who->actor_type;
     n->entry.outcome = PV_OUTCOME_ALLOWED;
 }
@@ -220,6 +240,7 @@ int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *pref
     n->entry.actor_name = n->actor_name;
     n->entry.address = n->address;
     n->entry.request_id = n->request_id;
+    n->entry.session = n->session;
     n->entry.subject = n->subject;
     return audit_write(tx, &n->entry, err);
 }

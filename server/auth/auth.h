@@ -156,7 +156,11 @@ struct audit_entry {
     enum pv_outcome outcome;
     const char *detail_json;            /* NULL: {} */
     bool dry_run;                       /* only a preview was asked for */
+    const char *session;                /* which one of the actor's, as /me/logins begins its id; NULL: none */
 };
+#define AUDIT_SESSION 17                /* room for the text of one */
+/* "" unless it is a session; `login_hash` as in struct auth_identity. */
+void audit_session_text(bool by_cookie, const uint8_t login_hash[32], char out[AUDIT_SESSION]);
 /* Who makes the next auth_user_*, auth_token_* or auth_password_change of this thread: it then writes its audit record
  * in its own transaction (action "user.create" and so on, subject the id). Copied; holds for one call. */
 void audit_as(const struct audit_entry *who);

@@ -212,7 +212,7 @@ int setup_open(struct auth *a, struct pv_err *err);
 struct audit_note {
     bool wanted;
     struct audit_entry entry;
-    char actor_id[41], actor_name[257], address[65], request_id[65], subject[41];
+    char actor_id[41], actor_name[257], address[65], request_id[65], subject[41], session[AUDIT_SESSION];
 };
 void audit_note_take(struct audit_note *n, const char *action);
 int audit_note_write(struct store_tx *tx, struct audit_note *n, const char *prefix,

@@ -133,3 +133,110 @@ test('a rule is tried before it is saved, switched off, and those of the product
     await view.axe('the dialog of a rule of the product');
     await view.close();
 });
+
+test('tasks, events and audit have a time range and follow what happens, all in the address', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const { items } = await view.api('GET', '/vms?limit=1&filter=power:off%20template:false');
+    for (const [path, name] of [
+        ['/events', 'events'],
+        ['/audit', 'audit'],
+        ['/tasks', 'tasks'],
+    ]) {
+        await view.go(`${path}?range=24h`, '.pv-listtimes .pv-button');
+        await view.settle();
+        await page.getByRole('button', { name: /Time range$/ }).click();
+        await page.getByRole('menuitem', { name: 'From' }).click();
+        await page.getByLabel('From', { exact: true }).fill('2031-01-01T00:00');
+        await page.getByLabel('To', { exact: true }).fill('2030-01-01T00:00');
+        await page.getByText('The end is before the beginning.').waitFor();
+        await view.looks(`${name}-times`, `${name} with a range of their own`);
+        await page.getByLabel('To', { exact: true }).fill('2032-01-01T00:00');
+        await page.getByRole('button', { name: 'Apply' }).click();
+        await page.waitForURL(/from=2030-12-31T23/);
+        await page.getByText('Nothing in this time').waitFor();
+        await page.goBack();
+        await page.waitForURL(/range=24h/);
+    }
+    await view.go('/events?follow=1', '.pv-row');
+    await view.settle();
+    await view.api('PATCH', `/vms/${items[0].id}`, { notes: 'followed' });
+    await page.locator('.pv-row', { hasText: items[0].name }).first().waitFor({ timeout: 60_000 });
+    await view.close();
+});
+
+test('a record of the audit says who, from where, by which session, and what changed', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const { items } = await view.api('GET', '/vms?limit=1&sort=-name&filter=template:false');
+    await view.api('PATCH', `/vms/${items[0].id}`, { notes: 'seen by the auditor' });
+    const logins = await view.api('GET', '/me/logins');
+    const mine = logins.items.find((l) => l.current) ?? logins.items[0];
+    const found = await view.until('/audit?sort=-seq&limit=50&view=full', (a) =>
+        a.items.some((r) => r.subject?.includes(items[0].id) && r.action === 'vm.reconfigure'),
+    );
+    const record = found.items.find((r) => r.subject?.includes(items[0].id) && r.action === 'vm.reconfigure');
+    assert.ok(mine.id.startsWith(record.detail.session), 'the session that it came by');
+    await view.go(`/audit/${record.id}`, 'h1');
+    await page.locator('ins', { hasText: 'seen by the auditor' }).waitFor();
+    await page.getByText(record.detail.session).first().waitFor();
+    await view.looks('audit-record', 'a record of the audit');
+    // Of access, before and after are in the record itself.
+    const made = await view.api('POST', '/roles', { name: 'seen', permissions: ['vm.read'] });
+    await view.api('PATCH', `/roles/${made.id}`, { permissions: ['vm.read', 'host.read'] });
+    const roles = await view.until('/audit?sort=-seq&limit=50&view=full', (a) =>
+        a.items.some((r) => r.action === 'role.update'),
+    );
+    await view.go(`/audit/${roles.items.find((r) => r.action === 'role.update').id}`, 'h1');
+    await page.locator('ins', { hasText: 'host.read' }).waitFor();
+    await view.close();
+});
+
+test('a task tells its course, and its link works for others', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const { items } = await view.api(
+        'GET',
+        '/vms?limit=1&filter=power:off%20template:false%20provider.driver:sim&sort=-name',
+    );
+    const task = await view.api('POST', `/vms/${items[0].id}/actions/start`, {});
+    await view.go(`/tasks/${task.id}`, 'h1');
+    await page.locator('.pv-object__facts', { hasText: 'Done' }).waitFor({ timeout: 60_000 });
+    await page.locator('.pv-log li', { hasText: 'Running' }).first().waitFor();
+    await page.locator('.pv-log li', { hasText: items[0].name }).first().waitFor();
+    await page.getByRole('button', { name: 'Copy the link' }).click();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${server.url}/tasks/${task.id}`);
+    await view.looks('task', 'a task');
+    await view.close();
+});
+
+test('what a page asks of the API is shown, and repeated in the explorer', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    await view.go('/hosts', '.pv-row');
+    await page.keyboard.press('?');
+    await page.getByRole('button', { name: 'Show API calls of this page' }).click();
+    await dialog(view).waitFor();
+    assert.match(page.url(), /calls=1/);
+    const call = page.locator('.pv-call', { hasText: '/api/v1/hosts?' }).first();
+    await call.locator('summary').click();
+    await call.getByRole('button', { name: 'Python' }).click();
+    await call.locator('pre', { hasText: 'import os, requests' }).waitFor();
+    await view.looks('api-calls', 'the calls of a page');
+    await call.getByRole('link', { name: 'Open in the explorer' }).click();
+    await page.waitForURL(/explorer\?route=GET/);
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.locator('.pv-explorer__answer', { hasText: '"items"' }).waitFor();
+    await page.getByRole('button', { name: 'Ansible' }).click();
+    await page.locator('pre', { hasText: 'ansible.builtin.uri' }).waitFor();
+    // What changes something asks first, and what is not complete cannot be sent.
+    await view.go('/explorer?route=POST%20%2Fapi%2Fv1%2Ffolders', '.pv-explorer textarea');
+    await page.getByLabel('Body').fill('{"name": "from the explorer"');
+    await page.getByText('The body is not JSON').waitFor();
+    await page.getByLabel('Body').fill('{"name": "from the explorer"}');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('It changes something. Send it?').waitFor();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.locator('.pv-explorer__answer', { hasText: '201' }).waitFor();
+    await view.close();
+});

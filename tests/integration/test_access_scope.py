@@ -367,6 +367,27 @@ def test_the_last_administrator_cannot_be_ungranted(server, api):
     problem(api.patch(f"/users/{me}", {"role": "none"}), 409)
 
 
+def test_the_audit_names_the_session_and_the_token_that_a_change_came_by(server, api):
+    me = server.login()
+    session = next(one for one in me.get("/me/logins").json()["items"] if one["current"])
+    made = me.post("/users", {"name": "by-session", "password": SECRET}).json()
+    [record] = api.items("audit", filter=f"action:user.create subject={made['id']}", view="full")
+    assert session["id"].startswith(record["detail"]["session"]) and len(record["detail"]["session"]) == 16
+    folder = me.post("/folders", {"name": "by-session"}).json()
+
+    def recorded():
+        return [one for one in api.items("audit", view="full") if folder["id"] in json.dumps(one["detail"])]
+    [generic] = wait_for(recorded, "the folder should be in the audit", 60)
+    assert generic["detail"]["session"] == record["detail"]["session"] and generic["detail"]["status"] == 201
+    token = me.post("/tokens", {"name": "auditing", "role": "admin"}).json()
+    by_token = server.anonymous().with_token(token["token"])
+    other = by_token.post("/users", {"name": "by-token", "password": SECRET}).json()
+    [record] = api.items("audit", filter=f"action:user.create subject={other['id']}", view="full")
+    assert record["actor"]["type"] == "token" and record["actor"]["id"] == token["id"]
+    assert "session" not in record["detail"]
+    assert api.read("/audit/verify")["ok"]
+
+
 def test_changes_of_rights_are_in_the_audit_with_before_and_after(api):
     made = api.post("/users", {"name": "audited", "password": SECRET, "role": "viewer"}).json()
     api.patch(f"/users/{made['id']}", {"role": "operator"})

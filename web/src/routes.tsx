@@ -77,6 +77,10 @@ export const routes: RouteObject[] = [
                     },
                     { path: 'alerts/rules', lazy: named(alerts, 'AlertRules') },
                     { path: 'audit', lazy: named(activity, 'Audit') },
+                    {
+                        path: 'audit/:id',
+                        lazy: named(() => import('./pages/activity/AuditPage'), 'AuditPage'),
+                    },
                     { path: 'access/users', lazy: named(access, 'Users') },
                     { path: 'access/groups', lazy: named(access, 'Groups') },
                     { path: 'access/roles', lazy: named(access, 'Roles') },

@@ -4,13 +4,9 @@ import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { urlOf } from '../api/client';
 import { pathOf } from '../api/model';
+import { shell } from '../lib/snippets';
 import { CopyButton } from '../states/states';
 import type { ListDeclaration } from './types';
-
-/** Quoted for a shell. */
-export function shell(text: string): string {
-    return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 function commands(list: ListDeclaration, filter: string, sort: string): { id: string; text: string }[] {
     const path = list.path ?? pathOf(list.kind);

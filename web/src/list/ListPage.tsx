@@ -11,7 +11,7 @@ import {
     useSyncExternalStore,
 } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate } from 'react-router';
+import { useNavigate, useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { fieldOf } from '../api/model';
 import { isApiError } from '../api/problem';
@@ -33,10 +33,12 @@ import { linkTo } from '../lib/links';
 import { BulkBar } from './BulkBar';
 import { Facets } from './Facets';
 import { ListTools } from './ListTools';
+import { timeFilter, timesOf } from './range';
 import { useListUrl } from './url';
 import type { ListDeclaration } from './types';
 
 const Away = lazy(() => import('./Away'));
+const TimeTools = lazy(() => import('./TimeTools'));
 
 const noMenu = () => undefined;
 
@@ -85,9 +87,10 @@ export function ListView({
             for (const field of columns.find((c) => c.id === id)?.fields ?? [id]) wanted.add(field);
         return [...wanted].join(',');
     }, [layout.columns, columns, list.kind]);
-    const filter = list.scope
-        ? [list.scope, url.filter && `(${url.filter})`].filter(Boolean).join(' ')
-        : url.filter;
+    const [params] = useSearchParams();
+    const within = timeFilter(list.time, timesOf(params, prefix));
+    const fixed = [list.scope, within].filter(Boolean).join(' ');
+    const filter = fixed ? [fixed, url.filter && `(${url.filter})`].filter(Boolean).join(' ') : url.filter;
 
     const shown = useMemo(
         () => layout.columns.map((id) => columns.find((c) => c.id === id)).filter((c) => c !== undefined),
@@ -95,12 +98,12 @@ export function ListView({
     );
     const series = [...new Set(shown.map((c) => c.series).filter(Boolean))].join(',') || undefined;
 
-    const { path, kind, params } = list;
+    const { path, kind, params: more } = list;
     const facets = url.facets ? list.facets?.join(',') : undefined;
     const group = url.group ?? undefined;
     useEffect(() => {
-        store.load({ path, kind, filter, sort: url.sort, fields, params, facets, series, group });
-    }, [store, path, kind, params, filter, url.sort, fields, facets, series, group]);
+        store.load({ path, kind, filter, sort: url.sort, fields, params: more, facets, series, group });
+    }, [store, path, kind, more, filter, url.sort, fields, facets, series, group]);
     useEffect(() => () => store.stop(), [store]);
     // Whoever has everything read again (the key r, a dialog that made something) means this list, too.
     useQuery({
@@ -190,6 +193,13 @@ export function ListView({
                     heading={heading}
                     narrow={narrow}
                 />
+                {list.time && (
+                    <div className="pv-listtimes">
+                        <Suspense fallback={null}>
+                            <TimeTools prefix={prefix} waiting={state.outOfOrder} onReload={store.reload} />
+                        </Suspense>
+                    </div>
+                )}
             </header>
             {state.outOfOrder > 0 && !narrow && (
                 <button type="button" className="pv-fresh" onClick={store.reload}>
@@ -219,6 +229,8 @@ export function ListView({
                 ) : state.count === 0 && !state.loading ? (
                     url.filter ? (
                         <NoMatch filter={url.filter} onClear={() => setFilter('')} />
+                    ) : within ? (
+                        <Empty title={t('estate.time.none')} body={within} />
                     ) : (
                         <Empty
                             title={t(`${list.empty}.title`)}

@@ -39,6 +39,8 @@ export interface ListDeclaration {
     params?: Query;
     /** A filter that always holds, e.g. the VMs of one host. */
     scope?: string;
+    /** Field that says when; the list then has a time range and can follow what happens. */
+    time?: string;
     /** Buttons of this list. */
     Tools?: ComponentType;
     /** The one thing to do on an empty page. */

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
+import '../i18n/estate';
 import { Kbd } from '../lib/cells';
 import { SECTIONS } from './sections';
 
-export default function HelpSheet({ onClose }: { onClose: () => void }) {
+export default function HelpSheet({
+    onClose,
+    onCalls,
+}: {
+    onClose: () => void;
+    /** Shows what the page asks the server. */
+    onCalls: () => void;
+}) {
     const { t } = useTranslation();
     const rows: [string, string][] = [
         ['Ctrl K', t('keys.palette')],
@@ -55,6 +63,11 @@ export default function HelpSheet({ onClose }: { onClose: () => void }) {
                         SECTIONS.filter((s) => s.key).map((s) => [`g ${s.key}`, t(s.title)]),
                     )}
                 </div>
+                <p>
+                    <button type="button" className="pv-button" onClick={onCalls}>
+                        {t('estate.calls.open')}
+                    </button>
+                </p>
             </ModalBody>
         </Modal>
     );

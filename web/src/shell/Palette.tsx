@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNod
 import { useQuery } from '@tanstack/react-query';
 import { useLocation, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../i18n/estate';
 import { api } from '../api/client';
 import { actionsQuery, may, useMe } from '../api/query';
 import { actionsOf } from '../actions/registry';
@@ -111,6 +112,17 @@ export default function Palette({ onClose, onHelp }: { onClose: () => void; onHe
                 text: t('shell.help'),
                 detail: <Kbd keys="?" />,
                 run: onHelp,
+            });
+        if (fits(t('estate.calls.open')))
+            found.push({
+                id: 'calls',
+                group: 'sections',
+                text: t('estate.calls.open'),
+                run: () => {
+                    const here = new URLSearchParams(window.location.search);
+                    here.set('calls', '1');
+                    void navigate(`${window.location.pathname}?${here.toString()}`);
+                },
             });
         if (words)
             found.push({

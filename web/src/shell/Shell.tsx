@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame: masthead, navigation, content, task tray.
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
-import { Outlet, useLocation, useNavigate } from 'react-router';
+import { Outlet, useLocation, useNavigate, useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { useQuery } from '@tanstack/react-query';
 import { live } from '../live/live';
@@ -18,6 +18,7 @@ import { TaskTray } from './TaskTray';
 import { Toasts } from './Notifications';
 import { SimulatedBanner } from './SimulatedBanner';
 import { useOpenAction } from '../actions/useAct';
+import { calls } from '../api/calls';
 
 // Dialogs are loaded when they are first wanted.
 const ActionDialogs = lazy(() => import('../actions/ActionDialog'));
@@ -25,6 +26,7 @@ const loadPalette = () => import('./Palette');
 const Palette = lazy(loadPalette);
 const HelpSheet = lazy(() => import('./HelpSheet'));
 const SessionOver = lazy(() => import('./SessionOver'));
+const ApiCalls = lazy(() => import('./ApiCalls'));
 const Tour = lazy(() => import('./Tour'));
 
 export function Shell() {
@@ -58,6 +60,20 @@ export function Shell() {
     useEffect(() => {
         if (me && seq) live.start(seq);
     }, [me, seq]);
+    const [params, setParams] = useSearchParams();
+    const showCalls = (on: boolean) =>
+        setParams((old) => {
+            const next = new URLSearchParams(old);
+            if (on) next.set('calls', '1');
+            else next.delete('calls');
+            return next;
+        });
+    // An effect of a parent runs after those of its children, whose first requests would be forgotten.
+    const shown = useRef(location.pathname);
+    if (shown.current !== location.pathname) {
+        shown.current = location.pathname;
+        queueMicrotask(calls.forget);
+    }
     useEffect(() => setOverlay(false), [location.pathname]);
     useEffect(() => {
         if (error && !me && !over)
@@ -115,7 +131,16 @@ export function Shell() {
             <Toasts />
             <Suspense fallback={null}>
                 {palette && <Palette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} />}
-                {help && <HelpSheet onClose={() => setHelp(false)} />}
+                {help && (
+                    <HelpSheet
+                        onClose={() => setHelp(false)}
+                        onCalls={() => {
+                            setHelp(false);
+                            showCalls(true);
+                        }}
+                    />
+                )}
+                {params.get('calls') === '1' && <ApiCalls onClose={() => showCalls(false)} />}
                 {acting && <ActionDialogs />}
                 {over && <SessionOver onDone={() => setOver(false)} />}
                 {tour && <Tour />}

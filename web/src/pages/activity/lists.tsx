@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is done, what happened, who asked for it.
 import { lazy, Suspense } from 'react';
+import '../../i18n/estate';
 import { valueAt } from '../../api/model';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
@@ -32,7 +33,8 @@ const taskList: ListDeclaration = {
     kind: 'task',
     name: 'tasks',
     title: 'nav.tasks',
-    empty: 'object.no_tasks',
+    empty: 'estate.tasks_none',
+    time: 'created_at',
     columns: [...taskColumns.slice(0, 1), subjects, ...taskColumns.slice(1), column('task', 'provider')],
     shown: ['action', 'subjects', 'state', 'created_at', 'actor.name', 'provider'],
     narrow: ['action', 'state'],
@@ -45,7 +47,8 @@ const eventList: ListDeclaration = {
     kind: 'event',
     name: 'events',
     title: 'nav.events',
-    empty: 'object.no_events',
+    empty: 'estate.events_none',
+    time: 'time',
     columns: [
         ...eventColumns,
         column('event', 'ref', {
@@ -78,6 +81,7 @@ const auditList: ListDeclaration = {
     name: 'audit',
     title: 'nav.audit',
     empty: 'audit.none',
+    time: 'time',
     columns: [
         column('audit', 'time', {
             width: 190,
@@ -107,7 +111,7 @@ const auditList: ListDeclaration = {
     sort: '-seq',
     facets: ['outcome', 'dry_run', 'action'],
     plain: true,
-    linkOf: () => null,
+    linkOf: (record) => `/audit/${record.id}`,
     Tools: Verify,
 };
 

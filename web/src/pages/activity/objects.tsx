@@ -4,16 +4,18 @@ import { lazy, Suspense } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/estate';
 import { api } from '../../api/client';
+import { valueAt } from '../../api/model';
 import { listQuery, objectQuery, queryClient } from '../../api/query';
 import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
 import { report } from '../../actions/useAct';
-import { dateTime, number } from '../../i18n/format';
-import { fieldLabel, operationText, problemText, said } from '../../i18n/words';
+import { bytes, dateTime, duration, number, rate, timeOfDay } from '../../i18n/format';
+import { enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ChildrenLine, TaskProgress } from '../../shell/TaskTray';
-import { Failure, Notice, SkeletonLines } from '../../states/states';
+import { CopyButton, Failure, Notice, SkeletonLines } from '../../states/states';
 
 const BulkAgain = lazy(() => import('../../actions/BulkAgain'));
 
@@ -131,6 +133,72 @@ function Children({ task }: { task: Task }) {
     );
 }
 
+/** What was reported while it ran, line by line: steps, states, and what it changed. */
+function Course({ id, running }: { id: string; running: boolean }) {
+    const { t } = useTranslation();
+    const { data } = useQuery({
+        ...listQuery<Item & LiveEvent>('/events', {
+            filter: `task:${id}`,
+            sort: 'seq',
+            limit: 500,
+            view: 'full',
+        }),
+        refetchInterval: running ? 2000 : false,
+    });
+    const lines = (data?.items ?? []).map((e) => ({ event: e, text: lineOf(e) })).filter((l) => l.text);
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">{t('estate.task.log')}</h2>
+            {!data ? (
+                <SkeletonLines lines={3} />
+            ) : !lines.length ? (
+                <p className="pv-subtle pv-pad">{t('estate.task.log_none')}</p>
+            ) : (
+                <div className="pv-log" role="log" aria-label={t('estate.task.log')} tabIndex={0}>
+                    <ol>
+                        {lines.map(({ event, text }) => (
+                            <li key={event.id}>
+                                <time dateTime={event.time} title={dateTime(event.time)}>
+                                    {timeOfDay(event.time)}
+                                </time>
+                                <span>{text}</span>
+                            </li>
+                        ))}
+                    </ol>
+                </div>
+            )}
+        </section>
+    );
+}
+
+/** An event of a task in words; its own ones by their changes. */
+function lineOf(e: LiveEvent): string {
+    if (e.ref?.kind !== 'task')
+        return [
+            e.message ?? e.type,
+            (e.changes ?? []).map((c) => fieldLabel(e.ref?.kind ?? '', c.field)).join(', '),
+        ]
+            .filter(Boolean)
+            .join(' · ');
+    if (e.type === 'task.created') return enumText('task', 'state', 'queued');
+    const parts = (e.changes ?? []).map((c) => {
+        if (c.field === 'state') return enumText('task', 'state', String(c.to));
+        if (c.field === 'progress') return c.to === null ? '' : `${number(Number(c.to))} %`;
+        if (c.field === 'step') return said(c.to as { name?: string } | null, 'name');
+        if (c.field === 'wait_reason' && c.to) return said(c.to, 'detail');
+        return '';
+    });
+    const text = parts.filter(Boolean).join(' · ');
+    return text || (e.type === 'task.finished' ? (e.message ?? '') : '');
+}
+
+/** Bytes by second over the whole time of work. */
+function speedOf(task: Task): string | null {
+    const end = task.finished_at ? new Date(String(task.finished_at)).getTime() : Date.now();
+    const seconds = task.started_at ? (end - new Date(String(task.started_at)).getTime()) / 1000 : 0;
+    return task.bytes?.done && seconds > 0 ? rate(task.bytes.done / seconds) : null;
+}
+
 export function TaskPage() {
     const { t } = useTranslation();
     const { id = '' } = useParams();
@@ -146,6 +214,7 @@ export function TaskPage() {
     // Of many parts the parts tell what came of them; their own parameters are those that all of them share.
     const parts = task.children?.total ?? 0;
     const given = parts ? task.params?.params : task.params;
+    const native = valueAt(task, 'native.id') as string | null;
     const act = (verb: 'cancel' | 'undo') =>
         api.post(`/tasks/${id}/actions/${verb}`).then(
             () => queryClient.invalidateQueries(),
@@ -166,6 +235,10 @@ export function TaskPage() {
                     </span>
                 </div>
                 <div className="pv-object__actions">
+                    <CopyButton
+                        text={`${window.location.origin}/tasks/${id}`}
+                        label={t('estate.task.link')}
+                    />
                     {!done && task.cancelable !== false && (
                         <button type="button" className="pv-button" onClick={() => void act('cancel')}>
                             {t('action.cancel')}
@@ -196,6 +269,27 @@ export function TaskPage() {
                         ))}
                     </Line>
                     <Line label={t('tray.who')}>{task.actor?.name ?? '–'}</Line>
+                    {!!task.source && (
+                        <Line label={t('estate.task.source')}>
+                            {enumText('task', 'source', String(task.source))}
+                        </Line>
+                    )}
+                    {task.bytes?.total ? (
+                        <Line label={t('estate.task.rate')}>
+                            {[`${bytes(task.bytes.done ?? 0)} / ${bytes(task.bytes.total)}`, speedOf(task)]
+                                .filter(Boolean)
+                                .join(' · ')}
+                        </Line>
+                    ) : null}
+                    {!!task.started_at && !!task.finished_at && (
+                        <Line label={t('estate.task.took')}>
+                            {duration(
+                                (new Date(String(task.finished_at)).getTime() -
+                                    new Date(String(task.started_at)).getTime()) /
+                                    1000,
+                            )}
+                        </Line>
+                    )}
                     {(['created_at', 'started_at', 'finished_at'] as const).map((name) => (
                         <Line key={name} label={fieldLabel('task', name)}>
                             {task[name] ? dateTime(String(task[name])) : '–'}
@@ -216,8 +310,19 @@ export function TaskPage() {
                             <code className="pv-code">{JSON.stringify(task.result)}</code>
                         </Line>
                     )}
+                    {native && (
+                        <Line label={t('estate.task.native')}>
+                            <code className="pv-code">{native}</code>
+                        </Line>
+                    )}
+                    {!!task.correlation_id && (
+                        <Line label={t('estate.task.request')}>
+                            <code className="pv-code">{String(task.correlation_id)}</code>
+                        </Line>
+                    )}
                 </dl>
             </section>
+            <Course id={id} running={!done} />
         </article>
     );
 }

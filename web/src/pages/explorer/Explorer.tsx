@@ -8,8 +8,10 @@ import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { isApiError } from '../../api/problem';
 import type { JsonSchema } from '../../api/types';
+import '../../i18n/estate';
 import { useTitle } from '../../lib/hooks';
-import { CopyButton, Failure, SkeletonLines } from '../../states/states';
+import { Snippets } from '../../lib/Snippets';
+import { Failure, SkeletonLines } from '../../states/states';
 
 interface Route {
     method: string;
@@ -49,6 +51,7 @@ function Try({ route }: { route: Route }) {
     const [values, setValues] = useState<Record<string, string>>({});
     const [body, setBody] = useState('{}');
     const [answer, setAnswer] = useState<string | null>(null);
+    const [sure, setSure] = useState(false);
     const filled = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
         encodeURIComponent(values[name] ?? `{${name}}`),
     );
@@ -58,22 +61,25 @@ function Try({ route }: { route: Route }) {
             .map((p) => [p.name, values[p.name] ?? '']),
     ).toString();
     const url = `${filled}${query ? `?${query}` : ''}`;
-    const curl = [
-        `curl -H "Authorization: Bearer $TOKEN"`,
-        route.method === 'GET' ? '' : `-X ${route.method}`,
-        route.body ? `-H 'Content-Type: application/json' -d '${body.replaceAll("'", "'\\''")}'` : '',
-        `'${window.location.origin}${url}'`,
-    ]
-        .filter(Boolean)
-        .join(' ');
+    const parsed = useMemo(() => {
+        try {
+            return { value: route.body ? (JSON.parse(body) as unknown) : undefined };
+        } catch (error) {
+            return { error: String((error as Error).message) };
+        }
+    }, [route.body, body]);
+    const missing = [...route.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!).filter((name) => !values[name]);
     const send = async () => {
+        if (missing.length || parsed.error !== undefined) return;
+        // What it would do happens at once and for real.
+        if (route.method !== 'GET' && !sure) {
+            setSure(true);
+            return;
+        }
+        setSure(false);
         try {
             const path = url.startsWith(PREFIX) ? url.slice(PREFIX.length) : url;
-            const result = await api.call(
-                route.method,
-                path,
-                route.body ? (JSON.parse(body) as unknown) : undefined,
-            );
+            const result = await api.call(route.method, path, parsed.value);
             setAnswer(`${result.status}\n${JSON.stringify(result.data, null, 2)}`);
         } catch (error) {
             setAnswer(
@@ -119,13 +125,23 @@ function Try({ route }: { route: Route }) {
             )}
             <div className="pv-buttons">
                 {(route.method === 'GET' || route.path.startsWith(PREFIX)) && (
-                    <Button variant="secondary" onClick={() => void send()}>
+                    <Button
+                        variant={sure ? 'danger' : 'secondary'}
+                        isAriaDisabled={missing.length > 0 || parsed.error !== undefined}
+                        onClick={() => void send()}
+                    >
                         {t('explorer.send')}
                     </Button>
                 )}
-                <CopyButton text={curl} label={t('list.as_curl')} />
+                <span className="pv-buttons__text pv-subtle" aria-live="polite">
+                    {missing.length
+                        ? t('estate.explorer.missing', { names: missing.join(', ') })
+                        : parsed.error !== undefined
+                          ? t('estate.explorer.body_wrong', { error: parsed.error })
+                          : sure && t('estate.explorer.sure')}
+                </span>
             </div>
-            <pre className="pv-code pv-explorer__curl">{curl}</pre>
+            <Snippets request={{ method: route.method, url, body: parsed.value }} />
             {answer !== null && (
                 <div role="region" tabIndex={0} aria-label={t('explorer.answer')}>
                     <pre className="pv-code pv-explorer__answer">{answer}</pre>
@@ -176,6 +192,7 @@ export function Component() {
             />
             <div className="pv-columns">
                 <ul className="pv-explorer__routes" aria-label={t('explorer.routes')}>
+                    {!shown.length && <li className="pv-subtle">{t('estate.explorer.none')}</li>}
                     {shown.map((r) => {
                         const id = `${r.method} ${r.path}`;
                         return (
@@ -192,7 +209,13 @@ export function Component() {
                         );
                     })}
                 </ul>
-                <div className="pv-columns__main">{route && <Try key={chosen} route={route} />}</div>
+                <div className="pv-columns__main">
+                    {route ? (
+                        <Try key={chosen} route={route} />
+                    ) : (
+                        <p className="pv-subtle">{t('estate.explorer.pick')}</p>
+                    )}
+                </div>
             </div>
         </article>
     );

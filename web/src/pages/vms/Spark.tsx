@@ -40,7 +40,7 @@ export function Spark(p: {
         most: p.show(highest),
     });
     return (
-        <figure className="pv-spark">
+        <figure className="pv-hourline">
             <svg
                 viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
                 preserveAspectRatio="none"
@@ -51,7 +51,7 @@ export function Spark(p: {
                     <path
                         key={s.name}
                         d={pathOf(s.values, most)}
-                        className={i ? 'pv-spark__second' : undefined}
+                        className={i ? 'pv-hourline__second' : undefined}
                         vectorEffect="non-scaling-stroke"
                     />
                 ))}

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/estate';
 import '../../i18n/machine';
 import { valueAt } from '../../api/model';
 import { urlOf } from '../../api/client';
@@ -16,6 +17,8 @@ import { Fields } from '../../lib/Fields';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { useNow } from '../../lib/hooks';
+import { fieldLabel, healthText } from '../../i18n/words';
+import { alertText } from '../activity/alertText';
 import { Notes } from './Notes';
 import { lastSeconds, readSeries, seriesOf } from './series';
 import { Spark } from './Spark';
@@ -72,9 +75,86 @@ export function Summary({ item }: TabProps) {
                     ]}
                     known
                 />
+                <Related item={item} />
                 <Notes item={item} />
             </aside>
         </div>
+    );
+}
+
+/** What rules have found about it and nobody has said to be over. */
+function OpenAlerts({ item }: { item: Item }) {
+    const { t } = useTranslation();
+    const { data } = useQuery(
+        listQuery('/alerts', {
+            filter: `subject_id=${item.id} state:{firing,acknowledged}`,
+            view: 'full',
+            limit: 5,
+        }),
+    );
+    if (!data?.items.length) return null;
+    return (
+        <Notice variant="warning" title={t('estate.vm.alerts')}>
+            <ul className="pv-plainlist">
+                {data.items.map((a) => (
+                    <li key={a.id}>
+                        <Link className="pv-link" to={`/alerts/${a.id}`}>
+                            {alertText(a)}
+                        </Link>{' '}
+                        <span className="pv-subtle">{ago(String(a.fired_at))}</span>
+                    </li>
+                ))}
+            </ul>
+        </Notice>
+    );
+}
+
+/** What else there is of it, where that is a page. */
+function Related({ item }: { item: Item }) {
+    const { t } = useTranslation();
+    const shots = (valueAt(item, 'snapshots.count') as number | null) ?? 0;
+    const newest = valueAt(item, 'snapshots.newest_at') as string | null;
+    const origin = item.origin as { id: string; kind?: string; name?: string } | null | undefined;
+    const related = (item.related as { id: string; name?: string; reason?: string }[] | null) ?? [];
+    if (!shots && !origin && !related.length) return null;
+    return (
+        <section className="pv-card">
+            <h2 className="pv-card__title">{t('estate.vm.relations')}</h2>
+            <dl className="pv-fields">
+                {shots > 0 && (
+                    <div>
+                        <dt>{t('vm.tab.snapshots')}</dt>
+                        <dd>
+                            <Link className="pv-link" to={`/vms/${item.id}/snapshots`}>
+                                {t('estate.vm.snapshots', { count: shots, n: number(shots) })}
+                            </Link>{' '}
+                            {newest && (
+                                <span className="pv-subtle">
+                                    {t('estate.vm.oldest', { time: dateTime(newest) })}
+                                </span>
+                            )}
+                        </dd>
+                    </div>
+                )}
+                {origin && (
+                    <div>
+                        <dt>{fieldLabel('vm', 'origin')}</dt>
+                        <dd>
+                            <RefLink value={origin} kind={origin.kind ?? 'vm'} />
+                        </dd>
+                    </div>
+                )}
+                {related.map((r) => (
+                    <div key={r.id}>
+                        <dt>{fieldLabel('vm', 'related')}</dt>
+                        <dd>
+                            <RefLink value={r} kind="vm" />{' '}
+                            {r.reason && <span className="pv-subtle">{healthText(r.reason)}</span>}
+                        </dd>
+                    </div>
+                ))}
+            </dl>
+        </section>
     );
 }
 
@@ -89,6 +169,7 @@ function Attention({ item }: { item: Item }) {
                     {typeof question === 'string' ? question : (question.text ?? JSON.stringify(question))}
                 </Notice>
             )}
+            <OpenAlerts item={item} />
             {item.consolidation_needed === true && (
                 <Notice variant="warning" title={t('machine.sum.consolidate')} />
             )}
