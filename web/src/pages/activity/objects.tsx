@@ -154,7 +154,7 @@ function Course({ id, running }: { id: string; running: boolean }) {
             ) : !lines.length ? (
                 <p className="pv-subtle pv-pad">{t('estate.task.log_none')}</p>
             ) : (
-                <div className="pv-log" role="log" aria-label={t('estate.task.log')} tabIndex={0}>
+                <div className="pv-log" role="region" aria-label={t('estate.task.log')} tabIndex={0}>
                     <ol>
                         {lines.map(({ event, text }) => (
                             <li key={event.id}>
