@@ -25,9 +25,10 @@ int inventory_of(struct wmi *w, struct inventory **out, struct pv_err *err)
             i->wmi = w;
             i->images = images_new();
             i->known = known_new();
+            i->rates = rates_new();
             i->interval_s = w->config.poll_interval_s;
         }
-        if (i && i->images && i->known) {
+        if (i && i->images && i->known && i->rates) {
             w->inventory = i;
         } else {
             inventory_free(i);
@@ -46,6 +47,7 @@ void inventory_free(struct inventory *i)
     world_free(i->world);
     images_free(i->images);
     known_free(i->known);
+    rates_free(i->rates);
     free(i);
 }
 
@@ -68,8 +70,8 @@ static int64_t steady(void *ctx, const struct sight_owner *o, int64_t ms)
     return ms;
 }
 
-struct map inventory_map(struct inventory *i, struct pv_builder *b, const struct sight *s, bool whole,
-                         int64_t began_ms)
+struct map inventory_map(struct inventory *i, struct pv_builder *b, const struct sight *s,
+                         bool whole, int64_t began_ms)
 {
     return (struct map){
         .b = b,
@@ -106,8 +108,8 @@ uint64_t inventory_guest_hash(const struct sight_owner *o)
         uint64_t h = mix_text(1469598103934665603u, sight_id(item->o));
 
         for (unsigned k = 0; k < count; k++)
-            h = mix_text(h, cim_str_at(item->o, P(Msvm_GuestNetworkAdapterConfiguration,
-                                                  IPAddresses), k));
+            h = mix_text(
+                h, cim_str_at(item->o, P(Msvm_GuestNetworkAdapterConfiguration, IPAddresses), k));
         sum += h;
     }
     return sum;
@@ -122,6 +124,7 @@ void inventory_remember(struct inventory *i, const struct map *m, const struct s
         return;
     if (sight_one(o, SIGHT_SYSTEM)) {
         vm->state = map_vm_state_hash(m, o);
+        vm->enabled = cim_uint(sight_one(o, SIGHT_SYSTEM), P(Msvm_ComputerSystem, EnabledState));
         vm->boot_ms = map_boot_time(m, o);
         if (cim_get_time(sight_one(o, SIGHT_SYSTEM),
                          P(Msvm_ComputerSystem, TimeOfLastConfigurationChange), &ms))

@@ -24,14 +24,15 @@ struct inventory {
     struct world *world;
     struct images *images;
     struct known *known;
+    struct rates *rates;
     struct read_limits limits;
-    uint64_t listing;     /* number of the listing that is under way or was the last */
-    uint64_t poll;        /* number of the poll, for `seen` */
-    bool partial;         /* the last listing was */
-    bool blind;           /* it saw no VMs at all: nothing to poll */
-    char reason[320];     /* why */
-    uint64_t requests;    /* of the last full listing */
-    bool push;            /* the host tells events */
+    uint64_t listing;  /* number of the listing that is under way or was the last */
+    uint64_t poll;     /* number of the poll, for `seen` */
+    bool partial;      /* the last listing was */
+    bool blind;        /* it saw no VMs at all: nothing to poll */
+    char reason[320];  /* why */
+    uint64_t requests; /* of the last full listing */
+    bool push;         /* the host tells events */
     unsigned interval_s;
 };
 
@@ -52,21 +53,23 @@ int inventory_poll(struct inventory *i, const struct call *c, unsigned parts, st
 /* Looks up to `most` disk files up whose data are not known or old; fewer: there are no more. */
 int inventory_look(struct inventory *i, const struct call *c, unsigned most, struct pv_builder *b,
                    unsigned *looked, struct pv_err *err);
-/* One VM as it is now, into the builder. PV_ENOENT: it is gone; the builder then says so if `gone`. Under wmi.order. */
+/* One VM as it is now, into the builder. PV_ENOENT: it is gone; the builder then says so if `gone`.
+ * Under wmi.order. */
 int inventory_reread(struct inventory *i, const struct call *c, const char *guid, bool gone,
                      struct pv_builder *b, struct pv_err *err);
 /* Tells product, capabilities and sync. Under wmi.order. */
 int inventory_tell(struct inventory *i, struct pv_err *err);
 
-/* Waits until few enough hosts of this process are being listed. PV_ECANCELED; else give it back. */
+/* Waits until few enough hosts of this process are being listed. PV_ECANCELED; else give it back.
+ */
 int inventory_take_turn(const struct call *c, struct pv_err *err);
 void inventory_give_turn(void);
 
 /* Shared by the above. */
 struct arena *inventory_arena(struct pv_err *err);
 /* `sight` with the world that goes with it. */
-struct map inventory_map(struct inventory *i, struct pv_builder *b, const struct sight *s, bool whole,
-                         int64_t began_ms);
+struct map inventory_map(struct inventory *i, struct pv_builder *b, const struct sight *s,
+                         bool whole, int64_t began_ms);
 /* Remembers what was just said of a VM. */
 void inventory_remember(struct inventory *i, const struct map *m, const struct sight_owner *o);
 uint64_t inventory_guest_hash(const struct sight_owner *o);

@@ -13,18 +13,21 @@
 
 #include <polyvisor/enums.h>
 
+#include "drivers/wmi/inventory_rates.h"
 #include "drivers/wmi/inventory_sight.h"
 
 struct known_vm {
     char guid[SIGHT_GUID];
-    uint64_t state;      /* hash of what a poll tells */
-    uint64_t guest;      /* hash of what the guest tells */
-    int64_t configured;  /* TimeOfLastConfigurationChange */
-    int64_t read_ms;     /* monotonic: when its settings were read */
-    int64_t boot_ms;     /* as last sent */
-    uint64_t seen;       /* number of the listing or poll that saw it */
-    bool hidden;         /* a system whose settings cannot be seen: no VM of ours, until it changes */
-    uint64_t refreshed;  /* number of the listing during which it was read aside */
+    uint64_t state;     /* hash of what a poll tells */
+    uint64_t enabled;   /* EnabledState, as last told */
+    uint64_t guest;     /* hash of what the guest tells */
+    int64_t configured; /* TimeOfLastConfigurationChange */
+    int64_t read_ms;    /* monotonic: when its settings were read */
+    int64_t boot_ms;    /* as last sent */
+    uint64_t seen;      /* number of the listing or poll that saw it */
+    bool hidden; /* a system whose settings cannot be seen: no VM of ours, until it changes */
+    uint64_t refreshed;    /* number of the listing during which it was read aside */
+    struct vm_rates rates; /* between the last two readings of the host's counters */
     struct known_vm *next;
 };
 

@@ -14,6 +14,8 @@
 #define CURSOR "1"
 #define CONFIRM_MOST 64u
 #define USERS_MOST 256u
+#define ARRIVALS_MOST                                                                              \
+    16u /* more than so many new VMs are told whole when their files have been looked up */
 
 struct listing {
     struct inventory *i;
@@ -22,6 +24,8 @@ struct listing {
     struct map m;
     struct sight *s;
     bool complete;
+    bool first; /* nothing was listed before: no VM is new */
+    unsigned arrivals;
 };
 
 static int room(struct listing *l, struct pv_err *err)
@@ -152,9 +156,10 @@ static void other_gone(void *ctx, enum pv_kind kind, const char *id)
     pv_builder_gone(l->b, kind, id);
 }
 
-/* Switches and volumes that were there at the last listing and are not now. */
+/* Switches, volumes and shares that were there at the last listing and are not now. */
 static int sweep_places(struct listing *l, struct pv_err *err)
 {
+    const struct cim_list *media = &l->s->lists[SIGHT_STORAGE];
     const struct world *w = l->i->world;
     uint64_t seen = l->i->listing;
     int rc = PV_OK;
@@ -166,6 +171,14 @@ static int sweep_places(struct listing *l, struct pv_err *err)
     }
     for (size_t k = 0; k < w->nplaces && rc == PV_OK; k++)
         rc = known_note(l->i->known, PV_KIND_datastore, w->places[k].id, seen);
+    for (size_t k = 0; k < media->count && rc == PV_OK; k++) {
+        const char *share =
+            world_share(l->s->a, cim_str_at(media->items[k],
+                                            P(Msvm_StorageAllocationSettingData, HostResource), 0));
+
+        if (share)
+            rc = known_note(l->i->known, PV_KIND_datastore, share, seen);
+    }
     if (rc)
         return pv_fail(err, rc, "no memory");
     known_sweep(l->i->known, seen, other_gone, l);
@@ -194,13 +207,15 @@ static int send_places(struct listing *l, struct pv_err *err)
 
 static int send_vm(struct listing *l, const struct sight_owner *o, struct pv_err *err)
 {
+    bool arrived = !l->first && !known_find(l->i->known, o->guid) && l->arrivals++ < ARRIVALS_MOST;
     struct known_vm *vm = known_put(l->i->known, o->guid);
 
     if (!vm)
         return pv_fail(err, PV_ENOMEM, "no memory");
     vm->seen = l->i->listing;
-    /* Read aside meanwhile: what we saw may be the older sight. Made meanwhile: half of it was not there yet. */
-    if (vm->refreshed == l->i->listing ||
+    /* Read aside meanwhile: what we saw may be the older sight. Made meanwhile: half of it was not
+     * there yet. New: it is told with the sizes of its disks at once. */
+    if (arrived || vm->refreshed == l->i->listing ||
         (!sight_one(o, SIGHT_SYSTEM) && sight_has(l->s, SIGHT_SYSTEM))) {
         int rc = inventory_reread(l->i, l->c, o->guid, false, l->b, err);
 
@@ -210,7 +225,7 @@ static int send_vm(struct listing *l, const struct sight_owner *o, struct pv_err
         return PV_OK;
     }
     if (map_vm(&l->m, o)) {
-        map_vm_usage(&l->m, o);
+        rates_usage(l->i, &l->m, o);
         inventory_remember(l->i, &l->m, o);
     }
     return room(l, err);
@@ -245,8 +260,8 @@ static void find_missing(void *ctx, struct known_vm *vm)
         memcpy(x->guids[x->n++], vm->guid, SIGHT_GUID);
 }
 
-/* VMs that were there before: made meanwhile, or really gone. Asked one by one, and only so many: when a whole host
- * is cleared, absence from the listing says enough. */
+/* VMs that were there before: made meanwhile, or really gone. Asked one by one, and only so many:
+ * when a whole host is cleared, absence from the listing says enough. */
 static int confirm_missing(struct listing *l, struct pv_err *err)
 {
     struct missing x = { .listing = l->i->listing };
@@ -271,7 +286,8 @@ static void say_why(struct inventory *i, const struct sight *s, const struct pv_
 {
     if (!inventory_vmms_runs(s))
         (void)str_copy(i->reason, sizeof(i->reason),
-                       "the Hyper-V management service (vmms) of the host does not run; its VMs cannot be seen");
+                       "the Hyper-V management service (vmms) of the host does not run; its VMs "
+                       "cannot be seen");
     else if (why->rc)
         (void)str_copy(i->reason, sizeof(i->reason), why->message);
     else
@@ -282,10 +298,12 @@ static int send_all(struct listing *l, struct pv_err *err)
 {
     int rc = send_places(l, err);
 
-    if (rc == PV_OK)
+    if (rc == PV_OK) {
         note_images(l);
-    if (rc == PV_OK)
+        rates_learn(l->i, l->s, l->complete);
+        rates_take(l->i, l->s);
         rc = send_vms(l, err);
+    }
     if (rc == PV_OK && l->complete)
         rc = confirm_missing(l, err);
     if (rc == PV_OK)
@@ -339,6 +357,7 @@ static int list_now(struct inventory *i, const struct call *c, struct pv_builder
         return PV_ENOMEM;
     pthread_mutex_lock(&i->wmi->order);
     i->listing++;
+    l.first = !i->world;
     pthread_mutex_unlock(&i->wmi->order);
     before = wsman_requests(i->wmi->client);
     l.s = sight_new(a);
@@ -359,7 +378,8 @@ static int list_now(struct inventory *i, const struct call *c, struct pv_builder
     return rc;
 }
 
-/* A host that is not there shall not keep others waiting: it is asked first, and takes its turn when it answers. */
+/* A host that is not there shall not keep others waiting: it is asked first, and takes its turn
+ * when it answers. */
 int inventory_list(struct inventory *i, const struct call *c, struct pv_builder *b,
                    struct pv_err *err)
 {

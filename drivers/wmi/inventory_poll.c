@@ -95,11 +95,12 @@ static void poll_vm(struct polling *p, const struct sight_owner *o)
     if (hash != vm->state || (map_boot_time(&p->m, o) != vm->boot_ms)) {
         send_state(p, o);
         vm->state = hash;
+        vm->enabled = cim_uint(system, P(Msvm_ComputerSystem, EnabledState));
         vm->boot_ms = map_boot_time(&p->m, o);
         p->out->changed = true;
     }
     poll_guest(p, o, vm);
-    map_vm_usage(&p->m, o);
+    rates_usage(p->i, &p->m, o);
 }
 
 static int poll_vms(struct polling *p, struct pv_err *err)
@@ -119,7 +120,8 @@ static int poll_vms(struct polling *p, struct pv_err *err)
     return rc ? pv_fail(err, rc, "the server does not take more objects") : PV_OK;
 }
 
-/* ------------------------------------------------------------------ what is gone, what has changed */
+/* ------------------------------------------------------------------ what is gone, what has changed
+ */
 
 struct unseen {
     uint64_t poll;
@@ -215,11 +217,12 @@ static int poll_locked(struct polling *p, unsigned parts, struct pv_err *err)
     int rc;
 
     p->i->poll = ++p->i->listing;
-    rc = inventory_read(p->i->wmi->client, p->c, READ_STATE | parts, NULL, &p->i->limits, p->s, NULL,
-                        err);
+    rc = inventory_read(p->i->wmi->client, p->c, READ_STATE | parts, NULL, &p->i->limits, p->s,
+                        NULL, err);
     if (rc)
         return rc;
     p->m = inventory_map(p->i, p->b, p->s, false, began_ms);
+    rates_take(p->i, p->s);
     rc = poll_vms(p, err);
     if (rc == PV_OK && (parts & READ_LOAD)) {
         map_host_usage(&p->m);

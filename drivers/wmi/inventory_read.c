@@ -12,7 +12,8 @@
 /* What it means that a class is refused. */
 enum role {
     ROLE_NEEDED,   /* no VM can be described without: the listing is partial */
-    ROLE_WANTED,   /* partial if for lack of rights; a host that does not know the class has none of it */
+    ROLE_WANTED,   /* partial if for lack of rights; a host that does not know the class has none of
+                      it */
     ROLE_OPTIONAL, /* details */
 };
 
@@ -94,6 +95,10 @@ static const struct question questions[] = {
 
     { CIM(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor), SIGHT_CPU_LOAD,
       READ_LOAD, ROLE_OPTIONAL, false, "Name = '_Total'" },
+    { CIM(Win32_PerfRawData_Counters_HyperVVirtualStorageDevice), SIGHT_DISK_LOAD, READ_LOAD,
+      ROLE_OPTIONAL, false, NULL },
+    { CIM(Win32_PerfRawData_NvspNicStats_HyperVVirtualNetworkAdapter), SIGHT_NIC_LOAD, READ_LOAD,
+      ROLE_OPTIONAL, false, NULL },
     { CIM(Win32_OperatingSystem), SIGHT_OS, READ_HOST | READ_LOAD, ROLE_WANTED, false, NULL },
     { CIM(Win32_ComputerSystem), SIGHT_COMPUTER, READ_HOST, ROLE_WANTED, false, NULL },
     { CIM(Win32_Processor), SIGHT_CPU, READ_HOST, ROLE_OPTIONAL, false, NULL },
@@ -112,9 +117,10 @@ static const struct question questions[] = {
 
 #define PAGE 2000u /* what fits into the envelope is less */
 
-/* Of what GetSummaryInformation can tell: names, states, load, guest, replication; no thumbnails. */
-static const uint16_t summary_fields[] = { 0,   1,   2,   3,   4,   10,  11,  100, 101, 103, 104, 105,
-                                           106, 109, 110, 111, 114, 115, 116, 117, 121, 132 };
+/* Of what GetSummaryInformation can tell: names, states, load, guest, replication; no thumbnails.
+ */
+static const uint16_t summary_fields[] = { 0,   1,   2,   3,   4,   10,  11,  100, 101, 103, 104,
+                                           105, 106, 109, 110, 111, 114, 115, 116, 117, 121, 132 };
 
 struct reading {
     struct wsman *w;
@@ -152,7 +158,8 @@ static void refuse(struct reading *r, const struct question *q, int rc, const st
     }
 }
 
-/* ------------------------------------------------------------------ filters, once more on our side */
+/* ------------------------------------------------------------------ filters, once more on our side
+ */
 
 static bool of_vm(const struct reading *r, const struct cim_instance *o)
 {
@@ -212,7 +219,6 @@ static void write_where(const struct reading *r, const struct question *q, struc
 
 /* ------------------------------------------------------------------ asking */
 
-
 static int ask(struct reading *r, const struct question *q, struct pv_err *err)
 {
     struct cim_list found = { 0 }, *into = &r->s->lists[q->list];
@@ -237,10 +243,12 @@ static int ask(struct reading *r, const struct question *q, struct pv_err *err)
         *err = (struct pv_err){ 0 };
         return PV_OK;
     }
-    /* An account without rights is shown an empty list, not a refusal; each host has the service itself. */
+    /* An account without rights is shown an empty list, not a refusal; each host has the service
+     * itself. */
     if (q->list == SIGHT_MANAGER && found.count == 0) {
-        (void)pv_fail(err, PV_EPERM,
-                      "the account sees nothing of Hyper-V: it has to be in Hyper-V Administrators");
+        (void)pv_fail(
+            err, PV_EPERM,
+            "the account sees nothing of Hyper-V: it has to be in Hyper-V Administrators");
         refuse(r, q, PV_EPERM, err);
         *err = (struct pv_err){ 0 };
     }
@@ -253,8 +261,9 @@ static int ask(struct reading *r, const struct question *q, struct pv_err *err)
 
 static int read_system(struct reading *r, struct pv_err *err)
 {
-    static const struct question all = { CIM(Msvm_ComputerSystem), SIGHT_SYSTEM, READ_STATE,
-                                         ROLE_NEEDED, false, NULL };
+    static const struct question all = {
+        CIM(Msvm_ComputerSystem), SIGHT_SYSTEM, READ_STATE, ROLE_NEEDED, false, NULL
+    };
     struct cim_ref *ref;
     struct cim_instance *o = NULL;
     int rc;
@@ -273,7 +282,8 @@ static int read_system(struct reading *r, struct pv_err *err)
 
 /* ------------------------------------------------------------------ summaries */
 
-static int add_subject(struct cim_instance *in, struct arena *a, const char *guid, struct pv_err *err)
+static int add_subject(struct cim_instance *in, struct arena *a, const char *guid,
+                       struct pv_err *err)
 {
     struct cim_ref *ref = cim_ref_new(a, CIM(Msvm_VirtualSystemSettingData));
     char *id = arena_printf(a, "Microsoft:%s", guid);
@@ -281,14 +291,15 @@ static int add_subject(struct cim_instance *in, struct arena *a, const char *gui
     if (!ref || !id)
         return pv_fail(err, PV_ENOMEM, "no memory");
     cim_ref_add(ref, P(Msvm_VirtualSystemSettingData, InstanceID), id);
-    cim_add_ref(in, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, SettingData), ref);
+    cim_add_ref(in, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, SettingData),
+                ref);
     return PV_OK;
 }
 
 static int call_summary(struct reading *r, const char *const *guids, size_t n, struct pv_err *err)
 {
-    struct cim_instance *in = cim_call(
-        r->s->a, M(Msvm_VirtualSystemManagementService, GetSummaryInformation));
+    struct cim_instance *in =
+        cim_call(r->s->a, M(Msvm_VirtualSystemManagementService, GetSummaryInformation));
     struct cim_instance *out = NULL;
     const struct cim_ref *service;
     unsigned count;
@@ -300,17 +311,16 @@ static int call_summary(struct reading *r, const char *const *guids, size_t n, s
     if (rc)
         return rc;
     for (size_t i = 0; i < PV_COUNT(summary_fields); i++)
-        cim_add_uint(in,
-                     A(Msvm_VirtualSystemManagementService, GetSummaryInformation,
-                       RequestedInformation),
-                     summary_fields[i]);
+        cim_add_uint(
+            in, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, RequestedInformation),
+            summary_fields[i]);
     rc = wsman_invoke(r->w, r->c, service, in, r->s->a, &out, err);
     if (rc)
         return rc;
     if (cim_return_value(out, &value) && value != 0)
         return wsman_fail_return(value, "asking for the VMs' summaries", err);
-    count = cim_count(out, A(Msvm_VirtualSystemManagementService, GetSummaryInformation,
-                             SummaryInformation));
+    count = cim_count(
+        out, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, SummaryInformation));
     for (unsigned i = 0; i < count && rc == PV_OK; i++) {
         const struct cim_instance *o = cim_obj_at(
             out, A(Msvm_VirtualSystemManagementService, GetSummaryInformation, SummaryInformation),
@@ -318,8 +328,8 @@ static int call_summary(struct reading *r, const char *const *guids, size_t n, s
 
         /* Empty name: the VM went while it was asked for. */
         if (o && cim_str(o, P(Msvm_SummaryInformation, Name)))
-            rc = cim_list_add(&r->s->lists[SIGHT_SUMMARY], r->s->a, (struct cim_instance *)(uintptr_t)o,
-                              err);
+            rc = cim_list_add(&r->s->lists[SIGHT_SUMMARY], r->s->a,
+                              (struct cim_instance *)(uintptr_t)o, err);
     }
     return rc;
 }
@@ -387,8 +397,9 @@ static int read_summaries(struct reading *r, struct pv_err *err)
 
 static int read_state(struct reading *r, struct pv_err *err)
 {
-    static const struct question summary = { CIM(Msvm_SummaryInformation), SIGHT_SUMMARY,
-                                             READ_STATE, ROLE_WANTED, false, NULL };
+    static const struct question summary = {
+        CIM(Msvm_SummaryInformation), SIGHT_SUMMARY, READ_STATE, ROLE_WANTED, false, NULL
+    };
     int rc = read_system(r, err);
 
     if (rc)
@@ -418,7 +429,8 @@ bool inventory_complete(const struct sight *s)
     return s->lacking == 0 && inventory_vmms_runs(s);
 }
 
-/* Most hosts are in no cluster, and a host whose service stands still has nothing to tell of VMs. */
+/* Most hosts are in no cluster, and a host whose service stands still has nothing to tell of VMs.
+ */
 static bool makes_sense(const struct sight *s, const struct question *q)
 {
     if (q->cls->ns == CIM_NS_VIRTUALIZATION)
@@ -443,8 +455,8 @@ int inventory_read(struct wsman *w, const struct call *c, unsigned parts, const 
     for (size_t i = 0; i < PV_COUNT(questions) && rc == PV_OK; i++) {
         const struct question *q = &questions[i];
 
-        /* The state is read after the service was looked at, and before the settings: a VM that is made in between has
-         * settings and no state, and is told next time. */
+        /* The state is read after the service was looked at, and before the settings: a VM that is
+         * made in between has settings and no state, and is told next time. */
         if (i == 1 && (parts & READ_STATE) && inventory_vmms_runs(s))
             rc = read_state(&r, err);
         if (rc == PV_OK && (q->part & parts) && (!vm || q->single) && makes_sense(s, q))

@@ -31,10 +31,10 @@ static int ask_job(struct inventory *i, const struct call *c, const struct cim_i
     if (!job)
         return wsman_fail_return(JOB_STARTED, "asking for a disk file", err);
     rc = job_follow(i->wmi->client, c, job, "asking for a disk file", NULL, NULL, &v, err);
-    return rc                             ? rc
-           : v.state == JOB_SUCCEEDED ||
-               v.state == JOB_WARNED      ? PV_OK
-                                          : job_fail(&v, "asking for a disk file", err);
+    return rc ? rc
+           : v.state == JOB_SUCCEEDED || v.state == JOB_WARNED
+               ? PV_OK
+               : job_fail(&v, "asking for a disk file", err);
 }
 
 static int ask_image(struct inventory *i, const struct call *c, struct arena *a,
@@ -77,8 +77,8 @@ static void take_image(struct image *im, const struct cim_instance *data,
     im->parent = parent && *parent ? strdup(parent) : NULL;
 }
 
-/* PV_ENOENT: there is no such file. Whatever else a file is refused for (a share out of reach, a lock) leaves it
- * unknown. */
+/* PV_ENOENT: there is no such file. Whatever else a file is refused for (a share out of reach, a
+ * lock) leaves it unknown. */
 static int look_up(struct inventory *i, const struct call *c, struct image *im, struct pv_err *err)
 {
     struct arena *a = inventory_arena(err);
@@ -92,19 +92,17 @@ static int look_up(struct inventory *i, const struct call *c, struct image *im, 
     rc = ask_image(i, c, a, M(Msvm_ImageManagementService, GetVirtualHardDiskSettingData),
                    A(Msvm_ImageManagementService, GetVirtualHardDiskSettingData, Path), im, &data,
                    err);
-    if (rc == PV_OK &&
-        ask_image(i, c, a, M(Msvm_ImageManagementService, GetVirtualHardDiskState),
-                  A(Msvm_ImageManagementService, GetVirtualHardDiskState, Path), im, &state,
-                  &ignored) != PV_OK)
+    if (rc == PV_OK && ask_image(i, c, a, M(Msvm_ImageManagementService, GetVirtualHardDiskState),
+                                 A(Msvm_ImageManagementService, GetVirtualHardDiskState, Path), im,
+                                 &state, &ignored) != PV_OK)
         state = NULL;
     if (rc == PV_OK)
-        take_image(im,
-                   cim_get_emb(data,
-                               A(Msvm_ImageManagementService, GetVirtualHardDiskSettingData,
-                                 SettingData),
-                               a),
-                   cim_get_emb(state,
-                               A(Msvm_ImageManagementService, GetVirtualHardDiskState, State), a));
+        take_image(
+            im,
+            cim_get_emb(data,
+                        A(Msvm_ImageManagementService, GetVirtualHardDiskSettingData, SettingData),
+                        a),
+            cim_get_emb(state, A(Msvm_ImageManagementService, GetVirtualHardDiskState, State), a));
     arena_free(a);
     if (rc == PV_OK && im->parent) {
         struct arena *keys = inventory_arena(err);
@@ -186,7 +184,8 @@ static int need_world(struct inventory *i, const struct call *c, struct pv_err *
 
 /* ------------------------------------------------------------------ one VM */
 
-/* Disks whose files are not known, so that a new VM is told whole; all of them when asked for (`fresh`). */
+/* Disks whose files are not known, so that a new VM is told whole; all of them when asked for
+ * (`fresh`). */
 static int look_at_disks(struct inventory *i, const struct call *c, const struct sight *s,
                          const struct sight_owner *o, bool fresh, struct pv_builder *b,
                          struct pv_err *err)
@@ -194,7 +193,8 @@ static int look_at_disks(struct inventory *i, const struct call *c, const struct
     struct map m = inventory_map(i, b, s, false, clock_wall_ms());
     unsigned n = 0;
 
-    for (const struct sight_item *k = o->lists[SIGHT_STORAGE]; k && n < IMAGES_OF_ONE; k = k->next) {
+    for (const struct sight_item *k = o->lists[SIGHT_STORAGE]; k && n < IMAGES_OF_ONE;
+         k = k->next) {
         const char *path = cim_str_at(k->o, P(Msvm_StorageAllocationSettingData, HostResource), 0);
         struct image *im;
         int rc;
@@ -231,7 +231,8 @@ static int map_again(struct inventory *i, const struct call *c, const struct sig
     if (rc)
         return rc;
     (void)map_vm(&m, o);
-    map_vm_usage(&m, o);
+    rates_learn(i, s, false);
+    rates_usage(i, &m, o);
     inventory_remember(i, &m, o);
     return PV_OK;
 }
@@ -279,7 +280,9 @@ int inventory_reread(struct inventory *i, const struct call *c, const char *guid
     return rc;
 }
 
-/* After switching it on or off nothing but its state has changed: the settings bear the time of their last change. */
+/* After switching it on or off nothing but its state has changed: the settings bear the time of
+ * their last change. Merging disks, say, is another matter: that goes with a checkpoint that is
+ * gone, and the time of the settings follows when the merge is over. */
 static int refresh_state(struct inventory *i, const struct call *c, const char *guid,
                          struct pv_builder *b, bool *done, struct pv_err *err)
 {
@@ -300,12 +303,13 @@ static int refresh_state(struct inventory *i, const struct call *c, const char *
            : pv_fail(err, PV_ENOMEM, "no memory");
     if (rc == PV_OK) {
         const struct sight_owner *o = sight_owner(s, guid);
+        uint64_t enabled =
+            cim_uint(sight_one(o, SIGHT_SYSTEM), P(Msvm_ComputerSystem, EnabledState));
 
         m = inventory_map(i, b, s, false, began_ms);
         (void)cim_get_time(sight_one(o, SIGHT_SYSTEM),
                            P(Msvm_ComputerSystem, TimeOfLastConfigurationChange), &configured);
-        *done = o && configured > 0 && configured == vm->configured &&
-                map_vm_state_hash(&m, o) != vm->state;
+        *done = o && configured > 0 && configured == vm->configured && enabled != vm->enabled;
         if (*done) {
             pv_vm_begin(b, upper, guid);
             map_vm_state(&m, o);
@@ -313,8 +317,9 @@ static int refresh_state(struct inventory *i, const struct call *c, const char *
                 pv_vm_boot_time(b, map_boot_time(&m, o));
             else
                 PV_CLEAR(b, vm, boot_time);
-            map_vm_usage(&m, o);
+            rates_usage(i, &m, o);
             vm->state = map_vm_state_hash(&m, o);
+            vm->enabled = enabled;
             vm->boot_ms = map_boot_time(&m, o);
         }
     }

@@ -71,7 +71,9 @@ enum sight_list {
     SIGHT_CLUSTER_RESOURCE,
     SIGHT_CSV,
     SIGHT_PARTITION,
-    SIGHT_CPU_LOAD, /* of all logical processors, root and guests */
+    SIGHT_CPU_LOAD,  /* of all logical processors, root and guests */
+    SIGHT_DISK_LOAD, /* counters of virtual disks, of adapters */
+    SIGHT_NIC_LOAD,
     SIGHT_COUNT
 };
 
@@ -92,8 +94,8 @@ struct sight_owner {
 struct sight {
     struct arena *a;
     struct cim_list lists[SIGHT_COUNT];
-    uint64_t asked, refused; /* bits by enum sight_list */
-    uint64_t lacking;        /* of the refused: those without which the listing is partial */
+    uint64_t asked, refused;    /* bits by enum sight_list */
+    uint64_t lacking;           /* of the refused: those without which the listing is partial */
     struct sight_owner **table; /* open addressing */
     size_t slots, owners;
 };
@@ -113,7 +115,8 @@ static inline bool sight_has(const struct sight *s, enum sight_list list)
     return (s->asked & ~s->refused) >> list & 1;
 }
 
-/* The settings of a real VM (not a template, not planned), or NULL. `settings_at`: the nth instance read. */
+/* The settings of a real VM (not a template, not planned), or NULL. `settings_at`: the nth instance
+ * read. */
 bool sight_is_vm(const struct cim_instance *settings);
 /* A checkpoint people see: not one of a backup under way. */
 bool sight_is_snapshot(const struct cim_instance *settings);

@@ -26,6 +26,8 @@
 #include "drivers/wmi/map_images.h"
 #include "drivers/wmi/map_world.h"
 
+struct vm_rates; /* inventory_rates.h */
+
 struct map {
     struct pv_builder *b;
     const struct sight *s;
@@ -34,8 +36,8 @@ struct map {
     uint64_t listing;      /* number of the listing, for images */
     bool whole;            /* everything of the host is in the sight */
     int64_t now_ms;        /* wall clock, when the reading began */
-    /* What was told of the start of this VM before, if `ms` says the same but for the jitter of two clocks; NULL: `ms`
-     * as it is. */
+    /* What was told of the start of this VM before, if `ms` says the same but for the jitter of two
+     * clocks; NULL: `ms` as it is. */
     int64_t (*steady)(void *ctx, const struct sight_owner *o, int64_t ms);
     void *steady_ctx;
 };
@@ -57,7 +59,8 @@ enum pv_activity map_activity(const struct cim_instance *summary,
 
 /* A VM with devices and snapshots; false: it is none. */
 bool map_vm(const struct map *m, const struct sight_owner *o);
-/* Power, activity, health, replication, guest state: what a poll tells of a VM. Into the record that is open. */
+/* Power, activity, health, replication, guest state: what a poll tells of a VM. Into the record
+ * that is open. */
 void map_vm_state(const struct map *m, const struct sight_owner *o);
 /* The same, hashed: equal hashes, equal records. */
 uint64_t map_vm_state_hash(const struct map *m, const struct sight_owner *o);
@@ -65,7 +68,8 @@ uint64_t map_vm_state_hash(const struct map *m, const struct sight_owner *o);
 void map_vm_guest(const struct map *m, const struct sight_owner *o);
 /* Its NICs alone (addresses change without the configuration). */
 void map_vm_nics(const struct map *m, const struct sight_owner *o);
-void map_vm_usage(const struct map *m, const struct sight_owner *o);
+/* `rates` may be NULL: not known. */
+void map_vm_usage(const struct map *m, const struct sight_owner *o, const struct vm_rates *rates);
 void map_vm_devices(const struct map *m, const struct sight_owner *o);
 void map_vm_snapshots(const struct map *m, const struct sight_owner *o);
 /* When it was last started, in wall-clock ms; 0: it does not run, or nobody knows. */
@@ -82,12 +86,14 @@ void map_datastore_usage(const struct map *m);
 void map_switches(const struct map *m);
 /* After map_host: the host's record names them. */
 void map_networks(const struct map *m);
-/* The network of a port, made if need be; NULL: not connected. Emits it unless m->whole (then map_networks did). */
+/* The network of a port, made if need be; NULL: not connected. Emits it unless m->whole (then
+ * map_networks did). */
 const char *map_network_of(const struct map *m, const struct cim_instance *port,
                            const struct cim_instance *vlan);
 /* A file that is remembered. */
 void map_image(const struct map *m, const struct image *im);
 
-/* The instance of a list of an owner whose InstanceID begins with `id` and a backslash (features of a port). */
+/* The instance of a list of an owner whose InstanceID begins with `id` and a backslash (features of
+ * a port). */
 const struct cim_instance *map_below(const struct sight_owner *o, enum sight_list list,
                                      const char *id);

@@ -70,7 +70,7 @@ static void put_common(const struct map *m, enum pv_datastore_type type, const c
     pv_datastore_accessible(m->b, true);
     pv_datastore_maintenance(m->b, false);
     pv_datastore_supports_thin(m->b, PV_SUPPORT_YES);
-    pv_datastore_supports_reflink(m->b, block_clone                          ? PV_SUPPORT_YES
+    pv_datastore_supports_reflink(m->b, block_clone                      ? PV_SUPPORT_YES
                                         : type == PV_DATASTORE_TYPE_NTFS ? PV_SUPPORT_NO
                                                                          : PV_SUPPORT_UNKNOWN);
     /* ODX is the array's business; WMI does not tell. */
@@ -94,7 +94,8 @@ static const struct cim_instance *csv_of(const struct map *m, const char *volume
     return NULL;
 }
 
-/* Fixed disks with a file system and a place in the tree; recovery and boot partitions have none. */
+/* Fixed disks with a file system and a place in the tree; recovery and boot partitions have none.
+ */
 static bool is_store(const struct cim_instance *o)
 {
     const char *name = cim_str(o, VOLUME(Name)), *fs = cim_str(o, VOLUME(FileSystem));
@@ -160,15 +161,15 @@ static void map_csv(const struct map *m, const struct cim_instance *o)
     if (!id || !folder)
         return;
     nodes[0] = m->w->host_id;
-    /* Each node reports it. The cluster's name belongs to its identity: copies of a volume have its GUID. */
-    pv_datastore_begin(m->b, id, m->w->cluster_id
-                                     ? arena_printf(m->s->a, "%s %s", m->w->cluster_id, id)
-                                     : id);
+    /* Each node reports it. The cluster's name belongs to its identity: copies of a volume have its
+     * GUID. */
+    pv_datastore_begin(
+        m->b, id, m->w->cluster_id ? arena_printf(m->s->a, "%s %s", m->w->cluster_id, id) : id);
     if (m->w->cluster_id)
         pv_put_shared(m->b, PV_KIND_datastore);
-    pv_datastore_name(m->b, label && *label ? arena_printf(m->s->a, "%s (%s)", label,
-                                                           last_part(folder))
-                                            : last_part(folder));
+    pv_datastore_name(m->b, label && *label
+                                ? arena_printf(m->s->a, "%s (%s)", label, last_part(folder))
+                                : last_part(folder));
     pv_datastore_native_type(m->b, "MSCluster_ClusterSharedVolume");
     put_common(m, PV_DATASTORE_TYPE_CSV, folder);
     pv_datastore_hosts(m->b, nodes, 1);
@@ -208,7 +209,19 @@ static void note_share(const struct map *m, struct shares *s, const char *path)
         s->ids[s->n++] = id;
 }
 
-/* Nobody lists shares: they are known from the paths of disks, and their space from drives of the host's own. */
+/* Each host that uses it reports it. A server's name without a domain means what the host's domain
+ * makes of it. */
+static const char *share_identity(const struct map *m, const char *id)
+{
+    const char *end = strchr(id + 2, '\\'), *domain = strchr(m->w->host_id, '.');
+    size_t len = end ? (size_t)(end - id) - 2 : strlen(id + 2);
+    bool whole = memchr(id + 2, '.', len) && strspn(id + 2, "0123456789.") < len;
+
+    return whole || !domain ? id : arena_printf(m->s->a, "%s %s", domain + 1, id);
+}
+
+/* Nobody lists shares: they are known from the paths of disks, and their space from drives of the
+ * host's own. */
 static void map_shares(const struct map *m)
 {
     const struct cim_list *media = &m->s->lists[SIGHT_STORAGE];
@@ -216,10 +229,12 @@ static void map_shares(const struct map *m)
     struct shares s = { .n = 0 };
 
     for (size_t i = 0; i < media->count; i++)
-        note_share(m, &s, cim_str_at(media->items[i],
-                                     P(Msvm_StorageAllocationSettingData, HostResource), 0));
+        note_share(
+            m, &s,
+            cim_str_at(media->items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0));
     for (size_t i = 0; i < s.n; i++) {
-        pv_datastore_begin(m->b, s.ids[i], s.ids[i]);
+        pv_datastore_begin(m->b, s.ids[i], share_identity(m, s.ids[i]));
+        pv_put_shared(m->b, PV_KIND_datastore);
         pv_datastore_name(m->b, arena_text(m->s->a, s.ids[i], strlen(s.ids[i]) - 1));
         pv_datastore_native_type(m->b, "share");
         put_common(m, PV_DATASTORE_TYPE_SMB, s.ids[i]);

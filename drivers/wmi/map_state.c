@@ -7,6 +7,8 @@
 
 #include <polyvisor/cleanup.h>
 
+#include "drivers/wmi/inventory_rates.h"
+
 #define REASONS_MOST 8
 
 struct map_state map_state(uint64_t enabled_state)
@@ -149,8 +151,8 @@ static void look(const struct sight_owner *o, struct seen *v)
     v->has_state = cim_get_uint(summary, P(Msvm_SummaryInformation, EnabledState), &v->state) ||
                    cim_get_uint(system, P(Msvm_ComputerSystem, EnabledState), &v->state);
     v->words = map_state(v->state);
-    v->activity = v->words.activity != PV_ACTIVITY_NONE ? v->words.activity
-                                                        : map_activity(summary, system);
+    v->activity =
+        v->words.activity != PV_ACTIVITY_NONE ? v->words.activity : map_activity(summary, system);
     v->heartbeat = cim_uint(summary, P(Msvm_SummaryInformation, Heartbeat));
     v->services = cim_uint(summary, P(Msvm_SummaryInformation, IntegrationServicesVersionState));
     if (!cim_get_uint(summary, P(Msvm_SummaryInformation, ReplicationState), &v->replication))
@@ -292,15 +294,46 @@ int64_t map_boot_time(const struct map *m, const struct sight_owner *o)
     if (v.words.power != PV_POWER_STATE_RUNNING && v.words.power != PV_POWER_STATE_PAUSED)
         return 0;
     if (!cim_get_uint(sight_one(o, SIGHT_SUMMARY), P(Msvm_SummaryInformation, UpTime), &up))
-        (void)cim_get_uint(sight_one(o, SIGHT_SYSTEM),
-                           P(Msvm_ComputerSystem, OnTimeInMilliseconds), &up);
+        (void)cim_get_uint(sight_one(o, SIGHT_SYSTEM), P(Msvm_ComputerSystem, OnTimeInMilliseconds),
+                           &up);
     if (up == 0 || up >= UINT64_C(1) << 50)
         return 0;
     return m->steady ? m->steady(m->steady_ctx, o, m->now_ms - (int64_t)up)
                      : m->now_ms - (int64_t)up;
 }
 
-void map_vm_usage(const struct map *m, const struct sight_owner *o)
+/* What does not run uses nothing, and shows no numbers of when it did. */
+static void clear_usage(struct pv_builder *b)
+{
+    PV_CLEAR(b, usage, cpu_usage_pct);
+    PV_CLEAR(b, usage, cpu_usage_mhz);
+    PV_CLEAR(b, usage, mem_usage_bytes);
+    PV_CLEAR(b, usage, uptime_s);
+    PV_CLEAR(b, usage, net_rx_bps);
+    PV_CLEAR(b, usage, net_tx_bps);
+    PV_CLEAR(b, usage, net_drops_ps);
+    PV_CLEAR(b, usage, disk_read_bps);
+    PV_CLEAR(b, usage, disk_write_bps);
+    PV_CLEAR(b, usage, disk_read_iops);
+    PV_CLEAR(b, usage, disk_write_iops);
+}
+
+static void put_rates(struct pv_builder *b, const struct vm_rates *r)
+{
+    if (r->net) {
+        pv_usage_net_rx_bps(b, r->received);
+        pv_usage_net_tx_bps(b, r->sent);
+        pv_usage_net_drops_ps(b, r->drops);
+    }
+    if (r->disk) {
+        pv_usage_disk_read_bps(b, r->read);
+        pv_usage_disk_write_bps(b, r->written);
+        pv_usage_disk_read_iops(b, r->read_ops);
+        pv_usage_disk_write_iops(b, r->written_ops);
+    }
+}
+
+void map_vm_usage(const struct map *m, const struct sight_owner *o, const struct vm_rates *rates)
 {
     const struct cim_instance *summary = sight_one(o, SIGHT_SUMMARY);
     char id[SIGHT_GUID];
@@ -314,8 +347,12 @@ void map_vm_usage(const struct map *m, const struct sight_owner *o)
     pv_usage_begin(m->b, id, NULL);
     pv_usage_subject_kind(m->b, (uint64_t)PV_KIND_vm);
     pv_usage_time(m->b, m->now_ms);
-    if (v.words.power != PV_POWER_STATE_RUNNING && v.words.power != PV_POWER_STATE_PAUSED)
+    if (v.words.power != PV_POWER_STATE_RUNNING && v.words.power != PV_POWER_STATE_PAUSED) {
+        clear_usage(m->b);
         return;
+    }
+    if (rates)
+        put_rates(m->b, rates);
     if (cim_get_uint(summary, P(Msvm_SummaryInformation, ProcessorLoad), &load) && load <= 100) {
         pv_usage_cpu_usage_pct(m->b, load);
         if (m->w && m->w->mhz > 0 &&

@@ -136,7 +136,7 @@ static void map_all(const struct map *m)
 
         if (o && sight_vm_settings(o) == settings->items[i] && map_vm(m, o)) {
             (void)map_vm_state_hash(m, o);
-            map_vm_usage(m, o);
+            map_vm_usage(m, o, NULL);
         }
         (void)pv_builder_room(m->b);
     }

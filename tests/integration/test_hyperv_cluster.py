@@ -205,3 +205,29 @@ def test_the_command_adds_the_nodes_that_the_probe_names(tmp_path, cluster, serv
     assert set(providers) == {"HV01", "HV02"}
     assert providers["HV02"]["endpoint"].startswith("https://hv02.corp.example:")
     assert providers["HV02"]["settings"] == providers["HV01"]["settings"] == {"events": False}
+
+
+def test_a_share_that_several_hosts_use_is_one_datastore(cluster, servers):
+    """Also of hosts that are in no cluster; a name without a domain is that of the hosts' domain."""
+    api = servers().admin()
+    for host, path in zip(cluster.hosts, ("\\\\filer\\VMs\\one.vhdx", "\\\\FILER\\vms\\two.vhdx", "\\\\filer\\VMs\\three.vhdx")):
+        host.new_vm(name=f"on-share-{host.name}", disk=path, size=1 << 30)
+    first, second, third = (add(api, host) for host in cluster.hosts)
+
+    def share():
+        stores = api.items("datastores", view="full", filter="datastore_type=smb")
+        assert len(stores) == 1, stores
+        return stores[0]
+
+    store = share()
+    assert hosts_of(store) == ["HV01", "HV02", "HV03"] and store["shared"] is True and not store["related"]
+    users = api.items("vms", filter=f'datastores="{store["id"]}"')
+    assert sorted(v["name"] for v in users) == ["on-share-HV01", "on-share-HV02", "on-share-HV03"]
+    # The one that keeps it goes: another takes over.
+    remove(api, first)
+    wait_equal(lambda: (share()["id"], hosts_of(share())), (store["id"], ["HV02", "HV03"]), "another host keeps it", 60)
+    # Nobody uses it any more.
+    for host, provider in zip(cluster.hosts[1:], (second, third)):
+        host.remove_vm(f"on-share-{host.name}")
+        sync(api, provider)
+    wait_equal(lambda: api.items("datastores", filter="datastore_type=smb"), [], "nobody uses it", 60)

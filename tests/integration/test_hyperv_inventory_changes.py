@@ -47,6 +47,15 @@ def vm_of(api, name):
     return api.read(f"/vms/{found[0]['id']}") if found else None
 
 
+def whole_vm(api, name, timeout=60):
+    """Its devices follow it in the next moment, adapters last; what there is of a device has to be right at once."""
+    def look():
+        vm = vm_of(api, name)
+        return vm if vm and vm["nics"] else None
+
+    return wait_for(look, f"{name} with its adapters", timeout)
+
+
 # What happens outside arrives
 
 def test_a_change_of_power_outside_arrives(fakes, servers):
@@ -76,13 +85,76 @@ def test_a_new_vm_arrives_whole_and_a_deleted_one_goes(fakes, servers):
     host = fake.hosts[0]
     made = host.new_vm(name="fresh", generation=2, disk="D:\\VMs\\fresh\\fresh.vhdx", size=12 << 30, switch="External",
                        state="running")
-    vm = wait_for(lambda: vm_of(api, "fresh"), "the new VM")
+    vm = whole_vm(api, "fresh")
     assert vm["native"]["id"] == made["id"] and vm["power_state"] == "running" and vm["firmware"] == "uefi"
     assert [d["capacity_bytes"] for d in vm["disks"]] == [12 << 30]
     assert [n["network"]["name"] for n in vm["nics"]] == ["External"]
     host.remove_vm("fresh")
     wait_for(lambda: vm_of(api, "fresh") is None, "the VM should be gone from the list")
     assert api.read(f"/vms/{vm['id']}")["presence"] == "gone"
+
+
+def test_many_new_vms_arrive_whole(fakes, servers):
+    """More than are read one by one: a listing finds them."""
+    fake = fakes(vms=3)
+    api = servers().admin()
+    add(api, fake.hosts[0])
+    for number in range(12):
+        fake.hosts[0].new_vm(name=f"fresh{number}", disk=f"D:\\VMs\\fresh{number}.vhdx", size=(number + 1) << 30, switch="External")
+    for number in range(12):
+        vm = whole_vm(api, f"fresh{number}")
+        assert [d["capacity_bytes"] for d in vm["disks"]] == [(number + 1) << 30], vm["name"]
+        assert [n["network"]["name"] for n in vm["nics"]] == ["External"]
+
+
+# Rates of the fake: each further disk and adapter does as much more (hyperv_fake/hostdata.py)
+DISK = {"disk.read_bps": 3_000_000, "disk.write_bps": 1_000_000, "disk.read_iops": 400, "disk.write_iops": 150}
+NIC = {"net.rx_bps": 250_000, "net.tx_bps": 90_000, "net.drops_ps": 50}
+
+
+def usage_of(api, name):
+    """Names are paths."""
+    flat = {}
+
+    def note(value, path):
+        if not isinstance(value, dict):
+            flat[path] = value
+        else:
+            for word, inner in value.items():
+                note(inner, f"{path}.{word}".lstrip("."))
+
+    note(api.read(f"/vms/{vm_of(api, name)['id']}", fields="name,usage").get("usage") or {}, "")
+    return flat
+
+
+def test_what_disks_and_adapters_do_is_told_as_rates(fakes, servers):
+    fake = fakes(vms=10)
+    host = fake.hosts[0]
+    api = servers().admin()
+    provider = add(api, host)
+    running = [v for v in host.vms() if v.state == "running"]
+    snapped = next(v for v in running if any(d["kind"] == "disk" for d in v.disks))
+    host.new_checkpoint(snapped.id, "another file from now on")
+    sync(api, provider)  # the first reading makes no rates, two do
+
+    def told():
+        sync(api, provider)
+        return all("net.rx_bps" in usage_of(api, v.name) for v in running if v.nics)
+
+    wait_for(told, "rates of running VMs", 60)
+    assert len(running) >= 3
+    for vm in running:
+        disks, nics = sum(d["kind"] == "disk" for d in vm.disks), len(vm.nics)
+        shown = usage_of(api, vm.name)
+        for rates, parts in ((DISK, disks), (NIC, nics)):
+            for name, rate in rates.items():
+                wanted = rate * parts * (parts + 1) // 2
+                assert parts == 0 or abs(shown[name] - wanted) <= max(2, wanted // 100), (vm.name, name, shown)
+    # What does not run does nothing.
+    host.change(running[0].id, state="off")
+    wait_equal(lambda: vm_of(api, running[0].name)["power_state"], "off", "it is turned off")
+    sync(api, provider)
+    assert not {*DISK, *NIC, "cpu.usage_pct", "mem.usage_bytes"} & set(usage_of(api, running[0].name))
 
 
 def test_a_new_checkpoint_arrives(fakes, servers):

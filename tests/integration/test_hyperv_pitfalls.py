@@ -96,6 +96,16 @@ def test_the_path_of_a_disk_is_read_anew_when_its_checkpoint_is_merged(hv, vm):
     assert now(hv, vm)["disks"][0]["image"]["path"] == hv.real(vm["name"]).disks[0]["path"] == before
 
 
+def test_a_checkpoint_is_gone_when_its_task_is_over_though_its_disks_are_still_merged(hv, vm):
+    hv.do("post", f"{hv.path(vm)}/snapshots", {"name": "one"})
+    hv.control.speed(0.2)  # merging takes five seconds
+    try:
+        hv.do("delete", f"{hv.path(vm)}/snapshots/{snapshot(hv, vm, 'one')['id']}")
+        assert hv.api.items(f"vms/{vm['id']}/snapshots") == []
+    finally:
+        hv.control.speed(50)
+
+
 def test_a_checkpoint_called_like_a_vm_is_not_taken_for_it(hv, vm):
     name = f"shared-{next(_numbers)}"
     hv.do("post", f"{hv.path(vm)}/snapshots", {"name": name})

@@ -36,6 +36,14 @@ EXTRA = {
         "Win32_PerfFormattedData_HvStats_HyperVHypervisor": _class(
             ["Name"], _PERF + "LogicalProcessors:uint64 VirtualProcessors:uint64 Partitions:uint64",
             ["Win32_PerfFormattedData"]),
+        "Win32_PerfRawData_Counters_HyperVVirtualStorageDevice": _class(
+            ["Name"], _PERF + "ErrorCount:uint32 FlushCount:uint32 QueueLength:uint32 ReadBytesPersec:uint64 "
+            "ReadCount:uint32 ReadOperationsPerSec:uint64 WriteBytesPersec:uint64 WriteCount:uint32 "
+            "WriteOperationsPerSec:uint64", ["Win32_PerfRawData"]),
+        "Win32_PerfRawData_NvspNicStats_HyperVVirtualNetworkAdapter": _class(
+            ["Name"], _PERF + "BytesPersec:uint64 BytesReceivedPersec:uint64 BytesSentPersec:uint64 "
+            "DroppedPacketsIncomingPersec:uint64 DroppedPacketsOutgoingPersec:uint64 PacketsPersec:uint64 "
+            "PacketsReceivedPersec:uint64 PacketsSentPersec:uint64", ["Win32_PerfRawData"]),
         "Win32_PerfFormattedData_PerfOS_Processor": _class(
             ["Name"], _PERF + "PercentProcessorTime:uint64 PercentIdleTime:uint64 PercentUserTime:uint64 "
             "PercentPrivilegedTime:uint64", ["Win32_PerfFormattedData"]),
