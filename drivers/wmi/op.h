@@ -91,16 +91,17 @@ struct op_step {
     const char *remote; /* a path or host that the host reaches out to: errors get the hint about
                            delegation */
     bool any_state;     /* 32775 is not waited for */
-    const char *file;   /* the virtual disk a step of the image service is about: tells its job from others */
+    const char *
+        file; /* the virtual disk a step of the image service is about: tells its job from others */
 };
 /* PV_OK: done and seen. *out (may be NULL) is the method's answer; NULL if it was not the one who
  * sent it. */
 int op_do(struct op *o, const struct op_step *s, struct cim_instance **out, struct pv_err *err);
 /* What the host's jobs begun since the last step was sent tell of it (op_trace.c). */
 struct op_trace {
-    unsigned running;          /* jobs that run and may be its */
-    unsigned ours;             /* jobs that are its, as far as can be told: those of its VM, of its file */
-    unsigned others;           /* jobs of which nobody can say that they are not */
+    unsigned running; /* jobs that run and may be its */
+    unsigned ours;    /* jobs that are its, as far as can be told: those of its VM, of its file */
+    unsigned others;  /* jobs of which nobody can say that they are not */
     const struct cim_ref *job; /* the last one of `ours` */
 };
 int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct pv_err *err);
@@ -188,6 +189,16 @@ const char *op_windows_path(struct op *o, const char *folder, const char *path);
 /* A name as part of a file name. */
 const char *op_file_name(struct op *o, const char *name);
 bool op_is_remote(const char *path); /* \\server\share */
+/* An error that says that there is a file (or object) of this name: somebody else's. */
+bool op_is_there_already(int rc, const struct pv_err *err);
+
+/* ------------------------------------------------------------------ whose it is (op_mark.c) */
+
+/* The nth GUID (from 0) that is this operation's alone, in braces; the same after a restart. */
+const char *op_mark_guid(struct op *o, unsigned n);
+/* Notes that a new object bears until it is found, and whether these are they. */
+const char *op_mark_notes(struct op *o);
+bool op_marked(struct op *o, const char *notes);
 
 /* ------------------------------------------------------------------ shared by operations */
 
@@ -208,11 +219,20 @@ int op_controller_add(struct op *o, const json_t *controller, unsigned n, struct
 int op_nic_add(struct op *o, const json_t *nic, unsigned n, struct pv_err *err);
 /* op_file.c */
 int op_file_delete(struct op *o, const char *path, struct pv_err *err);
+/* After its deletion was asked for and nobody knows what came of it (`why`): is it gone? Else
+ * PV_EIO, or PV_EUNKNOWN where the host cannot be asked. */
+int op_file_look(struct op *o, const char *path, const char *why, struct pv_err *err);
 int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *err);
 /* op_image.c: a new virtual disk. `spec`: capacity_bytes, format, subformat ... as in the tables.
  */
 int op_image_create(struct op *o, const char *key, const char *path, const json_t *spec,
                     const char *parent, struct pv_err *err);
+/* What the host tells of a disk file; PV_ENOENT: there is none. */
+int op_image_read(struct op *o, const char *path, struct cim_instance **out, struct pv_err *err);
+/* op_chain.c. Does a disk of `media` (Msvm_StorageAllocationSettingData) stand on this file, at any
+ * depth? */
+int op_chains_hold(struct op *o, const struct cim_list *media, const char *path, bool *held,
+                   struct pv_err *err);
 int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_err *err);
 /* op_devices.c: every device the VM has, into the result. */
 int op_list_devices(struct op *o, struct pv_err *err);

@@ -66,25 +66,41 @@ int op_added_begin(struct op *o, const char *key, struct op_added *added, struct
     return PV_OK;
 }
 
+/* Bears the identifier that somebody else has asked for. */
+static bool is_foreign(const struct op_added *added, const struct cim_instance *i)
+{
+    const struct cim_prop *p = cim_prop_find(i->cls, "VirtualSystemIdentifiers");
+    const char *have = added->mark && p ? cim_str_at(i, (struct cim_p_strs){ p }, 0) : NULL;
+
+    return have && *have && !op_same(have, added->mark);
+}
+
 int op_added_look(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
     struct op_added *added = ctx;
     struct cim_list list = { 0 };
     char mark[MARK + 3];
+    unsigned found = 0;
     int rc = op_list(o, added->cls, o->vm, &list, err);
 
     if (rc)
         return rc;
     *there = false;
-    for (size_t i = 0; i < list.count && !*there; i++) {
+    for (size_t i = 0; i < list.count; i++) {
         const char *id = id_of(list.items[i]);
 
         if ((added->is && !added->is(list.items[i])) || !mark_of(id, mark) ||
-            strstr(added->before, mark))
+            strstr(added->before, mark) || is_foreign(added, list.items[i]))
             continue;
         added->id = id;
-        *there = true;
+        found++;
     }
+    if (found > 1)
+        return pv_fail(
+            err, PV_EUNKNOWN,
+            "%s %s: somebody else added one at the same time; it cannot be told which is which",
+            o->def->verb, o->name);
+    *there = found == 1;
     return PV_OK;
 }
 
@@ -221,7 +237,8 @@ static int add_scsi(struct op *o, const char *key, const char **id, struct pv_er
     if (rc)
         return rc;
     *id = o->dry_run ? NEW_CONTROLLER : added.id;
-    undo_made(o, UNDO_RESOURCE, *id);
+    if (!o->lost) /* else it may be somebody else's, and an empty controller does no harm */
+        undo_made(o, UNDO_RESOURCE, *id);
     return PV_OK;
 }
 

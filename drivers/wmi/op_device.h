@@ -4,7 +4,9 @@
  *
  * What was added is found by what was not there before: the host names it
  * only when it did not start a job. The marks of what was there are kept in
- * the journal, so that it is found after a restart as well.
+ * the journal, so that it is found after a restart as well. What others added
+ * at the same time bears another identifier, where the class has them; where
+ * nobody can tell which of two is ours, the outcome is unknown.
  *
  * Threads: one.
  */
@@ -22,8 +24,9 @@ struct pv_err;
 struct op_added {
     const struct cim_class *cls;
     bool (*is)(const struct cim_instance *i); /* NULL: any of the class */
-    const char *before;                       /* marks */
-    const char *id;                           /* of what was found */
+    const char *mark;   /* VirtualSystemIdentifiers that were asked for; or NULL */
+    const char *before; /* marks */
+    const char *id;     /* of what was found */
 };
 /* Notes what is there now, unless the journal knows it already. */
 int op_added_begin(struct op *o, const char *key, struct op_added *added, struct pv_err *err);

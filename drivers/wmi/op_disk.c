@@ -347,7 +347,8 @@ int op_controller_add(struct op *o, const json_t *controller, unsigned n, struct
                                "bus", "scsi"));
         return PV_OK;
     }
-    undo_made(o, UNDO_RESOURCE, added.id);
+    if (!o->lost)
+        undo_made(o, UNDO_RESOURCE, added.id);
     op_made(o, "controller", added.id, o->vm);
     return PV_OK;
 }

@@ -179,22 +179,46 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* What is there already is somebody else's: neither the export nor what takes it back may touch it.
+ */
+static int note_copy(struct op *o, const char *path, struct pv_err *err)
+{
+    bool there = false;
+    int rc = op_file_exists(o, path, &there, err);
+
+    if (rc == PV_OK && there)
+        return pv_fail_as(err, "conflict-exists", "%s %s: the file %s exists already", o->def->verb,
+                          o->name, path);
+    if (rc == PV_OK)
+        undo_made(o, UNDO_FILE, path);
+    return rc;
+}
+
 /* Where the export puts the copies, so that they can be taken away if a later step fails. */
 static int note_copies(struct op *o, const char *folder, const char *source, struct pv_err *err)
 {
     struct cim_list media = { 0 };
     int rc = op_list(o, CIM(Msvm_StorageAllocationSettingData), source, &media, err);
 
-    undo_made(o, UNDO_FILE, op_text(o, "%s\\Virtual Machines\\%s.vmcx", folder, source));
+    if (rc == PV_OK)
+        rc = note_copy(o, op_text(o, "%s\\Virtual Machines\\%s.vmcx", folder, source), err);
     for (size_t i = 0; rc == PV_OK && i < media.count && i < DISKS_MOST; i++) {
         const char *path =
             cim_str_at(media.items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0);
 
         if (path && is_disk(media.items[i]))
-            undo_made(o, UNDO_FILE,
-                      op_text(o, "%s\\Virtual Hard Disks\\%s", folder, base_name(path)));
+            rc = note_copy(o, op_text(o, "%s\\Virtual Hard Disks\\%s", folder, base_name(path)),
+                           err);
     }
     return rc;
+}
+
+static void forget_copies(struct op *o)
+{
+    const char *path;
+
+    while ((path = undo_nth(o, UNDO_FILE, 0)) != NULL)
+        undo_forget(o, UNDO_FILE, path);
 }
 
 /* Since 2016 a .vmcx; .xml before. */
@@ -275,19 +299,13 @@ static int run_clone(struct op *o, struct pv_err *err)
         e.snapshot = guid;
     }
     e.folder = folder;
-    if (!o->resumed) {
-        bool there = false;
-
-        rc = op_file_exists(o, op_text(o, "%s\\Virtual Machines\\%s.vmcx", folder, source), &there,
-                            err);
-        if (rc == PV_OK && there)
-            rc = pv_fail_as(err, "conflict-exists", "%s %s: there are files of a clone in %s",
-                            o->def->verb, o->name, folder);
-        if (rc == PV_OK)
-            rc = note_copies(o, folder, source, err);
-    }
-    if (rc == PV_OK && !journal_get(&o->journal, "exported"))
+    if (!o->resumed)
+        rc = note_copies(o, folder, source, err);
+    if (rc == PV_OK && !journal_get(&o->journal, "exported")) {
         rc = send_export(o, "export", &e, err);
+        if (op_is_there_already(rc, err)) /* somebody was quicker: what is there is not ours */
+            forget_copies(o);
+    }
     journal_note(&o->journal, "exported", "1");
     if (rc == PV_OK)
         rc = find_definition(o, folder, source, &i.file, err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <polyvisor/buf.h>
+#include <polyvisor/clock.h>
 #include <polyvisor/str.h>
 
 #include "drivers/wmi/op.h"
@@ -53,11 +54,37 @@ static int file_refused(struct op *o, const char *path, uint32_t value, struct p
     return pv_fail(err, PV_EIO, "deleting %s: the host refused (%u)", path, value);
 }
 
-static bool is_last_look(struct op *o, const char *path)
+static bool is_gone(struct op *o, const char *path)
 {
     bool there = true;
 
     return op_file_exists(o, path, &there, NULL) == PV_OK && !there;
+}
+
+/* No job is behind it, so only the file itself can tell: it is looked at until it is gone, or for
+ * `outcome_wait_s`. */
+int op_file_look(struct op *o, const char *path, const char *why, struct pv_err *err)
+{
+    struct backoff pause = { .first_ms = 100, .most_ms = 1000 };
+    int64_t until = clock_mono_ms() + (int64_t)o->w->config.outcome_wait_s * 1000;
+    bool finishing = o->c.must_finish, there = true;
+    int rc;
+
+    o->c.must_finish = true;
+    for (;;) {
+        rc = op_file_exists(o, path, &there, NULL);
+        if ((rc == PV_OK && !there) || clock_mono_ms() >= until || job_is_closing(&o->c))
+            break;
+        clock_sleep_ms(backoff_next_ms(&pause));
+    }
+    o->c.must_finish = finishing;
+    if (rc == PV_OK && !there)
+        return PV_OK;
+    if (rc || job_is_closing(&o->c))
+        return pv_fail(err, PV_EUNKNOWN,
+                       "deleting %s: %s, and the host cannot be asked what became of it", path,
+                       why);
+    return pv_fail(err, PV_EIO, "deleting %s: %s, and the file is still there", path, why);
 }
 
 int op_file_delete(struct op *o, const char *path, struct pv_err *err)
@@ -83,12 +110,14 @@ int op_file_delete(struct op *o, const char *path, struct pv_err *err)
         return rc;
     whole.must_finish = true;
     rc = wsman_invoke(o->w->client, &whole, ref, in, o->a, &answer, err);
-    if (rc == PV_ENOENT || ((rc == PV_EUNKNOWN || rc == PV_ETIMEOUT) && is_last_look(o, path)))
+    if (rc == PV_EUNKNOWN || rc == PV_ETIMEOUT)
+        return op_file_look(o, path, "the connection broke before the host answered", err);
+    if (rc == PV_ENOENT)
         return PV_OK;
     if (rc)
         return rc;
     if (!cim_return_value(answer, &value) || value == 0) {
-        if (is_last_look(o, path))
+        if (is_gone(o, path))
             return PV_OK;
         return pv_fail(err, PV_EIO, "deleting %s: the host says it is done, but the file is there",
                        path);

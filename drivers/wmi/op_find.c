@@ -276,6 +276,13 @@ bool op_same_path(const char *x, const char *y)
     return !*x && !*y;
 }
 
+bool op_is_there_already(int rc, const struct pv_err *err)
+{
+    return rc == PV_EEXIST ||
+           (rc && err &&
+            (strstr(err->message, "0x80070050") || strstr(err->message, "0x800700B7")));
+}
+
 bool op_is_remote(const char *path)
 {
     return path && path[0] == '\\' && path[1] == '\\' && path[2] != '?' && path[2] != '.';

@@ -19,7 +19,7 @@ static int service(struct op *o, const struct cim_ref **out, struct pv_err *err)
     return op_service(o, CIM(Msvm_ImageManagementService), out, err);
 }
 
-static int read_image(struct op *o, const char *path, struct cim_instance **out, struct pv_err *err)
+int op_image_read(struct op *o, const char *path, struct cim_instance **out, struct pv_err *err)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_ImageManagementService, GetVirtualHardDiskSettingData));
@@ -73,7 +73,7 @@ static int is_made(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
     const struct image_wish *w = ctx;
     struct cim_instance *have = NULL;
-    int rc = read_image(o, w->path, &have, err);
+    int rc = op_image_read(o, w->path, &have, err);
 
     *there = false;
     if (is_missing(rc))
@@ -164,6 +164,19 @@ static int image_setting(struct op *o, const char *path, const json_t *spec, con
     return PV_OK;
 }
 
+/* A step that makes the file `path`. What is there when it fails is ours (a job that fails half way
+ * leaves a file), but for one that somebody else made meanwhile: then it is not taken back. */
+static int do_making(struct op *o, const struct op_step *s, const char *path, struct pv_err *err)
+{
+    int rc;
+
+    undo_made(o, UNDO_FILE, path);
+    rc = op_do(o, s, NULL, err);
+    if (o->lost || op_is_there_already(rc, err))
+        undo_forget(o, UNDO_FILE, path);
+    return rc;
+}
+
 int op_image_create(struct op *o, const char *key, const char *path, const json_t *spec,
                     const char *parent, struct pv_err *err)
 {
@@ -200,9 +213,7 @@ int op_image_create(struct op *o, const char *key, const char *path, const json_
     rc = service(o, &s.on, err);
     if (rc)
         return rc;
-    /* From here on the file is ours: a job that fails half way leaves one, too. */
-    undo_made(o, UNDO_FILE, path);
-    return op_do(o, &s, NULL, err);
+    return do_making(o, &s, path, err);
 }
 
 /* ------------------------------------------------------------------ operations on one */
@@ -235,7 +246,7 @@ int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_er
     int rc = bytes % 512
                  ? pv_fail(err, PV_EINVAL, "%s %s: capacity_bytes has to be a multiple of 512",
                            o->def->verb, o->name)
-                 : read_image(o, path, &have, err);
+                 : op_image_read(o, path, &have, err);
 
     op_object(o, "disk_image", path);
     if (rc)
@@ -293,7 +304,7 @@ static int run_inspect(struct op *o, struct pv_err *err)
     struct cim_instance *have = NULL;
     json_t *chain = json_array();
     json_t *data = NULL;
-    int rc = read_image(o, path, &have, err);
+    int rc = op_image_read(o, path, &have, err);
 
     if (rc) {
         json_decref(chain);
@@ -306,7 +317,7 @@ static int run_inspect(struct op *o, struct pv_err *err)
         if (!parent || !*parent)
             break;
         json_array_append_new(chain, json_string(parent));
-        if (read_image(o, parent, &have, NULL))
+        if (op_image_read(o, parent, &have, NULL))
             break;
     }
     json_object_set_new(data, "chain", chain);
@@ -320,7 +331,9 @@ static int run_check(struct op *o, struct pv_err *err)
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_ImageManagementService, ValidateVirtualHardDisk));
     const char *path = subject_path(o);
-    struct op_step s = { .key = "check", .what = op_text(o, "checking %s", path), .in = in, .file = path };
+    struct op_step s = {
+        .key = "check", .what = op_text(o, "checking %s", path), .in = in, .file = path
+    };
     struct pv_err found = { 0 };
     int rc;
 
@@ -412,8 +425,7 @@ static int run_convert(struct op *o, struct pv_err *err)
     rc = service(o, &s.on, err);
     if (rc)
         return rc;
-    undo_made(o, UNDO_FILE, to);
-    rc = op_do(o, &s, NULL, err);
+    rc = do_making(o, &s, to, err);
     if (rc)
         return rc;
     undo_keep(o);
@@ -451,7 +463,7 @@ static int run_merge(struct op *o, struct pv_err *err)
     if (!into)
         into = journal_get(&o->journal, "into");
     if (!into) {
-        rc = read_image(o, path, &have, err);
+        rc = op_image_read(o, path, &have, err);
         into = rc ? NULL : cim_str(have, VHD(ParentPath));
         if (rc == PV_OK && (!into || !*into))
             return pv_fail(err, PV_ENOTSUP, "%s %s: it has no parent to merge into", o->def->verb,
@@ -468,11 +480,12 @@ static int run_merge(struct op *o, struct pv_err *err)
     return rc ? rc : op_do(o, &s, NULL, err);
 }
 
-/* An image that a VM names would leave it broken. */
+/* An image that a VM names, or that another image stands on, would leave a VM broken. */
 static int check_unused(struct op *o, const char *path, struct pv_err *err)
 {
     struct wsman_query q = { .cls = CIM(Msvm_StorageAllocationSettingData) };
     struct cim_list list = { 0 };
+    bool used = false;
     int rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
 
     for (size_t i = 0; rc == PV_OK && i < list.count; i++)
@@ -480,6 +493,10 @@ static int check_unused(struct op *o, const char *path, struct pv_err *err)
                 cim_str_at(list.items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0),
                 path))
             return pv_fail(err, PV_ESTATE, "%s %s: a VM uses it", o->def->verb, o->name);
+    if (rc == PV_OK)
+        rc = op_chains_hold(o, &list, path, &used, err);
+    if (rc == PV_OK && used)
+        rc = pv_fail(err, PV_ESTATE, "%s %s: the disk of a VM stands on it", o->def->verb, o->name);
     return rc;
 }
 
@@ -492,6 +509,13 @@ static int run_delete(struct op *o, struct pv_err *err)
     if (rc == PV_OK && !there) {
         o->changed = o->resumed;
         return PV_OK;
+    }
+    /* It was asked for before a restart. What is there now may be another file of this name. */
+    if (o->resumed && rc != PV_EOFFLINE) {
+        o->resumed = false;
+        rc = op_file_look(o, path, "the server was restarted meanwhile", err);
+        o->changed = rc == PV_OK;
+        return rc;
     }
     if (rc == PV_OK)
         rc = check_unused(o, path, err);

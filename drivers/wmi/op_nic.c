@@ -141,17 +141,6 @@ static int put_mac(struct op *o, const json_t *args, struct cim_instance *i, str
     return PV_OK;
 }
 
-/* A name for it inside the guest, other than those of its copies. */
-static const char *new_identifier(struct op *o)
-{
-    uint8_t id[16];
-    char hex[33];
-
-    id_random(id, sizeof(id));
-    str_hex(id, sizeof(id), hex);
-    return op_text(o, "{%.8s-%.4s-%.4s-%.4s-%.12s}", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 static int add_adapter(struct op *o, const struct wish *w, unsigned n, const char **id,
                        struct pv_err *err)
 {
@@ -173,8 +162,11 @@ static int add_adapter(struct op *o, const struct wish *w, unsigned n, const cha
             : w->legacy ? "Legacy Network Adapter"
                         : "Network Adapter");
     cim_set_bool(in, (struct cim_p_bool){ cim_prop_find(cls, "StaticMacAddress") }, false);
-    if (!w->legacy)
-        cim_add_str(in, NIC(VirtualSystemIdentifiers), new_identifier(o));
+    /* A name for it inside the guest, other than those of its copies; and it tells ours from
+     * others'. */
+    added.mark = w->legacy ? NULL : op_mark_guid(o, n + 1);
+    if (added.mark)
+        cim_add_str(in, NIC(VirtualSystemIdentifiers), added.mark);
     rc = put_mac(o, w->args, in, err);
     if (rc == PV_OK)
         rc = op_added_begin(o, op_text(o, "n%u", n), &added, err);
@@ -185,7 +177,7 @@ static int add_adapter(struct op *o, const struct wish *w, unsigned n, const cha
     if (rc)
         return rc;
     *id = o->dry_run ? NEW : added.id;
-    if (!o->dry_run)
+    if (!o->dry_run && (added.mark || !o->lost))
         undo_made(o, UNDO_RESOURCE, op_text(o, "%s|%s", cls->name, *id));
     return PV_OK;
 }

@@ -13,6 +13,7 @@
 
 /* An octet of the picture takes some thirty in the answer: this is what fits the envelope hosts
  * have by themselves. */
+#define RELEASE_TRIES 3
 #define SAFE_PIXELS 7500u
 #define USUAL_WIDTH 160u
 #define USUAL_HEIGHT 120u
@@ -154,6 +155,23 @@ static const struct cim_instance *key_call(struct op *o, const struct cim_class 
     return in;
 }
 
+/* Letting go twice does no harm, so this is the one thing that is asked again when its answer is
+ * lost. */
+static int release(struct op *o, const struct cim_ref *keyboard, unsigned code, struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    for (unsigned tries = 0; tries < RELEASE_TRIES; tries++) {
+        rc = press(
+            o, keyboard,
+            key_call(o, M(Msvm_Keyboard, ReleaseKey), A(Msvm_Keyboard, ReleaseKey, keyCode), code),
+            err);
+        if (rc != PV_EUNKNOWN && rc != PV_ETIMEOUT)
+            break;
+    }
+    return rc;
+}
+
 static int chord(struct op *o, const struct cim_ref *keyboard, const char *text, struct pv_err *err)
 {
     unsigned codes[KEYS_HELD_MOST];
@@ -175,10 +193,7 @@ static int chord(struct op *o, const struct cim_ref *keyboard, const char *text,
     /* What is held is let go, whatever came: a guest with Ctrl held down is of no use. */
     while (held-- > 0) {
         struct pv_err why = { 0 };
-        int released = press(o, keyboard,
-                             key_call(o, M(Msvm_Keyboard, ReleaseKey),
-                                      A(Msvm_Keyboard, ReleaseKey, keyCode), codes[held]),
-                             &why);
+        int released = release(o, keyboard, codes[held], &why);
 
         if (rc == PV_OK && released) {
             rc = released;

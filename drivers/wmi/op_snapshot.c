@@ -93,19 +93,42 @@ static int note_before(struct op *o, struct pv_err *err)
     return PV_OK;
 }
 
+/* What the job of the step has made, when that can be told. */
+static bool is_of_job(const struct cim_list *made, const char *guid)
+{
+    char other[40];
+
+    for (size_t i = 0; i < made->count; i++)
+        if (op_guid(cim_str(made->items[i], P(Msvm_VirtualSystemSettingData, InstanceID)), other) &&
+            op_same(other, guid))
+            return true;
+    return false;
+}
+
+static void list_of_job(struct op *o, struct cim_list *out)
+{
+    const struct cim_ref *job = job_parse(o->a, journal_job(&o->journal));
+    struct wsman_query q = { .cls = CIM(Msvm_VirtualSystemSettingData),
+                             .of = job,
+                             .assoc = CIM(Msvm_AffectedJobElement) };
+
+    if (!job || wsman_list(o->w->client, &o->c, &q, o->a, out, NULL))
+        out->count = 0;
+}
+
+/* Others make checkpoints of it as well: of several new ones ours is what our job has made. */
 static int find_made(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
     struct making *m = ctx;
-    struct cim_list list = { 0 };
-    int64_t newest = -1;
+    struct cim_list list = { 0 }, of_job = { 0 };
+    unsigned found = 0, sure = 0;
     int rc = list_snapshots(o, &list, err);
 
     if (rc)
         return rc;
     *there = false;
-    for (size_t i = 0; i < list.count; i++) {
+    for (size_t i = 0; i < list.count && sure == 0; i++) {
         const struct cim_instance *s = list.items[i];
-        int64_t made_ms = 0;
         char guid[40], mark[MARK + 3];
 
         if (!op_guid(cim_str(s, P(Msvm_VirtualSystemSettingData, InstanceID)), guid))
@@ -113,13 +136,24 @@ static int find_made(struct op *o, void *ctx, bool *there, struct pv_err *err)
         (void)snprintf(mark, sizeof(mark), ".%.*s.", MARK, guid);
         if (!m->before || strstr(m->before, mark))
             continue;
-        (void)cim_get_time(s, P(Msvm_VirtualSystemSettingData, CreationTime), &made_ms);
-        if (made_ms <= newest)
+        if (++found == 2)
+            list_of_job(o, &of_job);
+        if (found == 1) {
+            (void)str_copy(m->made, sizeof(m->made), guid);
             continue;
-        newest = made_ms;
-        (void)str_copy(m->made, sizeof(m->made), guid);
-        *there = true;
+        }
+        sure += is_of_job(&of_job, m->made);
+        if (sure == 0 && is_of_job(&of_job, guid)) {
+            (void)str_copy(m->made, sizeof(m->made), guid);
+            sure++;
+        }
     }
+    if (found > 1 && sure == 0)
+        return pv_fail(
+            err, PV_EUNKNOWN,
+            "%s %s: somebody else made one at the same time; it cannot be told which is which",
+            o->def->verb, o->name);
+    *there = found > 0;
     return PV_OK;
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <polyvisor/buf.h>
 #include <polyvisor/str.h>
 
 #include "drivers/wmi/op.h"
@@ -14,7 +13,6 @@
 #define SET(prop) P(Msvm_VirtualEthernetSwitchSettingData, prop)
 #define PORT(prop) P(Msvm_EthernetPortAllocationSettingData, prop)
 #define UP(prop) P(Msvm_ExternalEthernetPort, prop)
-#define MARK 8
 
 /* ------------------------------------------------------------------ what is there */
 
@@ -45,66 +43,37 @@ static int get_switch(struct op *o, const char *guid, struct cim_instance **out,
 }
 
 struct making {
-    const char *name, *before;
+    const char *name;
     char guid[40];
 };
 
-static int list_switches(struct op *o, struct cim_list *out, struct pv_err *err)
+/* Two switches of one name are no error of the host's; people mean one. */
+static int check_name(struct op *o, const char *name, struct pv_err *err)
 {
     struct wsman_query q = { .cls = CIM(Msvm_VirtualEthernetSwitch), .most = 10000 };
-
-    return wsman_list(o->w->client, &o->c, &q, o->a, out, err);
-}
-
-static int note_before(struct op *o, struct making *m, struct pv_err *err)
-{
-    const char *kept = journal_get(&o->journal, "before");
     struct cim_list list = { 0 };
-    struct buf marks;
-    int rc;
+    int rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
 
-    if (kept) {
-        m->before = arena_strdup(o->a, kept);
-        return PV_OK;
-    }
-    rc = list_switches(o, &list, err);
-    if (rc)
-        return rc;
-    buf_init(&marks, 800);
-    buf_char(&marks, '.');
-    for (size_t i = 0; i < list.count; i++) {
-        const char *id = cim_str(list.items[i], P(Msvm_VirtualEthernetSwitch, Name));
-
-        if (id &&
-            op_same(cim_str(list.items[i], P(Msvm_VirtualEthernetSwitch, ElementName)), m->name))
-            buf_printf(&marks, "%.*s.", MARK, id);
-    }
-    m->before = arena_strdup(o->a, buf_ok(&marks) ? marks.data : ".");
-    buf_free(&marks);
-    journal_note(&o->journal, "before", m->before);
-    return PV_OK;
+    for (size_t i = 0; rc == PV_OK && i < list.count; i++)
+        if (op_same(cim_str(list.items[i], P(Msvm_VirtualEthernetSwitch, ElementName)), name))
+            return pv_fail(err, PV_EEXIST, "%s %s: the host has a switch of this name",
+                           o->def->verb, o->name);
+    return rc;
 }
 
-/* An external switch takes the host's own network away for seconds: it is looked for by name
+/* An external switch takes the host's own network away for seconds: it is looked for by our mark
  * afterwards. */
 static int find_made(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
+    struct wsman_query q = { .cls = CIM(Msvm_VirtualEthernetSwitchSettingData), .most = 10000 };
     struct making *m = ctx;
     struct cim_list list = { 0 };
-    int rc = list_switches(o, &list, err);
+    int rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
 
     *there = false;
-    for (size_t i = 0; rc == PV_OK && i < list.count && !*there; i++) {
-        const char *id = cim_str(list.items[i], P(Msvm_VirtualEthernetSwitch, Name));
-        char mark[MARK + 3];
-
-        if (!id ||
-            !op_same(cim_str(list.items[i], P(Msvm_VirtualEthernetSwitch, ElementName)), m->name))
-            continue;
-        (void)snprintf(mark, sizeof(mark), ".%.*s.", MARK, id);
-        if (!strstr(m->before, mark) && op_guid(id, m->guid))
-            *there = true;
-    }
+    for (size_t i = 0; rc == PV_OK && i < list.count && !*there; i++)
+        *there = op_marked(o, cim_str_at(list.items[i], SET(Notes), 0)) &&
+                 op_guid(cim_str(list.items[i], SET(InstanceID)), m->guid);
     return rc;
 }
 
@@ -226,51 +195,87 @@ static int read_wish(struct op *o, const char *type, bool external_now, const ch
 
 /* ------------------------------------------------------------------ operations */
 
-static int run_create(struct op *o, struct pv_err *err)
+/* What people want to read there, in place of our mark. */
+static int put_notes(struct op *o, const char *guid, struct pv_err *err)
+{
+    struct cim_instance *have = NULL,
+                        *want = cim_new(o->a, CIM(Msvm_VirtualEthernetSwitchSettingData));
+    const char *notes = op_arg_str(o, "annotation");
+    int rc = get_switch(o, guid, &have, err);
+
+    if (rc)
+        return rc;
+    cim_set_str(want, SET(InstanceID), cim_str(have, SET(InstanceID)));
+    cim_add_str(want, SET(Notes), notes ? notes : "");
+    rc = op_modify(o, "notes", want, have, op_what(o, "writing the notes of", o->name), err);
+    o->journal.restore = NULL;
+    return rc;
+}
+
+static int define(struct op *o, const struct wish *w, struct making *m, struct pv_err *err)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualEthernetSwitchManagementService, DefineSystem));
     struct cim_instance *set = cim_new(o->a, CIM(Msvm_VirtualEthernetSwitchSettingData));
-    struct making m = { .name = op_arg_str(o, "name") };
-    const char *notes = op_arg_str(o, "annotation");
+    const char *notes = o->dry_run ? op_arg_str(o, "annotation") : op_mark_notes(o);
     struct op_step s = { .key = "define",
-                         .what = op_what(o, "making the switch", m.name),
+                         .what = op_what(o, "making the switch", m->name),
                          .in = in,
                          .look = find_made,
-                         .ctx = &m };
-    struct wish w;
-    int rc;
+                         .ctx = m };
+    int rc = op_service(o, CIM(Msvm_VirtualEthernetSwitchManagementService), &s.on, err);
 
-    o->name = m.name;
-    rc = note_before(o, &m, err);
-    if (rc == PV_OK && !o->resumed)
-        rc = read_wish(o, op_arg_str(o, "switch_type"), false, NULL, true, &w, err);
-    else
-        memset(&w, 0, sizeof(w));
-    if (rc == PV_OK)
-        rc = op_service(o, CIM(Msvm_VirtualEthernetSwitchManagementService), &s.on, err);
     if (rc)
         return rc;
-    if (!o->resumed && strcmp(m.before, ".") != 0)
-        return pv_fail(err, PV_EEXIST, "%s %s: the host has a switch of this name", o->def->verb,
-                       o->name);
-    cim_set_str(set, SET(ElementName), m.name);
+    cim_set_str(set, SET(ElementName), m->name);
     if (notes)
         cim_add_str(set, SET(Notes), notes);
     cim_set_emb(in, A(Msvm_VirtualEthernetSwitchManagementService, DefineSystem, SystemSettings),
                 set);
-    if (w.uplink)
+    if (w->uplink)
         cim_add_emb(in,
                     A(Msvm_VirtualEthernetSwitchManagementService, DefineSystem, ResourceSettings),
-                    connection(o, w.uplink, op_text(o, "%s_External", m.name)));
-    if (w.host)
+                    connection(o, w->uplink, op_text(o, "%s_External", m->name)));
+    if (w->host)
         cim_add_emb(in,
                     A(Msvm_VirtualEthernetSwitchManagementService, DefineSystem, ResourceSettings),
-                    connection(o, w.host, m.name));
+                    connection(o, w->host, m->name));
     rc = op_do(o, &s, NULL, err);
     if (rc == PV_OK && !o->dry_run)
-        op_made(o, "switch", m.guid, NULL);
+        journal_note(&o->journal, "made", m->guid);
     return rc;
+}
+
+static int run_create(struct op *o, struct pv_err *err)
+{
+    struct making m = { .name = op_arg_str(o, "name") };
+    const char *made = journal_get(&o->journal, "made"); /* before a restart */
+    struct pv_err why = { 0 };
+    struct wish w = { 0 };
+    int rc = PV_OK;
+
+    o->name = m.name;
+    if (!o->resumed)
+        rc = check_name(o, m.name, err);
+    if (rc == PV_OK && !o->resumed)
+        rc = read_wish(o, op_arg_str(o, "switch_type"), false, NULL, true, &w, err);
+    if (rc == PV_OK && made)
+        (void)str_copy(m.guid, sizeof(m.guid), made);
+    else if (rc == PV_OK)
+        rc = define(o, &w, &m, err);
+    if (rc || o->dry_run)
+        return rc;
+    o->changed = true;
+    op_made(o, "switch", m.guid, NULL);
+    rc = put_notes(o, m.guid, &why);
+    if (rc && job_is_closing(&o->c)) {
+        *err = why;
+        return rc;
+    }
+    /* It is there; only its notes say still that it is being made. */
+    if (rc)
+        op_warn(o, "the switch was made, but its notes could not be written: %s", why.message);
+    return PV_OK;
 }
 
 static int is_gone(struct op *o, void *ctx, bool *there, struct pv_err *err)

@@ -11,31 +11,33 @@
 #include "drivers/wmi/op_modify.h"
 
 #define SET(prop) P(Msvm_VirtualSystemSettingData, prop)
-#define MARK 8
 #define FILES_MOST 64
 
 /* ------------------------------------------------------------------ finding what was made */
 
 struct named {
+    struct op *o;
     const char *name;
-    const char *before; /* marks of those of this name that were there */
     char guid[40];
 };
 
+/* Names are not unique: others may make a VM of this name at the same time. Ours bears our mark. */
 static bool is_named(void *ctx, const struct cim_instance *i)
 {
     const struct named *n = ctx;
 
     return op_same(cim_str(i, SET(ElementName)), n->name) &&
-           op_same(cim_str(i, SET(VirtualSystemType)), "Microsoft:Hyper-V:System:Realized");
+           op_same(cim_str(i, SET(VirtualSystemType)), "Microsoft:Hyper-V:System:Realized") &&
+           op_marked(n->o, cim_str_at(i, SET(Notes), 0));
 }
 
-/* Names are not unique, and checkpoints and templates have some as well. */
-static int list_named(struct op *o, struct named *n, struct cim_list *out, struct pv_err *err)
+static int find_named(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
+    struct named *n = ctx;
     struct wsman_query q = {
         .cls = CIM(Msvm_VirtualSystemSettingData), .match = is_named, .match_ctx = n, .most = 100000
     };
+    struct cim_list list = { 0 };
     struct buf where;
     int rc;
 
@@ -43,57 +45,12 @@ static int list_named(struct op *o, struct named *n, struct cim_list *out, struc
     buf_text(&where, "VirtualSystemType = 'Microsoft:Hyper-V:System:Realized' AND ElementName = ");
     wsman_quote(&where, n->name);
     q.where = where.data;
-    rc = wsman_list(o->w->client, &o->c, &q, o->a, out, err);
+    rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
     buf_free(&where);
-    return rc;
-}
-
-static int note_named(struct op *o, struct named *n, struct pv_err *err)
-{
-    const char *kept = journal_get(&o->journal, "same");
-    struct cim_list list = { 0 };
-    struct buf marks;
-    int rc;
-
-    if (kept) {
-        n->before = arena_strdup(o->a, kept);
-        return PV_OK;
-    }
-    rc = list_named(o, n, &list, err);
-    if (rc)
-        return rc;
-    buf_init(&marks, 900);
-    buf_char(&marks, '.');
-    for (size_t i = 0; i < list.count; i++) {
-        char guid[40];
-
-        if (is_named(n, list.items[i]) && op_guid(cim_str(list.items[i], SET(InstanceID)), guid))
-            buf_printf(&marks, "%.*s.", MARK, guid);
-    }
-    n->before = arena_strdup(o->a, buf_ok(&marks) ? marks.data : ".");
-    buf_free(&marks);
-    journal_note(&o->journal, "same", n->before);
-    return PV_OK;
-}
-
-static int find_named(struct op *o, void *ctx, bool *there, struct pv_err *err)
-{
-    struct named *n = ctx;
-    struct cim_list list = { 0 };
-    int rc = list_named(o, n, &list, err);
-
     *there = false;
-    for (size_t i = 0; rc == PV_OK && i < list.count && !*there; i++) {
-        char guid[40], mark[MARK + 3];
-
-        if (!is_named(n, list.items[i]) || !op_guid(cim_str(list.items[i], SET(InstanceID)), guid))
-            continue;
-        (void)snprintf(mark, sizeof(mark), ".%.*s.", MARK, guid);
-        if (strstr(n->before, mark))
-            continue;
-        (void)str_copy(n->guid, sizeof(n->guid), guid);
-        *there = true;
-    }
+    for (size_t i = 0; rc == PV_OK && i < list.count && !*there; i++)
+        *there =
+            is_named(n, list.items[i]) && op_guid(cim_str(list.items[i], SET(InstanceID)), n->guid);
     return rc;
 }
 
@@ -139,14 +96,16 @@ static struct cim_instance *new_settings(struct op *o, const char *folder)
     cim_set_str(s, SET(SwapFileDataRoot), folder);
     if (version)
         cim_set_str(s, SET(Version), version);
-    if (annotation)
+    if (!o->dry_run)
+        cim_add_str(s, SET(Notes), op_mark_notes(o));
+    else if (annotation)
         cim_add_str(s, SET(Notes), annotation);
     return s;
 }
 
 static int define(struct op *o, struct pv_err *err)
 {
-    struct named n = { .name = op_arg_str(o, "name") };
+    struct named n = { .o = o, .name = op_arg_str(o, "name") };
     struct cim_instance *in = cim_call(o->a, M(Msvm_VirtualSystemManagementService, DefineSystem));
     struct op_step s = { .key = "define",
                          .what = op_what(o, "making", o->name),
@@ -161,8 +120,6 @@ static int define(struct op *o, struct pv_err *err)
         return PV_OK;
     }
     rc = vm_folder(o, &folder, err);
-    if (rc == PV_OK)
-        rc = note_named(o, &n, err);
     if (rc == PV_OK)
         rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
     if (rc)
@@ -241,7 +198,10 @@ static json_t *config_of(struct op *o)
     json_t *config = json_deep_copy(o->args), *secure;
 
     json_object_del(config, "firmware");
-    json_object_del(config, "annotation"); /* given with the making */
+    if (o->dry_run)
+        json_object_del(config, "annotation"); /* given with the making */
+    else if (!json_object_get(config, "annotation"))
+        json_object_set_new(config, "annotation", json_string("")); /* in place of our mark */
     if (!o->gen2)
         return config;
     secure = json_object_get(config, "secure_boot");
@@ -274,9 +234,10 @@ static int check_create(struct op *o, struct pv_err *err)
         return pv_fail(err, PV_ENOTSUP, "%s %s: tpm: bios (generation 1) has none; use uefi",
                        o->def->verb, o->name);
     if (op_arg_bool(o, "tpm")) {
-        int rc = pv_fail(err, PV_ENOTSUP,
-                         "%s %s: tpm: a new VM has no key protector, and only the host can make one",
-                         o->def->verb, o->name);
+        int rc =
+            pv_fail(err, PV_ENOTSUP,
+                    "%s %s: tpm: a new VM has no key protector, and only the host can make one",
+                    o->def->verb, o->name);
 
         pv_err_pointer(err, "/tpm");
         pv_err_needs(err, "key protector");
@@ -455,9 +416,17 @@ static void delete_files(struct op *o, const struct files *f)
     }
     for (size_t i = 0; i < f->n; i++) {
         struct pv_err why = { 0 };
+        bool held = false;
 
         if (!o->dry_run && is_used_elsewhere(o, &all, f->paths[i]))
             op_warn(o, "%s was kept: another VM uses it", f->paths[i]);
+        else if (!o->dry_run && op_chains_hold(o, &all, f->paths[i], &held, &why))
+            op_warn(
+                o,
+                "%s was kept, for it could not be seen whether disks of other VMs stand on it: %s",
+                f->paths[i], why.message);
+        else if (held)
+            op_warn(o, "%s was kept: the disk of another VM stands on it", f->paths[i]);
         else if (op_file_delete(o, f->paths[i], &why))
             op_warn(o, "%s is still there: %s", f->paths[i], why.message);
         op_object(o, "disk_image", f->paths[i]);

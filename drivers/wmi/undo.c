@@ -39,6 +39,21 @@ void journal_free(struct journal *j)
     j->root = NULL;
 }
 
+/* All but the mark, without which nobody knows what is ours. */
+static bool shorten_notes(json_t *notes)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(notes, next, key, value)
+    {
+        if (strcmp(key, "mark") != 0)
+            return json_object_del(notes, key) == 0;
+    }
+    return false;
+}
+
 /* Files are what can be found again by other means (they hang on the VM), so they go first. */
 static bool shorten(json_t *root)
 {
@@ -53,9 +68,7 @@ static bool shorten(json_t *root)
     }
     if (n > 1) /* the first one is what holds the others */
         return json_array_remove(made, n - 1) == 0;
-    if (json_object_size(notes) == 0)
-        return false;
-    return json_object_clear(notes) == 0;
+    return shorten_notes(notes);
 }
 
 char *journal_text(const struct journal *j)
@@ -157,6 +170,22 @@ void undo_made(struct op *o, enum undo_kind kind, const char *id)
     if (o->dry_run || !id || undo_has(o, kind, id) || json_array_size(made_of(o)) >= MADE_MOST)
         return;
     json_array_append_new(made_of(o), json_sprintf("%s%s", head, id));
+}
+
+void undo_forget(struct op *o, enum undo_kind kind, const char *id)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(made_of(o), i, item)
+    {
+        const char *text = json_string_value(item);
+
+        if (text && text[0] == (char)kind && text[1] == ':' && op_same(text + 2, id)) {
+            json_array_remove(made_of(o), i);
+            return;
+        }
+    }
 }
 
 void undo_restore(struct op *o, const char *what, const struct cim_ref *on,

@@ -70,6 +70,8 @@ enum undo_kind {
 };
 /* Was made: is taken away if a later step fails. Twice is once. */
 void undo_made(struct op *o, enum undo_kind kind, const char *id);
+/* It is not ours after all, or nobody can say that it is: it stays. */
+void undo_forget(struct op *o, enum undo_kind kind, const char *id);
 bool undo_has(const struct op *o, enum undo_kind kind, const char *id);
 /* nth thing made of this kind, or NULL. */
 const char *undo_nth(const struct op *o, enum undo_kind kind, unsigned n);

@@ -224,6 +224,9 @@ def _change(estate, vm, data):
         vm.of("memory")[0].over["VirtualQuantity"] = data.pop("memory_mb")
     if "id" in data:
         raise Bad("an id never changes")
+    if "new_nic" in data:
+        build.nic(vm, data.pop("new_nic"))
+        vm.config_changed = cimtime.now()
     if "key_protector" in data:
         vm.security = {**(vm.security or {}), "key_protector": data.pop("key_protector")}
     if "guest" in data:
