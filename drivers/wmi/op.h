@@ -61,6 +61,7 @@ struct op {
     int64_t sent_ms; /* wall clock: when the step under way was sent, or earlier */
     bool late;       /* ... before a restart */
     bool lost;       /* ... and its answer never came */
+    bool orphan;     /* the server hears us no more: nothing is begun, nothing taken back */
     const struct cim_ref *job; /* of the step under way, once the host has named it */
     const char *last_job;      /* InstanceID of the job of an earlier step */
     unsigned step, steps;
@@ -105,8 +106,8 @@ struct op_trace {
     const struct cim_ref *job; /* the last one of `ours` */
 };
 int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct pv_err *err);
-/* GUID of the system of this class that the job of the step under way made or changed. PV_ENOENT: it has no job, or the
- * host does not say. */
+/* GUID of the system of this class that the job of the step under way made or changed. PV_ENOENT:
+ * it has no job, or the host does not say. */
 int op_job_system(struct op *o, const struct cim_class *cls, char guid[40], struct pv_err *err);
 /* The service's method. */
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,

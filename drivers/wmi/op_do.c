@@ -50,8 +50,9 @@ void op_tell(struct op *o, const char *step_name, int percent)
         .native_ref = ref,
     };
 
-    if (host->progress && !o->dry_run)
-        (void)host->progress(host->ctx, o->c.number, &p);
+    if (host->progress && !o->dry_run &&
+        host->progress(host->ctx, o->c.number, &p) == PV_ECANCELED)
+        o->orphan = true;
     free(ref);
 }
 
@@ -286,6 +287,9 @@ static int send_once(struct op *o, const struct op_step *s, struct cim_instance 
     o->job = NULL;
     journal_step(&o->journal, s->key, NULL);
     op_tell(o, s->what, -1);
+    /* Whoever goes on with it would not know that this was sent. */
+    if (o->orphan)
+        return pv_fail(err, PV_ECANCELED, "%s: the server is gone", s->what);
     rc = wsman_invoke(o->w->client, &whole, s->on, s->in, o->a, answer, err);
     if (rc == PV_OK && !cim_return_value(*answer, value))
         return pv_fail(err, PV_EUNKNOWN, "%s: the host's answer does not say what it did", s->what);

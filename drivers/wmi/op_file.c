@@ -73,14 +73,14 @@ int op_file_look(struct op *o, const char *path, const char *why, struct pv_err 
     o->c.must_finish = true;
     for (;;) {
         rc = op_file_exists(o, path, &there, NULL);
-        if ((rc == PV_OK && !there) || clock_mono_ms() >= until || job_is_closing(&o->c))
+        if ((rc == PV_OK && !there) || clock_mono_ms() >= until || call_is_closing(&o->c))
             break;
         clock_sleep_ms(backoff_next_ms(&pause));
     }
     o->c.must_finish = finishing;
     if (rc == PV_OK && !there)
         return PV_OK;
-    if (rc || job_is_closing(&o->c))
+    if (rc || call_is_closing(&o->c))
         return pv_fail(err, PV_EUNKNOWN,
                        "deleting %s: %s, and the host cannot be asked what became of it", path,
                        why);

@@ -268,7 +268,7 @@ static int run_create(struct op *o, struct pv_err *err)
     o->changed = true;
     op_made(o, "switch", m.guid, NULL);
     rc = put_notes(o, m.guid, &why);
-    if (rc && job_is_closing(&o->c)) {
+    if (rc && call_is_closing(&o->c)) {
         *err = why;
         return rc;
     }
