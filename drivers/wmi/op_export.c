@@ -181,14 +181,14 @@ static const char *base_name(const char *path)
 
 /* What is there already is somebody else's: neither the export nor what takes it back may touch it.
  */
-static int note_copy(struct op *o, const char *path, struct pv_err *err)
+static int note_copy(struct op *o, const char *folder, const char *path, struct pv_err *err)
 {
     bool there = false;
     int rc = op_file_exists(o, path, &there, err);
 
     if (rc == PV_OK && there)
-        return pv_fail_as(err, "conflict-exists", "%s %s: the file %s exists already", o->def->verb,
-                          o->name, path);
+        return pv_fail_as(err, "conflict-exists", "%s %s: there are files of a clone in %s",
+                          o->def->verb, o->name, folder);
     if (rc == PV_OK)
         undo_made(o, UNDO_FILE, path);
     return rc;
@@ -201,14 +201,14 @@ static int note_copies(struct op *o, const char *folder, const char *source, str
     int rc = op_list(o, CIM(Msvm_StorageAllocationSettingData), source, &media, err);
 
     if (rc == PV_OK)
-        rc = note_copy(o, op_text(o, "%s\\Virtual Machines\\%s.vmcx", folder, source), err);
+        rc = note_copy(o, folder, op_text(o, "%s\\Virtual Machines\\%s.vmcx", folder, source), err);
     for (size_t i = 0; rc == PV_OK && i < media.count && i < DISKS_MOST; i++) {
         const char *path =
             cim_str_at(media.items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0);
 
         if (path && is_disk(media.items[i]))
-            rc = note_copy(o, op_text(o, "%s\\Virtual Hard Disks\\%s", folder, base_name(path)),
-                           err);
+            rc = note_copy(o, folder,
+                           op_text(o, "%s\\Virtual Hard Disks\\%s", folder, base_name(path)), err);
     }
     return rc;
 }
