@@ -86,3 +86,22 @@ def test_a_password_changed_in_mid_work_is_refused_once(module_servers, tmp_path
         hv.do("post", f"{hv.path(vms[0])}/actions/rename", {"name": "after"})
     finally:
         hv.close()
+
+
+def test_a_host_whose_certificate_changed_is_told_nothing_until_somebody_accepts_it(servers, tmp_path):
+    hv = Estate(servers("changed"), tmp_path / "f", hosts=1, vms=3, speed=50)
+    try:
+        provider, vm = hv.providers[0], hv.off()
+        new = hv.host.certificate()
+        hv.control.reset()
+        status, task = hv.send("post", f"{hv.path(vm)}/actions/start")
+        assert status == 202, task
+        wait_for(lambda: state(hv, provider) == "cert_changed", "the changed certificate", 60)
+        assert "not the one that was pinned" in hv.api.provider(provider["id"])["state_reason"]["detail"]
+        assert not hv.control.ledger(), "neither a password nor a request reaches a host that may be another one"
+        assert hv.real(vm["name"]).state == "off" and hv.api.task(task["id"])["state"] in ("queued", "waiting")
+        assert hv.api.patch(f"/providers/{provider['id']}", {"tls": {"mode": "pin", "pins": [new]}}).status_code == 200
+        hv.api.wait_provider(provider["id"], timeout=60)
+        assert hv.api.wait_task(task["id"], 60)["state"] == "succeeded" and hv.calls("RequestStateChange") == 1
+    finally:
+        hv.close()
