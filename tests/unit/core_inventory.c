@@ -18,7 +18,7 @@ static void tear_down(void)
     world_free(w);
 }
 
-TestSuite(inventory, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(inventory, .init = set_up, .fini = tear_down, .timeout = 300);
 
 static uint64_t version_of(const char *native)
 {
@@ -590,7 +590,7 @@ static bool was_told(const void *arg)
     return count_events(w, arg) == 1;
 }
 
-Test(absence, a_long_absence_is_told_once_and_in_the_end_is_gone, .timeout = 60)
+Test(absence, a_long_absence_is_told_once_and_in_the_end_is_gone, .timeout = 300)
 {
     w = world_new(300, 1500);
     add_provider(w, "one", "vmware");

@@ -14,7 +14,7 @@ static void tear_down(void)
     world_free(w);
 }
 
-TestSuite(providers, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(providers, .init = set_up, .fini = tear_down, .timeout = 300);
 
 static int create(const char *text, struct pv_id *id, struct pv_err *err)
 {
