@@ -137,15 +137,21 @@ test('several columns order the list, by Shift and by Shift+Enter', async () => 
     await page.getByRole('columnheader', { name: 'vCPU' }).click({ modifiers: ['Shift'] });
     await page.waitForURL(/sort=power_state%2Ccpu.count/);
     assert.deepEqual(await page.locator('.pv-order').allInnerTexts(), ['1', '2']);
+    // Another order puts the keyboard's place on the first row, when its rows have come.
+    await view.settle();
     const memory = await page.locator('.pv-head [role=columnheader]', { hasText: 'Memory' }).first();
     const steps = Number(await memory.getAttribute('aria-colindex'));
     await grid(page).focus();
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Home');
     for (let i = 1; i < steps; i++) await page.keyboard.press('ArrowRight');
+    const place = () => grid(page).getAttribute('aria-activedescendant');
+    assert.equal(await place(), await memory.getAttribute('id'), 'the keyboard is on the head of the column');
     await page.keyboard.press('Shift+Enter');
     await page.waitForURL(/sort=power_state%2Ccpu.count%2Cmemory.bytes/);
     await page.locator('.pv-order').nth(2).waitFor();
+    await view.settle();
+    assert.equal(await place(), await memory.getAttribute('id'), 'ordering leaves the keyboard there');
     await page.keyboard.press('Shift+Enter');
     await page.waitForURL(/sort=power_state%2Ccpu.count%2C-memory.bytes/);
     const wanted = (

@@ -95,7 +95,8 @@ export function Grid(props: GridProps) {
         if (state.loading || shownKey.current === key) return;
         shownKey.current = key;
         scroller.current?.scrollTo({ top: 0 });
-        setActive((a) => ({ ...a, row: 0 }));
+        // Who orders from a column's head stays there and may turn the order round.
+        setActive((a) => (a.row < 0 ? a : { ...a, row: 0 }));
     }, [key, state.loading]);
 
     const activeItem = store.row(active.row);
