@@ -13,6 +13,11 @@ from support.vcsim import Vcsim
 from support.vsphere import SecondClient
 from support.wait import wait_for
 
+# What takes longest begins, so that no worker is left with it at the end (tests/run, --dist loadfile). Minutes first.
+LONG = ("test_thousand_vms_with_changes", "test_hyperv_operations_faults", "test_hyperv_inventory_changes",
+        "test_hyperv_operations", "test_503_and_cuts", "test_kill9_power_tasks", "test_operations_tasks", "test_slow_calls",
+        "test_hyperv_cuts", "test_demo", "test_bulk", "test_vapi_kill9", "test_cli_output", "test_cli_verbs")
+
 
 def pytest_addoption(parser):
     parser.addoption("--nightly", action="store_true", help="also run what takes minutes")
@@ -23,6 +28,8 @@ def pytest_collection_modifyitems(config, items):
         chosen = [item for item in items if item.get_closest_marker("nightly") is None]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(autouse=True)
