@@ -34,6 +34,10 @@ test('setup code, administrator, simulated data, tour', async () => {
         await view.screenshot('tour');
         for (let i = 0; i < 4; i++) await page.getByRole('button', { name: 'Next' }).click();
         await page.getByRole('button', { name: 'Begin' }).click();
+        await page.waitForURL((url) => !url.search.includes('tour'));
+        await page.locator('.pv-overview').waitFor();
+        await view.settle();
+        await view.screenshot('first-overview');
         await view.go('/vms', '.pv-row');
         await page.waitForFunction(() => document.querySelector('.pv-count')?.textContent === '500');
         await view.close();

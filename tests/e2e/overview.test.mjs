@@ -228,6 +228,9 @@ test('an empty server offers the administrator the first step', async () => {
         await view.screenshot('overview-empty');
         await view.page.getByRole('link', { name: 'Add provider' }).click();
         await view.page.waitForURL(/\/providers\/new/);
+        await view.go('/', '.pv-empty');
+        await view.page.getByRole('button', { name: 'Try with simulated data' }).click();
+        await view.page.locator('.pv-counter').first().waitFor({ timeout: SOON });
         await view.close();
     } finally {
         await empty.stop();

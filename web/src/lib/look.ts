@@ -8,7 +8,6 @@ export interface Look {
     navigation?: 'open' | 'closed';
     navigationMode?: 'sections' | 'tree';
     singleKeys?: boolean;
-    tourDone?: boolean;
 }
 
 const KEY = 'polyvisor.look';

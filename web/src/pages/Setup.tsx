@@ -19,7 +19,7 @@ import { listQuery, meQuery, queryClient, setupQuery } from '../api/query';
 import type { Me, Provider } from '../api/types';
 import { errorsOf } from '../actions/ParamForm';
 import { FailureLine } from '../states/states';
-import { notify } from '../lib/notify';
+import { simulate } from '../lib/simulate';
 import { Gate } from './SignIn';
 
 const LEAST = 12;
@@ -61,33 +61,6 @@ function Meter({ password }: { password: string }) {
         </span>
     );
 }
-
-/** What the simulated estate is made of; the driver's schema tells the settings. */
-const ESTATE = [
-    {
-        name: 'vCenter Frankfurt',
-        endpoint: 'sim://vcenter-fra',
-        settings: { family: 'vmware', seed: 1, vms: 200, hosts: 12, clusters: 2, change_rate: 0.1 },
-    },
-    {
-        name: 'vCenter Singapore',
-        endpoint: 'sim://vcenter-sin',
-        settings: {
-            family: 'vmware',
-            seed: 2,
-            vms: 150,
-            hosts: 8,
-            clusters: 2,
-            datacenters: 2,
-            change_rate: 0.1,
-        },
-    },
-    ...['hv-ams-01', 'hv-ams-02', 'hv-ams-03', 'hv-osl-01', 'hv-osl-02', 'hv-osl-03'].map((name, i) => ({
-        name,
-        endpoint: `sim://${name}`,
-        settings: { family: 'hyperv', seed: 3 + i, vms: 25, hosts: 1, change_rate: 0.1 },
-    })),
-];
 
 export function Component() {
     const { t } = useTranslation();
@@ -207,6 +180,7 @@ function Choice() {
     const { t } = useTranslation();
     const navigate = useNavigate();
     const [busy, setBusy] = useState(false);
+    const [error, setError] = useState<unknown>(null);
     const { data } = useQuery(
         listQuery<Provider & { id: string; kind: string }>('/providers', {
             limit: 1,
@@ -218,23 +192,26 @@ function Choice() {
         queryClient.setQueryData(setupQuery.queryKey, { needed: false });
         void navigate(to);
     };
-    const simulate = async () => {
+    const tryIt = async () => {
         setBusy(true);
+        setError(null);
         try {
-            for (const provider of ESTATE) {
-                await api.post('/providers', { driver: 'sim', ...provider }).catch((error: unknown) => {
-                    if (!isApiError(error) || error.status !== 409) throw error;
-                });
-            }
+            await simulate();
             leave('/?tour=1');
-        } catch (error) {
+        } catch (failure) {
             setBusy(false);
-            notify({ variant: 'danger', title: t('setup.simulate_failed'), body: String(error) });
+            setError(failure);
         }
     };
     const there = (data?.count ?? 0) > 0;
     return (
         <Gate title={t('setup.choice')} intro={there ? t('setup.choice_there') : t('setup.choice_intro')}>
+            {error !== null && (
+                <>
+                    <p>{t('setup.simulate_failed')}</p>
+                    <FailureLine error={error} />
+                </>
+            )}
             <div className="pv-choice">
                 {there ? (
                     <button type="button" className="pv-choice__card" onClick={() => leave('/?tour=1')}>
@@ -246,7 +223,7 @@ function Choice() {
                         type="button"
                         className="pv-choice__card"
                         disabled={busy}
-                        onClick={() => void simulate()}
+                        onClick={() => void tryIt()}
                     >
                         <strong>{t('setup.simulate')}</strong>
                         <span>{t('setup.simulate_body')}</span>

@@ -2,18 +2,24 @@
 // Five points for the first minutes; one can leave at any time.
 import { useState } from 'react';
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
-import { look } from '../lib/look';
-import { useLook } from '../lib/hooks';
 
 const STEPS = ['search', 'grid', 'actions', 'tasks', 'keys'] as const;
 
 export default function Tour() {
     const { t } = useTranslation();
-    const { tourDone } = useLook();
     const [step, setStep] = useState(0);
-    if (tourDone) return null;
-    const end = () => look.set({ tourDone: true });
+    const [, setParams] = useSearchParams();
+    const end = () =>
+        setParams(
+            (old) => {
+                const next = new URLSearchParams(old);
+                next.delete('tour');
+                return next;
+            },
+            { replace: true },
+        );
     const last = step === STEPS.length - 1;
     const name = STEPS[step] ?? 'search';
     return (

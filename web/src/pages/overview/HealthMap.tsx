@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tile for each host, by provider and cluster: its area is the host's memory, its colour and pattern the worst that is to be
 // said of it. One stop of the Tab key, arrows within; the same as a table behind a switch.
-import { memo, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
@@ -31,7 +31,6 @@ const Tile = memo(function Tile(p: {
     label: string;
     side: number;
     named: boolean;
-    stop: boolean;
 }) {
     return (
         <a
@@ -40,7 +39,7 @@ const Tile = memo(function Tile(p: {
             data-go=""
             aria-label={p.label}
             title={p.label}
-            tabIndex={p.stop ? 0 : -1}
+            tabIndex={-1}
             style={p.named ? { inlineSize: 70 + 2.2 * p.side } : { inlineSize: p.side, blockSize: p.side }}
         >
             {p.named && <span className="pv-hmap__name">{shortName(p.name)}</span>}
@@ -109,15 +108,19 @@ function Table({ hosts, label }: { hosts: HostItem[]; label: string }) {
     );
 }
 
+/** The one stop of the Tab key is no state: thousands of tiles are not made again for a step. */
+function stopAt(map: HTMLElement | null, tile: HTMLElement | null | undefined): void {
+    for (const old of map?.querySelectorAll<HTMLElement>('.pv-hmap__tile[tabindex="0"]') ?? [])
+        old.tabIndex = -1;
+    if (tile) tile.tabIndex = 0;
+}
+
 function Tiles({ hosts }: { hosts: HostItem[] }) {
     const { t } = useTranslation();
     const box = useRef<HTMLDivElement>(null);
     const groups = useMemo(() => grouped(hosts), [hosts]);
-    const order = useMemo(() => groups.flatMap((g) => g.clusters.flatMap((c) => c.hosts)), [groups]);
-    const [stop, setStop] = useState('');
     const most = Math.max(...hosts.map((h) => h.memory_bytes ?? 0));
     const named = hosts.length <= NAMED;
-    const stopAt = order.some((h) => h.id === stop) ? stop : order[0]?.id;
     const words = useMemo(
         () =>
             Object.fromEntries(STATUSES.map((s) => [s, t(`overview.status.${s}`)])) as Record<Status, string>,
@@ -133,6 +136,10 @@ function Tiles({ hosts }: { hosts: HostItem[] }) {
         ]
             .filter(Boolean)
             .join(', ');
+    useEffect(() => {
+        if (!box.current?.querySelector('.pv-hmap__tile[tabindex="0"]'))
+            stopAt(box.current, box.current?.querySelector<HTMLElement>('.pv-hmap__tile'));
+    }, [groups]);
     const key = (e: KeyboardEvent) => {
         if (e.ctrlKey || e.metaKey || e.altKey) return;
         const tiles = [...(box.current?.querySelectorAll<HTMLElement>('.pv-hmap__tile') ?? [])];
@@ -155,11 +162,7 @@ function Tiles({ hosts }: { hosts: HostItem[] }) {
             ref={box}
             className="pv-hmap"
             onKeyDown={key}
-            onFocus={(e) => {
-                const tile = (e.target as HTMLElement).closest('a');
-                const id = tile?.pathname.split('/')[2];
-                if (id && tile?.classList.contains('pv-hmap__tile')) setStop(id);
-            }}
+            onFocus={(e) => stopAt(box.current, e.target as HTMLElement)}
         >
             {groups.map((group) => (
                 <section key={group.id} className="pv-hmap__group" aria-label={group.name}>
@@ -184,7 +187,6 @@ function Tiles({ hosts }: { hosts: HostItem[] }) {
                                                 label={label(h, status)}
                                                 side={tileSide(h.memory_bytes ?? 0, most)}
                                                 named={named}
-                                                stop={h.id === stopAt}
                                             />
                                         );
                                     })}
