@@ -10,6 +10,7 @@
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
 #include <polyvisor/jsonw.h>
+#include <polyvisor/texts.h>
 
 /* What is the same for every request about a kind: worked out once, kept for ever. */
 struct prepared {
@@ -477,6 +478,23 @@ static bool put_other(struct buf *out, const struct model_shape *s, const struct
     return true;
 }
 
+/* The message of an event of ours has its code beside it; others speak their own language. */
+static void write_message_text(struct jsonw *w, const struct model_shape *s,
+                               const struct model_row *row)
+{
+    static const char native[] = "native.type";
+    const struct model_field *own = model_field(s->kind, native, sizeof(native) - 1);
+
+    if (own && row->values[own->index].set && row->values[own->index].text[0])
+        return;
+    for (size_t i = 0; i < s->nfields; i++) {
+        const struct model_field *f = &s->kind->fields[s->fields[i]];
+
+        if (strcmp(f->path, "message") == 0 && row->values[f->index].set)
+            texts_write(w, "message_text", row->values[f->index].text);
+    }
+}
+
 void model_write_members(struct jsonw *w, const struct model_shape *s, const struct model_row *row)
 {
     char id[PV_ID_TEXT];
@@ -497,6 +515,8 @@ void model_write_members(struct jsonw *w, const struct model_shape *s, const str
             put_value(w->out, f, v);
     }
     buf_text(w->out, s->literal[s->nfields]);
+    if (s->kind->number == PV_KIND_event)
+        write_message_text(w, s, row);
 
     for (const struct model_children *c = row->children; c && c->kind; c++) {
         const struct model_shape *const *child = s->children;

@@ -181,7 +181,7 @@ static int state_tx(struct store_tx *tx, void *arg, struct pv_err *err)
                                  .changes = diff_changes(&d, a),
                                  .actor_type = PV_ACTOR_TYPE_SYSTEM };
 
-        e.message = arena_printf(a, "%s is %s", e.name,
+        e.message = arena_printf(a, "the provider %s is %s", e.name,
                                  model_enum_text(PV_ENUM_provider_state, state));
         rc = diff_write(&d, tx, k, clock_wall_ms(), &e.object_version, err);
         if (rc == PV_OK)

@@ -73,6 +73,8 @@ for (const schema of Object.values(doc.components.schemas)) {
 }
 const operations = {};
 const params = {};
+// What operations without a body ask for: disks=delete of a machine's end.
+const asked = new Set();
 for (const [path, methods] of Object.entries(doc.paths)) {
     const rest = path.replace('/api/v1', '');
     for (const [method, route] of Object.entries(methods)) {
@@ -91,6 +93,8 @@ for (const [path, methods] of Object.entries(doc.paths)) {
             if (body) params[`${method.toUpperCase()} ${rest}`] = body;
             continue;
         }
+        for (const parameter of route.parameters ?? [])
+            if (parameter.in === 'query' && parameter.description) asked.add(parameter.description);
         const entry = { method: method.toUpperCase(), path: rest, permission: route['x-permission'] };
         if (route['x-title']) entry.title = route['x-title'];
         if (route['x-danger']) entry.danger = true;
@@ -115,7 +119,7 @@ writeFileSync(
     here('../src/api/rules.gen.json'),
     JSON.stringify(Object.fromEntries(rules.map(([code, name]) => [code.slice(5), name]))),
 );
-writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify({ docs, natives }));
+writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify({ docs, natives, asked: [...asked] }));
 
 const before = JSON.parse(readFileSync(here('../package.json'), 'utf8')).version;
 if (doc.info.version && doc.info.version !== before && process.env.CI)

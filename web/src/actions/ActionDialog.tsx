@@ -232,6 +232,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                 title={title}
                 labelId="action-title"
                 titleIconVariant={danger ? 'warning' : undefined}
+                titleScreenReaderText={danger ? t('machine.warning') : undefined}
             />
             <ModalBody id="action-body">
                 <Form

@@ -99,6 +99,7 @@ export interface LiveEvent {
     task?: { id: string } | null;
     actor?: { type?: string; name?: string | null } | null;
     message?: string | null;
+    message_text?: unknown;
     native?: { type?: string | null } | null;
 }
 

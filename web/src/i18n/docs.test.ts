@@ -51,6 +51,7 @@ const schemas = settings();
 const wanted = new Set<string>();
 for (const schema of Object.values(params)) collect(schema as Schema, wanted, false);
 for (const kind of Object.values(fields.docs)) for (const line of Object.values(kind)) wanted.add(line);
+for (const line of fields.asked) wanted.add(line);
 for (const [, schema] of schemas) collect(schema, wanted, true);
 // What an account needs and what a product is called have words of their own (providers.account, providers.driver).
 const ELSEWHERE = /^(To look: |A local or domain account |VMware vSphere$|Microsoft Hyper-V$)/;

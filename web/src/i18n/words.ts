@@ -87,6 +87,9 @@ function place(name: string, value: string): string {
     switch (name) {
         case 'state':
             return enumText('vm', 'power_state', value).toLocaleLowerCase(i18next.language);
+        case 'task_state':
+        case 'provider_state':
+            return enumText('', 'state', value).toLocaleLowerCase(i18next.language);
         case 'permission':
             return permissionText(value);
         case 'verb':

@@ -116,6 +116,7 @@ export default function EditForm({
                 title={sure ? t('access.delete_title', { name }) : t('access.edit_title', { name })}
                 labelId="edit-title"
                 titleIconVariant={sure ? 'warning' : undefined}
+                titleScreenReaderText={sure ? t('machine.warning') : undefined}
             />
             <ModalBody>
                 {failure && Object.keys(errors).length === 0 ? <FailureLine error={failure} /> : null}

@@ -5,6 +5,7 @@ import { Link } from 'react-router';
 import type { Item, LiveEvent } from '../api/types';
 import { ago, dateTime } from '../i18n/format';
 import { Mark } from './cells';
+import { eventText } from './eventText';
 
 export function SeverityMark({ of }: { of: string | null | undefined }) {
     return <Mark as={of === 'error' ? 'bad' : of === 'warning' ? 'warn' : 'none'} />;
@@ -26,7 +27,7 @@ export function EventLine({ event, more }: { event: Item & LiveEvent; more?: Rea
         <li>
             <SeverityMark of={event.severity} />
             <Link className="pv-link pv-feed__text" to={`/events/${event.id}`}>
-                {event.message ?? event.type}
+                {eventText(event)}
             </Link>
             {more}
             <Ago at={event.time} />

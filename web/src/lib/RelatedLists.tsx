@@ -12,6 +12,7 @@ import type { Task } from '../api/types';
 import { operationText, t } from '../i18n/words';
 import type { TabProps } from './ObjectPage';
 import { dateTime } from '../i18n/format';
+import { eventText } from './eventText';
 
 export const eventColumns = [
     column('event', 'time', {
@@ -20,7 +21,12 @@ export const eventColumns = [
     }),
     column('event', 'severity', { width: 100 }),
     column('event', 'type', { width: 170 }),
-    column('event', 'message', { width: 420 }),
+    column('event', 'message', {
+        width: 420,
+        fields: ['type', 'message', 'native.type'],
+        cell: eventText,
+        text: eventText,
+    }),
     column('event', 'actor.name', { width: 140 }),
 ];
 

@@ -7,6 +7,7 @@ import { kindOf, valueAt } from '../../api/model';
 import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
+import { permissionText, sentence } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
@@ -87,9 +88,31 @@ function list(kind: string, shown: string[], more: Partial<ListDeclaration> = {}
     };
 }
 
+/** What a role that comes with the server is for, in the person's language. */
+const purposeOf = (item: Item) =>
+    sentence(String(item.description ?? ''), item.builtin ? { code: `role.${item.name}`, params: {} } : null);
+
+const permissionsOf = (item: Item) =>
+    ((item.permissions as string[] | undefined) ?? []).map(permissionText).join(', ');
+
 const users = list('user', ['name', 'full_name', 'role', 'enabled', 'mfa', 'last_login_at']);
 const groups = list('group', ['name', 'description', 'members']);
-const roles = list('role', ['name', 'description', 'builtin', 'permissions']);
+const roles = list('role', ['name', 'description', 'builtin', 'permissions'], {
+    columns: [
+        column('role', 'name', {
+            width: 170,
+            cell: (item) => <RefLink value={named(item, 'name')} kind="role" />,
+        }),
+        column('role', 'description', {
+            width: 420,
+            fields: ['name', 'builtin', 'description'],
+            cell: purposeOf,
+            text: purposeOf,
+        }),
+        column('role', 'builtin'),
+        column('role', 'permissions', { width: 420, cell: permissionsOf, text: permissionsOf }),
+    ],
+});
 const grants = list(
     'grant',
     [

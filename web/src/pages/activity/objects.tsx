@@ -16,6 +16,7 @@ import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ChildrenLine, TaskProgress } from '../../shell/TaskTray';
 import { CopyButton, Failure, Notice, SkeletonLines } from '../../states/states';
+import { eventText } from '../../lib/eventText';
 
 const BulkAgain = lazy(() => import('../../actions/BulkAgain'));
 
@@ -332,7 +333,7 @@ export function EventPage() {
     const { id = '' } = useParams();
     const { data, error, refetch } = useQuery(objectQuery<Item & LiveEvent>('event', id, { view: 'full' }));
     const event = data?.item;
-    useTitle(event?.message ?? t('nav.events'));
+    useTitle(event ? eventText(event) : t('nav.events'));
     if (!event)
         return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={6} />;
     return (
@@ -341,7 +342,7 @@ export function EventPage() {
                 <Link to="/events">{t('nav.events')}</Link>
             </nav>
             <h1 className="pv-h1" id="page-title">
-                {event.message ?? event.type}
+                {eventText(event)}
             </h1>
             <section className="pv-card">
                 <dl className="pv-fields">

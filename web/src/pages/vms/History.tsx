@@ -12,6 +12,7 @@ import { RefLink } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, FailureLine, SkeletonLines } from '../../states/states';
 import { Changes } from './Changes';
+import { eventText } from '../../lib/eventText';
 
 export default function History({ item }: TabProps) {
     const { t } = useTranslation();
@@ -100,7 +101,9 @@ export default function History({ item }: TabProps) {
                                     <td>
                                         <time dateTime={e.time}>{dateTime(e.time)}</time>
                                     </td>
-                                    <td>{e.changes?.length ? <Changes changes={e.changes} /> : e.message}</td>
+                                    <td>
+                                        {e.changes?.length ? <Changes changes={e.changes} /> : eventText(e)}
+                                    </td>
                                     <td>
                                         {e.actor?.name ??
                                             (e.actor?.type === 'external' ? t('vm.outside') : '')}{' '}

@@ -16,6 +16,7 @@ import { Empty, Failure, SkeletonLines } from '../../states/states';
 import { Chart, seriesLabel, type Marker, type Series } from './Chart';
 import { csvOf, lastSeconds, localTime, readSeries, seriesOf, spanOf, type Span } from './series';
 import { useUsage } from './usage';
+import { eventText } from '../../lib/eventText';
 
 const RANGES: [string, number][] = [
     ['15m', 900],
@@ -331,7 +332,7 @@ function Events({ events, view }: { events: (Item & LiveEvent)[]; view: View }) 
                             {dateTime(e.time)}
                         </time>
                         <Link className="pv-link pv-feed__text" to={`/events/${e.id}`}>
-                            {e.message ?? e.type}
+                            {eventText(e)}
                         </Link>
                     </li>
                 ))}

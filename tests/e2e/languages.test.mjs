@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every page and the dialogs in Russian and Chinese: no English is left over, nothing scrolls sideways, wide and narrow; each leaves
+// a picture. English is two words of the English catalogue side by side, in what is shown or read out, that are neither data
+// (names of things, a hypervisor's own messages), nor names of products, nor marked as English or as code.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Browser, Server } from './harness.mjs';
+
+let server;
+let browser;
+before(async () => {
+    server = await Server.start();
+    browser = await Browser.start();
+});
+after(async () => {
+    await browser?.stop();
+    await server?.stop();
+});
+
+const i18n = fileURLToPath(new URL('../../web/src/i18n/', import.meta.url));
+const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+function* texts(value) {
+    if (typeof value === 'string') yield value;
+    else for (const one of Object.values(value)) yield* texts(one);
+}
+
+/** Names that stay as they are in every language. */
+const NAMES = [
+    /Microsoft|Windows|Hyper-V|PowerShell|Server|Remote Management Users|Administrators|Active Directory|Kerberos|NTLM|Negotiate|Basic/g,
+    /Virtual machine power user|Allocate space|Assign network|Assign virtual machine to resource pool/g,
+    /VMware|vSphere|vCenter|ESXi|Tools|vMotion|Client|DRS|VAAI|ODX|UNMAP|ATS|TRIM|full copy|block zero|Read-only|Virtual machine power user/g,
+    /pvscsi|lsilogic_sas|lsilogic|buslogic|none, virtual, physical|CBT|RCT/g,
+    /Polyvisor|Ansible|Zabbix|Nagios|Prometheus|Open VM|Trusted Platform|API explorer/g,
+    /\b(?:GHz|MHz|GiB|MiB|KiB|TiB|CPU|RAM|API|TLS|TPM|UEFI|BIOS|VLAN|MAC|SHA|UUID|NUMA|SCSI|IDE|SATA|NVMe|VNC|RDP|CSV|JSON|NDJSON|ID|IP|MTU|OVF|VHDX?|VMDK|PEM|CLI|curl|ISO|Secure Boot)\b/g,
+];
+
+/** Words of the English catalogue: what pages, server and drivers say. */
+const english = new Set(
+    [
+        ...readdirSync(`${i18n}en`)
+            .filter((f) => f.endsWith('.json'))
+            .map((f) => read(`${i18n}en/${f}`)),
+        read(`${i18n}server/en.json`),
+        Object.keys(read(`${i18n}docs/ru.json`)),
+        read(fileURLToPath(new URL('../../web/src/api/texts.gen.json', import.meta.url))),
+    ]
+        .flatMap((all) => [...texts(all)])
+        .flatMap((text) => text.toLowerCase().match(/[a-z][a-z'-]+/g) ?? []),
+);
+
+/** What is shown and what is read out, piece by piece. */
+const shown = (page) =>
+    page.evaluate(() => {
+        const found = new Set();
+        const SKIP = 'code, pre, kbd, script, style, .pv-mono, [lang=en]';
+        const visible = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            const e = node.parentElement;
+            if (e && !e.closest(SKIP) && (visible(e) || e.matches('option'))) found.add(node.data.trim());
+        }
+        for (const e of document.querySelectorAll('[title], [aria-label], [placeholder], [alt]'))
+            if (!e.closest(SKIP) && visible(e))
+                for (const name of ['title', 'aria-label', 'placeholder', 'alt'])
+                    if (e.hasAttribute(name)) found.add(e.getAttribute(name).trim());
+        return [...found].filter((text) => /[A-Za-z]/.test(text));
+    });
+
+/** Two or more words of the catalogue side by side. */
+function remnants(pieces, data) {
+    const wrong = [];
+    for (const piece of pieces) {
+        let text = piece;
+        for (const name of NAMES) text = text.replace(name, ' · ');
+        for (const own of data) if (text.includes(own)) text = text.replaceAll(own, ' · ');
+        for (const run of text.match(/[A-Za-z][A-Za-z'’-]*(?:[ ,;]+[A-Za-z][A-Za-z'’-]*)+/g) ?? []) {
+            const known = run.toLowerCase().match(/[a-z][a-z'-]+/g).filter((w) => english.has(w));
+            if (known.length > 1) wrong.push(`"${run}" in "${piece.slice(0, 120)}"`);
+        }
+    }
+    return wrong;
+}
+
+/** Names of things and hypervisors' own words: what the API lists, without what our server says in sentences. */
+async function dataOf(view) {
+    const found = new Set(['correct-horse', 'admin']);
+    const OURS = /^(reason|detail|remedy|title|message|text|error|state_reason|notes|description|doc)$/;
+    const collect = (value, key = '') => {
+        if (typeof value === 'string') {
+            if (/[A-Za-z]{2}/.test(value) && !OURS.test(key)) found.add(value);
+        } else if (value && typeof value === 'object')
+            for (const [k, v] of Object.entries(value)) collect(v, Array.isArray(value) ? key : k);
+    };
+    for (const path of [
+        '/vms?limit=1000&view=full',
+        '/hosts?limit=1000&view=full',
+        '/clusters?limit=200&view=full',
+        '/datastores?limit=1000&view=full',
+        '/networks?limit=1000&view=full',
+        '/switches?limit=1000&view=full',
+        '/datacenters?view=full',
+        '/resource-pools?view=full',
+        '/providers?view=full',
+        '/users?view=full',
+    ])
+        collect((await view.api('GET', path)).items);
+    for (const s of (await view.api('GET', '/snapshots?limit=1000&fields=name,description')).items)
+        for (const value of [s.name, s.description]) if (value) found.add(value);
+    for (const rule of (await view.api('GET', '/alert-rules?view=full')).items) if (rule.filter) found.add(rule.filter);
+    for (const notes of (await view.api('GET', '/vms?limit=1000&fields=annotation,notes')).items)
+        for (const value of [notes.annotation, notes.notes]) if (value) found.add(value);
+    return [...found].filter((text) => text.length > 2).sort((a, b) => b.length - a.length);
+}
+
+/** What hypervisors wrote into their own logs is told as they wrote it; it goes on while we look. */
+async function theirs(view) {
+    const { items } = await view.api('GET', '/events?limit=1000&view=full');
+    return items.filter((e) => e.message && e.type.startsWith('external.')).map((e) => e.message);
+}
+
+const PAGES = [
+    ['overview', '/', '.pv-overview'],
+    ['vms', '/vms', '.pv-row'],
+    ['vms-facets', '/vms?facets=1', '.pv-row'],
+    ['vms-none', '/vms?filter=name%3Anothing-has-this-name', '.pv-empty'],
+    ['vms-filter-error', '/vms?filter=memory%3E%3Dmuch', '.pv-filter__error'],
+    ['hosts', '/hosts', '.pv-row'],
+    ['clusters', '/clusters', '.pv-row'],
+    ['datastores', '/storage/datastores', '.pv-row'],
+    ['networks', '/networks', '.pv-row'],
+    ['switches', '/switches', '.pv-row'],
+    ['providers', '/providers', '.pv-row'],
+    ['provider-new-vapi', '/providers/new?driver=vapi', '[data-account=vapi]'],
+    ['provider-new-wmi', '/providers/new?driver=wmi', '[data-account=wmi]'],
+    ['provider-new-sim', '/providers/new?driver=sim', '.pv-details'],
+    ['tasks', '/tasks', '.pv-page'],
+    ['events', '/events', '.pv-row'],
+    ['alerts', '/alerts', '.pv-page'],
+    ['alert-rules', '/alerts/rules', '.pv-row'],
+    ['audit', '/audit', '.pv-row'],
+    ['users', '/access/users', '.pv-row'],
+    ['groups', '/access/groups', '.pv-page'],
+    ['roles', '/access/roles', '.pv-row'],
+    ['grants', '/access/grants', '.pv-page'],
+    ['tokens', '/access/tokens', '.pv-page'],
+    ['explain', '/access/explain', '#ex-what'],
+    ['settings', '/settings', '#sign_in-idle_minutes'],
+    ['settings-retention', '/settings/retention', '.pv-page'],
+    ['settings-certificate', '/settings/certificate', '.pv-page'],
+    ['settings-drivers', '/settings/drivers', '.pv-page'],
+    ['settings-backup', '/settings/backup', '.pv-page'],
+    ['settings-about', '/settings/about', '.pv-page'],
+    ['explorer', '/explorer', '.pv-explorer'],
+    ['me', '/me', '.pv-rights'],
+    ['nothing', '/there/is/nothing', 'main'],
+];
+
+const OBJECTS = [
+    ['host', '/hosts', ['', 'vms', 'events']],
+    ['cluster', '/clusters', ['']],
+    ['datastore', '/storage/datastores', ['']],
+    ['network', '/networks', ['']],
+    ['switch', '/switches', ['']],
+    ['provider', '/providers', ['', 'capabilities', 'doctor', 'events']],
+];
+
+/** Dialogs of actions by their address. */
+const DIALOGS = [
+    'vm.stop',
+    'vm.delete',
+    'vm.rename',
+    'vm.clone',
+    'vm.move',
+    'vm.export',
+    'vm.reconfigure',
+    'vm.shutdown',
+    'vm.snapshot.create',
+    'vm.disk.attach',
+    'vm.nic.attach',
+    'vm.cdrom.attach',
+    'vm.controller.attach',
+    'vm.guest.set_data',
+];
+
+for (const language of ['ru', 'zh-CN'])
+    for (const width of [1600, 420])
+        test(`no page is English in ${language}, ${width} px`, async () => {
+            const view = await browser.open(server, { look: { language }, width, height: 1000 });
+            const data = await dataOf(view);
+            const wrong = [];
+            const look = async (name, path, ready) => {
+                try {
+                    await view.go(path, ready);
+                    await view.settle();
+                    await view.screenshot(`lang-${language}-${width}-${name}`);
+                    const pieces = await shown(view.page);
+                    if (remnants(pieces, data).length) data.unshift(...(await theirs(view)));
+                    wrong.push(...remnants(pieces, data).map((r) => `${name}: ${r}`));
+                    await view.fits(name);
+                } catch (error) {
+                    wrong.push(`${name}: ${error.message}`);
+                }
+            };
+            for (const [name, path, ready] of PAGES) await look(name, path, ready);
+            for (const [kind, path, tabs] of OBJECTS) {
+                const list = path.slice(path.lastIndexOf('/') + 1);
+                const [first] = (await view.api('GET', `/${list}?limit=1&sort=name`)).items;
+                for (const tab of tabs)
+                    await look(`${kind}-${tab || 'summary'}`, `${path}/${first.id}/${tab || 'summary'}`, 'h1');
+            }
+            for (const family of ['vmware', 'hyperv']) {
+                const filter = encodeURIComponent(`power:running provider.family:${family} snapshots.count>0`);
+                const [vm] = (await view.api('GET', `/vms?limit=1&sort=name&filter=${filter}`)).items;
+                for (const tab of [
+                    'summary',
+                    'hardware',
+                    'snapshots',
+                    'console',
+                    'metrics',
+                    'events',
+                    'tasks',
+                    'history',
+                    'capabilities',
+                ])
+                    await look(`vm-${family}-${tab}`, `/vms/${vm.id}/${tab}`, 'h1');
+                for (const name of DIALOGS)
+                    await look(
+                        `do-${family}-${name}`,
+                        `/vms/${vm.id}?do=${name}&on=${vm.id}`,
+                        '[role=dialog] button',
+                    );
+            }
+            assert.ok(!wrong.length, `\n${[...new Set(wrong)].join('\n')}`);
+            await view.close();
+        });
