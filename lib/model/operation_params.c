@@ -35,10 +35,62 @@ static const char *const firmwares[] = { "bios", "uefi", NULL };
 #define A_NAME(text)                                                                               \
     { .name = "name", .type = PARAM_TEXT, .required = true, .min = 1, .max = NAME_MAX_CHARS, .doc = text }
 
+/* ------------------------------------------------------------------ what a family has of it */
+
+static const struct model_has buses_of[] = {
+    HAS(VMWARE, "ide scsi sata nvme", "vSphere has ide, scsi, sata and nvme"),
+    HAS_END,
+};
+
+static const struct model_has formats_of[] = {
+    HAS(VMWARE, "vmdk", "vSphere has vmdk"),
+    HAS_END,
+};
+
+const struct model_has params_layouts_of[] = {
+    HAS(VMWARE, "thin dynamic thick_lazy thick_eager fixed", "vSphere has thin, thick_lazy and thick_eager"),
+    HAS_END,
+};
+
+static const struct model_has disk_sharings_of[] = {
+    HAS(VMWARE, "none multi_writer", "vSphere has none and multi_writer"),
+    HAS(HYPERV, "none shared_vhdx vhd_set", "Hyper-V shares disks as shared_vhdx or vhd_set"),
+    HAS_END,
+};
+
+static const struct model_has disk_modes_of[] = {
+    HAS(VMWARE, "dependent independent_persistent independent_nonpersistent", "vSphere has no such mode"),
+    HAS_END,
+};
+
+/* Words of the other family that mean the same are taken, too. */
+static const struct model_has adapters_of[] = {
+    HAS(VMWARE, "vmxnet3 e1000e e1000 pcnet sriov vmxnet2", "vSphere has vmxnet3, e1000e, e1000, pcnet, sriov"),
+    HAS(HYPERV, "synthetic legacy vmxnet3 vmxnet2 e1000e e1000 pcnet", "Hyper-V has synthetic and legacy adapters"),
+    HAS_END,
+};
+
+static const struct model_has controllers_of[] = {
+    HAS(VMWARE, "scsi sata nvme", "scsi, sata and nvme controllers can be added; IDE is always there"),
+    HAS(HYPERV, "scsi", "only SCSI controllers can be added on Hyper-V"),
+    HAS_END,
+};
+
+static const struct model_has models_of[] = {
+    HAS(VMWARE, "pvscsi lsilogic lsilogic_sas buslogic ahci nvme",
+        "on scsi vSphere has pvscsi, lsilogic, lsilogic_sas, buslogic"),
+    HAS_END,
+};
+
+static const struct model_has bus_sharings_of[] = {
+    HAS(VMWARE, "none virtual physical", "a scsi bus has none, virtual or physical"),
+    HAS_END,
+};
+
 /* ------------------------------------------------------------------ devices */
 
 static const struct model_param slot[] = {
-    { .name = "type", .type = PARAM_ENUM, .enum_id = PV_ENUM_bus,
+    { .name = "type", .type = PARAM_ENUM, .enum_id = PV_ENUM_bus, .has = buses_of,
       .doc = "Kind of bus; unless given, the driver takes what suits the firmware and says which." },
     { .name = "bus", .type = PARAM_INT, .max = 31, .doc = "Number of the bus; unless given, the first with room." },
     { .name = "unit", .type = PARAM_INT, .max = 255, .doc = "Place on the bus; unless given, the first free one." },
@@ -55,11 +107,12 @@ static const struct model_param disk_file[] = {
     { .name = "id", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk_image, .doc = "An existing disk image." },
     A_DATASTORE("Datastore of the file; unless given, the VM's own."),
     A_PATH("The file: with capacity_bytes the new one's (unless given, one named after the VM), else an existing one."),
-    { .name = "format", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_format,
+    { .name = "format", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_format, .has = formats_of,
       .doc = "Format of a new file; unless given, the family's: vhdx or vmdk." },
-    { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
+    { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning, .has = params_layouts_of,
       .doc = "How a new file takes space. dynamic and thin mean the same, and so do fixed and thick_eager." },
     { .name = "parent", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_disk_image,
+      NOT_IN(VMWARE, "vSphere makes disks that differ from others by snapshots and linked clones only"),
       .doc = "Image that a new differencing one builds on." },
     { 0 },
 };
@@ -67,10 +120,10 @@ static const struct model_param disk_file[] = {
 #define NO_INDEPENDENT                                                                             \
     NOT_IN(HYPERV, "Hyper-V's checkpoints include every virtual disk"), .lacks_but = "dependent"
 #define DISK_MODE                                                                                  \
-    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, NO_INDEPENDENT,            \
+    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, .has = disk_modes_of, NO_INDEPENDENT,            \
       .doc = "Whether snapshots include it." }
 #define DISK_SHARING                                                                               \
-    { .name = "sharing", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_sharing,                      \
+    { .name = "sharing", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_sharing, .has = disk_sharings_of,                      \
       .doc = "Whether other VMs may use it, too." }
 #define DISK_QOS { .name = "qos", .type = PARAM_OBJECT, .members = qos, .doc = "Limits." }
 
@@ -88,9 +141,9 @@ const struct model_param params_attach_disk[] = {
 const struct model_param params_update_disk[] = {
     { .name = "capacity_bytes", .type = PARAM_INT, .min = DISK_MIN, .max = DISK_MAX, .needs = "vm.disk.resize", .one_way = true,
       .doc = "New size. Growing is possible nearly everywhere, shrinking where the format allows." },
-    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, .off_unless = "", NO_INDEPENDENT,
+    { .name = "mode", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_mode, .has = disk_modes_of, .off_unless = "", NO_INDEPENDENT,
       .doc = "Whether snapshots include it." },
-    { .name = "sharing", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_sharing, .off_unless = "",
+    { .name = "sharing", .type = PARAM_ENUM, .enum_id = PV_ENUM_disk_sharing, .has = disk_sharings_of, .off_unless = "",
       .doc = "Whether other VMs may use it, too." },
     { .name = "controller", .type = PARAM_OBJECT, .members = slot, .off_unless = "", .doc = "Where it is to hang." },
     DISK_QOS,
@@ -150,7 +203,7 @@ static const struct model_param bandwidth[] = {
 const struct model_param params_attach_nic[] = {
     { .name = "label", .type = PARAM_TEXT, .min = 1, .max = 100, NOT_IN(VMWARE, "vSphere names adapters itself"),
       .doc = "Name of the device, where it can be chosen (Hyper-V)." },
-    { .name = "adapter", .type = PARAM_ENUM, .enum_id = PV_ENUM_adapter,
+    { .name = "adapter", .type = PARAM_ENUM, .enum_id = PV_ENUM_adapter, .has = adapters_of,
       .doc = "Device the guest sees; unless given, the family's usual one: synthetic or vmxnet3." },
     NIC_NETWORK,
     NIC_MAC,
@@ -192,12 +245,13 @@ const struct model_param params_mount_iso[] = {
 };
 
 const struct model_param params_attach_controller[] = {
-    { .name = "bus", .type = PARAM_ENUM, .required = true, .enum_id = PV_ENUM_bus, .doc = "Kind of bus." },
-    { .name = "model", .type = PARAM_TEXT, .min = 1, .max = 64,
+    { .name = "bus", .type = PARAM_ENUM, .required = true, .enum_id = PV_ENUM_bus, .has = controllers_of,
+      .doc = "Kind of bus." },
+    { .name = "model", .type = PARAM_TEXT, .min = 1, .max = 64, .has = models_of,
       NOT_IN(HYPERV, "Hyper-V has one SCSI controller"), .lacks_but = "synthetic",
       .doc = "Device the guest sees (vSphere: pvscsi, lsilogic, lsilogic_sas, buslogic)." },
     { .name = "number", .type = PARAM_INT, .max = 31, .doc = "Number of the bus; unless given, the first free one." },
-    { .name = "sharing", .type = PARAM_TEXT, .min = 1, .max = 32,
+    { .name = "sharing", .type = PARAM_TEXT, .min = 1, .max = 32, .has = bus_sharings_of,
       NOT_IN(HYPERV, "Hyper-V shares disks, not controllers"), .lacks_but = "none",
       .doc = "Bus sharing with other VMs (vSphere: none, virtual, physical)." },
     { 0 },

@@ -9,6 +9,12 @@
 
 #include <polyvisor/model.h>
 
+/* A family has these words only, and says so. */
+#define HAS(family_, words_, why_) { .family = PV_FAMILY_##family_, .words = (words_), .why = (why_) }
+#define HAS_END { .family = PV_FAMILY_LOCAL }
+/* How disks take space. */
+extern const struct model_has params_layouts_of[];
+
 extern const struct model_param params_shutdown[], params_stop[], params_delete_vm[];
 extern const struct model_param params_create_vm[], params_import_vm[], params_clone_vm[];
 extern const struct model_param params_move_vm[], params_export_vm[], params_template_vm[];

@@ -7,6 +7,10 @@
 static const char *const on_timeout[] = { "fail", "stop", NULL };
 static const char *const snapshot_types[] = { "standard", "production", NULL };
 static const char *const import_modes[] = { "register", "restore", "copy", NULL };
+static const struct model_has import_modes_of[] = {
+    HAS(VMWARE, "register", "vSphere registers what lies in a datastore; clone it afterwards"),
+    HAS_END,
+};
 static const char *const export_formats[] = { "native", "ovf", NULL };
 static const char *const keep_or_new[] = { "keep", "new", NULL };
 static const char *const all_or_none[] = { "all", "none", NULL };
@@ -88,7 +92,7 @@ const struct model_param params_clone_vm[] = {
       .doc = "Share the disks of the source's snapshot and keep only differences." },
     { .name = "snapshot", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_snapshot,
       .doc = "State to copy; unless given, the present one." },
-    { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
+    { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning, .has = params_layouts_of,
       NOT_IN(HYPERV, "a clone keeps the disks as they are"),
       .doc = "How its disks take space; unless given, as the source's." },
     { .name = "mac", .type = PARAM_ENUM, .choices = keep_or_new, .preset = "\"new\"", .doc = "MAC addresses of its adapters." },
@@ -112,7 +116,7 @@ const struct model_param params_move_vm[] = {
       .doc = "Folder for its files there (Hyper-V)." },
     { .name = "disks", .type = PARAM_LIST, .max = 256, .members = disk_map, .needs = "vm.move.storage",
       .doc = "Disks that go elsewhere than the rest." },
-    { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning,
+    { .name = "subformat", .type = PARAM_ENUM, .enum_id = PV_ENUM_provisioning, .has = params_layouts_of,
       NOT_IN(HYPERV, "a move keeps the disks as they are"),
       .doc = "How its disks take space afterwards; unless given, as now." },
     NETWORKS,
@@ -151,7 +155,7 @@ const struct model_param params_import_vm[] = {
     { .name = "source", .type = PARAM_TEXT, .required = true, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "Description to import: path of a .vmcx, .xml, .vmx or .ovf file, in source_datastore or on the host." },
     { .name = "source_datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Datastore of the description." },
-    { .name = "mode", .type = PARAM_ENUM, .choices = import_modes, .preset = "\"register\"",
+    { .name = "mode", .type = PARAM_ENUM, .choices = import_modes, .has = import_modes_of, .preset = "\"register\"",
       .doc = "register: use the files where they are. restore: copy them, same identity. copy: copy them, new identity." },
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 80, .doc = "Name of the VM; unless given, as exported." },
     { .name = "datastore", .type = PARAM_ID, .by_name = true, .ref = PV_KIND_datastore, .doc = "Where copied files go." },

@@ -380,12 +380,37 @@ void model_params_schema(struct jsonw *w, const char *key, const struct model_pa
     jsonw_end(w);
 }
 
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = words; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+
+        if (n == len && strncmp(at, word, n) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+/* The family has the thing, and other values of it. */
+static const char *lacking_value(const struct model_param *p, enum pv_family family, const char *word)
+{
+    for (const struct model_has *h = p->has; h && word && h->family != PV_FAMILY_LOCAL; h++)
+        if (h->family == family && !has_word(h->words, word))
+            return h->why;
+    return NULL;
+}
+
 const char *model_param_lacking(const struct model_param *p, enum pv_family family, const struct json_t *v)
 {
     const char *text = json_string_value(v);
 
-    if (p->lacks == PV_FAMILY_LOCAL || p->lacks != family || json_is_false(v) || json_is_null(v))
+    if (json_is_false(v) || json_is_null(v))
         return NULL;
+    if (p->lacks == PV_FAMILY_LOCAL || p->lacks != family)
+        return lacking_value(p, family, text);
     if (!p->lacks_but || !v)
         return p->why;
     if (text ? strcmp(text, p->lacks_but) == 0

@@ -148,6 +148,11 @@ def test_the_plan_of_a_new_vm_shows_its_devices_and_makes_nothing(api, other):
     ({"nics": [{"vlan": {"mode": "access", "id": 5}}]}, "/nics/0/vlan/mode"),
     ({"nics": [{}, {"label": "front"}]}, "/nics/1/label"),
     ({"tpm": True}, "/tpm"), ({"autostart": {"start": "always"}}, "/autostart"),
+    ({"disks": [{"capacity_bytes": GIB}, {"capacity_bytes": GIB, "sharing": "vhd_set"}]}, "/disks/1/sharing"),
+    ({"disks": [{"capacity_bytes": GIB, "image": {"format": "vhdx"}}]}, "/disks/0/image/format"),
+    ({"disks": [{"capacity_bytes": GIB, "image": {"subformat": "differencing"}}]}, "/disks/0/image/subformat"),
+    ({"disks": [{"capacity_bytes": GIB, "controller": {"type": "virtio"}}]}, "/disks/0/controller/type"),
+    ({"nics": [{"adapter": "legacy"}]}, "/nics/0/adapter"), ({"controllers": [{"bus": "ide"}]}, "/controllers/0/bus"),
 ])
 def test_what_a_new_vm_cannot_have_is_refused_at_once(api, body, pointer):
     answer = api.post("/vms", {"name": "never", "host": a_host(api)["id"], **body})
@@ -244,6 +249,32 @@ def test_what_belongs_to_the_port_group_is_refused_at_once(api, vm):
     for change, pointer in (({"vlan": {"mode": "access", "id": 42}}, "/vlan/mode"), ({"security": {"dhcp_guard": True}}, "/security/dhcp_guard")):
         answer = api.patch(path, change)
         assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == pointer, said(answer)
+
+
+@pytest.mark.parametrize("path, body, pointer, why", [
+    ("disks", {"capacity_bytes": GIB, "sharing": "shared_vhdx"}, "/sharing", "multi_writer"),
+    ("disks", {"capacity_bytes": GIB, "mode": "unknown"}, "/mode", "no such mode"),
+    ("nics", {"adapter": "synthetic"}, "/adapter", "vmxnet3"), ("controllers", {"bus": "pmem"}, "/bus", "nvme"),
+    ("controllers", {"bus": "scsi", "model": "synthetic"}, "/model", "pvscsi"),
+    ("controllers", {"bus": "scsi", "sharing": "cluster"}, "/sharing", "physical"),
+    ("actions/clone", {"name": "x", "subformat": "sparse"}, "/subformat", "thick_lazy"),
+])
+def test_a_value_that_vsphere_has_not_is_refused_at_once_and_in_a_rehearsal(api, path, body, pointer, why):
+    vm = api.items("vms", sort="name")[0]
+    tasks = api.count("tasks")
+    for how in ({}, {"dry_run": "true"}):
+        answer = api.post(f"/vms/{vm['id']}/{path}", body, **how)
+        assert answer.status_code == 422, said(answer)
+        problem = answer.json()
+        assert problem["code"] == "not-supported" and problem["errors"][0]["pointer"] == pointer, problem
+        assert why in problem["detail"] and problem["detail_text"], problem
+    assert api.count("tasks") == tasks
+
+
+def test_a_change_to_a_value_of_another_family_is_refused_at_once(api):
+    vm = next(v for v in api.items("vms", view="full") if v["disks"])
+    answer = api.patch(f"/vms/{vm['id']}/disks/{vm['disks'][0]['id']}", {"sharing": "vhd_set"})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == "/sharing", said(answer)
 
 
 # Drives, controllers

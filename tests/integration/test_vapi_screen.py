@@ -151,5 +151,5 @@ def test_files_are_to_be_registered_where_they_lie(api, other):
     plan = api.post("/vms/actions/import", {"host": host["id"], "source": vmx, "name": "again"}, dry_run="true").json()
     call = plan["plan"][0]["native_calls"][0]
     assert call["operation"] == "RegisterVM_Task" and (call["args"]["path"], call["args"]["name"]) == (vmx, "again")
-    plan = api.post("/vms/actions/import", {"host": host["id"], "source": vmx, "mode": "copy"}, dry_run="true").json()
-    assert not plan["ok"] and "mode" in plan["findings"][0]["detail"]
+    answer = api.post("/vms/actions/import", {"host": host["id"], "source": vmx, "mode": "copy"}, dry_run="true")
+    assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == "/mode", said(answer)

@@ -262,6 +262,13 @@ enum model_param_type { PARAM_TEXT, PARAM_INT, PARAM_BOOL, PARAM_ENUM, PARAM_ID,
                         PARAM_OBJECT, PARAM_SECRET, PARAM_TIME, PARAM_JSON };
 
 /* One member of a request body (operations and hand-written routes alike). Tables end with name == NULL. */
+/* What a family has of the values of a parameter. */
+struct model_has {
+    enum pv_family family;          /* LOCAL ends the list */
+    const char *words;              /* "none multi_writer" */
+    const char *why;                /* of all others, as a sentence */
+};
+
 struct model_param {
     const char *name;
     enum model_param_type type;
@@ -277,6 +284,7 @@ struct model_param {
     enum pv_family lacks;
     const char *lacks_but;          /* ... but this value says what is so there anyway */
     const char *why;                /* ... and why, as a sentence */
+    const struct model_has *has;    /* families that have some values only; others are refused at once. NULL: none */
     /* May be given only while the VM is off, unless the provider has this capability; "": always off. NULL: any time. */
     const char *off_unless;
     const char *hot_field;          /* ... and unless this field of the VM says false: "cpu.hot_add" */
@@ -335,7 +343,8 @@ const char *model_operation_verb(const struct model_operation *op);
 struct json_t;
 int model_params_check(const struct model_param *table, const struct json_t *body, const char *prefix,
                        struct pv_err *err);
-/* Why `family` has no such thing as a parameter; NULL: it has, or `v` (NULL: any value) says what is so there anyway. */
+/* Why `family` has no such thing as a parameter, or not this value; NULL: it has, or `v` (NULL: any value) says what is
+ * so there anyway. */
 const char *model_param_lacking(const struct model_param *p, enum pv_family family, const struct json_t *v);
 /* The table as JSON Schema (object, additionalProperties false), as member `key`. */
 void model_params_schema(struct jsonw *w, const char *key, const struct model_param *table);
