@@ -178,3 +178,24 @@ Test(lib_model, what_a_family_lacks_is_told_unless_the_value_says_what_is_so_the
     json_decref(dependent);
     json_decref(other);
 }
+
+Test(lib_model, a_family_lacks_single_values_of_a_parameter)
+{
+    const struct model_param *disk = model_operation("vm.disk.attach")->params, *sharing = param(disk, "sharing");
+    json_t *shared = json_string("multi_writer"), *set = json_string("vhd_set"), *none = json_string("none"),
+           *part = json_string("multi");
+
+    cr_assert_null(model_param_lacking(sharing, PV_FAMILY_VMWARE, shared));
+    cr_assert_null(model_param_lacking(sharing, PV_FAMILY_VMWARE, none));
+    cr_assert_str_eq(model_param_lacking(sharing, PV_FAMILY_VMWARE, set), "vSphere has none and multi_writer");
+    cr_assert_not_null(model_param_lacking(sharing, PV_FAMILY_VMWARE, part), "a part of a word is none");
+    cr_assert_null(model_param_lacking(sharing, PV_FAMILY_HYPERV, set));
+    cr_assert_not_null(model_param_lacking(sharing, PV_FAMILY_HYPERV, shared));
+    cr_assert_null(model_param_lacking(sharing, PV_FAMILY_VMWARE, NULL), "the parameter itself is there");
+    cr_assert_null(model_param_lacking(sharing, PV_FAMILY_VMWARE, json_null()));
+    cr_assert_null(model_param_lacking(sharing, PV_FAMILY_LOCAL, set));
+    json_decref(shared);
+    json_decref(set);
+    json_decref(none);
+    json_decref(part);
+}
