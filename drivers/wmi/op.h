@@ -224,7 +224,10 @@ int op_file_delete(struct op *o, const char *path, struct pv_err *err);
  * PV_EIO, or PV_EUNKNOWN where the host cannot be asked. */
 int op_file_look(struct op *o, const char *path, const char *why, struct pv_err *err);
 int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *err);
-/* op_image.c: a new virtual disk. `spec`: capacity_bytes, format, subformat ... as in the tables.
+/* op_image.c: a step that makes the file `path`; it goes if a later step fails, unless somebody else may have made it
+ * meanwhile. */
+int op_make_file(struct op *o, const struct op_step *s, const char *path, struct pv_err *err);
+/* A new virtual disk. `spec`: capacity_bytes, format, subformat ... as in the tables.
  */
 int op_image_create(struct op *o, const char *key, const char *path, const json_t *spec,
                     const char *parent, struct pv_err *err);

@@ -164,9 +164,8 @@ static int image_setting(struct op *o, const char *path, const json_t *spec, con
     return PV_OK;
 }
 
-/* A step that makes the file `path`. What is there when it fails is ours (a job that fails half way
- * leaves a file), but for one that somebody else made meanwhile: then it is not taken back. */
-static int do_making(struct op *o, const struct op_step *s, const char *path, struct pv_err *err)
+/* A job that fails half way leaves a file: that is ours. */
+int op_make_file(struct op *o, const struct op_step *s, const char *path, struct pv_err *err)
 {
     int rc;
 
@@ -213,7 +212,7 @@ int op_image_create(struct op *o, const char *key, const char *path, const json_
     rc = service(o, &s.on, err);
     if (rc)
         return rc;
-    return do_making(o, &s, path, err);
+    return op_make_file(o, &s, path, err);
 }
 
 /* ------------------------------------------------------------------ operations on one */
@@ -425,7 +424,7 @@ static int run_convert(struct op *o, struct pv_err *err)
     rc = service(o, &s.on, err);
     if (rc)
         return rc;
-    rc = do_making(o, &s, to, err);
+    rc = op_make_file(o, &s, to, err);
     if (rc)
         return rc;
     undo_keep(o);

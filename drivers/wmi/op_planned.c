@@ -260,8 +260,7 @@ static int copy_disk(struct op *o, const char *from, const char *to, unsigned n,
     cim_set_str(in, A(Msvm_ImageManagementService, ConvertVirtualHardDisk, SourcePath), from);
     cim_set_emb(in, A(Msvm_ImageManagementService, ConvertVirtualHardDisk, VirtualDiskSettingData),
                 set);
-    undo_made(o, UNDO_FILE, to);
-    return op_do(o, &s, NULL, err);
+    return op_make_file(o, &s, to, err);
 }
 
 /* Files of checkpoints carry a suffix of their own: the copy is a plain disk. */
