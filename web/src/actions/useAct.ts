@@ -7,6 +7,7 @@ import { queryClient } from '../api/query';
 import { isApiError } from '../api/problem';
 import { notify } from '../lib/notify';
 import { operationText, problemText, said } from '../i18n/words';
+import { useAddress } from '../lib/address';
 import { kindOfId, linkTo } from '../lib/links';
 import type { Task } from '../api/types';
 import { operationOf } from '../api/model';
@@ -72,7 +73,7 @@ function parse(on: string, kind: string): Target | null {
 }
 
 export function useAct(): (name: string, target: Target) => void {
-    const [, setParams] = useSearchParams();
+    const [, change] = useAddress();
     const navigate = useNavigate();
     return useCallback(
         (name, target) => {
@@ -91,16 +92,14 @@ export function useAct(): (name: string, target: Target) => void {
             }
             held = { name, target };
             for (const l of listeners) l();
-            setParams((old) => {
-                const next = new URLSearchParams(old);
+            change((next) => {
                 next.set('do', name);
                 next.set('on', describe(target));
                 if (target.preset) next.set('set', JSON.stringify(target.preset));
                 else next.delete('set');
-                return next;
             });
         },
-        [setParams, navigate],
+        [change, navigate],
     );
 }
 
@@ -127,18 +126,14 @@ export function useOpenAction(): { name: string; target: Target } | null {
 }
 
 export function useCloseAction(): () => void {
-    const [, setParams] = useSearchParams();
+    const [, change] = useAddress();
     return useCallback(() => {
         held = null;
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                next.delete('do');
-                next.delete('on');
-                next.delete('set');
-                return next;
+        change(
+            (next) => {
+                for (const key of ['do', 'on', 'set']) next.delete(key);
             },
             { replace: true },
         );
-    }, [setParams]);
+    }, [change]);
 }

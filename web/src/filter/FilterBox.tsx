@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The filter: text in the server's language, its terms as chips, suggestions under the caret, errors at their column. Chips and
 // text are two views of one thing.
-import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
+import { useCallback, useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { columnOf, isApiError } from '../api/problem';
 import { number } from '../i18n/format';
 import { said } from '../i18n/words';
+import { Ahead } from '../lib/ahead';
 import { suggest, type Suggestion } from './suggest';
 import { tokenize, unfinished, without } from './tokens';
 
@@ -26,31 +27,36 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
     const base = useId();
     const input = useRef<HTMLInputElement>(null);
     const [text, setText] = useState(value);
-    const [shown, setShown] = useState(value);
     const [open, setOpen] = useState(false);
     const [items, setItems] = useState<Suggestion[]>([]);
+    /** The text that the suggestions are for. */
+    const [about, setAbout] = useState('');
     const [active, setActive] = useState(-1);
     const sent = useRef(value);
+    const [echoes] = useState(() => new Ahead(value));
 
-    // The address bar changed: follow it, unless it is what we sent ourselves.
-    if (value !== shown) {
-        setShown(value);
-        if (value !== text.trim()) setText(value);
-    }
+    // The address bar changed: follow it. What we sent ourselves comes back later, when more has been typed: that is no news.
+    useLayoutEffect(() => {
+        if (!echoes.arrive(value)) return;
+        sent.current = value;
+        setText((now) => (now.trim() === value ? now : value));
+    }, [echoes, value]);
+    const send = useCallback(
+        (next: string) => {
+            sent.current = next;
+            echoes.send(next);
+            onChange(next);
+        },
+        [echoes, onChange],
+    );
 
     useEffect(() => {
         if (text.trim() === sent.current) return;
         // A term that waits for its value is not sent yet.
         if (unfinished(text)) return;
-        const timer = setTimeout(() => {
-            sent.current = text.trim();
-            onChange(text.trim());
-        }, TYPING_MS);
+        const timer = setTimeout(() => send(text.trim()), TYPING_MS);
         return () => clearTimeout(timer);
-    }, [text, onChange]);
-    useEffect(() => {
-        sent.current = value;
-    }, [value]);
+    }, [text, send]);
 
     useEffect(() => {
         if (!open) return;
@@ -60,6 +66,7 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
             suggest(kind, text, pos, abort.signal)
                 .then((found) => {
                     setItems(found);
+                    setAbout(text);
                     setActive(-1);
                 })
                 .catch(() => undefined);
@@ -71,7 +78,9 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
     }, [open, text, kind]);
 
     const take = (item: Suggestion) => {
-        const next = text.slice(0, item.from) + item.text + text.slice(item.to);
+        // More may have been typed since it was offered; what it replaces has become longer by that.
+        const to = Math.max(item.from, item.to + text.length - about.length);
+        const next = text.slice(0, item.from) + item.text + text.slice(to);
         const pos = item.from + item.text.length;
         setText(next + (item.kind !== 'field' && pos === next.length ? ' ' : ''));
         setItems([]);
@@ -96,8 +105,7 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
             e.preventDefault();
         } else if (e.key === 'Enter') {
             setOpen(false);
-            sent.current = text.trim();
-            onChange(text.trim());
+            send(text.trim());
         } else if (e.key === 'Escape') {
             if (open && items.length) setOpen(false);
             else if (text) setText('');
@@ -137,6 +145,7 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
                     value={text}
                     onChange={(e) => {
                         setText(e.target.value);
+                        setActive(-1);
                         setOpen(true);
                     }}
                     onFocus={() => setOpen(true)}

@@ -135,4 +135,44 @@ describe('the filter box', () => {
         expect(box().value).toBe('power:off');
         expect(screen.getAllByRole('listitem')).toHaveLength(1);
     });
+
+    test('keeps what is typed when what was sent before comes back late', () => {
+        const seen: string[] = [];
+        const at = (value: string) => (
+            <FilterBox kind="vm" label="Filter" value={value} error={null} onChange={(v) => seen.push(v)} />
+        );
+        const { rerender } = render(at(''));
+        const type = (value: string) => {
+            fireEvent.change(box(), { target: { value } });
+            act(() => vi.advanceTimersByTime(200));
+        };
+        type('we');
+        type('web');
+        fireEvent.change(box(), { target: { value: 'web0' } });
+        expect(seen).toEqual(['we', 'web']);
+        rerender(at('we'));
+        expect(box().value).toBe('web0');
+        rerender(at('web'));
+        fireEvent.change(box(), { target: { value: 'web01' } });
+        expect(box().value).toBe('web01');
+        act(() => vi.advanceTimersByTime(200));
+        expect(seen.at(-1)).toBe('web01');
+        rerender(at('web01'));
+        // What comes from elsewhere is followed, also when it was typed here once.
+        rerender(at('web'));
+        expect(box().value).toBe('web');
+    });
+
+    test('puts a suggestion in the place of all that was typed since it was offered', async () => {
+        render(<Page />);
+        fireEvent.focus(box());
+        fireEvent.change(box(), { target: { value: 'power:' } });
+        await act(() => vi.advanceTimersByTimeAsync(200));
+        fireEvent.keyDown(box(), { key: 'ArrowDown' });
+        fireEvent.change(box(), { target: { value: 'power:run' } });
+        expect(box().getAttribute('aria-activedescendant')).toBeNull();
+        fireEvent.keyDown(box(), { key: 'ArrowDown' });
+        fireEvent.keyDown(box(), { key: 'Enter' });
+        expect(box().value).toBe('power:running ');
+    });
 });

@@ -33,9 +33,10 @@ export interface GridProps {
     label: string;
     columns: Column[];
     layout: Layout;
-    onLayout?: (layout: Layout) => void;
+    onLayout?: (next: (now: Layout) => Layout) => void;
     sort: string;
-    onSort?: (sort: string) => void;
+    /** The next order, from what it is by then: the one that is shown may be older. */
+    onSort?: (next: (now: string) => string) => void;
     selection: Selection;
     onSelection: (selection: Selection) => void;
     onOpen?: (item: Item) => void;
@@ -133,7 +134,7 @@ export function Grid(props: GridProps) {
     };
 
     const sortBy = (column: Column, more: boolean) => {
-        if (column.sort && props.onSort) props.onSort(nextSort(props.sort, column.path ?? column.id, more));
+        if (column.sort) props.onSort?.((now) => nextSort(now, column.path ?? column.id, more));
     };
 
     const menuFor = (row: number) => {
@@ -144,9 +145,8 @@ export function Grid(props: GridProps) {
     };
 
     const moveColumn = (id: string, by: number) => {
-        const moved = withMoved(layout, id, by);
-        if (!moved || !onLayout) return;
-        onLayout(moved);
+        if (!onLayout || !withMoved(layout, id, by)) return;
+        onLayout((now) => withMoved(now, id, by) ?? now);
         setActive((a) => ({ ...a, column: a.column + by }));
     };
 
@@ -200,7 +200,7 @@ export function Grid(props: GridProps) {
                 const by = e.key === 'ArrowRight' ? 1 : -1;
                 if (column && e.altKey) moveColumn(column.id, by);
                 else if (column && e.shiftKey)
-                    onLayout?.(withWidth(layout, column.id, widthOf(column, layout) + by * 16));
+                    onLayout?.((now) => withWidth(now, column.id, widthOf(column, now) + by * 16));
                 else if (e.altKey) return;
                 else if (group && group.open !== by > 0) store.open?.(active.row, by > 0);
                 else if (group) go(by > 0 ? active.row + 1 : active.row);
@@ -318,7 +318,7 @@ export function Grid(props: GridProps) {
             columns.find((c) => c.id === id),
             layout,
         );
-        const move = (m: PointerEvent) => onLayout?.(withWidth(layout, id, before + m.clientX - start));
+        const move = (m: PointerEvent) => onLayout?.((now) => withWidth(now, id, before + m.clientX - start));
         const end = () => {
             removeEventListener('pointermove', move);
             removeEventListener('pointerup', end);

@@ -4,6 +4,7 @@ import { useState, type ReactNode } from 'react';
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import type { Column } from '../grid/columns';
+import { widthOf, withMoved, withPinned, withWidth, type Layout } from '../grid/layout';
 import { initialLayout, type ListUrl } from './url';
 import type { ListDeclaration } from './types';
 
@@ -27,14 +28,9 @@ export default function ColumnChooser(p: {
                 `${label(c)} ${c.id}`.toLowerCase().includes(text.toLowerCase()),
         )
         .slice(0, 60);
-    const put = (columns: string[], pinned = layout.pinned) =>
-        set({ layout: { ...layout, columns, pinned } });
-    const move = (at: number, by: number) => {
-        const columns = [...layout.columns];
-        const [id] = columns.splice(at, 1);
-        columns.splice(at + by, 0, id!);
-        put(columns);
-    };
+    const put = (next: (now: Layout) => Layout) => set({ layout: next });
+    const move = (id: string, by: number) => put((now) => withMoved(now, id, by) ?? now);
+    const widen = (c: Column, by: number) => put((now) => withWidth(now, c.id, widthOf(c, now) + by));
     const small = (
         key: string,
         text: string,
@@ -49,9 +45,9 @@ export default function ColumnChooser(p: {
             className="pv-iconbutton"
             aria-label={text}
             title={text}
-            disabled={disabled}
+            aria-disabled={disabled}
             aria-pressed={pressed}
-            onClick={onClick}
+            onClick={() => !disabled && onClick()}
         >
             <svg viewBox="0 0 16 16" aria-hidden="true">
                 {icon}
@@ -73,27 +69,34 @@ export default function ColumnChooser(p: {
                                         'up',
                                         t('list.move_up', { name: label(c) }),
                                         <path d="m4 10 4-4 4 4" />,
-                                        () => move(i, -1),
+                                        () => move(c.id, -1),
                                         i === 0,
                                     )}
                                     {small(
                                         'down',
                                         t('list.move_down', { name: label(c) }),
                                         <path d="m4 6 4 4 4-4" />,
-                                        () => move(i, 1),
+                                        () => move(c.id, 1),
                                         i === shown.length - 1,
+                                    )}
+                                    {small(
+                                        'narrower',
+                                        t('lists.narrower', { name: label(c) }),
+                                        <path d="M3 8h10" />,
+                                        () => widen(c, -16),
+                                    )}
+                                    <span className="pv-subtle">{widthOf(c, layout)}</span>
+                                    {small(
+                                        'wider',
+                                        t('lists.wider', { name: label(c) }),
+                                        <path d="M8 3v10M3 8h10" />,
+                                        () => widen(c, 16),
                                     )}
                                     {small(
                                         'pin',
                                         t('list.pin', { name: label(c) }),
                                         <path d="M6 2h4v5l2 2H4l2-2zM8 9v5" />,
-                                        () =>
-                                            put(
-                                                layout.columns,
-                                                layout.pinned.includes(c.id)
-                                                    ? layout.pinned.filter((id) => id !== c.id)
-                                                    : [...layout.pinned, c.id],
-                                            ),
+                                        () => put((now) => withPinned(now, c.id)),
                                         false,
                                         layout.pinned.includes(c.id),
                                     )}
@@ -101,7 +104,11 @@ export default function ColumnChooser(p: {
                                         'hide',
                                         t('list.hide', { name: label(c) }),
                                         <path d="m4 4 8 8m0-8-8 8" />,
-                                        () => put(layout.columns.filter((id) => id !== c.id)),
+                                        () =>
+                                            put((now) => ({
+                                                ...now,
+                                                columns: now.columns.filter((id) => id !== c.id),
+                                            })),
                                         shown.length === 1,
                                     )}
                                 </li>
@@ -126,7 +133,7 @@ export default function ColumnChooser(p: {
                                         'add',
                                         t('list.show', { name: label(c) }),
                                         <path d="M8 3v10M3 8h10" />,
-                                        () => put([...layout.columns, c.id]),
+                                        () => put((now) => ({ ...now, columns: [...now.columns, c.id] })),
                                     )}
                                 </li>
                             ))}

@@ -18,6 +18,7 @@ import { isApiError } from '../api/problem';
 import type { Item } from '../api/types';
 import { allColumns } from '../grid/columns';
 import { Grid } from '../grid/Grid';
+import type { Layout } from '../grid/layout';
 import { NOTHING, type Selection } from '../grid/selection';
 import { GroupStore } from '../grid/groups';
 import type { GroupHead, RowSource } from '../grid/rows';
@@ -162,6 +163,7 @@ export function ListView({
     const hasMenu = !!list.Menu || list.kind === 'provider' || !!fieldOf(list.kind, 'presence');
     const closeMenu = useCallback(() => setMenu(null), []);
     const { set } = url;
+    const setLayout = useCallback((next: (now: Layout) => Layout) => set({ layout: next }), [set]);
     const setFilter = useCallback((value: string) => set({ filter: value, view: null }), [set]);
 
     const filterError = isApiError(state.error) && state.error.code === 'invalid-filter';
@@ -244,9 +246,9 @@ export function ListView({
                         label={title}
                         columns={columns}
                         layout={layout}
-                        onLayout={narrow ? undefined : (layout) => set({ layout })}
+                        onLayout={narrow ? undefined : setLayout}
                         sort={url.sort}
-                        onSort={(sort) => set({ sort: sort || list.sort })}
+                        onSort={(next) => set({ sort: (now) => next(now) || list.sort })}
                         selection={selection}
                         onSelection={setSelection}
                         onOpen={open}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a list shows is in the address: filter, order, columns with widths. Whoever gets the link sees the same.
 import { useCallback, useMemo } from 'react';
-import { useSearchParams } from 'react-router';
 import { fieldOf } from '../api/model';
 import type { Layout } from '../grid/layout';
+import { useAddress } from '../lib/address';
 import type { ListDeclaration } from './types';
 
 export interface ListUrl {
@@ -18,8 +18,9 @@ export interface ListUrl {
     set: (
         change: Partial<{
             filter: string;
-            sort: string;
-            layout: Layout;
+            /** Of a function: from what it is by then, which may not be shown yet. */
+            sort: string | ((now: string) => string);
+            layout: Layout | ((now: Layout) => Layout);
             view: string | null;
             group: string | null;
             facets: boolean;
@@ -57,36 +58,44 @@ export function initialLayout(list: ListDeclaration): Layout {
 
 /** `prefix` keeps apart several lists on one page. */
 export function useListUrl(list: ListDeclaration, prefix = ''): ListUrl {
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const filter = params.get(`${prefix}filter`) ?? '';
     const sort = params.get(`${prefix}sort`) ?? list.sort;
     const cols = params.get(`${prefix}cols`);
     const layout = useMemo(() => (cols ? readLayout(cols) : initialLayout(list)), [cols, list]);
     const group = params.get(`${prefix}group`);
     const set = useCallback<ListUrl['set']>(
-        (change) =>
-            setParams(
-                (old) => {
-                    const next = new URLSearchParams(old);
+        (what) =>
+            change(
+                (next) => {
                     const put = (key: string, value: string | null) => {
                         if (value) next.set(prefix + key, value);
                         else next.delete(prefix + key);
                     };
-                    if (change.filter !== undefined) put('filter', change.filter);
-                    if (change.sort !== undefined)
-                        put('sort', change.sort === list.sort ? null : change.sort);
-                    if (change.layout) {
-                        const text = writeLayout(change.layout);
+                    if (what.filter !== undefined) put('filter', what.filter);
+                    if (what.sort !== undefined) {
+                        const sort =
+                            typeof what.sort === 'string'
+                                ? what.sort
+                                : what.sort(next.get(`${prefix}sort`) ?? list.sort);
+                        put('sort', sort === list.sort ? null : sort);
+                    }
+                    if (what.layout) {
+                        const cols = next.get(`${prefix}cols`);
+                        const text = writeLayout(
+                            typeof what.layout === 'function'
+                                ? what.layout(cols ? readLayout(cols) : initialLayout(list))
+                                : what.layout,
+                        );
                         put('cols', text === writeLayout(initialLayout(list)) ? null : text);
                     }
-                    if (change.view !== undefined) put('view', change.view);
-                    if (change.group !== undefined) put('group', change.group);
-                    if (change.facets !== undefined) put('facets', change.facets ? '1' : null);
-                    return next;
+                    if (what.view !== undefined) put('view', what.view);
+                    if (what.group !== undefined) put('group', what.group);
+                    if (what.facets !== undefined) put('facets', what.facets ? '1' : null);
                 },
                 { replace: true },
             ),
-        [setParams, prefix, list],
+        [change, prefix, list],
     );
     return {
         filter,
