@@ -193,6 +193,76 @@ test('J2: a password that was changed at the vCenter is mended on the page of th
     await page.locator('#mend-password').waitFor({ state: 'detached', ...PATIENCE });
 });
 
+test('J3: the other nodes of a failover cluster are offered, and added with it in one go', async () => {
+    const { page } = view;
+    const cluster = await Hyperv.start({
+        hosts: 2,
+        vms: 8,
+        cluster: 2,
+        domain: 'corp.example',
+        prefix: 'NODE',
+    });
+    try {
+        const [first, second] = cluster.hosts;
+        await view.go('/providers/new?driver=wmi', '#np-endpoint');
+        await page.locator('#np-name').fill('NODE01');
+        await page.locator('#np-endpoint').fill(first.url);
+        await page.locator('#np-user').fill(first.user);
+        await page.locator('#np-password').fill(first.password);
+        await button('Test connection').click();
+        await button('Trust this fingerprint, test again').click(PATIENCE);
+        const node = page.getByRole('checkbox', { name: /^NODE02/ });
+        await node.waitFor(PATIENCE);
+        assert.ok(await node.isChecked(), 'it is wanted unless somebody says no');
+        const address = page.getByLabel('Address of NODE02');
+        assert.match(await address.inputValue(), /node02\.corp\.example/);
+        await looks('cluster-nodes', 'the other nodes of a cluster');
+        await node.uncheck();
+        await button('Add').waitFor();
+        await node.check();
+        // The name of a made-up domain is known to nobody here.
+        await address.fill(second.url);
+        await page.getByLabel('SHA-256 of the certificate of NODE02').fill(second.cert_sha256);
+        await button('Add 2 providers').click();
+        await page.waitForURL(/\/providers\/prv_/);
+        await view.until(
+            '/providers?filter=name~NODE*&fields=name,state',
+            (a) => a.items.length === 2 && a.items.every((p) => p.state === 'connected'),
+        );
+        await view.until('/hosts?filter=name~NODE*&limit=5', (a) => a.items.length === 2);
+
+        // Taking one out names what leaves, and asks. Its page may ask for it once more before the list is there.
+        view.expected.push(/status of 404 .*\/providers\/prv_/);
+        const id = await providerId('NODE02');
+        const machines = (await view.api('GET', `/vms?filter=provider:${id}&limit=1&count=exact`)).count;
+        assert.ok(machines > 0);
+        await view.go(`/providers/${id}`, 'h1');
+        await button('Remove…').click();
+        const dialog = page.getByRole('dialog');
+        await dialog.getByText('Nothing is touched on the hypervisor').waitFor();
+        const said = await dialog.innerText();
+        assert.match(said, new RegExp(`${machines} virtual machines?`));
+        assert.match(said, /1 host/);
+        assert.ok(await dialog.getByRole('button', { name: 'Remove', exact: true }).isDisabled());
+        await looks('provider-remove', 'before a provider is removed');
+        await page.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'detached' });
+        await button('Remove…').click();
+        await dialog.getByRole('checkbox').check();
+        await dialog.getByRole('button', { name: 'Remove', exact: true }).click();
+        await page.waitForURL(/\/providers$/);
+        await view.until(`/vms?filter=provider:${id}&limit=1&count=exact`, (a) => a.count === 0);
+        const left = await view.api('GET', '/providers?filter=name~NODE*&fields=name');
+        assert.deepEqual(
+            left.items.map((p) => p.name),
+            ['NODE01'],
+        );
+        await view.api('DELETE', `/providers/${await providerId('NODE01')}?force=true`);
+    } finally {
+        await cluster.stop();
+    }
+});
+
 test('nothing went wrong in that window', async () => {
     await view.close();
 });

@@ -27,6 +27,7 @@ import { useTitle } from '../../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { AccountRights } from './AccountRights';
 import { certificateOf, Findings, type Finding } from './Findings';
+import { membersOf, Nodes, nodesOf, type Node } from './Nodes';
 
 interface Driver {
     name: string;
@@ -57,10 +58,12 @@ export function Component() {
     const [ca, setCa] = useState('');
     const [pin, setPin] = useState('');
     const [findings, setFindings] = useState<Finding[] | null>(null);
+    const [nodes, setNodes] = useState<Node[]>([]);
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState<'test' | 'add' | null>(null);
     const key = useRef(crypto.randomUUID());
     useEffect(() => setFindings(null), [chosen, endpoint, username, password]);
+    useEffect(() => setNodes([]), [chosen, endpoint]);
 
     const tls =
         trust === 'pin'
@@ -77,6 +80,7 @@ export function Component() {
         ...(Object.keys(settings).length ? { settings } : {}),
         tls,
     };
+    const members = membersOf(nodes, trust === 'pin');
     const test = async (more: { tls?: unknown } = {}) => {
         setBusy('test');
         setError(null);
@@ -86,6 +90,7 @@ export function Component() {
                 ...more,
             });
             setFindings(answer.data.findings);
+            setNodes((before) => nodesOf(answer.data.findings, before));
             const seen = certificateOf(answer.data.findings)?.sha256;
             if (seen && !pin) setPin(seen);
         } catch (failure) {
@@ -99,7 +104,11 @@ export function Component() {
         setBusy('add');
         setError(null);
         try {
-            const answer = await api.post<Provider>('/providers', body, { idempotencyKey: key.current });
+            const answer = await api.post<Provider>(
+                '/providers',
+                members.length ? { ...body, members } : body,
+                { idempotencyKey: key.current },
+            );
             await queryClient.invalidateQueries();
             void navigate(`/providers/${answer.data.id}`);
         } catch (failure) {
@@ -264,6 +273,14 @@ export function Component() {
                                 )}
                             </section>
                         )}
+                        {nodes.length > 0 && (
+                            <Nodes
+                                nodes={nodes}
+                                pinned={trust === 'pin'}
+                                errors={errors}
+                                onChange={setNodes}
+                            />
+                        )}
                         <div className="pv-buttons">
                             <Button
                                 variant="secondary"
@@ -274,7 +291,9 @@ export function Component() {
                                 {t('providers.test')}
                             </Button>
                             <Button type="submit" isDisabled={!endpoint || !name || busy !== null}>
-                                {t('action.add')}
+                                {members.length
+                                    ? t('providers.add_many', { count: members.length + 1 })
+                                    : t('action.add')}
                             </Button>
                         </div>
                     </>

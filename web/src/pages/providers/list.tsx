@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The places that are managed: how their connections are and how old their data is.
+import { lazy, Suspense } from 'react';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import { useCan } from '../../api/query';
 import { column } from '../../grid/columns';
+import { useAddress } from '../../lib/address';
 import { ListPage } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 
@@ -39,4 +42,19 @@ const providerList: ListDeclaration = {
     EmptyAction: Add,
 };
 
-export const Providers = () => <ListPage list={providerList} />;
+const RemoveDialog = lazy(() => import('./Remove'));
+
+export function Providers() {
+    const may = useCan('provider.manage');
+    const [params] = useAddress();
+    return (
+        <>
+            <ListPage list={providerList} />
+            {may && params.get('remove') && (
+                <Suspense fallback={null}>
+                    <RemoveDialog />
+                </Suspense>
+            )}
+        </>
+    );
+}

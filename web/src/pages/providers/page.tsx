@@ -10,6 +10,7 @@ import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { dateTime, duration, number } from '../../i18n/format';
 import { operationText, problemText, said } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
 import { Mark } from '../../lib/cells';
 import { SmallTable } from '../../lib/Feed';
 import { Fields } from '../../lib/Fields';
@@ -199,4 +200,37 @@ const tabs: Tab[] = [
     { id: 'tasks', title: 'nav.tasks', Component: TasksTab },
 ];
 
-export const ProviderPage = () => <ObjectPage kind="provider" section="nav.providers" tabs={tabs} />;
+const RemoveDialog = lazy(() => import('./Remove'));
+
+function RemoveButton({ id }: { id: string }) {
+    const { t } = useTranslation();
+    const may = useCan('provider.manage');
+    const [params, change] = useAddress();
+    return (
+        <>
+            <button
+                type="button"
+                className="pv-button"
+                aria-disabled={!may}
+                title={may ? undefined : 'provider.manage'}
+                onClick={() => may && change((next) => next.set('remove', id))}
+            >
+                {t('providers.remove_ask')}
+            </button>
+            {params.get('remove') === id && may && (
+                <Suspense fallback={null}>
+                    <RemoveDialog />
+                </Suspense>
+            )}
+        </>
+    );
+}
+
+export const ProviderPage = () => (
+    <ObjectPage
+        kind="provider"
+        section="nav.providers"
+        tabs={tabs}
+        extra={(item) => <RemoveButton id={item.id} />}
+    />
+);
