@@ -22,7 +22,8 @@ export const PASSWORD = 'correct-horse-battery-9';
 const PATIENCE = 60_000;
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
-function programs() {
+/** Folder of the programs under test. */
+export function programs() {
     const places = process.env.POLYVISOR_BIN
         ? [process.env.POLYVISOR_BIN]
         : ['build/release/bin', 'build/dev/bin'].map((p) => join(top, p));
@@ -93,6 +94,7 @@ export class Server {
                 text += piece;
                 this.url = /^ready (\S+)$/m.exec(text)?.[1];
                 this.setupCode = /^setup-code (\S+)$/m.exec(text)?.[1];
+                this.fingerprint = /^certificate-sha256 (\S+)/m.exec(text)?.[1];
                 if (
                     /^certificate-sha256 /m.test(text) ||
                     (this.url?.startsWith('http:') && (this.admin || this.setupCode))

@@ -16,7 +16,7 @@ const PATIENCE = 120_000;
 
 let known;
 /** The Python of the tests, with what tests/requirements.txt names; made when it is missing. */
-function python() {
+export function python() {
     known ??= execFileSync(join(tests, 'tools/venv'), { encoding: 'utf8' }).trim();
     return known;
 }

@@ -26,6 +26,7 @@ import { useDebounced } from '../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../states/states';
 import { sizeOf } from '../grid/selection';
 import { ChangeTable, showValue } from './ChangeTable';
+import Commands from './Commands';
 import { Consequence } from './Consequence';
 import { Fit, needOf } from './Fit';
 import { changesOf, compareThree, patchOf, valuesOf, type Compared, type Values } from './draft';
@@ -312,6 +313,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                             ) : null}
                         </section>
                     )}
+                    {!one && complete && <Commands name={name} target={target} params={sent} />}
                     {mustType && (
                         <FormGroup
                             label={t('dialog.type_count', { count, n: String(count) })}

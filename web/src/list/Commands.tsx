@@ -40,7 +40,7 @@ export default function Commands(p: {
             <ModalHeader title={t('list.copy_as')} labelId="commands-title" />
             <ModalBody>
                 {commands(p.list, p.filter, p.sort).map((c) => (
-                    <section key={c.id} className="pv-command">
+                    <section key={c.id} className="pv-command" data-command={c.id}>
                         <h3 className="pv-h3">{t(`list.as_${c.id}`)}</h3>
                         <pre className="pv-pre">{c.text}</pre>
                         <CopyButton text={c.text} />

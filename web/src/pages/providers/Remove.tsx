@@ -68,7 +68,7 @@ export default function Remove() {
                     });
             notify({
                 variant: 'success',
-                title: t('providers.removed', {
+                title: t(many ? 'providers.removed_many' : 'providers.removed', {
                     count: found.length,
                     name: found[0]?.name,
                     n: number(found.length),
@@ -97,7 +97,7 @@ export default function Remove() {
             <ModalHeader
                 labelId="remove-title"
                 titleIconVariant="warning"
-                title={t('providers.remove_title', {
+                title={t(many ? 'providers.remove_title_many' : 'providers.remove_title', {
                     count: found.length || 1,
                     name: found[0]?.name ?? '',
                     n: number(found.length),
