@@ -334,7 +334,7 @@ int op_delete_then(struct operation *o, struct pv_err *err)
     /* What was done before is no "canceled". */
     if (rc == PV_ECANCELED && o->changed && !op_goes_on(o, rc))
         return pv_fail_as(err, "vm-invalid-state",
-                          "%s %s: canceled when it was turned off already; it is still there",
+                          "%s %s was canceled when it was turned off already; it is still there",
                           o->method->verb, o->name);
     if (rc && err)
         *err = why;

@@ -95,7 +95,8 @@ static int wait_for_off(struct operation *o, int64_t until_ms, bool canceled, st
             return leave_guest(o, until_ms, err);
     }
     if (canceled)
-        return pv_fail(err, PV_ECANCELED, "%s %s was canceled", o->method->verb, o->name);
+        return pv_fail(err, PV_ECANCELED, "%s %s was canceled, and the guest did not react",
+                       o->method->verb, o->name);
     if (then && strcmp(then, "stop") == 0)
         return cut_power(o, err);
     return pv_fail(err, PV_ETIMEOUT, "%s %s: the guest did not shut down in time", o->method->verb,

@@ -356,7 +356,7 @@ static int exchange(struct session *s, const struct call *c, const struct sessio
     char cookie[sizeof(s->cookie)];
 
     if (r->changes && call_cancelled((void *)(uintptr_t)c))
-        return pv_fail(err, PV_ECANCELED, "canceled");
+        return pv_fail(err, PV_ECANCELED, "canceled before it was sent");
     pthread_mutex_lock(&s->lock);
     memcpy(cookie, s->cookie, sizeof(cookie));
     s->last_sent_ms = clock_mono_ms();

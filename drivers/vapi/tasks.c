@@ -433,7 +433,7 @@ static void cancel_task(struct following *f)
 static int note_cancel(struct following *f, struct pv_err *err)
 {
     if (call_is_closing(&f->c))
-        return pv_fail(err, PV_EUNKNOWN, "%s: goes on without the server", f->entry->id);
+        return pv_fail(err, PV_EUNKNOWN, "the server goes on with its task %s", f->entry->id);
     if (!f->c.must_finish && call_cancelled(&f->c)) {
         f->c.must_finish = true;
         f->cancelled_ms = clock_mono_ms();

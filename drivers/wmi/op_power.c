@@ -354,7 +354,7 @@ static int run_shutdown(struct op *o, struct pv_err *err)
     if (rc != PV_ETIMEOUT)
         return rc;
     if (journal_get(&o->journal, "canceled"))
-        return pv_fail(err, PV_ECANCELED, "%s %s was canceled",
+        return pv_fail(err, PV_ECANCELED, "%s %s was canceled, and the guest did not react",
                        o->def->verb, o->name);
     if (then && strcmp(then, "stop") == 0) {
         o->resumed = false;
