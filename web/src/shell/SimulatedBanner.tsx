@@ -20,7 +20,9 @@ export function SimulatedBanner() {
     return (
         <div className="pv-banner" role="note">
             <span>{t('simulated.banner', { count: data.count, n: number(data.count) })}</span>
-            {manage && <Link to="/providers?filter=simulated%3Atrue&remove=simulated">{t('simulated.remove')}</Link>}
+            {manage && (
+                <Link to="/providers?filter=simulated%3Atrue&remove=simulated">{t('simulated.remove')}</Link>
+            )}
             <button
                 type="button"
                 className="pv-iconbutton"
