@@ -3,7 +3,7 @@
 // snapshots, other hardware; changes that somebody makes outside; and all of J5 by keyboard alone.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { Browser, journey, Server } from './harness.mjs';
+import { Browser, journey, PASSWORD, Server } from './harness.mjs';
 import { Hyperv, together, Vcenter } from './peers.mjs';
 
 /** The families, as a filter. */
@@ -190,27 +190,39 @@ test('J5: what somebody does outside shows in the row, without a reload and with
     assert.ok(events.some((e) => e.ref?.name === 'from-outside'));
 });
 
-test('J5 by keyboard alone: find, select, start, watch', async () => {
-    const { page } = view;
+test('J5 by keyboard alone, at 200 %: sign in, find, select, start, watch, read the result', async () => {
+    // A window of 1600 px at 200 %, by somebody who wants nothing to move.
+    const other = await browser.open(server, { width: 800, height: 500, scale: 2, signIn: false });
+    other.expected.push(/status of 401 .*\/(me|auth)\b/);
+    const { page } = other;
     const keys = async (...names) => {
         for (const name of names) await page.keyboard.press(name);
     };
     const names = ['DC0_C0_RP0_VM20', (await one(`${OF.hyperv} power:running`)).name];
     await vcenter.outside('power_off', names[0]);
-    const other = await one(`name="${names[1]}"`);
-    await view.api('POST', `/vms/${other.id}/actions/stop`, {});
+    const second = await one(`name="${names[1]}"`);
+    await view.api('POST', `/vms/${second.id}/actions/stop`, {});
     await view.until('/vms?filter=power:off&limit=200', (a) =>
         names.every((n) => a.items.some((v) => v.name === n)),
     );
-    await view.go('/', 'main');
-    await view.settle();
+    await other.go('/', 'input[type=password]');
+    const focused = (selector) => page.evaluate((s) => !!document.activeElement?.matches(s), selector);
+    for (let i = 0; i < 12 && !(await focused('input[autocomplete=username]')); i++) await keys('Tab');
+    await page.keyboard.type('admin');
+    await keys('Tab');
+    assert.ok(await focused('input[type=password]'), 'the password comes after the name');
+    await page.keyboard.type(PASSWORD);
+    await keys('Enter');
+    await page.locator('main#content h1').waitFor();
+    await other.settle();
+    assert.equal(await page.evaluate(() => matchMedia('(prefers-reduced-motion: reduce)').matches), true);
     await keys('g', 'v');
     await page.locator('.pv-row').first().waitFor();
     await keys('/');
     await page.keyboard.type(`name:{${names.join(',')}}`);
     await keys('Enter');
     await page.waitForFunction(() => document.querySelector('.pv-count')?.textContent === '2');
-    await view.settle();
+    await other.settle();
     // From the filter into the grid by Tab alone.
     const within = (selector) =>
         page.evaluate(
@@ -229,7 +241,9 @@ test('J5 by keyboard alone: find, select, start, watch', async () => {
     assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Start');
     await keys('Enter');
     await page.locator('.pv-plan__sums').waitFor();
-    await view.screenshot('journey-keyboard-preview');
+    await other.fits('the dialog at 200 %');
+    await other.axe('the dialog at 200 %');
+    await other.screenshot('journey-keyboard-preview');
     assert.ok(await within('[role=dialog]'), 'the focus is in the dialog');
     const start = () => page.evaluate(() => /^Start/.test(document.activeElement?.textContent ?? ''));
     for (let i = 0; i < 12 && !(await start()); i++) await keys('Tab');
@@ -241,6 +255,25 @@ test('J5 by keyboard alone: find, select, start, watch', async () => {
     );
     await keys('t');
     await page.locator('.pv-tray__list tbody tr', { hasText: 'Start' }).first().waitFor();
+    // The result: by Tab to the parent's line in the tray, and into its page.
+    for (let i = 0; i < 60 && !(await within('.pv-tray__list a[href^="/tasks/"]')); i++) await keys('Tab');
+    await keys('Enter');
+    await page.waitForURL(/\/tasks\/tsk_/);
+    await page.locator('main .pv-table tbody tr').nth(1).waitFor();
+    await other.settle();
+    assert.equal(await page.locator('main .pv-table tbody tr', { hasText: 'Done' }).count(), 2);
+    const moving = await page.evaluate(
+        () =>
+            document
+                .getAnimations()
+                .filter((x) => x.playState === 'running' && Number(x.effect?.getTiming().duration) > 100)
+                .length,
+    );
+    assert.equal(moving, 0, 'nothing moves');
+    await other.fits('the result at 200 %');
+    await other.axe('the result at 200 %');
+    await other.screenshot('journey-keyboard-result');
+    await other.close();
 });
 
 for (const [language, theme] of [
