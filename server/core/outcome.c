@@ -101,6 +101,19 @@ int outcome_decide(const struct task *t)
                                                                             : -1;
 }
 
+bool outcome_arrived(const struct task *t)
+{
+    const struct kind_info *k = &t->core->kinds[t->kind];
+    PV_AUTO(arena_free_p) struct arena *a = NULL;
+    struct model_row *row;
+
+    if (!t->other || !str_eq(t->op->name, "vm.move"))
+        return true;
+    a = arena_new(16384, 8u << 20);
+    return a && store_row_get(t->core->store, k->shape, &t->subject, a, &row, NULL) == PV_OK &&
+           id_eq(&model_get(row, (unsigned)k->provider)->id, &t->other->id);
+}
+
 /* ---------------------------------------------------------------- what was made */
 
 static bool find_made(const struct task *t, const json_t *object, struct arena *a,

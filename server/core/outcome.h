@@ -11,5 +11,8 @@
 
 /* Nobody has said whether it happened: 1 yes, 0 no, -1 cannot be told. */
 int outcome_decide(const struct task *t);
+/* What moved to another provider has its record there. It is merged a moment after the old provider has said that it is
+ * gone, if the new one showed it earlier. */
+bool outcome_arrived(const struct task *t);
 /* It has: the result gets our id of what was made (`ref`), and the task what takes it back. */
 void outcome_complete(struct task *t);

@@ -188,7 +188,7 @@ static void read_touched(struct task *t, const json_t *result,
 
 static void succeed(struct task *t, bool changed, bool fresh)
 {
-    if (!fresh && !atomic_load(&t->core->stopping) && t->reads++ < READS_MAX) {
+    if (!(fresh && outcome_arrived(t)) && !atomic_load(&t->core->stopping) && t->reads++ < READS_MAX) {
         /* Whoever sees "succeeded" must read the new state: wait until it can be read. */
         task_requeue(t, NEED_READ, RETRY_MS);
         return;

@@ -2,6 +2,7 @@
 """The demonstration: a believable mixed estate, plainly marked, that can be worked with and removed."""
 
 import collections
+import re
 
 import pytest
 
@@ -113,9 +114,12 @@ def test_summary_counts_what_lists_count(api):
 
 
 def test_the_same_seed_gives_the_same_estate_after_a_restart(server, api):
-    before = {v["id"]: v["name"] for v in api.items("vms", fields="id,name")}
+    def names(api):
+        """Somebody in the estate gives new names at times: web-1 becomes web-1-v2."""
+        return {v["id"]: re.sub(r"-v\d+$", "", v["name"]) for v in api.items("vms", fields="id,name")}
+    before = names(api)
     server.restart()
     again = server.admin()
     wait_for(lambda: again.count("vms") == 500, "500 VMs", 60)
-    assert {v["id"]: v["name"] for v in again.items("vms", fields="id,name")} == before
+    assert names(again) == before
     assert again.count("providers") == 8, "a restart must not add the demonstration twice"
