@@ -17,13 +17,28 @@ export interface FilterBoxProps {
     /** What the server said to the filter that was sent last. */
     error?: unknown;
     label: string;
-    placeholder?: string;
 }
 
 const TYPING_MS = 150;
 
-export function FilterBox({ kind, value, onChange, error, label, placeholder }: FilterBoxProps) {
+/** What one may look for in a list, by its kind. */
+const EXAMPLES: Record<string, string> = {
+    vm: 'power:running memory>=8GiB',
+    host: 'health:{warning,critical}',
+    cluster: 'health:{warning,critical}',
+    datastore: 'free_bytes<100GiB',
+    network: 'name~dmz*',
+    switch: 'name~lan*',
+    provider: 'family:vmware',
+    task: 'state:failed',
+    event: 'severity:warning',
+    alert: 'severity:warning',
+    audit: 'actor:admin',
+};
+
+export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProps) {
     const { t } = useTranslation();
+    const example = EXAMPLES[kind];
     const base = useId();
     const input = useRef<HTMLInputElement>(null);
     const [text, setText] = useState(value);
@@ -141,7 +156,7 @@ export function FilterBox({ kind, value, onChange, error, label, placeholder }: 
                     autoComplete="off"
                     autoCapitalize="off"
                     spellCheck={false}
-                    placeholder={placeholder ?? t('filter.placeholder')}
+                    placeholder={example ? t('filter.placeholder', { example }) : label}
                     value={text}
                     onChange={(e) => {
                         setText(e.target.value);
