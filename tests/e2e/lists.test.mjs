@@ -341,6 +341,52 @@ test('the tree tells the same counts as the list', async () => {
     await view.close();
 });
 
+test('our own folders are a tree, too, with what is in none of them below, page by page', async () => {
+    const view = await browser.open(server, { look: { navigationMode: 'folders' } });
+    const { page } = view;
+    const made = {};
+    for (const [name, parent] of [['Shops'], ['Labs'], ['Old'], ['North', 'Shops']])
+        made[name] = await view.api('POST', '/folders', { name, ...(parent && { parent: made[parent].id }) });
+    const { items } = await view.api('GET', '/vms?limit=2&sort=name');
+    await view.api('PATCH', `/vms/${items[0].id}`, { folder: made.North.id });
+    await view.go('/', '.pv-tree__line');
+    const line = (name) => page.locator('.pv-tree__line', { hasText: name });
+    await page
+        .getByRole('button', { name: 'Folders', exact: true })
+        .and(page.locator('[aria-pressed=true]'))
+        .waitFor();
+    await page.waitForFunction(() =>
+        [...document.querySelectorAll('.pv-tree__line')].some((l) => /Shops.*1$/.test(l.textContent)),
+    );
+    await page.locator('.pv-tree').focus();
+    await page.keyboard.press('Home');
+    while (!/Shops/.test(await page.locator('.pv-tree__line--active').textContent()))
+        await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowRight');
+    await line('North').waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowRight');
+    await page.locator('[aria-level="3"]', { hasText: items[0].name }).waitFor();
+    await view.axe('the tree of folders');
+    await view.screenshot('tree-folders');
+    // More than a page is in no folder.
+    await page.locator('.pv-tree').focus();
+    await page.keyboard.press('End');
+    await page.locator('.pv-tree__line--active', { hasText: 'Show more' }).waitFor();
+    await page.keyboard.press('Enter');
+    await line('Show more').waitFor({ state: 'detached' });
+    await page.keyboard.press('Home');
+    await line('North').click();
+    await page.waitForURL(/\/vms\?filter=folder/);
+    await view.settle();
+    await page.locator('.pv-row', { hasText: items[0].name }).waitFor();
+    assert.equal(await page.locator('.pv-count').first().innerText(), '1');
+    await view.api('PATCH', `/vms/${items[0].id}`, { folder: null });
+    for (const name of ['North', 'Shops', 'Labs', 'Old'])
+        await view.api('DELETE', `/folders/${made[name].id}`);
+    await view.close();
+});
+
 test('a session that ends under an open form keeps what was typed', async () => {
     const view = await browser.open(server);
     const { page } = view;

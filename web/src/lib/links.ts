@@ -25,6 +25,9 @@ const DIALOGS: Record<string, string> = {
     alert_rule: '/alerts/rules',
 };
 
+/** A folder is what lies right in it. */
+const folder = (id: string) => `/vms?filter=${encodeURIComponent(`folder:${id}`)}`;
+
 /** The first part of an id tells its kind. */
 const PREFIX: Record<string, string> = {
     vm: 'vm',
@@ -37,6 +40,7 @@ const PREFIX: Record<string, string> = {
     rpl: 'resource_pool',
     prv: 'provider',
     tsk: 'task',
+    fld: 'folder',
     usr: 'user',
     evt: 'event',
     alr: 'alert',
@@ -53,6 +57,7 @@ export function placeOf(kind: string): string | undefined {
 export function linkTo(id: string, kind = kindOfId(id), tab?: string): string | null {
     const dialog = kind && DIALOGS[kind];
     if (dialog) return `${dialog}?edit=${id}`;
+    if (kind === 'folder') return folder(id);
     const place = kind && PLACES[kind];
     return place ? `${place}/${id}${tab ? `/${tab}` : ''}` : null;
 }

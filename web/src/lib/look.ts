@@ -6,7 +6,7 @@ export interface Look {
     language?: string;
     density?: 'compact' | 'normal';
     navigation?: 'open' | 'closed';
-    navigationMode?: 'sections' | 'tree';
+    navigationMode?: 'sections' | 'tree' | 'folders';
     singleKeys?: boolean;
 }
 

@@ -17,7 +17,7 @@ export function Navigation() {
     return (
         <nav className="pv-nav" aria-label={t('shell.navigation')}>
             <div className="pv-nav__modes" role="group" aria-label={t('shell.navigation_mode')}>
-                {(['sections', 'tree'] as const).map((mode) => (
+                {(['sections', 'tree', 'folders'] as const).map((mode) => (
                     <button
                         key={mode}
                         type="button"
@@ -28,9 +28,9 @@ export function Navigation() {
                     </button>
                 ))}
             </div>
-            {navigationMode === 'tree' ? (
+            {navigationMode !== 'sections' ? (
                 <Suspense fallback={<SkeletonLines lines={10} />}>
-                    <Tree />
+                    <Tree key={navigationMode} view={navigationMode === 'folders' ? 'folders' : 'hosts'} />
                 </Suspense>
             ) : (
                 GROUPS.map((group) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The estate as a tree: provider, cluster, host, VM. Children are asked for when a node opens; counts and the worst health come
-// with it. Only the lines in sight are in the document.
+// The estate as a tree: provider, cluster, host, VM, or our own folders. Children are asked for when a node opens, page by page;
+// counts and the worst health come with it. Only the lines in sight are in the document.
 import { useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
@@ -26,15 +26,25 @@ interface Node {
     worst_health?: string;
 }
 
+interface Page {
+    items: Node[];
+    next: string | null;
+}
+
 interface Line extends Node {
     depth: number;
     waiting?: boolean;
+    /** Not a node: more of them, of this parent, behind this cursor. */
+    more?: { parent: string; cursor: string };
 }
 
-const treeQuery = (parent: string) => ({
-    queryKey: ['list', '/tree', parent],
+type View = 'hosts' | 'folders';
+
+/** The top has no parent: ''. */
+const treeQuery = (view: View, parent: string, cursor: string) => ({
+    queryKey: ['list', '/tree', view, parent, cursor],
     queryFn: ({ signal }: { signal: AbortSignal }) =>
-        api.get<{ items: Node[] }>('/tree', parent ? { parent } : {}, signal),
+        api.get<Page>('/tree', { view, ...(parent && { parent }), ...(cursor && { cursor }) }, signal),
 });
 
 const HEALTH: Record<string, string> = { ok: 'on', warning: 'warn', critical: 'bad', unknown: 'none' };
@@ -46,7 +56,7 @@ const POWER: Record<string, string> = {
     suspended: 'sleep',
 };
 
-export default function Tree() {
+export default function Tree({ view }: { view: View }) {
     const { t } = useTranslation();
     const navigate = useNavigate();
     const location = useLocation();
@@ -54,25 +64,47 @@ export default function Tree() {
     const [active, setActive] = useState(0);
     const [menu, setMenu] = useState<MenuPlace | null>(null);
     const scroller = useRef<HTMLDivElement>(null);
-    const root = useQuery(treeQuery(''));
-    const children = useQueries({ queries: open.map((id) => treeQuery(id)) });
-    const loaded = useMemo(
-        () => new Map(open.map((id, i) => [id, children[i]?.data?.items])),
-        [open, children],
+    /** Cursors of the further pages that were asked for, by parent. */
+    const [further, setFurther] = useState<Record<string, string[]>>({});
+    const root = useQuery(treeQuery(view, '', ''));
+    const wanted = useMemo(
+        () =>
+            ['', ...open].flatMap((parent) =>
+                ['', ...(further[parent] ?? [])].map((cursor) => ({ parent, cursor })),
+            ),
+        [open, further],
     );
+    const pages = useQueries({ queries: wanted.map((w) => treeQuery(view, w.parent, w.cursor)) });
     const lines = useMemo(() => {
         const found: Line[] = [];
-        const walk = (nodes: Node[], depth: number) => {
-            for (const node of nodes) {
-                const inside = open.includes(node.id);
-                const kids = loaded.get(node.id);
-                found.push({ ...node, depth, waiting: inside && !kids });
-                if (inside && kids) walk(kids, depth + 1);
-            }
+        const walk = (parent: string, depth: number) => {
+            let last: Page | undefined;
+            wanted.forEach((w, i) => {
+                if (w.parent !== parent) return;
+                last = pages[i]?.data;
+                for (const node of last?.items ?? []) {
+                    const inside = open.includes(node.id);
+                    found.push({
+                        ...node,
+                        depth,
+                        waiting: inside && !pages[wanted.findIndex((x) => x.parent === node.id)]?.data,
+                    });
+                    if (inside) walk(node.id, depth + 1);
+                }
+            });
+            if (last?.next)
+                found.push({
+                    kind: 'more',
+                    id: `more ${parent}`,
+                    name: null,
+                    expands: false,
+                    depth,
+                    more: { parent, cursor: last.next },
+                });
         };
-        walk(root.data?.items ?? [], 0);
+        walk('', 0);
         return found;
-    }, [root.data, open, loaded]);
+    }, [wanted, pages, open]);
     const virtual = useVirtualizer({
         count: lines.length,
         getScrollElement: () => scroller.current,
@@ -91,11 +123,16 @@ export default function Tree() {
         virtual.scrollToIndex(next);
     };
     const visit = (line: Line) => {
+        if (line.more) {
+            const { parent, cursor } = line.more;
+            setFurther((f) => ({ ...f, [parent]: [...(f[parent] ?? []), cursor] }));
+            return;
+        }
         const to = linkTo(line.id, line.kind);
         if (to) void navigate(to);
     };
     const openMenu = (line: Line, x: number, y: number) =>
-        setMenu({ kind: line.kind, id: line.id, name: line.name, x, y });
+        !line.more && setMenu({ kind: line.kind, id: line.id, name: line.name, x, y });
     const onKey = (e: KeyboardEvent) => {
         const line = lines[active];
         if (e.key === 'ArrowDown') go(active + 1);
@@ -143,6 +180,7 @@ export default function Tree() {
                         line.power_state && line.kind === 'vm'
                             ? enumText('vm', 'power_state', line.power_state)
                             : enumText('any', 'health', line.worst_health ?? line.health ?? 'unknown');
+                    const text = line.more ? t('shell.tree_more') : (line.name ?? line.id);
                     return (
                         <div
                             key={line.id}
@@ -157,7 +195,7 @@ export default function Tree() {
                                 transform: `translateY(${v.start}px)`,
                                 paddingInlineStart: 4 + line.depth * 14,
                             }}
-                            title={`${line.name ?? ''} · ${kindText(line.kind)} · ${word}`}
+                            title={line.more ? undefined : `${text} · ${kindText(line.kind)} · ${word}`}
                             onClick={() => {
                                 setActive(v.index);
                                 visit(line);
@@ -177,9 +215,11 @@ export default function Tree() {
                                     if (line.expands) toggle(line.id);
                                 }}
                             />
-                            <Mark as={mark ?? 'none'} />
-                            <span className="pv-tree__name">{line.name ?? line.id}</span>
-                            <span className="pv-sr">{`, ${kindText(line.kind)}, ${word}`}</span>
+                            {!line.more && <Mark as={mark ?? 'none'} />}
+                            <span className="pv-tree__name">{text}</span>
+                            {!line.more && (
+                                <span className="pv-sr">{`, ${kindText(line.kind)}, ${word}`}</span>
+                            )}
                             {line.vms !== undefined && line.kind !== 'vm' && (
                                 <span className="pv-tree__count">{number(line.vms)}</span>
                             )}
