@@ -55,7 +55,7 @@ static void *change(void *arg)
 {
     (void)arg;
     for (int i = 0; !atomic_load(&ending); i++) {
-        enum pv_role role = i % 2 ? PV_ROLE_VIEWER : PV_ROLE_OPERATOR;
+        int role = i % 2 ? PV_ROLE_VIEWER : PV_ROLE_OPERATOR;
         struct pv_err err = { 0 };
         struct auth_identity who;
         struct access *access;
