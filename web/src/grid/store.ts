@@ -295,13 +295,15 @@ export class ListStore implements RowSource {
     }
 
     private async grow(query: ListQuery): Promise<void> {
-        if (this.growing || !this.next) return;
+        // While another list is asked for, the cursor is still that of the one that is shown.
+        if (this.growing || this.state.loading || !this.next) return;
+        const signal = this.abort?.signal;
         this.growing = true;
         try {
             const page = await this.source.get<Page<Item>>(
                 this.path(query),
                 { ...this.params(query), fields: query.fields, limit: WINDOW, cursor: this.next },
-                this.abort?.signal,
+                signal,
             );
             if (this.state.query !== query) return;
             for (const item of page.items) this.rows.set(item.id, item);
@@ -309,7 +311,7 @@ export class ListStore implements RowSource {
             this.next = page.next;
             this.become({ reachable: this.ids.length, indexed: !page.next });
         } catch (error) {
-            if (!this.abort?.signal.aborted) this.become({ error });
+            if (!signal?.aborted) this.become({ error });
         } finally {
             this.growing = false;
         }
