@@ -113,8 +113,8 @@ def test_values_come_with_counts_of_the_rest_of_the_filter(demo):
     values = {one["text"]: one.get("count") for one in complete(demo, "power_state:")["items"]}
     assert values["running"] == demo.count("vms", filter="power_state:running")
     family = demo.get("/vms?limit=1").json()["items"][0]["provider"]["name"]
-    narrowed = {one["text"]: one.get("count") for one in complete(demo, f"provider={family} power_state:r", pos=None)["items"]}
-    assert narrowed["running"] == demo.count("vms", filter=f"provider={family} power_state:running")
+    narrowed = {one["text"]: one.get("count") for one in complete(demo, f'provider="{family}" power_state:r', pos=None)["items"]}
+    assert narrowed["running"] == demo.count("vms", filter=f'provider="{family}" power_state:running')
     assert set(narrowed) <= {"running"}
 
 

@@ -8,6 +8,7 @@ import pytest
 from pyVmomi import vim
 
 from support.client import said
+from support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 GIB = 1 << 30
@@ -63,9 +64,9 @@ def test_a_screenshot_is_a_picture_and_leaves_no_file(api, other):
     assert struct.unpack(">II", answer.content[16:24]) == (64, 48)
     for store in other.objects(vim.Datastore):
         task = store.browser.SearchDatastore_Task(f"[{store.name}]", vim.host.DatastoreBrowser.SearchSpec(matchPattern=["*.png"]))
-        while task.info.state in ("running", "queued"):
-            pass
-        assert not task.info.result.file, "the picture's file was left behind"
+        # While it runs the simulator names the browser as what it is about, which pyvmomi refuses to read.
+        info = wait_for(lambda: task.info if task.info.state not in ("running", "queued") else None, "the files of a datastore", 60, ignore=(TypeError,))
+        assert not info.result.file, "the picture's file was left behind"
 
 
 def test_text_and_keys_are_typed(api, vcenter):
