@@ -18,7 +18,6 @@
 #define FLAG_MEMFD 1u
 #define NO_TEXT UINT64_MAX
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
-#define NATIVE_REF_MAX 1024u
 #define STEP_NAME_MAX 256u
 
 struct head {
@@ -103,9 +102,7 @@ void frame_put_progress(struct buf *payload, const struct pv_progress *p)
     frame_put_u64(payload, p->bytes_total);
     frame_put_text(payload, p->step_name && strlen(p->step_name) <= STEP_NAME_MAX ? p->step_name
                                                                                  : NULL);
-    frame_put_text(payload, p->native_ref && strlen(p->native_ref) <= NATIVE_REF_MAX
-                                ? p->native_ref
-                                : NULL);
+    frame_put_text(payload, p->native_ref);
 }
 
 void frame_put_batch(struct buf *payload, const struct pv_batch *b)
@@ -210,7 +207,7 @@ int frame_decode(const void *message, size_t len, bool has_fd, struct frame *out
     if (head.length != len)
         return pv_fail(err, PV_EFORMAT, "a frame of %zu bytes says it has %u", len, head.length);
     if (!((head.type >= FRAME_HELLO && head.type <= FRAME_LOG) ||
-          (head.type >= FRAME_OPEN && head.type <= FRAME_ACK)))
+          (head.type >= FRAME_OPEN && head.type <= FRAME_TOLD)))
         return pv_fail(err, PV_EFORMAT, "there is no frame of type %u", head.type);
     if ((head.flags & ~FLAG_MEMFD) || ((head.flags & FLAG_MEMFD) != 0) != has_fd)
         return pv_fail(err, PV_EFORMAT, "the flags of a frame are wrong");
@@ -444,7 +441,7 @@ void frame_get_progress(struct frame_reader *r, struct pv_progress *out)
     out->bytes_done = frame_get_u64(r, UINT64_MAX);
     out->bytes_total = frame_get_u64(r, UINT64_MAX);
     out->step_name = frame_get_text_or_null(r, 3 * STEP_NAME_MAX);
-    out->native_ref = frame_get_text_or_null(r, 3 * NATIVE_REF_MAX);
+    out->native_ref = frame_get_text_or_null(r, 3 * FRAME_REF_MAX);
 }
 
 void frame_get_batch(struct frame_reader *r, struct pv_batch *out)

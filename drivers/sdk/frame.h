@@ -34,7 +34,7 @@ enum frame_type {
     FRAME_BATCH,        /* batch; takes a place of the window */
     FRAME_MARK,         /* mark; text cursor or none; takes a place of the window */
     FRAME_PROVIDER,     /* text json; takes a place of the window */
-    FRAME_PROGRESS,     /* progress (call) */
+    FRAME_PROGRESS,     /* progress (call); with a native_ref it is answered by TOLD */
     FRAME_RESULT,       /* failure; text result or none (call) */
     FRAME_LOG,          /* level; text */
     /* to the host */
@@ -46,12 +46,14 @@ enum frame_type {
     FRAME_PROBE,        /* texts config, secrets (call) */
     FRAME_CANCEL,       /* (call) */
     FRAME_ACK,          /* rc: one place of the window is free again */
+    FRAME_TOLD,         /* rc: the native_ref of a progress is stored, or why not (call) */
 };
 
 #define FRAME_HEAD 16u
 #define FRAME_SIZE 65536u           /* one message, head included */
 #define FRAME_PAYLOAD_MAX (32u << 20)
 #define FRAME_TEXT_MAX (16u << 20)  /* results */
+#define FRAME_REF_MAX 16384u        /* a native reference */
 #define FRAME_WINDOW 4u             /* unacknowledged batches, marks and provider facts of a session */
 
 struct frame {

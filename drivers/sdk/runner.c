@@ -33,6 +33,7 @@ static void send_result(struct asked *c, const struct pv_failure *f, const char 
 static void call_free(struct asked *c)
 {
     frame_free(&c->frame);
+    free(c->native_ref);
     free(c);
 }
 
@@ -162,6 +163,7 @@ static int run_call(struct asked *c, const struct pv_driver *d, char **result,
     subject = frame_get_text(&r, TEXT_MAX);
     args = frame_get_text(&r, TEXT_MAX);
     native_ref = frame_get_text_or_null(&r, TEXT_MAX);
+    c->native_ref = native_ref ? strdup(native_ref) : NULL;
     return d->call(c->session->driver_session, c->number, operation, subject, args, native_ref,
                    flags, result, f);
 }
@@ -477,6 +479,17 @@ static void cancel(struct session *s, struct asked *list, uint64_t number)
     pthread_cond_broadcast(&s->changed);
 }
 
+static void told(struct session *s, uint64_t number, int rc)
+{
+    for (struct asked *c = s->calls; c; c = c->next) {
+        if (c->number == number && c->telling) {
+            c->telling = false;
+            c->told = rc;
+        }
+    }
+    pthread_cond_broadcast(&s->changed);
+}
+
 static int on_frame(struct runner *r, struct frame *f, struct pv_err *err)
 {
     struct frame_reader reader;
@@ -494,12 +507,13 @@ static int on_frame(struct runner *r, struct frame *f, struct pv_err *err)
     case FRAME_CLOSE:
     case FRAME_CANCEL:
     case FRAME_ACK:
+    case FRAME_TOLD:
         break;
     default:
         return pv_fail(err, PV_EFORMAT, "a frame of type %u came the wrong way", f->type);
     }
     frame_read(&reader, f);
-    if (f->type == FRAME_ACK)
+    if (f->type == FRAME_ACK || f->type == FRAME_TOLD)
         rc = (int64_t)frame_get_u64(&reader, UINT64_MAX);
     if (!frame_done(&reader))
         return pv_fail(err, PV_EFORMAT, "a frame of type %u is damaged", f->type);
@@ -510,6 +524,8 @@ static int on_frame(struct runner *r, struct frame *f, struct pv_err *err)
     } else if (s && f->type == FRAME_CANCEL) {
         cancel(s, s->calls, f->call);
         cancel(s, s->waiting, f->call);
+    } else if (s && f->type == FRAME_TOLD) {
+        told(s, f->call, (int)rc);
     } else if (s && s->unacked > 0) {
         s->unacked--;
         s->refused = s->refused || rc != PV_OK;

@@ -132,24 +132,84 @@ static int host_provider(void *ctx, const char *json)
     return send_in_window(s, FRAME_PROVIDER, &payload);
 }
 
+static int send_progress(const struct session *s, uint64_t call, const struct pv_progress *p)
+{
+    struct buf payload;
+    int rc;
+
+    buf_init(&payload, FRAME_PAYLOAD_MAX);
+    frame_begin(&payload, s->number);
+    frame_put_progress(&payload, p);
+    rc = runner_send(s->runner, FRAME_PROGRESS, call, &payload);
+    buf_free(&payload);
+    return rc == PV_OK ? PV_OK : PV_ECANCELED;
+}
+
+static void set_telling(struct asked *c, bool telling)
+{
+    pthread_mutex_lock(&c->session->runner->lock);
+    c->telling = telling;
+    pthread_mutex_unlock(&c->session->runner->lock);
+}
+
+/* Waits until the server has stored what it was told, even if the call is cancelled meanwhile. */
+static int wait_told(struct asked *c)
+{
+    struct session *s = c->session;
+    int rc;
+
+    pthread_mutex_lock(&s->runner->lock);
+    while (c->telling && !atomic_load(&s->stopping))
+        pthread_cond_wait(&s->changed, &s->runner->lock);
+    rc = c->telling ? PV_ECANCELED : c->told;
+    c->telling = false;
+    pthread_mutex_unlock(&s->runner->lock);
+    return rc;
+}
+
+/* A native reference that the server has not got yet. */
+static int tell(struct asked *c, const struct pv_progress *p)
+{
+    char *ref;
+    int rc;
+
+    if (strnlen(p->native_ref, FRAME_REF_MAX + 1) > FRAME_REF_MAX)
+        return PV_EINVAL;
+    ref = strdup(p->native_ref);
+    if (!ref)
+        return PV_ENOMEM;
+    set_telling(c, true);
+    rc = send_progress(c->session, c->number, p);
+    if (rc == PV_OK)
+        rc = wait_told(c);
+    else
+        set_telling(c, false);
+    if (rc == PV_OK) {
+        free(c->native_ref);
+        c->native_ref = ref;
+    } else {
+        free(ref);
+    }
+    return rc;
+}
+
 static int host_progress(void *ctx, uint64_t call, const struct pv_progress *progress)
 {
     struct session *s = ctx;
     struct pv_progress p = { 0 };
-    struct buf payload;
-    int rc;
 
     /* Only about the call that asks: others may have ended. */
     if (!progress || !PV_HAS(progress, percent) || !runner_current ||
         runner_current->session != s || runner_current->number != call)
         return PV_EINVAL;
     memcpy(&p, progress, progress->size < sizeof(p) ? progress->size : sizeof(p));
-    buf_init(&payload, FRAME_PAYLOAD_MAX);
-    frame_begin(&payload, s->number);
-    frame_put_progress(&payload, &p);
-    rc = runner_send(s->runner, FRAME_PROGRESS, call, &payload);
-    buf_free(&payload);
-    return rc == PV_OK ? PV_OK : PV_ECANCELED;
+    if (p.native_ref && runner_current->native_ref &&
+        strcmp(p.native_ref, runner_current->native_ref) == 0)
+        p.native_ref = NULL;
+    if (p.native_ref && !s->probe)
+        return tell(runner_current, &p);
+    p.native_ref = NULL;
+    return send_progress(s, call, &p);
 }
 
 static int host_cancelled(void *ctx, uint64_t call)

@@ -29,6 +29,9 @@ struct asked {
     uint64_t number;
     struct frame frame;     /* the arguments */
     atomic_bool cancelled;
+    char *native_ref;       /* the server has it; the call's thread's own */
+    bool telling;           /* a new one is on its way to be stored; these are guarded by runner.lock */
+    int told;               /* what came of it */
 };
 
 enum session_state { SESSION_OPENING, SESSION_OPEN, SESSION_FAILED };
@@ -43,7 +46,7 @@ struct session {
     struct secret *secrets;
     size_t nsecrets;
     atomic_bool stopping;           /* everything in it is to end */
-    pthread_cond_t changed;         /* unacked, stopping, or the cancelled of a call */
+    pthread_cond_t changed;         /* unacked, stopping, or the cancelled or telling of a call */
     enum session_state state;       /* these are guarded by runner.lock */
     int failed;                     /* SESSION_FAILED: why it was not opened; every call gets the same answer */
     char failed_why[256];

@@ -53,6 +53,7 @@ struct operation {
     struct moref made;      /* the last task's result ... */
     char text[512];         /* ... where it is no object */
     bool changed;
+    bool unheard;   /* the server has not got the step: nothing is begun */
     json_t *result; /* members of the answer; owned */
 };
 

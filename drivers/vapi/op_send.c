@@ -83,6 +83,9 @@ static int send_request(struct operation *o, struct enc *e, struct moref *task, 
     int rc = PV_OK;
 
     (void)snprintf(what, sizeof(what), "%s %s", o->method->verb, o->name);
+    if (o->unheard)
+        return pv_fail(err, PV_EUNKNOWN, "%s: the server could not note that the step begins",
+                       what);
     for (unsigned tries = 0; tries < BUSY_TRIES; tries++) {
         struct session_request r = { .request = e, .what = what, .changes = true };
         struct soap_answer answer = { 0 };
@@ -244,7 +247,7 @@ bool op_step(struct operation *o, unsigned step)
     o->step = step;
     put_prefix(o, ref, sizeof(ref));
     if (!o->dry_run && host->progress)
-        (void)host->progress(host->ctx, o->c.number, &p);
+        o->unheard = host->progress(host->ctx, o->c.number, &p) != PV_OK;
     return true;
 }
 

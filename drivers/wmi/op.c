@@ -230,8 +230,9 @@ static int fail(struct op *o, int rc, struct pv_err *err)
         why = *err;
     why.rc = rc;
     o->steps = 0;
-    journal_step(&o->journal, "undo", NULL);
-    op_tell(o, "taking back what was made", -1);
+    /* Whoever goes on comes to the same end, and takes back. */
+    if (op_begin_step(o, "undo", "taking back what was made", NULL))
+        return rc;
     switch (undo_run(o)) {
     case UNDO_WHOLE:
         if (rc == PV_EUNKNOWN)

@@ -58,10 +58,10 @@ struct op {
     struct journal journal;
     bool again;      /* this is not the first call of the operation */
     bool resumed;    /* after a restart: the step named in the journal has been sent already */
-    int64_t sent_ms; /* wall clock: when the step under way was sent, or earlier */
+    int64_t sent_ms; /* wall clock: when the step under way was sent, or a moment earlier */
     bool late;       /* ... before a restart */
     bool lost;       /* ... and its answer never came */
-    bool orphan;     /* the server hears us no more: nothing is begun, nothing taken back */
+    bool orphan;     /* the server has not got the journal: nothing is begun, nothing taken back */
     const struct cim_ref *job; /* of the step under way, once the host has named it */
     const char *last_job;      /* InstanceID of the job of an earlier step */
     unsigned step, steps;
@@ -114,6 +114,9 @@ int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref *
                struct pv_err *err);
 /* "verb name", for messages. */
 const char *op_what(struct op *o, const char *verb, const char *name);
+/* Before something is sent that must not be sent twice: returns when the server has stored that it begins.
+ * PV_EUNKNOWN: it could not; nothing may be sent, a later call goes on. */
+int op_begin_step(struct op *o, const char *key, const char *what, struct pv_err *err);
 /* Told to the host: percentage, and the journal as native_ref. */
 void op_tell(struct op *o, const char *step_name, int percent);
 /* In an order that is wrong: what to do. */

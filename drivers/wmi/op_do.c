@@ -14,7 +14,7 @@
 #define INVALID_STATE 32775u
 #define BUSY_TRIES 6
 #define DONE_LOOK_MS 10000 /* how long the effect of a step that is said to be done is looked for */
-#define LATE_LOOK_MS 2000  /* of one that was sent long ago */
+#define LATE_LOOK_MS 2000  /* ... at least, of one that was sent before a restart */
 #define JOBS_KEPT_MS (4 * 60 * 1000) /* the host keeps a job for five minutes after its end */
 
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
@@ -50,10 +50,18 @@ void op_tell(struct op *o, const char *step_name, int percent)
         .native_ref = ref,
     };
 
-    if (host->progress && !o->dry_run &&
-        host->progress(host->ctx, o->c.number, &p) == PV_ECANCELED)
+    if (!ref || (host->progress && !o->dry_run &&
+                 host->progress(host->ctx, o->c.number, &p) != PV_OK))
         o->orphan = true;
     free(ref);
+}
+
+int op_begin_step(struct op *o, const char *key, const char *what, struct pv_err *err)
+{
+    journal_step(&o->journal, key, NULL);
+    op_tell(o, what, -1);
+    return o->orphan ? pv_fail(err, PV_EUNKNOWN, "%s: the server could not note that it begins", what)
+                     : PV_OK;
 }
 
 struct telling {
@@ -213,11 +221,16 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
 {
     struct backoff pause = { .first_ms = 100, .most_ms = 1000 };
     int64_t began = clock_mono_ms();
-    int64_t wait_ms = o->late ? LATE_LOOK_MS : (int64_t)o->w->config.outcome_wait_s * 1000;
+    int64_t wait_ms = (int64_t)o->w->config.outcome_wait_s * 1000;
     struct call asked = o->c;
     int rc;
 
     o->lost = true;
+    /* Before a restart the time was running already. */
+    if (o->late)
+        wait_ms -= clock_wall_ms() - o->sent_ms;
+    if (wait_ms < LATE_LOOK_MS)
+        wait_ms = LATE_LOOK_MS;
     /* What was sent has to be accounted for, even if nobody waits any more. */
     o->c.must_finish = true;
     for (;;) {
@@ -285,11 +298,9 @@ static int send_once(struct op *o, const struct op_step *s, struct cim_instance 
     o->sent_ms = clock_wall_ms();
     o->late = o->lost = false;
     o->job = NULL;
-    journal_step(&o->journal, s->key, NULL);
-    op_tell(o, s->what, -1);
-    /* Whoever goes on with it would not know that this was sent. */
-    if (o->orphan)
-        return pv_fail(err, PV_ECANCELED, "%s: the server is gone", s->what);
+    rc = op_begin_step(o, s->key, s->what, err);
+    if (rc)
+        return rc;
     rc = wsman_invoke(o->w->client, &whole, s->on, s->in, o->a, answer, err);
     if (rc == PV_OK && !cim_return_value(*answer, value))
         return pv_fail(err, PV_EUNKNOWN, "%s: the host's answer does not say what it did", s->what);
@@ -320,6 +331,8 @@ static int send_step(struct op *o, const struct op_step *s, struct cim_instance 
         bool there = false;
         int rc = send_once(o, s, &answer, &value, err);
 
+        if (o->orphan)
+            return rc;
         if (rc == PV_EUNKNOWN || rc == PV_ETIMEOUT)
             return decide(o, s, "the connection broke before the host answered", err);
         if (rc) {
@@ -361,14 +374,45 @@ static int catch_up(struct op *o, const struct op_step *s, struct pv_err *err)
     const struct cim_ref *job = job_parse(o->a, text);
 
     o->resumed = false;
-    o->sent_ms = journal_began(&o->journal);
+    o->sent_ms = journal_step_began(&o->journal);
     o->late = true;
     o->job = NULL;
     return job ? follow(o, s, job, err) : decide(o, s, "the server was restarted meanwhile", err);
 }
 
+/* It is not sent again; what its look notes is noted, if it is still to be seen. */
+static int done_before(struct op *o, const struct op_step *s, struct pv_err *err)
+{
+    bool there = false;
+    int rc = s->look ? s->look(o, s->ctx, &there, err) : PV_OK;
+
+    if (rc && says_nothing(rc))
+        return rc;
+    o->changed = true;
+    return PV_OK;
+}
+
+/* After a restart. *over: nothing is to be sent, rc is what became of it. */
+static int go_on(struct op *o, const struct op_step *s, bool *over, struct pv_err *err)
+{
+    bool there = false;
+
+    *over = true;
+    if (str_eq(journal_step_of(&o->journal), s->key))
+        return catch_up(o, s, err);
+    if (journal_is_done(&o->journal, s->key))
+        return done_before(o, s, err);
+    *over = s->look && s->look(o, s->ctx, &there, NULL) == PV_OK && there;
+    if (*over)
+        o->changed = true;
+    return PV_OK;
+}
+
 int op_do(struct op *o, const struct op_step *s, struct cim_instance **out, struct pv_err *err)
 {
+    bool over = false;
+    int rc = PV_OK;
+
     if (!s->on || !s->in)
         return pv_fail(err, PV_ENOMEM, "no memory");
     if (o->dry_run) {
@@ -379,17 +423,11 @@ int op_do(struct op *o, const struct op_step *s, struct cim_instance **out, stru
         *out = NULL;
     if (o->step < o->steps)
         o->step++;
-    if (o->resumed) {
-        const char *at = journal_step_of(&o->journal);
-        bool there = false;
-
-        if (at && strcmp(at, s->key) == 0)
-            return catch_up(o, s, err);
-        /* An earlier one: it was done before the restart. */
-        if (s->look && s->look(o, s->ctx, &there, NULL) == PV_OK && there) {
-            o->changed = true;
-            return PV_OK;
-        }
-    }
-    return send_step(o, s, out, err);
+    if (o->resumed)
+        rc = go_on(o, s, &over, err);
+    if (rc == PV_OK && !over)
+        rc = send_step(o, s, out, err);
+    if (rc == PV_OK)
+        journal_step_done(&o->journal, s->key);
+    return rc;
 }

@@ -518,11 +518,10 @@ static int run_delete(struct op *o, struct pv_err *err)
     }
     if (rc == PV_OK)
         rc = check_unused(o, path, err);
-    if (rc)
-        return rc;
-    journal_step(&o->journal, "delete", NULL);
-    op_tell(o, "deleting the file", -1);
-    rc = op_file_delete(o, path, err);
+    if (rc == PV_OK && !o->dry_run)
+        rc = op_begin_step(o, "delete", "deleting the file", err);
+    if (rc == PV_OK)
+        rc = op_file_delete(o, path, err);
     if (rc == PV_OK)
         o->changed = true;
     return rc;

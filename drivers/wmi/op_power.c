@@ -214,8 +214,9 @@ static int ask_guest(struct op *o, const struct cim_ref *component, struct cim_i
     if (call_cancelled(&o->c))
         return pv_fail(err, PV_ECANCELED, "%s %s was canceled", o->def->verb, o->name);
     whole.must_finish = true;
-    journal_step(&o->journal, "guest", NULL);
-    op_tell(o, "asking the guest", -1);
+    rc = op_begin_step(o, "guest", "asking the guest", err);
+    if (rc)
+        return rc;
     rc = wsman_invoke(o->w->client, &whole, component, in, o->a, &answer, err);
     if (rc == PV_OK && !cim_return_value(answer, &value))
         rc = pv_fail(err, PV_EUNKNOWN, "%s %s: the host's answer does not say what it did",
@@ -340,7 +341,7 @@ static int run_shutdown(struct op *o, struct pv_err *err)
         (void)snprintf(text, sizeof(text), "%" PRId64, until_ms);
         journal_note(&o->journal, "until", text);
         rc = begin_shutdown(o, &done, err);
-        if (rc == PV_EUNKNOWN)
+        if (rc == PV_EUNKNOWN && !o->orphan)
             rc = PV_OK; /* what the guest does from now on says whether it was asked */
     }
     if (rc || done || o->dry_run)

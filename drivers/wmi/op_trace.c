@@ -124,7 +124,7 @@ static int judge(struct op *o, const struct op_step *s, const struct cim_instanc
     job_read(job, &v);
     if (v.state == JOB_RUNNING)
         t->running++;
-    if (whose == OURS && (v.state == JOB_RUNNING || !o->late)) {
+    if (whose == OURS) {
         t->ours++;
         t->job = ref;
     } else {
@@ -158,7 +158,7 @@ int op_trace(struct op *o, const struct op_step *s, struct op_trace *out, struct
     if (rc)
         return rc;
     since = o->sent_ms + clocks.ahead - clocks.unsure;
-    until = o->late ? INT64_MAX : since + BEGUN_WITHIN_MS;
+    until = since + BEGUN_WITHIN_MS;
     for (size_t i = 0; rc == PV_OK && i < jobs.count; i++)
         if (is_since(jobs.items[i], since, until))
             rc = judge(o, s, jobs.items[i], &found, err);

@@ -10,14 +10,14 @@
 
 #include "drivers/wmi/op.h"
 
-#define TEXT_MOST 1024u
+#define TEXT_MOST 16384u
 #define MADE_MOST 256u
 
 /* ------------------------------------------------------------------ the journal */
 
 int journal_new(struct journal *j, struct pv_err *err)
 {
-    j->root = json_pack("{s:I, s:{}, s:[]}", "t", (json_int_t)clock_wall_ms(), "n", "m");
+    j->root = json_pack("{s:I, s:[], s:{}, s:[]}", "t", (json_int_t)clock_wall_ms(), "d", "n", "m");
     return j->root ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory");
 }
 
@@ -30,6 +30,8 @@ int journal_parse(struct journal *j, const char *text, struct pv_err *err)
         json_object_set_new(j->root, "n", json_object());
     if (!json_is_array(json_object_get(j->root, "m")))
         json_object_set_new(j->root, "m", json_array());
+    if (!json_is_array(json_object_get(j->root, "d")))
+        json_object_set_new(j->root, "d", json_array());
     return PV_OK;
 }
 
@@ -109,6 +111,8 @@ void journal_step(struct journal *j, const char *step, const char *job)
         json_object_set_new(j->root, "j", json_string(job));
     else
         json_object_del(j->root, "j");
+    if (!job)
+        json_object_set_new(j->root, "a", json_integer((json_int_t)clock_wall_ms()));
 }
 
 const char *journal_step_of(const struct journal *j)
@@ -124,6 +128,30 @@ const char *journal_job(const struct journal *j)
 int64_t journal_began(const struct journal *j)
 {
     return json_integer_value(json_object_get(j->root, "t"));
+}
+
+int64_t journal_step_began(const struct journal *j)
+{
+    return json_integer_value(json_object_get(j->root, "a"));
+}
+
+bool journal_is_done(const struct journal *j, const char *step)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(j->root, "d"), i, item)
+    {
+        if (str_eq(json_string_value(item), step))
+            return true;
+    }
+    return false;
+}
+
+void journal_step_done(struct journal *j, const char *step)
+{
+    if (!journal_is_done(j, step))
+        json_array_append_new(json_object_get(j->root, "d"), json_string(step));
 }
 
 /* ------------------------------------------------------------------ what was made */

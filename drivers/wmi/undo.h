@@ -8,8 +8,12 @@
  * that a step whose answer never came is known to have been sent) and again
  * with its job:
  *
- *   {"s": "disk 0", "j": "Msvm_ConcreteJob:GUID", "t": 1700000000000,
- *    "n": {"slot": "0"}, "m": ["F:C:\\x.vhdx", "R:Microsoft:...\\D"]}
+ *   {"s": "disk 0", "a": 1700000000900, "j": "Msvm_ConcreteJob:GUID",
+ *    "t": 1700000000000, "d": ["file 0"], "n": {"slot": "0"},
+ *    "m": ["F:C:\\x.vhdx", "R:Microsoft:...\\D"]}
+ *
+ * "s" is the step under way since "a", "d" are those done, "t" is when the
+ * operation began.
  *
  * "m" is what was made, in order: F a file, R a resource setting, S a VM, P a
  * planned VM, W a switch; and T, a file that is to go at the end and stays if
@@ -48,7 +52,7 @@ int journal_new(struct journal *j, struct pv_err *err);
 /* PV_EUNKNOWN: it is none of ours. */
 int journal_parse(struct journal *j, const char *text, struct pv_err *err);
 void journal_free(struct journal *j);
-/* At most 1024 bytes; what is least needed is left out. Owned by the caller; NULL: no memory. */
+/* At most 16 KiB; what is least needed is left out. Owned by the caller; NULL: no memory. */
 char *journal_text(const struct journal *j);
 
 /* Notes: "" removes. NULL: there is none. */
@@ -58,7 +62,12 @@ const char *journal_get(const struct journal *j, const char *key);
 void journal_step(struct journal *j, const char *step, const char *job);
 const char *journal_step_of(const struct journal *j);
 const char *journal_job(const struct journal *j);
-int64_t journal_began(const struct journal *j); /* wall clock, ms */
+/* Wall clock, ms: when the operation began, and the step under way. */
+int64_t journal_began(const struct journal *j);
+int64_t journal_step_began(const struct journal *j);
+/* The step has been done and is not to be sent again, whatever became of what it made. */
+void journal_step_done(struct journal *j, const char *step);
+bool journal_is_done(const struct journal *j, const char *step);
 
 enum undo_kind {
     UNDO_FILE = 'F',

@@ -257,7 +257,7 @@ struct open_call {
     uint64_t number;
     /* Called on the session's callback thread, without locks. */
     void (*done)(void *arg, const struct pv_failure *failure, const char *result);
-    void (*progress)(void *arg, const struct pv_progress *progress);
+    int (*progress)(void *arg, const struct pv_progress *progress);
     void *arg;
 };
 

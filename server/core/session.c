@@ -229,10 +229,10 @@ static void on_provider(void *ctx, const char *json)
     provider_facts(s->provider, json);
 }
 
-static void on_progress(void *ctx, uint64_t number, const struct pv_progress *progress)
+static int on_progress(void *ctx, uint64_t number, const struct pv_progress *progress)
 {
     struct provider *p = ((struct session *)ctx)->provider;
-    void (*fn)(void *arg, const struct pv_progress *progress) = NULL;
+    int (*fn)(void *arg, const struct pv_progress *progress) = NULL;
     void *arg = NULL;
 
     pthread_mutex_lock(&p->lock);
@@ -244,8 +244,7 @@ static void on_progress(void *ctx, uint64_t number, const struct pv_progress *pr
     }
     pthread_mutex_unlock(&p->lock);
     /* The result cannot overtake this: callbacks of a session come one after the other. */
-    if (fn)
-        fn(arg, progress);
+    return fn ? fn(arg, progress) : PV_OK;
 }
 
 static void on_result(void *ctx, uint64_t number, const struct pv_failure *failure,

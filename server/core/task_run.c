@@ -239,21 +239,30 @@ static void looked(struct task *t, bool changed, bool fresh)
 
 /* ---------------------------------------------------------------- the call */
 
-static void keep_native_ref(struct task *t, const char *ref)
+/* What the driver goes on from after a restart: it begins nothing before this is stored. */
+static int keep_native_ref(struct task *t, const char *ref)
 {
     struct task_change ch = { .keep_state = true, .native_id = ref };
     struct pv_err err = { 0 };
     char *copy;
+    int rc;
 
     if (t->native_ref && strcmp(t->native_ref, ref) == 0)
-        return;
-    if (task_write(t, &ch, &err) != PV_OK)
-        log_msg(PV_LOG_ERROR, "task.native", "%s", err.message);
+        return PV_OK;
+    if (strlen(ref) > model_kind(PV_KIND_task)->fields[F(task, native_id)].max)
+        return PV_ELIMIT;
     copy = strdup(ref);
+    rc = copy ? task_write(t, &ch, &err) : PV_ENOMEM;
+    if (rc != PV_OK) {
+        log_msg(PV_LOG_ERROR, "task.native", "%s", err.message);
+        free(copy);
+        return rc;
+    }
     pthread_mutex_lock(&t->core->tasks_lock);
     free(t->native_ref);
     t->native_ref = copy;
     pthread_mutex_unlock(&t->core->tasks_lock);
+    return PV_OK;
 }
 
 static const char *json_of(struct arena *a, json_t *json)
@@ -278,16 +287,14 @@ static bool progress_counts(const struct task *t, const struct pv_progress *p, i
     return since >= PROGRESS_EVERY_MS * 5 && (p->percent > t->percent || p->bytes_total);
 }
 
-static void on_progress(void *arg, const struct pv_progress *p)
+/* For whoever looks on; what cannot be stored of it is not missed. */
+static void show_progress(struct task *t, const struct pv_progress *p)
 {
-    struct task *t = arg;
     PV_AUTO(arena_free_p) struct arena *a = NULL;
     struct task_change ch = { .keep_state = true, .percent = p->percent, .set_progress = true };
     struct pv_err err = { 0 };
     int64_t now = clock_mono_ms();
 
-    if (p->native_ref && p->native_ref[0])
-        keep_native_ref(t, p->native_ref);
     if (!progress_counts(t, p, now))
         return;
     t->progress_ms = now;
@@ -305,6 +312,15 @@ static void on_progress(void *arg, const struct pv_progress *p)
                                         (json_int_t)p->bytes_total));
     if (task_write(t, &ch, &err) != PV_OK)
         log_msg(PV_LOG_ERROR, "task.progress", "%s", err.message);
+}
+
+static int on_progress(void *arg, const struct pv_progress *p)
+{
+    struct task *t = arg;
+    int rc = p->native_ref && p->native_ref[0] ? keep_native_ref(t, p->native_ref) : PV_OK;
+
+    show_progress(t, p);
+    return rc;
 }
 
 /* Not sent: it may be tried again. */

@@ -50,14 +50,24 @@ bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct bu
     return true;
 }
 
-void link_ack(struct driver *dr, uint64_t session, int rc)
+static void answer(struct driver *dr, enum frame_type type, uint64_t session, uint64_t call, int rc)
 {
     struct buf payload;
 
     buf_init(&payload, FRAME_SIZE);
     frame_begin(&payload, session);
     frame_put_u64(&payload, (uint64_t)(int64_t)rc);
-    link_send(dr, FRAME_ACK, 0, &payload, false);
+    link_send(dr, type, call, &payload, false);
+}
+
+void link_ack(struct driver *dr, uint64_t session, int rc)
+{
+    answer(dr, FRAME_ACK, session, 0, rc);
+}
+
+void link_told(struct driver *dr, uint64_t session, uint64_t call, int rc)
+{
+    answer(dr, FRAME_TOLD, session, call, rc);
 }
 
 void link_close(struct driver *dr, uint64_t session)

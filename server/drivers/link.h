@@ -75,7 +75,8 @@ struct open_call {
     struct item *spare;         /* for a result that we make: it must not fail for want of memory */
     bool progress_queued;
     struct pv_progress progress;
-    char step_name[256], native_ref[1024];
+    char step_name[256];
+    char *native_ref;           /* owned; told, and not delivered yet */
 };
 
 struct driver_session {
@@ -180,6 +181,8 @@ bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct bu
                bool limited);
 /* Tells the host that a place of the window is free. */
 void link_ack(struct driver *dr, uint64_t session, int rc);
+/* Tells the host what came of the native reference that a call told. */
+void link_told(struct driver *dr, uint64_t session, uint64_t call, int rc);
 bool link_start(struct driver *dr);
 void link_wake(struct driver *dr);
 /* Asks the host to close a session. */

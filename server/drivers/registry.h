@@ -98,7 +98,8 @@ struct driver_session_ops {
     void (*on_mark)(void *ctx, enum pv_mark mark, const char *cursor /* or NULL */);
     /* Facts about the provider: JSON text as the driver wrote it, not checked; at most 1 MiB. */
     void (*on_provider)(void *ctx, const char *json);
-    void (*on_progress)(void *ctx, uint64_t call, const struct pv_progress *progress);
+    /* native_ref, where there is one, is new: PV_OK once it is stored, which the call waits for. */
+    int (*on_progress)(void *ctx, uint64_t call, const struct pv_progress *progress);
     /* The call has ended; its number means nothing any more. What it emitted has been delivered before.
      * result: JSON text or NULL, not checked, at most 16 MiB. */
     void (*on_result)(void *ctx, uint64_t call, const struct pv_failure *failure,

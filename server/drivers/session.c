@@ -40,6 +40,13 @@ struct driver_session *session_new(struct driver *dr, const struct driver_sessio
     return s;
 }
 
+static void call_free(struct open_call *c)
+{
+    free(c->spare);
+    free(c->native_ref);
+    free(c);
+}
+
 static void drop_items(struct driver_session *s)
 {
     while (s->items) {
@@ -58,8 +65,7 @@ void session_free(struct driver_session *s)
         struct open_call *c = s->calls;
 
         s->calls = c->next;
-        free(c->spare);
-        free(c);
+        call_free(c);
     }
     free(s->spare);
     pthread_cond_destroy(&s->idle);
@@ -104,12 +110,11 @@ static void call_remove(struct driver_session *s, uint64_t number)
 
         *at = c->next;
         s->ncalls--;
-        free(c->spare);
-        free(c);
+        call_free(c);
     }
 }
 
-/* The newest progress, its texts in the caller's buffers. */
+/* The newest progress, its texts in the caller's buffers; a native reference becomes the caller's. */
 static bool take_progress(struct driver_session *s, uint64_t number, struct open_call *out)
 {
     struct open_call *c = session_call(s, number);
@@ -119,7 +124,8 @@ static bool take_progress(struct driver_session *s, uint64_t number, struct open
     c->progress_queued = false;
     *out = *c;
     out->progress.step_name = out->step_name[0] ? out->step_name : NULL;
-    out->progress.native_ref = out->native_ref[0] ? out->native_ref : NULL;
+    out->progress.native_ref = out->native_ref;
+    c->native_ref = NULL;
     return true;
 }
 
@@ -146,8 +152,7 @@ static int deliver(struct driver_session *s, struct item *item, struct open_call
         ops->on_provider(s->ctx, item->text);
         return PV_OK;
     case ITEM_PROGRESS:
-        ops->on_progress(s->ctx, item->call, &progress->progress);
-        return PV_OK;
+        return ops->on_progress(s->ctx, item->call, &progress->progress);
     case ITEM_RESULT:
         ops->on_result(s->ctx, item->call, &item->failure, item->text);
         return PV_OK;
@@ -163,7 +168,7 @@ static void work_item(struct driver_session *s)
 {
     struct item *item = s->items;
     struct driver *dr = s->driver;
-    struct open_call progress;
+    struct open_call progress = { 0 };
     bool windowed = item->type == ITEM_BATCH || item->type == ITEM_MARK ||
                     item->type == ITEM_PROVIDER;
     int rc = PV_OK;
@@ -182,6 +187,9 @@ static void work_item(struct driver_session *s)
         s->windowed--;
         link_ack(dr, s->number, rc);
     }
+    if (progress.native_ref && !s->closed && !s->down)
+        link_told(dr, s->number, item->call, rc);
+    free(progress.native_ref);
     item_free(item);
 }
 
@@ -275,20 +283,30 @@ bool session_retry(struct driver *dr)
     return left;
 }
 
-void session_progress(struct driver_session *s, struct open_call *c,
-                      const struct pv_progress *progress)
+/* false: no memory for the native reference. */
+static bool keep_progress(struct open_call *c, const struct pv_progress *progress)
 {
-    struct item *item;
-
     c->progress = *progress;
     if (progress->step_name)
         str_copy(c->step_name, sizeof(c->step_name), progress->step_name);
-    /* Once known it stays known: a task finds its job again by it. */
-    if (progress->native_ref)
-        str_copy(c->native_ref, sizeof(c->native_ref), progress->native_ref);
-    if (c->progress_queued)
+    if (!progress->native_ref)
+        return true;
+    free(c->native_ref);
+    c->native_ref = strdup(progress->native_ref);
+    return c->native_ref;
+}
+
+void session_progress(struct driver_session *s, struct open_call *c,
+                      const struct pv_progress *progress)
+{
+    struct item *item = c->progress_queued ? NULL : calloc(1, sizeof(*item));
+
+    if (!keep_progress(c, progress) || (!item && !c->progress_queued)) {
+        free(item);
+        if (progress->native_ref)
+            link_told(s->driver, s->number, c->number, PV_ENOMEM);
         return;
-    item = calloc(1, sizeof(*item));
+    }
     if (!item)
         return;
     item->type = ITEM_PROGRESS;

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.timeout(400)
 
 MIB = 1 << 20
 COUNT = 6
+ONCE = ("ExportSystemDefinition", "ImportSystemDefinition", "RealizePlannedSystem")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,7 @@ def test_killed_among_several_clones_each_ends_as_its_own(hv, sources, method):
     hv.control.fault(method, job={"seconds": 20})
     stem = f"killed-{method[:3].lower()}"
     before = hv.calls(method)
+    counted = {m: hv.calls(m) for m in ONCE}
     sent = [hv.send("post", f"{hv.path(vm)}/actions/clone", {"name": f"{stem}{n}"})[1] for n, vm in enumerate(sources)]
     wait_for(lambda: hv.calls(method) > before + 1, "two of them should be under way", 60)
     hv.server.kill()
@@ -109,6 +111,7 @@ def test_killed_among_several_clones_each_ends_as_its_own(hv, sources, method):
     hv.again()
     tasks = [hv.api.wait_task(task["id"], 120) for task in sent]
     assert [t["state"] for t in tasks] == ["succeeded"] * COUNT, [t["error"] for t in tasks]
+    assert {m: hv.calls(m) - n for m, n in counted.items()} == {m: COUNT for m in ONCE}
     host = hv.host
     assert {vm.name: vm.memory_mb for vm in host.vms() if vm.name.startswith(stem)} == {f"{stem}{n}": 512 + 2 * n for n in range(COUNT)}
     assert not hv.leftovers()

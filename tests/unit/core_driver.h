@@ -80,6 +80,7 @@ struct drivers {
     struct pv_failure open_failure;
     bool hold_refresh;      /* the test answers refreshes itself */
     bool hold_cancel;       /* ... and calls that are canceled */
+    int stored;             /* what the core said of the last progress; read it after drain() */
     int refresh_code;
     const char *operations; /* what the driver implements: words in one text */
 };
@@ -119,7 +120,7 @@ static inline void item_run(struct driver_session *s, struct act_item *i)
         break;
     case ACT_PROGRESS:
         i->progress.native_ref = i->text;
-        s->ops->on_progress(s->ctx, i->call, &i->progress);
+        s->fake->stored = s->ops->on_progress(s->ctx, i->call, &i->progress);
         break;
     case ACT_RESULT:
         s->ops->on_result(s->ctx, i->call, &i->failure, i->text);

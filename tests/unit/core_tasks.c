@@ -180,6 +180,23 @@ Test(tasks, the_native_reference_is_stored_as_soon_as_it_is_known)
     cr_expect_eq(model_number(task_row(&task), F(task, progress)), 10, "progress is throttled");
 }
 
+Test(tasks, a_long_journal_is_stored_whole_and_a_longer_one_refused)
+{
+    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+    char *journal = calloc(1, 20001);
+
+    memset(journal, 'j', 16000);
+    progress(call.number, 10, journal);
+    cr_expect_eq(w->fake.stored, PV_OK);
+    cr_expect_str_eq(model_text(task_row(&task), F(task, native_id)), journal);
+    memset(journal, 'k', 20000);
+    progress(call.number, 11, journal);
+    cr_expect_eq(w->fake.stored, PV_ELIMIT, "the driver must not go on as if a restart knew of it");
+    cr_expect_eq(model_text(task_row(&task), F(task, native_id))[0], 'j');
+    free(journal);
+}
+
 Test(tasks, a_failure_keeps_the_providers_own_code)
 {
     struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));

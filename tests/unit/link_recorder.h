@@ -22,6 +22,8 @@ struct recorder {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* guarded by lock */
+    int store_rc;           /* what becomes of a native reference; the test's to set before the call */
+    unsigned refs;
     unsigned opened, batches, records, marks, facts, progresses, results, downs, inside;
     bool overlapped;
     bool hold;                  /* on_batch waits while set */
@@ -108,16 +110,22 @@ static inline void recorder_on_provider(void *ctx, const char *json)
     recorder_leave(r);
 }
 
-static inline void recorder_on_progress(void *ctx, uint64_t call, const struct pv_progress *p)
+static inline int recorder_on_progress(void *ctx, uint64_t call, const struct pv_progress *p)
 {
     struct recorder *r = ctx;
+    int rc;
 
     (void)call;
     recorder_enter(r);
     r->progresses++;
     r->percent = p->percent;
-    str_copy(r->native_ref, sizeof(r->native_ref), p->native_ref ? p->native_ref : "");
+    rc = p->native_ref ? r->store_rc : PV_OK;
+    if (p->native_ref) {
+        r->refs++;
+        str_copy(r->native_ref, sizeof(r->native_ref), p->native_ref);
+    }
     recorder_leave(r);
+    return rc;
 }
 
 static inline void recorder_on_result(void *ctx, uint64_t call, const struct pv_failure *failure,

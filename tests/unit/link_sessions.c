@@ -93,6 +93,40 @@ FOR_BOTH(session, keeps_the_job_reference_and_the_newest_progress)
     drivers_stop(d);
 }
 
+FOR_BOTH(session, a_driver_learns_whether_its_job_reference_is_stored)
+{
+    char wanted[64];
+    struct drivers *d = start_registry(PLUGINS, *isolation);
+    struct recorder r;
+    struct driver_session *s = open_session(d, "unruly", CONFIG("nothing"), &r);
+
+    driver_call(s, "tell", NULL, NULL, NULL, 0);
+    cr_assert(recorder_wait(&r, &r.results, 1));
+    cr_expect_str_eq(r.result, "{\"told\":0,\"again\":0}");
+    cr_expect_eq(r.refs, 1, "what is stored is not told again");
+    r.store_rc = PV_EIO;
+    driver_call(s, "tell", NULL, NULL, NULL, 0);
+    cr_assert(recorder_wait(&r, &r.results, 2));
+    cr_expect_eq(r.refs, 3, "what is not stored is");
+    snprintf(wanted, sizeof(wanted), "{\"told\":%d,\"again\":%d}", PV_EIO, PV_EIO);
+    cr_expect_str_eq(r.result, wanted);
+    driver_session_close(s);
+    drivers_stop(d);
+}
+
+FOR_BOTH(session, a_job_that_is_followed_is_not_told_again)
+{
+    struct drivers *d = start_registry(PLUGINS, *isolation);
+    struct recorder r;
+    struct driver_session *s = open_session(d, "unruly", CONFIG("nothing"), &r);
+
+    driver_call(s, "tell", NULL, NULL, "job-7", 0);
+    cr_assert(recorder_wait(&r, &r.results, 1));
+    cr_expect_eq(r.refs, 0);
+    driver_session_close(s);
+    drivers_stop(d);
+}
+
 FOR_BOTH(session, a_driver_that_is_faster_than_the_server_waits)
 {
     struct drivers *d = start_registry(PLUGINS, *isolation);

@@ -46,6 +46,8 @@ static struct {
     struct pv_progress last;
     char refs[CALL_REFS][320]; /* one after the other, no two the same */
     unsigned nrefs;
+    unsigned
+        stores; /* so many references are stored, the rest is not; 0: all are. Kept between calls */
     bool told_before_waiting;
     char *result;
     _Atomic int wants_cancel, closing; /* set by tests and scripts, kept between calls */
@@ -67,7 +69,7 @@ static inline int call_on_progress(void *ctx, uint64_t number, const struct pv_p
         call.told_before_waiting = fake_count("WaitForUpdatesEx") == 0;
     if (call.nrefs < CALL_REFS && strcmp(call_ref(), p->native_ref) != 0)
         snprintf(call.refs[call.nrefs++], sizeof(call.refs[0]), "%s", p->native_ref);
-    return PV_OK;
+    return call.stores && call.nrefs > call.stores ? PV_ECANCELED : PV_OK;
 }
 
 static inline int call_on_cancelled(void *ctx, uint64_t number)
@@ -106,5 +108,6 @@ static inline void call_stop(void)
     free(call.result);
     call.result = NULL;
     call.wants_cancel = call.closing = 0;
+    call.stores = 0;
     fake_stop();
 }

@@ -32,6 +32,20 @@ Test(vapi_steps, turns_off_and_then_deletes_telling_each_step)
     call_stop();
 }
 
+Test(vapi_steps, begins_no_step_that_the_server_could_not_note)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(deleting);
+    call.stores = 1;
+    cr_expect_eq(call_run("vm.delete", VM, "{\"force\":true,\"disks\":\"delete\"}", NULL, 0, &err),
+                 PV_EUNKNOWN, "a later call goes on with it");
+    cr_expect_str_eq(call_ref(), "1||");
+    cr_expect_eq(fake_count("PowerOffVM_Task"), 1);
+    cr_expect_eq(fake_count("Destroy_Task"), 0);
+    call_stop();
+}
+
 Test(vapi_steps, goes_on_with_deleting_after_a_restart_during_the_first_step)
 {
     struct pv_err err = { 0 };

@@ -7,6 +7,7 @@
 
 #include <polyvisor/arena.h>
 #include <polyvisor/buf.h>
+#include <polyvisor/clock.h>
 #include <polyvisor/err.h>
 
 #include "drivers/wmi/op.h"
@@ -67,18 +68,39 @@ Test(wmi_op_parts, a_journal_fits_a_native_reference_however_much_was_made)
     char *text;
 
     undo_made(&o, UNDO_VM, "THE-VM");
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 250; i++) {
         (void)snprintf(path, sizeof(path),
-                       "D:\\a folder with a name that is rather long\\disk %d.vhdx", i);
+                       "D:\\a folder with a name that is rather long, as long as they come\\disk %d.vhdx",
+                       i);
         undo_made(&o, UNDO_FILE, path);
     }
     journal_step(&o.journal, "disk 59", "Msvm_StorageJob:1");
     text = journal_text(&o.journal);
     cr_assert_not_null(text);
-    cr_assert_leq(strlen(text), 1023u);
+    cr_assert_leq(strlen(text), 16383u);
     cr_assert_eq(journal_parse(&again.journal, text, NULL), PV_OK);
     cr_assert_str_eq(undo_nth(&again, UNDO_VM, 0), "THE-VM", "what holds the others is kept");
     cr_assert_str_eq(journal_job(&again.journal), "Msvm_StorageJob:1");
+    journal_free(&again.journal);
+    free(text);
+}
+
+Test(wmi_op_parts, a_journal_knows_the_steps_that_are_done_and_since_when_one_is_under_way)
+{
+    struct op again = { .a = a };
+    int64_t before = clock_wall_ms();
+    char *text;
+
+    journal_step(&o.journal, "copy 0", NULL);
+    journal_step_done(&o.journal, "copy 0");
+    journal_step_done(&o.journal, "copy 0");
+    journal_step(&o.journal, "copy 1", NULL);
+    text = journal_text(&o.journal);
+    cr_assert_eq(journal_parse(&again.journal, text, NULL), PV_OK);
+    cr_assert(journal_is_done(&again.journal, "copy 0"));
+    cr_assert_not(journal_is_done(&again.journal, "copy 1"));
+    cr_assert_geq(journal_step_began(&again.journal), before);
+    cr_assert_leq(journal_step_began(&again.journal), clock_wall_ms());
     journal_free(&again.journal);
     free(text);
 }

@@ -240,6 +240,14 @@ static int unruly_call(void *session, uint64_t call, const char *operation, cons
             progress.native_ref = NULL;
         }
     }
+    if (strcmp(operation, "tell") == 0) {
+        int told = s->host->progress(s->host->ctx, call, &progress);
+
+        snprintf(text, sizeof(text), "{\"told\":%d,\"again\":%d}", told,
+                 s->host->progress(s->host->ctx, call, &progress));
+        *result = strdup(text);
+        return PV_OK;
+    }
     s->host->secret(s->host->ctx, "password", secret, sizeof(secret));
     if (strcmp(operation, "log-secret") == 0) {
         snprintf(text, sizeof(text), "the password is %s", secret);

@@ -111,7 +111,7 @@ struct pv_progress {
     uint32_t step, steps;   /* 0: no steps */
     uint64_t bytes_done, bytes_total;
     const char *step_name;  /* or NULL */
-    const char *native_ref; /* the provider's job, as soon as it is known; or NULL */
+    const char *native_ref; /* what a later call goes on from, as soon as it is known; UTF-8, <= 16 KiB; or NULL */
 };
 
 enum pv_log_level { PV_LOG_LEVEL_ERROR, PV_LOG_LEVEL_WARN, PV_LOG_LEVEL_INFO, PV_LOG_LEVEL_DEBUG };
@@ -131,6 +131,9 @@ struct pv_host {
      * product {name, version, build, api_version}, instance_uuid, family, capabilities [{name, state:
      * yes|no|limited, reason, needs[]}], sync {mode: push|poll, interval_s, requests_last_full}. */
     int (*provider)(void *ctx, const char *json);
+    /* For the call of the thread that asks. With a native_ref that it has not told yet it returns when the server has
+     * stored that: PV_OK, and a restart goes on from there. Anything else: it may not, so the driver begins nothing
+     * that must not be done twice (PV_ECANCELED: the server is gone or closes the session; PV_EINVAL: too long). */
     int (*progress)(void *ctx, uint64_t call, const struct pv_progress *progress);
     /* Nonzero: this call is to end soon, with PV_ECANCELED if nothing of it takes effect. What was sent to the provider
      * has to be accounted for: where it cannot be taken back, the call ends with PV_EUNKNOWN after having told its
