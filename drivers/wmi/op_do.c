@@ -60,7 +60,7 @@ int op_begin_step(struct op *o, const char *key, const char *what, struct pv_err
 {
     journal_step(&o->journal, key, NULL);
     op_tell(o, what, -1);
-    return o->orphan ? pv_fail(err, PV_EUNKNOWN, "%s: the server could not note that it begins", what)
+    return o->orphan ? pv_fail(err, PV_EUNKNOWN, "%s: the server could not note that the step begins", what)
                      : PV_OK;
 }
 
