@@ -164,6 +164,23 @@ static void fill_caller(struct req *r, const struct auth_identity *who)
     str_copy(r->caller.name, sizeof(r->caller.name), who->name);
 }
 
+/* Never do what was only to be looked at. */
+static int check_preview(struct req *r, struct pv_err *err)
+{
+    bool dry_run = false;
+
+    if (is_safe(r->method) || (r->route->flags & ROUTE_DRY_RUN))
+        return PV_OK;
+    if (query_bool(r, "dry_run", &dry_run, err) != PV_OK)
+        return err->rc;
+    if (dry_run) {
+        pv_fail_as(err, "invalid-request", "dry_run: there is no preview of this; nothing was done");
+        pv_err_pointer(err, "dry_run");
+        return err->rc;
+    }
+    return PV_OK;
+}
+
 int api_authorise(struct req *r, struct pv_err *err)
 {
     struct api *a = api_of(r);
@@ -172,7 +189,7 @@ int api_authorise(struct req *r, struct pv_err *err)
     int rc;
 
     if (r->route->permission == PERM_PUBLIC)
-        return PV_OK;
+        return check_preview(r, err);
     rc = auth_identify(a->auth, req_header(r, "Authorization"), req_cookie(r, "__Host-polyvisor"), r->address, &who, err);
     if (rc == PV_OK || who.type == PV_ACTOR_TYPE_TOKEN)
         fill_caller(r, &who);
@@ -197,7 +214,7 @@ int api_authorise(struct req *r, struct pv_err *err)
     if (rc == PV_OK && !is_safe(r->method) && !r->route->operation && !strchr(r->route->pattern, '{') &&
         !(r->route->flags & ROUTE_PLACED))
         rc = need_everywhere(r, r->route->permission, err);
-    return rc;
+    return rc == PV_OK ? check_preview(r, err) : rc;
 }
 
 void api_ended(struct req *r)

@@ -513,8 +513,8 @@ static enum req_result metrics(struct req *r)
         return reply_send(r);
     single(out, "polyvisor_tasks_waiting", "gauge", "Tasks that wait.", o.core.tasks_waiting);
     single(out, "polyvisor_tasks_running", "gauge", "Tasks that run.", o.core.tasks_running);
-    single(out, "polyvisor_tasks_done_total", "counter", "Tasks that ended since the start.", o.core.tasks_done);
-    single(out, "polyvisor_tasks_failed_total", "counter", "Tasks that failed since the start.", o.core.tasks_failed);
+    single(out, "polyvisor_tasks_done_total", "counter", "Tasks that succeeded since the start; of tasks of several parts the parts.", o.core.tasks_done);
+    single(out, "polyvisor_tasks_failed_total", "counter", "Tasks that failed since the start; of tasks of several parts the parts.", o.core.tasks_failed);
     single(out, "polyvisor_events_total", "counter", "Events written since the start.", o.core.events);
     single(out, "polyvisor_records_total", "counter", "Records taken from drivers since the start.", o.core.records);
     single(out, "polyvisor_records_dropped_total", "counter", "Values of records that were not acceptable.", o.core.records_dropped);

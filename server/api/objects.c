@@ -468,12 +468,6 @@ int options_read(struct req *r, const struct model_kind *kind, struct core_optio
     if (query_bool(r, "dry_run", &o->dry_run, err) != PV_OK ||
         query_bool(r, "fail_if_busy", &o->fail_if_busy, err) != PV_OK)
         return err->rc;
-    /* Never do what was only to be looked at. */
-    if (o->dry_run && !(r->route->flags & ROUTE_DRY_RUN)) {
-        pv_fail_as(err, "invalid-request", "dry_run: there is no preview of this; nothing was done");
-        pv_err_pointer(err, "dry_run");
-        return err->rc;
-    }
     if (!match || strcmp(match, "*") == 0)
         return PV_OK;
     /* "vm-3": the quotes are part of it. */

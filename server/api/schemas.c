@@ -42,7 +42,10 @@ const struct named_schema api_schemas[] = {
              ",\"retryable\":" FLAG
              ",\"errors\":{\"type\":\"array\",\"items\":" OBJECT("\"pointer\"", "\"pointer\":" TEXT ",\"code\":" TEXT
                                                                               ",\"detail\":" TEXT ",\"detail_text\":" SENTENCE) "}"
-             ",\"provider\":{\"type\":\"object\"}") },
+             ",\"provider\":{\"type\":\"object\"},\"children\":" COUNTS
+             ",\"reasons\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"state\",\"code\",\"detail\"", "\"operation\":" TEXT ",\"state\":" TEXT ",\"code\":" TEXT
+                 ",\"detail\":" TEXT_OR_NULL ",\"detail_text\":{\"anyOf\":[" SENTENCE ",{\"type\":\"null\"}]},\"ref\":{\"type\":[\"object\",\"null\"]}") "}") },
     { "Plan",
       OBJECT("\"ok\",\"changed\"", "\"ok\":" FLAG ",\"changed\":" FLAG
                                    ",\"findings\":{\"type\":\"array\"},\"plan\":{\"type\":\"array\"}") },

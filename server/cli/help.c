@@ -181,7 +181,7 @@ static void put_nouns(const struct cli *c, bool kinds, struct buf *out)
 static const char exit_text[] =
     "Exit codes: 0 all is well, 1 it failed, 2 wrong usage, 3 not found, 4 not allowed, 5 conflict "
     "or\n"
-    "ambiguous name, 6 timeout, 7 some objects succeeded and some failed.\n";
+    "ambiguous name, 6 timeout, 7 some of many objects were done and some were not.\n";
 
 static void put_top(const struct cli *c, struct buf *out)
 {

@@ -54,13 +54,16 @@ static void put_difference(struct buf *out, const json_t *before, const json_t *
 
 static int print_plan(struct cli *c, const json_t *plan, struct pv_err *err)
 {
+    json_int_t skipped = json_integer_value(json_at(plan, "counts.skipped")),
+               total = json_integer_value(json_object_get(plan, "count"));
     const json_t *one;
     struct buf out, clean;
     size_t i;
     int rc;
 
+    /* As the run would end. */
     if (!json_is_true(json_object_get(plan, "ok")))
-        c->exit_code = CLI_ERROR;
+        c->exit_code = skipped > 0 && skipped < total ? CLI_PARTLY : CLI_ERROR;
     if (c->output == OUT_JSON || c->output == OUT_JSONL || c->output == OUT_YAML)
         return output_object(c, plan, NULL, err);
     buf_init(&out, 16u << 20);
@@ -85,12 +88,19 @@ static int print_plan(struct cli *c, const json_t *plan, struct pv_err *err)
     json_array_foreach(json_object_get(plan, "findings"), i, one)
     {
         const char *detail = json_string_value(json_object_get(one, "detail"));
+        const char *name = json_string_value(json_at(one, "ref.name")),
+                   *id = json_string_value(json_at(one, "ref.id"));
 
+        if (skipped > 0 && id)
+            buf_printf(&out, "would skip %s: ", name && *name ? name : id);
         buf_printf(&out, "%s\n",
                    detail                ? detail
                    : json_is_string(one) ? json_string_value(one)
                                          : "a finding without words");
     }
+    if (skipped > 0)
+        buf_printf(&out, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " would be done\n",
+                   total - skipped, total);
     if (json_is_false(json_object_get(plan, "changed")))
         buf_text(&out, "Nothing would change.\n");
     term_clean_lines(&clean, out.data ? out.data : "", out.len);
@@ -394,13 +404,14 @@ static int run_operation(struct cli *c, const struct model_operation *op,
                                     : run_named(c, op, params, names, n, err);
 }
 
-/* ------------------------------------------------------------------ places, and what is answered at once */
+/* ------------------------------------------------------------------ places, and what is answered
+ * at once */
 
 /* Gone for good: asked for twice where somebody can be asked. */
 static bool may_remove(struct cli *c, const struct model_operation *op, struct pv_err *err)
 {
-    if (!op->removes || op->kind == PV_KIND_snapshot || model_kind(op->kind)->owner != PV_KIND_NONE ||
-        cli_flag(c, "filter"))
+    if (!op->removes || op->kind == PV_KIND_snapshot ||
+        model_kind(op->kind)->owner != PV_KIND_NONE || cli_flag(c, "filter"))
         return true;
     return may_go_on(c, err,
                      arena_printf(c->arena, "%s: %s%s", op->title, c->nargs ? c->args[0] : "",
@@ -434,7 +445,8 @@ static int save_image(struct cli *c, const char *path, struct pv_err *err)
     return rc;
 }
 
-static int run_live(struct cli *c, const struct model_operation *op, json_t *params, struct pv_err *err)
+static int run_live(struct cli *c, const struct model_operation *op, json_t *params,
+                    struct pv_err *err)
 {
     const char *segment = object_segment(c, model_kind(op->kind), c->args[0], err);
     const char *path = segment ? operation_path(c, op, model_kind(op->kind), NULL, segment) : NULL;
@@ -468,8 +480,9 @@ int operation_run(struct cli *c, struct pv_err *err)
         return rc;
     }
     if (cmd->op->live || cmd->op->place) {
-        rc = cmd->op->live ? run_live(c, cmd->op, params, err)
-                           : submit(c, "POST", arena_printf(c->arena, API "%s", cmd->op->path), params, err);
+        rc = cmd->op->live
+                 ? run_live(c, cmd->op, params, err)
+                 : submit(c, "POST", arena_printf(c->arena, API "%s", cmd->op->path), params, err);
         json_decref(params);
         return rc;
     }

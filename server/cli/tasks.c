@@ -13,7 +13,7 @@
 
 #define LOOK_FIRST_MS 150
 #define LOOK_MOST_MS 1000
-#define FAILED_SHOWN 20
+#define NOT_DONE_SHOWN 20
 
 static const char *text_of(const json_t *object, const char *path)
 {
@@ -39,23 +39,30 @@ int64_t task_deadline_ms(const struct cli *c, int64_t otherwise_ms)
     return ms ? clock_mono_ms() + ms : INT64_MAX;
 }
 
-/* "Start web01", "Start: 12 objects". */
-static const char *title_of(struct cli *c, const json_t *task)
+static const char *action_of(const json_t *task)
 {
     const char *action = text_of(task, "action");
     const struct model_operation *op = action ? model_operation(action) : NULL;
+
+    return op ? op->title : action ? action : "Task";
+}
+
+/* "Start web01", "Start: 12 objects". */
+static const char *title_of(struct cli *c, const json_t *task)
+{
     const json_t *subjects = json_object_get(task, "subjects");
     const char *name = text_of(json_array_get(subjects, 0), "name");
     json_int_t total = json_integer_value(json_at(task, "children.total"));
 
     if (total > 0)
-        return arena_printf(c->arena, "%s: %" JSON_INTEGER_FORMAT " objects",
-                            op ? op->title : action, total);
-    return arena_printf(c->arena, "%s%s%s",
-                        op       ? op->title
-                        : action ? action
-                                 : "Task",
-                        name ? " " : "", name ? name : "");
+        return arena_printf(c->arena, "%s: %" JSON_INTEGER_FORMAT " objects", action_of(task),
+                            total);
+    return arena_printf(c->arena, "%s%s%s", action_of(task), name ? " " : "", name ? name : "");
+}
+
+static json_int_t children_of(const json_t *task, const char *how)
+{
+    return json_integer_value(json_object_get(json_object_get(task, "children"), how));
 }
 
 static void show_progress(struct cli *c, const json_t *task)
@@ -71,10 +78,8 @@ static void show_progress(struct cli *c, const json_t *task)
     if (!c->err_tty || c->quiet)
         return;
     if (total > 0) {
-        json_int_t ended = json_integer_value(json_object_get(children, "succeeded")) +
-                           json_integer_value(json_object_get(children, "failed")) +
-                           json_integer_value(json_object_get(children, "canceled")) +
-                           json_integer_value(json_object_get(children, "skipped"));
+        json_int_t ended = children_of(task, "succeeded") + children_of(task, "failed") +
+                           children_of(task, "canceled") + children_of(task, "skipped");
 
         pct = (int)(ended * 100 / total);
         snprintf(text, sizeof(text), "%s: %" JSON_INTEGER_FORMAT " done", title_of(c, task), ended);
@@ -128,48 +133,85 @@ static int follow(struct cli *c, json_t **task, int64_t deadline, struct pv_err 
 
 /* ------------------------------------------------------------------ what came of it */
 
-static int print_failed(struct cli *c, const json_t *task, struct pv_err *err)
+/* "4 of 17 done; 1 failed, 12 skipped". */
+static const char *sums_of(struct cli *c, const json_t *task)
 {
-    json_t *answer = NULL;
-    const json_t *one;
-    size_t i;
-    int rc = client_get(c,
-                        arena_printf(c->arena,
-                                     API "/tasks/%s/children?filter=-state%%3Asucceeded&limit=%d",
-                                     text_of(task, "id"), FAILED_SHOWN),
-                        &answer, err);
+    static const char *const others[] = { "failed", "skipped", "canceled" };
+    const char *text =
+        arena_printf(c->arena, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " done",
+                     children_of(task, "succeeded"), children_of(task, "total"));
+    const char *before = ";";
 
-    if (rc != PV_OK)
-        return rc;
-    json_array_foreach(json_object_get(answer, "items"), i, one)
-    {
-        const char *detail = text_of(one, "error.detail"), *state = text_of(one, "state");
-        const json_t *subject = json_array_get(json_object_get(one, "subjects"), 0);
-
-        fprintf(stderr, "  ");
-        term_note(&(struct cli){ 0 }, "%s: %s",
-                  text_of(subject, "name") ? text_of(subject, "name") : text_of(one, "id"),
-                  detail ? detail : state);
+    for (size_t i = 0; i < PV_COUNT(others); i++) {
+        if (children_of(task, others[i]) == 0)
+            continue;
+        text = arena_printf(c->arena, "%s%s %" JSON_INTEGER_FORMAT " %s", text, before,
+                            children_of(task, others[i]), others[i]);
+        before = ",";
     }
-    json_decref(answer);
-    return PV_OK;
+    return text;
 }
 
-static int bulk_failed(struct cli *c, const json_t *task, struct pv_err *err)
+/* Each that was not done, with its reason: what failed first, what was canceled last. */
+static int print_not_done(struct cli *c, const json_t *task, struct pv_err *err)
 {
-    const json_t *children = json_object_get(task, "children");
-    json_int_t total = json_integer_value(json_object_get(children, "total"));
-    json_int_t good = json_integer_value(json_object_get(children, "succeeded"));
+    static const char *const kinds[] = { "state%3A%7Bfailed%2Clost%7D", "state%3Askipped",
+                                         "state%3Acanceled" };
+    json_int_t rest = children_of(task, "total") - children_of(task, "succeeded"), shown = 0;
     int rc = PV_OK;
 
-    c->exit_code = good > 0 ? CLI_PARTLY : CLI_ERROR;
-    if (c->output != OUT_JSON && c->output != OUT_JSONL && c->output != OUT_YAML)
-        rc = print_failed(c, task, err);
+    for (size_t k = 0; rc == PV_OK && k < PV_COUNT(kinds) && shown < NOT_DONE_SHOWN; k++) {
+        json_t *answer = NULL;
+        const json_t *one;
+        size_t i;
+
+        rc = client_get(c,
+                        arena_printf(c->arena, API "/tasks/%s/children?filter=%s&limit=%d",
+                                     text_of(task, "id"), kinds[k], NOT_DONE_SHOWN - (int)shown),
+                        &answer, err);
+        json_array_foreach(json_object_get(answer, "items"), i, one)
+        {
+            const char *detail = text_of(one, "error.detail"), *state = text_of(one, "state");
+            const json_t *subject = json_array_get(json_object_get(one, "subjects"), 0);
+            const char *name = text_of(subject, "name"), *id = text_of(subject, "id");
+
+            fprintf(stderr, "  ");
+            term_note(&(struct cli){ 0 }, "%s: %s%s%s",
+                      name && *name ? name
+                      : id          ? id
+                                    : "?",
+                      state ? state : "?", detail ? ", " : "", detail ? detail : "");
+            shown++;
+        }
+        json_decref(answer);
+    }
+    if (rc == PV_OK && rest > shown) {
+        fprintf(stderr, "  ");
+        term_note(&(struct cli){ 0 },
+                  "and %" JSON_INTEGER_FORMAT " more: polyvisor task children %s shows each",
+                  rest - shown, text_of(task, "id"));
+    }
+    return rc;
+}
+
+/* Not all was done: how many, and why not the others. It is told here, so that the number comes
+ * before the reasons. */
+static int partly_done(struct cli *c, const json_t *task, struct pv_err *err)
+{
+    json_t *error = json_object_get(task, "error");
+    int rc;
+
+    c->exit_code = children_of(task, "succeeded") > 0 ? CLI_PARTLY : CLI_ERROR;
+    if (output_is_document(c) && json_is_object(error))
+        return failure_take(c, error, 500, err);
+    if (output_is_document(c))
+        return pv_fail(err, PV_ECANCELED, "%s: %s", action_of(task), sums_of(c, task));
+    fprintf(stderr, "polyvisor: ");
+    term_note(&(struct cli){ 0 }, "%s: %s:", action_of(task), sums_of(c, task));
+    rc = print_not_done(c, task, err);
     if (rc != PV_OK)
         return rc;
-    pv_fail(err, PV_EIO, "%s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " did not succeed",
-            title_of(c, task), total - good, total);
-    pv_err_remedy(err, "polyvisor task list --filter 'parent=%s' shows each.", text_of(task, "id"));
+    *err = (struct pv_err){ .rc = PV_ECANCELED };
     return err->rc;
 }
 
@@ -204,20 +246,6 @@ static int tell(struct cli *c, const json_t *task, struct pv_err *err)
     return rc;
 }
 
-/* All was done that could be; who asked for more is told what was left out. */
-static int partly_skipped(struct cli *c, const json_t *task, struct pv_err *err)
-{
-    int rc = tell(c, task, err);
-
-    c->exit_code = CLI_PARTLY;
-    if (rc != PV_OK || output_is_document(c))
-        return rc;
-    term_note(c, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " were skipped:",
-              json_integer_value(json_at(task, "children.skipped")),
-              json_integer_value(json_at(task, "children.total")));
-    return print_failed(c, task, err);
-}
-
 /* The result of a test is findings: they are what was asked for. */
 static int judge(struct cli *c, const json_t *task, struct pv_err *err)
 {
@@ -227,8 +255,6 @@ static int judge(struct cli *c, const json_t *task, struct pv_err *err)
 
     if (json_is_array(findings) && !output_is_document(c) && !findings_print(c, findings))
         c->exit_code = CLI_ERROR;
-    if (str_eq(state, "succeeded") && json_integer_value(json_at(task, "children.skipped")) > 0)
-        return partly_skipped(c, task, err);
     if (str_eq(state, "succeeded") || !is_final(task))
         return tell(c, task, err);
     if (output_is_document(c)) {
@@ -236,8 +262,8 @@ static int judge(struct cli *c, const json_t *task, struct pv_err *err)
         if (rc != PV_OK)
             return rc;
     }
-    if (json_integer_value(json_at(task, "children.total")) > 0)
-        return bulk_failed(c, task, err);
+    if (children_of(task, "total") > 0)
+        return partly_done(c, task, err);
     if (json_is_object(error)) {
         failure_take(c, error, 500, err);
         pv_wrap(err, "%s", title_of(c, task));
@@ -326,7 +352,7 @@ static int task_wait(struct cli *c, struct pv_err *err)
             rc = judge(c, task, err);
         json_decref(task);
         good += rc == PV_OK;
-        if (rc != PV_OK && c->nargs > 1)
+        if (rc != PV_OK && c->nargs > 1 && err->message[0])
             failure_print(c, err);
         if (rc != PV_OK && first_rc == PV_OK) {
             first_rc = rc;

@@ -8,11 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <polyvisor/filter.h>
-
 #define CHILDREN_MAX 10000
 #define WRITE_EVERY_MS 500
-#define TOLD_MAX 50 /* objects that the result names; the children are all there */
 
 bool bulk_has_room(const struct bulk *b, const struct provider *p)
 {
@@ -69,14 +66,17 @@ void bulk_child_paused(struct task *t)
         share->running--;
 }
 
+json_t *bulk_numbers_json(const struct bulk *b)
+{
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "total", (int)b->total, "queued",
+                     (int)(b->total - bulk_done(b) - b->running), "running", (int)b->running,
+                     "succeeded", (int)b->succeeded, "failed", (int)b->failed, "canceled",
+                     (int)b->canceled, "skipped", (int)b->skipped);
+}
+
 const char *bulk_numbers_text(const struct bulk *b, struct arena *a)
 {
-    PV_AUTO(json_decref_p)
-    json_t *json =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "total", (int)b->total, "queued",
-                  (int)(b->total - bulk_done(b) - b->running), "running", (int)b->running,
-                  "succeeded", (int)b->succeeded, "failed", (int)b->failed, "canceled",
-                  (int)b->canceled, "skipped", (int)b->skipped);
+    PV_AUTO(json_decref_p) json_t *json = bulk_numbers_json(b);
 
     return core_json_text(a, json);
 }
@@ -92,128 +92,25 @@ void bulk_numbers(const struct task *parent, struct task_change *ch, struct aren
     pthread_mutex_unlock(&parent->core->tasks_lock);
 }
 
-/* ---------------------------------------------------------------- what came of it */
-
-/* A child that was not done: {ref, state, code, detail, detail_text}. */
-static int tell_one(void *ctx, const struct model_row *row, struct pv_err *err)
-{
-    json_t *list = ctx;
-    PV_AUTO(json_decref_p)
-    json_t *subjects = json_loads(model_text(row, F(task, subjects)), 0, NULL);
-    PV_AUTO(json_decref_p) json_t *error = json_loads(model_text(row, F(task, error)), 0, NULL);
-    json_t *one = json_pack(
-        "{s:s, s:s, s:O?, s:O?, s:O?, s:O?}", "operation", model_text(row, F(task, action)),
-        "state", model_enum_text(PV_ENUM_task_state, model_number(row, F(task, state))), "ref",
-        json_array_get(subjects, 0), "code", json_object_get(error, "code"), "detail",
-        json_object_get(error, "detail"), "detail_text", json_object_get(error, "detail_text"));
-
-    (void)err;
-    if (one)
-        json_array_append_new(list, one);
-    return PV_OK;
-}
-
-static json_t *not_done(const struct task *parent, struct arena *a)
-{
-    const struct model_kind *k = model_kind(PV_KIND_task);
-    const struct filter *of_parent, *bad;
-    struct store_query q = { .limit = TOLD_MAX };
-    struct pv_err err = { 0 };
-    json_t *list = json_array();
-    char id[PV_ID_TEXT];
-
-    model_id_text(PV_KIND_task, &parent->id, id);
-    if (filter_equals(k, "parent", id, 0, a, &of_parent, &err) == PV_OK &&
-        filter_parse(k, "-state:succeeded", 0, a, &bad, &err) == PV_OK &&
-        model_shape_make(k, "action,state,subjects,error", MODEL_VIEW_SUMMARY, a, &q.shape, &err) ==
-            PV_OK) {
-        q.filter = filter_and(a, of_parent, bad);
-        store_list(parent->core->store, &q, tell_one, list, NULL, &err);
-    }
-    if (err.rc != PV_OK)
-        log_msg(PV_LOG_ERROR, "task.bulk", "%s", err.message);
-    return list;
-}
-
-/* {done, failed, canceled, skipped, not_done}: the first of those that were not, each with its
- * reason. */
-static const char *result_of(const struct task *parent, struct arena *a)
-{
-    const struct bulk *b = parent->bulk;
-    bool bad = b->succeeded < b->total;
-    PV_AUTO(json_decref_p)
-    json_t *json = json_pack("{s:i, s:i, s:i, s:i, s:o}", "done", (int)b->succeeded, "failed",
-                             (int)b->failed, "canceled", (int)b->canceled, "skipped",
-                             (int)b->skipped, "not_done", bad ? not_done(parent, a) : json_array());
-
-    return json ? core_json_text(a, json) : NULL;
-}
-
-static const char *first_detail(const char *result, const char **code, struct arena *a)
-{
-    PV_AUTO(json_decref_p) json_t *json = result ? json_loads(result, 0, NULL) : NULL;
-    const json_t *first = json_array_get(json_object_get(json, "not_done"), 0);
-    const char *detail = json_string_value(json_object_get(first, "detail"));
-    const char *text = json_string_value(json_object_get(first, "code"));
-
-    /* A problem's code is one of the table's own texts. */
-    for (const struct pv_problem *p = pv_problems(); text && p->code; p++)
-        if (str_eq(p->code, text))
-            *code = p->code;
-    return detail ? arena_strdup(a, detail) : NULL;
-}
-
-static void say_why(const struct bulk *b, const char *result, struct arena *a, struct pv_err *err)
-{
-    const char *code = "conflict", *first;
-
-    *err = (struct pv_err){ 0 };
-    if (b->ordered && b->first_failed) {
-        struct pv_err said = { 0 };
-
-        pv_fail(&said, b->first_error.rc, "step %u of %u failed: %s", b->first_failed, b->total,
-                b->first_error.message);
-        *err = b->first_error;
-        str_copy(err->message, sizeof(err->message), said.message);
-    } else if (b->failed + b->canceled > 0) {
-        pv_fail(err, PV_EIO, "%u of %u failed, %u were canceled", b->failed, b->total, b->canceled);
-    } else {
-        first = first_detail(result, &code, a);
-        pv_fail_as(err, code, "none of the %u can take this; the first: %s", b->total,
-                   first ? first : code);
-    }
-}
-
 /* The numbers first, then the end: both are seen together at the latest then. */
 void bulk_parent_ended(struct task *parent, const char *json, bool final)
 {
     struct bulk *b = parent->bulk;
     struct task_change ch = { .keep_state = true, .children = json, .set_progress = true };
-    enum pv_task_state state = PV_TASK_STATE_SUCCEEDED;
     PV_AUTO(arena_free_p) struct arena *a = NULL;
-    const char *result = NULL;
+    struct bulk_outcome out;
     struct pv_err err = { 0 };
-    bool bad;
 
     pthread_mutex_lock(&parent->core->tasks_lock);
     ch.percent = b->total ? 100 * bulk_done(b) / b->total : 100;
-    /* What was to be left out is no failure, unless there is nothing else. */
-    bad = b->failed > 0 || (b->skipped > 0 && b->skipped == b->total);
-    if (b->canceled > 0 && parent->cancel)
-        state = PV_TASK_STATE_CANCELED;
-    else if (bad || b->canceled > 0)
-        state = PV_TASK_STATE_FAILED;
     pthread_mutex_unlock(&parent->core->tasks_lock);
     if (task_write(parent, &ch, &err) != PV_OK)
         log_msg(PV_LOG_ERROR, "task.bulk", "%s", err.message);
     if (!final)
         return;
     a = arena_new(65536, 16u << 20);
-    if (a)
-        result = result_of(parent, a);
-    if (a && bad && state == PV_TASK_STATE_FAILED)
-        say_why(b, result, a, &err);
-    task_end(parent, state, b->changed, result, bad && state == PV_TASK_STATE_FAILED ? &err : NULL);
+    bulk_judge(parent, a, &out);
+    task_end(parent, out.state, b->changed, out.result, out.error.rc != PV_OK ? &out.error : NULL);
 }
 
 void bulk_cancel(struct task *parent)
@@ -254,14 +151,16 @@ static void count(struct bulk *b, const struct task *t, const struct task_change
     enum pv_task_state state = ch->state;
 
     b->changed |= ch->changed;
-    if (state == PV_TASK_STATE_SUCCEEDED)
+    if (state == PV_TASK_STATE_SUCCEEDED) {
         b->succeeded++;
-    else if (state == PV_TASK_STATE_CANCELED)
+        b->unchanged += !ch->changed;
+    } else if (state == PV_TASK_STATE_CANCELED) {
         b->canceled++;
-    else if (state == PV_TASK_STATE_SKIPPED)
+    } else if (state == PV_TASK_STATE_SKIPPED) {
         b->skipped++;
-    else
+    } else {
         b->failed++;
+    }
     if (!b->ordered)
         return;
     if (state == PV_TASK_STATE_SUCCEEDED) {
@@ -273,6 +172,13 @@ static void count(struct bulk *b, const struct task *t, const struct task_change
         else
             pv_fail(&b->first_error, PV_EIO, "%s", t->op->title);
     }
+}
+
+/* No more of it is begun. A step that was canceled would keep those behind it waiting for ever.
+ * tasks_lock held. */
+static bool is_over(const struct bulk *b)
+{
+    return b->stop_on_error && (b->failed > 0 || (b->ordered && b->canceled > 0));
 }
 
 void bulk_child_ended(struct task *t, const struct task_change *ch)
@@ -288,7 +194,7 @@ void bulk_child_ended(struct task *t, const struct task_change *ch)
     pthread_mutex_lock(&c->tasks_lock);
     bulk_child_paused(t);
     count(b, t, ch);
-    if (b->stop_on_error && b->failed > 0 && !b->stopped)
+    if (is_over(b) && !b->stopped)
         stop = b->stopped = true;
     final = bulk_done(b) == b->total;
     write = final || now - b->written_ms >= WRITE_EVERY_MS;
@@ -377,8 +283,8 @@ static int restore_one(struct core *c, struct task *parent, struct pv_err *err)
         return rc;
     if (bulk_done(b) == b->total) {
         bulk_parent_ended(parent, bulk_numbers_text(b, a), true);
-    } else if (b->stop_on_error && b->failed > 0) {
-        b->stopped = true;
+    } else if (is_over(b) || parent->cancel) {
+        b->stopped = is_over(b);
         bulk_cancel(parent);
     }
     return PV_OK;

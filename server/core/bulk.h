@@ -48,7 +48,18 @@ int bulk_accept(struct bulk_submit *s, const struct pv_id *locks, struct arena *
 void bulk_begin(struct bulk_submit *s);
 void bulk_submit_free(struct bulk_submit *s);
 
-/* The present numbers as JSON text, in the arena. tasks_lock held. */
+/* What came of it, when the last child has ended. */
+struct bulk_outcome {
+    enum pv_task_state state;
+    const char *result;     /* JSON text in the arena, or NULL: no memory */
+    struct pv_err error;    /* rc PV_OK: none */
+};
+/* `succeeded` only if all children have; `canceled` if that was asked of the whole; else `failed`, and the error has the
+ * numbers and the first reasons. The arena may be NULL. tasks_lock not held. */
+void bulk_judge(struct task *parent, struct arena *a, struct bulk_outcome *out);
+
+/* The present numbers, owned; or as JSON text, in the arena. tasks_lock held, or all is over. */
+json_t *bulk_numbers_json(const struct bulk *b);
 const char *bulk_numbers_text(const struct bulk *b, struct arena *a);
 /* The parent's numbers, and its end when the last child has ended. tasks_lock not held. */
 void bulk_parent_ended(struct task *parent, const char *json, bool final);

@@ -55,8 +55,10 @@ static void count_child(struct bulk *b, enum pv_task_state state, unsigned order
     b->total++;
     if (state == PV_TASK_STATE_SUCCEEDED && b->ordered)
         b->ended |= UINT64_C(1) << order;
-    if (state == PV_TASK_STATE_SUCCEEDED)
+    if (state == PV_TASK_STATE_SUCCEEDED) {
         b->succeeded++;
+        b->unchanged++;
+    }
     if (state == PV_TASK_STATE_SKIPPED)
         b->skipped++;
 }

@@ -132,8 +132,9 @@ struct core_bulk_request {
     bool stop_on_error;
 };
 /* Parent task; up to 10,000 children, frozen now. What cannot be done (state, capability, rights) is born `skipped` with
- * the reason, what is as wanted `succeeded`. The parent fails when a child does, or when all are skipped; its result counts
- * done, failed, canceled, skipped and names the first of those that were not done.
+ * the reason, what is as wanted `succeeded`, unchanged. The parent has succeeded only if all children have. Its result counts
+ * done (and of those unchanged), failed, canceled, skipped and names the first of those that were not done; its error has
+ * the numbers and the first reasons. `canceled` is a parent of which that was asked.
  * dry_run: {ok, changed, count, counts{change, unchanged, skipped}, findings[], plan[]} where findings name what will be
  * skipped and why; the lists end at a thousand. */
 int core_bulk_submit(struct core *c, const struct core_actor *by, const struct core_bulk_request *b,

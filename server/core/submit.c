@@ -288,10 +288,13 @@ int core_task_cancel(struct core *c, const struct core_actor *by, const struct p
     } else {
         t->cancel = true;
         calling = !t->queued && !t->is_parent;
-        if (calling)
+        if (calling || t->is_parent)
             t->state = PV_TASK_STATE_CANCELING;
     }
     pthread_mutex_unlock(&c->tasks_lock);
+    /* On disk first: after a restart the rest is canceled, too. */
+    if (rc == PV_OK && t->is_parent)
+        rc = task_write(t, &ch, err);
     if (rc == PV_OK && t->is_parent)
         bulk_cancel(t);
     if (rc == PV_OK && calling && !t->op->core) {

@@ -36,6 +36,8 @@ struct bulk {
     bool changed;               /* a child has changed something */
     uint64_t ended;             /* ordered: bit per child that has succeeded */
     unsigned total, running, succeeded, failed, canceled, skipped;
+    unsigned unchanged;         /* of those that have succeeded: there was nothing to do */
+    json_t *reasons;            /* for the error, set when all is over; NULL: none */
     unsigned first_failed;      /* ordered: which one, from 1 */
     struct pv_err first_error;  /* ordered: and why */
     struct bulk_share {

@@ -3,6 +3,7 @@
  * Tasks as rows and events.
  */
 #include "server/core/activity.h"
+#include "server/core/bulk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,14 @@ static int task_event(struct task *t, struct store_tx *tx, struct event_set *eve
     return events_add(events, tx, &e, err);
 }
 
+/* Of one object, or of many. */
+static const char *of_what(const struct task *t, struct arena *a)
+{
+    if (t->bulk && t->is_parent && !t->name[0])
+        return arena_printf(a, "%s of %u objects", t->op->name, t->bulk->total);
+    return arena_printf(a, "%s of %s", t->op->name, t->name);
+}
+
 int task_insert_tx(struct task *t, const struct model_row *row, struct store_tx *tx,
                    struct event_set *events, struct pv_err *err)
 {
@@ -102,7 +111,7 @@ int task_insert_tx(struct task *t, const struct model_row *row, struct store_tx 
     if (rc != PV_OK)
         return rc;
     return task_event(t, tx, events, final ? "task.finished" : "task.created", PV_SEVERITY_INFO, 1,
-                      NULL, arena_printf(tx_arena(tx), "%s of %s", t->op->name, t->name), err);
+                      NULL, of_what(t, tx_arena(tx)), err);
 }
 
 static void diff_text(struct row_diff *d, unsigned field, const char *text)
@@ -120,16 +129,11 @@ static void diff_number(struct row_diff *d, unsigned field, int64_t number)
     diff_set(d, field, &v);
 }
 
-/* As a problem document that names the provider and what was asked of it. */
-const char *task_error_json(const struct task *t, const struct pv_err *error, struct arena *a)
+static void name_provider(const struct task *t, json_t *json)
 {
-    const char *text = core_problem_json(a, error), *full;
-    PV_AUTO(json_decref_p) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
     json_t *provider = json_object_get(json, "provider");
     char id[PV_ID_TEXT], name[NAME_CAP];
 
-    if (!json || !t->provider || t->op->core)
-        return text;
     if (!json_is_object(provider)) {
         provider = json_object();
         json_object_set_new(json, "provider", provider);
@@ -139,8 +143,26 @@ const char *task_error_json(const struct task *t, const struct pv_err *error, st
     json_object_set_new(provider, "id", json_string(id));
     json_object_set_new(provider, "name", json_string(name));
     json_object_set_new(provider, "operation", json_string(t->op->name));
+}
+
+/* As a problem document that names the provider and what was asked of it; of a task of several parts with the numbers and
+ * the first reasons. */
+const char *task_error_json(const struct task *t, const struct pv_err *error, struct arena *a)
+{
+    const char *text = core_problem_json(a, error), *full;
+    PV_AUTO(json_decref_p) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    bool parts = t->is_parent && t->bulk && t->bulk->reasons, provider = t->provider && !t->op->core;
+
+    if (!json || (!parts && !provider))
+        return text;
+    if (provider)
+        name_provider(t, json);
+    if (parts) {
+        json_object_set_new(json, "children", bulk_numbers_json(t->bulk));
+        json_object_set(json, "reasons", t->bulk->reasons);
+    }
     full = core_json_text(a, json);
-    return full ? full : text;
+    return full && strlen(full) <= model_kind(PV_KIND_task)->fields[F(task, error)].max ? full : text;
 }
 
 static void diff_change(struct row_diff *d, const struct task *t, const struct task_change *ch, struct arena *a)
@@ -205,15 +227,19 @@ int task_change_tx(struct task *t, struct store_tx *tx, struct event_set *events
         const char *changes = diff_changes(&d, a);
         const char *word = model_enum_text(PV_ENUM_task_state, model_number(row, F(task, state)));
         bool bad = final && (ch->state == PV_TASK_STATE_FAILED || ch->state == PV_TASK_STATE_LOST);
+        /* Nothing went wrong where parts were left out only. */
+        bool left_out = bad && t->is_parent && t->bulk && t->bulk->failed == 0;
 
         rc = diff_write(&d, tx, &t->core->kinds[PV_KIND_task], clock_wall_ms(), &version, err);
         if (rc == PV_OK)
             rc = task_event(t, tx, events, final ? "task.finished" : "task.updated",
-                            bad ? PV_SEVERITY_ERROR : PV_SEVERITY_INFO, version, changes,
-                            ch->error ? arena_printf(a, "%s of %s %s: %s", t->op->name, t->name,
-                                                     word, ch->error->message)
-                                      : arena_printf(a, "%s of %s is %s", t->op->name, t->name,
-                                                     word),
+                            left_out ? PV_SEVERITY_WARNING
+                            : bad    ? PV_SEVERITY_ERROR
+                                     : PV_SEVERITY_INFO,
+                            version, changes,
+                            ch->error ? arena_printf(a, "%s %s: %s", of_what(t, a), word,
+                                                     ch->error->message)
+                                      : arena_printf(a, "%s is %s", of_what(t, a), word),
                             err);
     }
     diff_free(&d);

@@ -45,6 +45,7 @@ void bulk_put(struct bulk *b)
     if (!b || atomic_fetch_sub(&b->refs, 1) != 1)
         return;
     free(b->shares);
+    json_decref(b->reasons);
     free(b);
 }
 
@@ -360,9 +361,12 @@ static void ended_job(void *arg)
     struct core *c = t->core;
     struct pv_id id = t->id;
 
-    if (e->change.state == PV_TASK_STATE_SUCCEEDED)
+    /* Of tasks of several parts the parts count, each once. */
+    if (t->is_parent)
+        ;
+    else if (e->change.state == PV_TASK_STATE_SUCCEEDED)
         atomic_fetch_add(&c->n_done, 1);
-    else
+    else if (e->change.state != PV_TASK_STATE_CANCELED)
         atomic_fetch_add(&c->n_failed, 1);
     task_unregister(t);
     /* This may be the writer's thread then; the next start counts the children anew. */
@@ -506,6 +510,7 @@ static int load_task(struct core *c, const struct pv_id *id, struct pv_err *err)
     t->started_ms = model_number(row, F(task, started_at));
     state = model_number(row, F(task, state));
     t->state = (enum pv_task_state)state;
+    t->cancel = t->is_parent && t->state == PV_TASK_STATE_CANCELING;
     lock = subject;
     if (op && kind && subject_load(c, op, kind->number, &subject, a, &s, &ignored) == PV_OK)
         lock = s.lock;

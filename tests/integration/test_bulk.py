@@ -73,6 +73,21 @@ def test_failures_keep_their_own_message_and_the_parent_fails(api, vcenter):
     failed = [c for c in children if c["state"] == "failed"]
     assert [c["subjects"][0]["name"] for c in failed] == [names[2]]
     assert failed[0]["error"]["provider"]["native_code"] == "NoPermission"
+    error = task["error"]
+    assert error["code"] == "partly-done" and error["detail"].startswith("5 of 6 done; 1 failed; the first: "), error
+    assert error["children"]["failed"] == 1 and error["reasons"][0]["code"] == failed[0]["error"]["code"]
+    assert error["reasons"][0]["ref"]["name"] == names[2]
+
+
+def test_what_failed_is_told_before_what_was_left_out(api, vcenter):
+    vms = api.items("vms", sort="name")[:3]
+    api.done("vms", vms[0]["id"], "stop")
+    vcenter.fault("ResetVM_Task", "NoPermission", name=vms[2]["name"])
+    task = end(api, bulk(api, "vm.reset", targets=[v["id"] for v in vms]))
+    assert task["state"] == "failed"
+    assert [n["state"] for n in task["result"]["not_done"]] == [r["state"] for r in task["error"]["reasons"]] == ["failed", "skipped"]
+    assert task["error"]["detail"].startswith("1 of 3 done; 1 failed, 0 canceled, 1 skipped; the first: "), task["error"]
+    assert task["error"]["detail_text"]["code"] == "task.bulk-part"
 
 
 def test_stopping_on_error_leaves_the_rest_undone(api, vcenter):
@@ -81,6 +96,7 @@ def test_stopping_on_error_leaves_the_rest_undone(api, vcenter):
     task = end(api, bulk(api, "vm.stop", targets=vms, options={"max_parallel": 1, "on_error": "stop"}))
     assert task["state"] == "failed"
     assert task["children"]["failed"] == 1 and task["children"]["canceled"] == 9, task["children"]
+    assert task["error"]["detail"].startswith("0 of 10 done; 1 failed, 9 canceled, 0 skipped; the first: "), task["error"]
 
 
 def test_max_parallel_is_kept(api, vcenter):
@@ -104,13 +120,29 @@ def test_canceling_the_parent_cancels_what_has_not_begun(api, vcenter):
         task = bulk(api, "vm.stop", targets=vms, options={"max_parallel": 2})
         answer = api.post(f"/tasks/{task['id']}/actions/cancel")
         assert answer.status_code in (200, 202), said(answer)
+        assert answer.json()["state"] in ("canceling", "canceled"), said(answer)
         task = end(api, task)
     finally:
         vcenter.delay()
-    assert task["state"] in ("canceled", "failed"), task
+    assert task["state"] == "canceled" and task["error"] is None, task
+    assert task["result"]["canceled"] == task["children"]["canceled"] and task["result"]["not_done"]
     assert task["children"]["canceled"] >= 10, task["children"]
     off = task["children"]["succeeded"]
     wait_equal(lambda: api.count("vms", filter="power:off"), off, "VMs that are off")
+
+
+def test_a_part_that_is_canceled_by_itself_leaves_the_whole_failed_with_the_numbers(api, vcenter):
+    vcenter.delay(PowerOffVM_Task=1000)
+    try:
+        vms = [v["id"] for v in api.items("vms")[:4]]
+        task = bulk(api, "vm.stop", targets=vms, options={"max_parallel": 1})
+        last = api.read(f"/tasks/{task['id']}/children", sort="-created_at", filter="-state:running", limit=1)["items"][0]
+        assert api.post(f"/tasks/{last['id']}/actions/cancel").status_code == 202
+        task = end(api, task)
+    finally:
+        vcenter.delay()
+    assert (task["state"], task["children"]["canceled"]) == ("failed", 1), task
+    assert task["error"]["code"] == "partly-done" and task["error"]["detail"] == "3 of 4 done; 1 canceled", task["error"]
 
 
 @pytest.mark.parametrize("body, status", [
@@ -135,6 +167,7 @@ def test_a_target_that_does_not_exist_is_skipped_alone(api):
     skipped = [c for c in api.read(f"/tasks/{task['id']}/children")["items"] if c["state"] == "skipped"]
     assert skipped[0]["error"]["code"] == "not-found", skipped
     assert task["result"]["not_done"][0]["code"] == "not-found", task["result"]
+    assert task["state"] == "failed" and task["error"]["detail"].startswith("1 of 2 done; 1 skipped"), task["error"]
 
 
 def test_text_that_is_no_id_refuses_the_whole_request(api):

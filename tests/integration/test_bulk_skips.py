@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rehearsal of many calls skipped is skipped: state, capability, rights, guests that do not hear; over both families."""
 
+import json
 import subprocess
 
 import pytest
@@ -48,10 +49,30 @@ def agree(plan, task, parts):
     assert skipped == {f["ref"]["id"]: f["code"] for f in plan["findings"]}
     assert plan["counts"]["skipped"] == task["children"]["skipped"] == len(skipped)
     assert plan["counts"]["change"] == len([c for c in parts if c["state"] == "succeeded" and c["changed"]])
-    assert plan["counts"]["unchanged"] == len([c for c in parts if c["state"] == "succeeded" and not c["changed"]])
+    unchanged = [c for c in parts if c["state"] == "succeeded" and not c["changed"]]
+    assert plan["counts"]["unchanged"] == task["result"]["unchanged"] == len(unchanged)
     assert task["children"]["failed"] == task["children"]["canceled"] == 0, task["children"]
     assert all(c["started_at"] is None for c in parts if c["state"] == "skipped"), "nothing was tried"
+    assert plan["ok"] == (task["state"] == "succeeded") == (not skipped), "only what was done whole has succeeded"
+    if skipped:
+        tells_why(task, parts)
+    else:
+        assert task["error"] is None
     return skipped
+
+
+def tells_why(task, parts):
+    """The numbers and the first reasons, in words and as data."""
+    error, n = task["error"], task["children"]
+    reasons = {c["error"]["detail"] for c in parts if c["error"]}
+    assert task["state"] == "failed" and {k: error["children"][k] for k in n} == n
+    assert error["reasons"] and error["reasons"][0]["detail"] in error["detail"]
+    assert {r["detail"] for r in error["reasons"]} <= reasons
+    assert all(r["state"] == "skipped" and r["code"] and r["ref"]["id"] for r in error["reasons"])
+    if n["succeeded"]:
+        assert error["code"] == "partly-done"
+        assert error["detail"].startswith(f"{n['succeeded']} of {n['total']} done; {n['skipped']} skipped; the first: ")
+        assert error["detail_text"]["code"] == "task.bulk-part-skipped"
 
 
 def some(api, power, n=2, **more):
@@ -65,10 +86,13 @@ def test_what_is_in_no_state_for_it_is_skipped_and_what_is_as_wanted_is_done_qui
     plan, task, parts = both(api, "vm.reset", targets=off + running + suspended)
     skipped = agree(plan, task, parts)
     assert set(skipped) == {*off, *suspended} and set(skipped.values()) == {"vm-invalid-state"}
-    assert task["state"] == "succeeded" and task["changed"] and task["error"] is None
+    assert task["state"] == "failed" and task["changed"], "it did what it could"
     assert (task["result"]["done"], task["result"]["failed"], task["result"]["skipped"]) == (3, 0, 3)
     assert {n["ref"]["id"] for n in task["result"]["not_done"]} == set(skipped)
     assert all(n["state"] == "skipped" and n["detail"] for n in task["result"]["not_done"])
+
+    ended = [e for e in api.events(type="task.finished") if e["ref"]["id"] == task["id"]]
+    assert [e["severity"] for e in ended] == ["warning"] and "of 6 objects failed: 3 of 6 done" in ended[0]["message"]
 
     plan, task, parts = both(api, "vm.start", targets=some(api, "running", 2) + some(api, "off", 1))
     agree(plan, task, parts)
@@ -111,6 +135,8 @@ def test_when_nothing_can_be_done_the_task_fails_and_says_why(api):
     _, task, parts = both(api, "vm.reset", targets=off)
     assert task["state"] == "failed" and task["changed"] is False
     assert task["error"]["code"] == "vm-invalid-state" and "none of the 2" in task["error"]["detail"]
+    tells_why(task, parts)
+    assert len(task["error"]["reasons"]) == 1, "the same sentence about two is one reason"
     assert {c["state"] for c in parts} == {"skipped"}
 
 
@@ -126,7 +152,7 @@ def test_what_one_may_not_do_is_skipped_and_not_even_named_if_not_seen(estate):
     member = server.login("steward", secret)
     plan, task, parts = both(member, "vm.stop", targets=[*seen, unseen[0]])
     assert agree(plan, task, parts) == {seen[1]: "forbidden", unseen[0]: "not-found"}
-    assert task["state"] == "succeeded"
+    assert {r["code"] for r in task["error"]["reasons"]} == {"forbidden", "not-found"}
     hidden = next(c for c in parts if c["error"] and c["error"]["code"] == "not-found")
     assert not hidden["subjects"][0]["name"]
     assert api.read(f"/vms/{seen[1]}")["power_state"] == "running"
@@ -157,5 +183,32 @@ def test_the_command_line_tells_what_was_skipped(estate, tmp_path):
     done = subprocess.run([str(paths.program("polyvisor")), "vm", "reset", off, running, "--yes"], capture_output=True, text=True,
                           timeout=120, env=env)
     assert done.returncode == 7, (done.stdout, done.stderr)
-    assert "1 of 2 were skipped" in done.stderr and "which is off" in done.stderr
-    assert "succeeded" in done.stdout
+    first, *rest = done.stderr.splitlines()
+    assert first == "polyvisor: Reset: 1 of 2 done; 1 skipped:", done.stderr
+    assert len(rest) == 1 and ": skipped, " in rest[0] and "which is off" in rest[0]
+    assert "succeeded" not in done.stdout + done.stderr
+
+    plan = subprocess.run([str(paths.program("polyvisor")), "vm", "reset", off, running, "--dry-run"], capture_output=True, text=True,
+                          timeout=120, env=env)
+    assert plan.returncode == 7 and "1 of 2 would be done" in plan.stdout, (plan.stdout, plan.stderr)
+    assert "would skip " in plan.stdout and "which is off" in plan.stdout, plan.stdout
+
+    done = subprocess.run([str(paths.program("polyvisor")), "vm", "reset", off, running, "--yes", "-o", "json"], capture_output=True,
+                          text=True, timeout=120, env=env)
+    assert done.returncode == 7 and json.loads(done.stdout)["state"] == "failed"
+    assert json.loads(done.stderr)["code"] == "partly-done"
+
+    done = subprocess.run([str(paths.program("polyvisor")), "vm", "reset", *some(api, "off", 2), "--yes"], capture_output=True,
+                          text=True, timeout=120, env=env)
+    assert done.returncode == 1 and done.stderr.startswith("polyvisor: Reset: 0 of 2 done; 2 skipped:\n"), done.stderr
+
+
+def number(api, name):
+    return next(int(line.split()[1]) for line in api.get("/metrics").text.splitlines() if line.startswith(name + " "))
+
+
+def test_the_numbers_of_failed_tasks_count_what_failed_and_not_what_was_left_out(api):
+    before = number(api, "polyvisor_tasks_failed_total")
+    task = api.wait_task(bulk(api, "vm.reset", targets=[*some(api, "off", 1), *some(api, "running", 1)])["id"], 120)
+    assert task["state"] == "failed" and task["children"]["skipped"] == 1
+    assert number(api, "polyvisor_tasks_failed_total") == before

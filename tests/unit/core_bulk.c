@@ -20,6 +20,14 @@ static struct pv_id bulk(const char *operation, const struct pv_id *ids, size_t 
     return task;
 }
 
+/* Its error has this in it. */
+static void says(struct pv_id task, const char *text)
+{
+    const char *error = model_text(task_row(&task), F(task, error));
+
+    cr_expect(strstr(error, text), "no \"%s\" in %s", text, error);
+}
+
 Test(bulk, a_bulk_task_succeeds_when_all_its_children_have)
 {
     struct pv_id ids[3] = { vm(0), vm(1), vm(2) }, task = bulk("vm.stop", ids, 3, false);
@@ -32,6 +40,8 @@ Test(bulk, a_bulk_task_succeeds_when_all_its_children_have)
     await(task, PV_TASK_STATE_SUCCEEDED);
     cr_expect(strstr(model_text(task_row(&task), F(task, children)), "\"succeeded\":3"), "%s",
               model_text(task_row(&task), F(task, children)));
+    cr_expect(strstr(model_text(task_row(&task), F(task, result)), "\"done\":3,\"unchanged\":1"),
+              "%s", model_text(task_row(&task), F(task, result)));
     cr_expect_eq(count_calls(w, CALLED_OPERATION), 2);
 }
 
@@ -49,6 +59,76 @@ Test(bulk, a_bulk_task_counts_its_failures_and_goes_on)
     cr_expect(strstr(model_text(task_row(&task), F(task, children)),
                      "\"succeeded\":1,\"failed\":1,\"canceled\":0,\"skipped\":2"),
               "%s", model_text(task_row(&task), F(task, children)));
+    says(task, "1 of 4 done; 1 failed, 0 canceled, 2 skipped; the first: no");
+}
+
+Test(bulk, a_bulk_task_of_which_a_part_was_skipped_has_failed_with_the_numbers_and_the_reasons)
+{
+    struct pv_id ids[3] = { vm(0), vm(1), vm(2) }, task = bulk("vm.reset", ids, 3, false);
+
+    for (int i = 0; i < 2; i++) {
+        struct called call = wait_call(w, CALLED_OPERATION, "vm.reset");
+
+        answer(s, call.number, PV_OK, "", NULL);
+    }
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect_eq(model_number(task_row(&task), F(task, changed)), 1);
+    says(task, "2 of 3 done; 1 skipped; the first: reset does not work on web1, which is off");
+    says(task, "\"code\":\"partly-done\"");
+    says(task, "\"skipped\":1}");
+    says(task, "\"reasons\":[{\"operation\":\"vm.reset\",\"state\":\"skipped\"");
+}
+
+/* The last part that has not begun. */
+static struct pv_id open_part(const struct pv_id *parent)
+{
+    const struct model_value v = { .set = true, .id = *parent };
+    struct pv_err err = { 0 };
+    struct pv_id *ids;
+    size_t n;
+
+    cr_assert_eq(
+        store_find(w->store, PV_KIND_task, F(task, parent), &v, 100, w->arena, &ids, &n, &err),
+        PV_OK, "%s", err.message);
+    for (size_t i = n; i > 0; i--)
+        if (state_of(&ids[i - 1]) <= PV_TASK_STATE_WAITING)
+            return ids[i - 1];
+    cr_assert_fail("all parts have begun");
+    return *parent;
+}
+
+Test(bulk, a_bulk_task_of_which_one_part_is_canceled_has_failed_and_says_so)
+{
+    struct pv_id ids[2] = { vm(0), vm(2) }, task = bulk("vm.stop", ids, 2, true), second;
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+    struct pv_err err = { 0 };
+
+    second = open_part(&task);
+    cr_assert_eq(core_task_cancel(w->core, &someone, &second, &err), PV_OK, "%s", err.message);
+    await(second, PV_TASK_STATE_CANCELED);
+    answer(s, call.number, PV_OK, "", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    says(task, "1 of 2 done; 1 canceled");
+}
+
+Test(bulk, a_canceled_bulk_task_stays_canceled_over_a_restart)
+{
+    struct pv_id ids[3] = { vm(0), vm(2), vm(3) }, task = bulk("vm.stop", ids, 3, true);
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+    struct pv_err err = { 0 };
+
+    w->fake.hold_cancel = true;
+    progress(call.number, 1, "task-1");
+    drain(s);
+    cr_assert_eq(core_task_cancel(w->core, &someone, &task, &err), PV_OK, "%s", err.message);
+    cr_expect_eq(state_of(&task), PV_TASK_STATE_CANCELING);
+    w->fake.hold_cancel = false;
+    world_restart(w);
+    s = session_of(w, "one");
+    listing();
+    await(task, PV_TASK_STATE_CANCELED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, result)), "\"canceled\":3"), "%s",
+              model_text(task_row(&task), F(task, result)));
 }
 
 Test(bulk, a_bulk_task_that_stops_at_the_first_failure_cancels_the_rest)
@@ -162,6 +242,20 @@ Test(bulk, the_first_step_that_fails_is_the_last)
         strstr(model_text(task_row(&task), F(task, error)), "step 2 of 3 failed: the disk is full"),
         "%s", model_text(task_row(&task), F(task, error)));
     cr_expect_eq(count_calls(w, CALLED_OPERATION), 2);
+}
+
+Test(bulk, a_step_that_is_canceled_is_the_last)
+{
+    struct pv_id task = steps(three, 3), second;
+    struct called call = wait_call(w, CALLED_OPERATION, three[0]);
+    struct pv_err err = { 0 };
+
+    second = open_part(&task);
+    cr_assert_eq(core_task_cancel(w->core, &someone, &second, &err), PV_OK, "%s", err.message);
+    answer(s, call.number, PV_OK, "", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 1);
+    says(task, "1 of 3 done; 2 canceled");
 }
 
 Test(bulk, steps_go_on_in_their_order_after_a_restart)

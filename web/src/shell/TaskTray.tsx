@@ -4,6 +4,7 @@
 import { useRef, useState } from 'react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
+import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
 import { listQuery, queryClient } from '../api/query';
@@ -12,7 +13,7 @@ import { useLive } from '../live/live';
 import { bytes, duration, number, rate } from '../i18n/format';
 import { operationText, problemText, said } from '../i18n/words';
 import { notify } from '../lib/notify';
-import { RefLink, State } from '../lib/cells';
+import { Mark, RefLink, State } from '../lib/cells';
 import { useNow } from '../lib/hooks';
 
 const SHOWN = 50;
@@ -25,11 +26,43 @@ export function useForward(id: string, value: number | null | undefined): number
     return most.current.value;
 }
 
+/** Of many objects some were done, and some were not. */
+function isPartly(task: Task): boolean {
+    return task.state === 'failed' && task.error?.code === 'partly-done';
+}
+
+/** "4 of 17 done, 13 skipped" of a parent task. */
+export function partsText(task: Task): string {
+    const c = task.children ?? {};
+    return [
+        i18next.t('task.children', { done: number(c.succeeded ?? 0), total: number(c.total ?? 0) }),
+        ...(['failed', 'skipped', 'canceled'] as const)
+            .filter((how) => c[how])
+            .map((how) => i18next.t(`task.parts.${how}`, { n: number(c[how] ?? 0) })),
+    ].join(i18next.t('task.parts.and'));
+}
+
+/** Why not all was done, in the first of its different reasons: "web01: it is off". */
+export function reasonsOf(task: Task): string[] {
+    return (task.error?.reasons ?? []).map((r) => {
+        const { name } = (r.ref ?? {}) as { name?: string };
+        const why = said(r, 'detail');
+        return name && !why.includes(name) ? `${name}: ${why}` : why;
+    });
+}
+
 export function TaskProgress({ task }: { task: Task }) {
     const { t } = useTranslation();
     const percent = useForward(task.id, task.progress);
     const now = useNow(1000);
     const done = FINAL_STATES.has(task.state);
+    if (done && isPartly(task))
+        return (
+            <span className="pv-state">
+                <Mark as="warn" />
+                {t('task.partly')}
+            </span>
+        );
     if (done) return <State kind="task" path="state" value={task.state} />;
     const started = task.started_at ?? task.created_at;
     const seconds = started ? (now - new Date(started).getTime()) / 1000 : 0;
@@ -69,20 +102,25 @@ export function TaskProgress({ task }: { task: Task }) {
     );
 }
 
-/** "Done 36, failed 1" of a parent task. */
 export function ChildrenLine({ task }: { task: Task }) {
-    const { t } = useTranslation();
-    const c = task.children;
-    if (!c?.total) return null;
+    if (!task.children?.total) return null;
     return (
         <Link className="pv-link" to={`/tasks/${task.id}`}>
-            {t(c.skipped ? 'task.children_skipped' : 'task.children', {
-                done: number(c.succeeded ?? 0),
-                total: number(c.total),
-                failed: number(c.failed ?? 0),
-                skipped: number(c.skipped ?? 0),
-            })}
+            {partsText(task)}
         </Link>
+    );
+}
+
+/** Why it failed; of many objects, why some were not done. */
+function ErrorLine({ task }: { task: Task }) {
+    if (!task.error) return null;
+    const reasons = reasonsOf(task);
+    return (
+        <span className={isPartly(task) ? 'pv-tray__why' : 'pv-tray__error'}>
+            {reasons.length
+                ? reasons.join(' · ')
+                : `${problemText(task.error.code ?? '', task.error.title ?? '')}: ${said(task.error, 'detail')}`}
+        </span>
     );
 }
 
@@ -254,12 +292,7 @@ function TaskLine({ task }: { task: Task }) {
             </td>
             <td>
                 <TaskProgress task={task} />
-                {task.error && (
-                    <span className="pv-tray__error">
-                        {problemText(task.error.code ?? '', task.error.title ?? '')}:{' '}
-                        {said(task.error, 'detail')}
-                    </span>
-                )}
+                <ErrorLine task={task} />
             </td>
             <td>{task.actor?.name}</td>
             <td className="pv-table__end">
@@ -270,18 +303,18 @@ function TaskLine({ task }: { task: Task }) {
 }
 
 async function tell(id: string): Promise<void> {
-    const i18n = (await import('i18next')).default;
     try {
         const task = await api.get<Task>(`/tasks/${id}`);
         if (task.parent || task.source === 'schedule') return;
+        const action = operationText(task.action ?? '');
+        const many = !!task.error?.reasons;
         notify({
-            variant: 'danger',
-            title: i18n.t('task.failed', {
-                action: operationText(task.action ?? ''),
-                name: task.subjects?.[0]?.name ?? '',
-            }),
-            body: said(task.error, 'detail') || undefined,
-            link: { to: `/tasks/${id}`, text: i18n.t('task.open') },
+            variant: isPartly(task) ? 'warning' : 'danger',
+            title: many
+                ? `${action}: ${partsText(task)}`
+                : i18next.t('task.failed', { action, name: task.subjects?.[0]?.name ?? '' }),
+            body: (many && reasonsOf(task).join(' · ')) || said(task.error, 'detail') || undefined,
+            link: { to: `/tasks/${id}`, text: i18next.t('task.open') },
         });
     } catch {
         // It is in the tray anyway.

@@ -138,6 +138,33 @@ describe('the task tray', () => {
         expect(parts.getAttribute('href')).toBe('/tasks/tsk_2');
     });
 
+    test('says how many of many were done and why not the others, and not that it failed', async () => {
+        const reason = (name: string, detail: string) => ({
+            state: 'skipped',
+            code: 'vm-invalid-state',
+            detail,
+            ref: { kind: 'vm', id: `vm_${name}`, name },
+        });
+        tasks = [
+            task('tsk_1', {
+                state: 'failed',
+                subjects: [],
+                children: { total: 17, succeeded: 4, failed: 0, skipped: 13 },
+                error: {
+                    code: 'partly-done',
+                    title: 'Not everything was done',
+                    detail: '4 of 17 done; 13 skipped; the first: it is off',
+                    reasons: [reason('web01', 'it is off'), reason('db', 'the tools of db sleep')],
+                },
+            }),
+        ];
+        open();
+        await screen.findByText('Partly done');
+        expect(screen.getByRole('link', { name: '4 of 17 done, 13 skipped' })).toBeTruthy();
+        expect(screen.getByText('web01: it is off · the tools of db sleep')).toBeTruthy();
+        expect(screen.queryByText('Failed')).toBeNull();
+    });
+
     test('is made higher and lower by keys', async () => {
         tasks = [];
         open();

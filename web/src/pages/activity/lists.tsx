@@ -3,7 +3,7 @@
 import { lazy, Suspense } from 'react';
 import '../../i18n/estate';
 import { valueAt } from '../../api/model';
-import type { Item } from '../../api/types';
+import type { Item, Task } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
 import { operationText, t as words } from '../../i18n/words';
@@ -11,12 +11,13 @@ import { RefLink } from '../../lib/cells';
 import { eventColumns, taskColumns } from '../../lib/RelatedLists';
 import { ListPage } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
+import { partsText } from '../../shell/TaskTray';
 
 const subjects = {
     id: 'subjects',
     label: () => column('task', 'subjects').label!(),
     width: 220,
-    fields: ['subjects'],
+    fields: ['subjects', 'children'],
     cell: (item: Item) => {
         const all = (valueAt(item, 'subjects') ?? []) as { id: string; kind: string; name?: string }[];
         const first = all[0];
@@ -25,6 +26,8 @@ const subjects = {
                 <RefLink value={first} kind={first.kind} />
                 {all.length > 1 && <span className="pv-subtle"> +{number(all.length - 1)}</span>}
             </>
+        ) : (item as Task).children?.total ? (
+            partsText(item as Task)
         ) : null;
     },
 };

@@ -14,7 +14,7 @@ import { bytes, dateTime, duration, number, rate, timeOfDay } from '../../i18n/f
 import { enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
-import { ChildrenLine, TaskProgress } from '../../shell/TaskTray';
+import { ChildrenLine, partsText, reasonsOf, TaskProgress } from '../../shell/TaskTray';
 import { CopyButton, Failure, Notice, SkeletonLines } from '../../states/states';
 import { eventText } from '../../lib/eventText';
 
@@ -29,35 +29,33 @@ function Line({ label, children }: { label: string; children: React.ReactNode })
     );
 }
 
+/** How many of many objects were done, and why the others were not: each line below says it for itself. */
+function PartsOutcome({ task }: { task: Task }) {
+    const reasons = reasonsOf(task);
+    const { succeeded, failed } = task.children ?? {};
+    return (
+        <Notice
+            variant={task.state === 'canceled' ? 'info' : succeeded && !failed ? 'warning' : 'danger'}
+            title={partsText(task)}
+        >
+            {reasons.length > 0 && (
+                <ul>
+                    {reasons.map((why) => (
+                        <li key={why}>{why}</li>
+                    ))}
+                </ul>
+            )}
+            {task.error?.code === 'partly-done' && <p>{said(task.error, 'remedy')}</p>}
+        </Notice>
+    );
+}
+
 function Outcome({ task }: { task: Task }) {
     const { t } = useTranslation();
-    const skipped = task.children?.skipped ?? 0;
-    if (skipped && !task.children?.failed && task.state === 'succeeded')
-        return (
-            <Notice
-                variant="info"
-                title={t('activity.skipped', { count: skipped, total: number(task.children?.total ?? 0) })}
-            />
-        );
+    const parts = task.children?.total && !task.params?.steps;
+    if (parts && (task.state === 'failed' || task.state === 'canceled')) return <PartsOutcome task={task} />;
     if (!task.error) return null;
     const provider = task.error.provider;
-    // Its parts say each for itself what went wrong.
-    if (task.children?.failed && !task.params?.steps)
-        return (
-            <Notice
-                variant="danger"
-                title={t('activity.partly', {
-                    count: task.children.failed,
-                    total: number(task.children.total ?? 0),
-                })}
-            >
-                {skipped > 0 && (
-                    <p>
-                        {t('activity.skipped', { count: skipped, total: number(task.children.total ?? 0) })}
-                    </p>
-                )}
-            </Notice>
-        );
     return (
         <Notice
             variant={task.state === 'skipped' ? 'info' : 'danger'}

@@ -78,7 +78,7 @@ export function Failures({ summary }: { summary: Summary }) {
         <ListCard title={t('overview.failures')} all={FAILED_TASKS} none={t('overview.no_failures')}>
             {failures.map((task) => (
                 <li key={task.id}>
-                    <Mark as="bad" />
+                    <Mark as={task.error?.code === 'partly-done' ? 'warn' : 'bad'} />
                     <Link className="pv-link" to={`/tasks/${task.id}`}>
                         {operationText(task.action ?? '')}
                     </Link>
