@@ -45,7 +45,8 @@ const struct named_schema api_schemas[] = {
              ",\"provider\":{\"type\":\"object\"},\"children\":" COUNTS
              ",\"reasons\":{\"type\":\"array\",\"items\":" OBJECT(
                  "\"state\",\"code\",\"detail\"", "\"operation\":" TEXT ",\"state\":" TEXT ",\"code\":" TEXT
-                 ",\"detail\":" TEXT_OR_NULL ",\"detail_text\":{\"anyOf\":[" SENTENCE ",{\"type\":\"null\"}]},\"ref\":{\"type\":[\"object\",\"null\"]}") "}") },
+                 ",\"detail\":" TEXT_OR_NULL ",\"detail_text\":{\"anyOf\":[" SENTENCE ",{\"type\":\"null\"}]},\"ref\":{\"anyOf\":[" OBJECT(
+                     "\"id\"", "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL) ",{\"type\":\"null\"}]}") "}") },
     { "Plan",
       OBJECT("\"ok\",\"changed\"", "\"ok\":" FLAG ",\"changed\":" FLAG
                                    ",\"findings\":{\"type\":\"array\"},\"plan\":{\"type\":\"array\"}") },

@@ -105,7 +105,10 @@ for (const way of ['curl', 'cli'])
             } catch (error) {
                 // Guests that do not hear are skipped: not all was done.
                 assert.equal(error.status, 7, `${text}\n${error.message}${error.stdout}${error.stderr}`);
-                assert.match(String(error.stderr), new RegExp(`Shut down: \\d+ of ${total} done; \\d+ skipped:`));
+                assert.match(
+                    String(error.stderr),
+                    new RegExp(`Shut down: \\d+ of ${total} done; \\d+ skipped:`),
+                );
             }
         }
         await page.keyboard.press('Escape');

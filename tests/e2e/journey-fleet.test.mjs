@@ -112,9 +112,13 @@ test('J5: a bulk start over both families tells before what is skipped and why, 
     await view.until('/vms?filter=power:off&limit=1&count=exact', (a) => a.count === 0);
     assert.equal(await count('power:running'), 70 - paused);
     await line.getByRole('link', { name: 'Start', exact: true }).click();
-    const outcome = page.locator('.pv-notice');
+    const outcome = page.locator('article .pv-notice');
     await outcome.waitFor();
-    assert.match(await outcome.innerText(), new RegExp(`${off} of ${total} done, ${paused} skipped[^]*paused`));
+    assert.match(
+        await outcome.innerText(),
+        new RegExp(`${off} of ${total} done, ${paused} skipped[^]*paused`),
+    );
+    assert.match(await page.locator('article header').innerText(), /Partly done/);
     await view.axe('a bulk task that was partly done');
     await view.screenshot('journey-bulk-partly');
     assert.ok(total >= paused + off);

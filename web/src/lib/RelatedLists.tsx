@@ -38,7 +38,17 @@ export const taskColumns = [
         label: column('task', 'state').label,
         width: 300,
         sort: true,
-        fields: ['state', 'progress', 'step', 'bytes', 'started_at', 'created_at', 'wait_reason', 'action', 'error'],
+        fields: [
+            'state',
+            'progress',
+            'step',
+            'bytes',
+            'started_at',
+            'created_at',
+            'wait_reason',
+            'action',
+            'error',
+        ],
         cell: (item: Item) => <TaskProgress task={item as Task} />,
     },
     column('task', 'created_at', {

@@ -31,6 +31,17 @@ function isPartly(task: Task): boolean {
     return task.state === 'failed' && task.error?.code === 'partly-done';
 }
 
+export function TaskState({ task }: { task: Task }) {
+    const { t } = useTranslation();
+    if (!isPartly(task)) return <State kind="task" path="state" value={task.state} />;
+    return (
+        <span className="pv-state">
+            <Mark as="warn" />
+            {t('task.partly')}
+        </span>
+    );
+}
+
 /** "4 of 17 done, 13 skipped" of a parent task. */
 export function partsText(task: Task): string {
     const c = task.children ?? {};
@@ -45,7 +56,7 @@ export function partsText(task: Task): string {
 /** Why not all was done, in the first of its different reasons: "web01: it is off". */
 export function reasonsOf(task: Task): string[] {
     return (task.error?.reasons ?? []).map((r) => {
-        const { name } = (r.ref ?? {}) as { name?: string };
+        const name = r.ref?.name;
         const why = said(r, 'detail');
         return name && !why.includes(name) ? `${name}: ${why}` : why;
     });
@@ -56,14 +67,7 @@ export function TaskProgress({ task }: { task: Task }) {
     const percent = useForward(task.id, task.progress);
     const now = useNow(1000);
     const done = FINAL_STATES.has(task.state);
-    if (done && isPartly(task))
-        return (
-            <span className="pv-state">
-                <Mark as="warn" />
-                {t('task.partly')}
-            </span>
-        );
-    if (done) return <State kind="task" path="state" value={task.state} />;
+    if (done) return <TaskState task={task} />;
     const started = task.started_at ?? task.created_at;
     const seconds = started ? (now - new Date(started).getTime()) / 1000 : 0;
     const { step, bytes: moved } = task;
@@ -164,7 +168,7 @@ export function TaskTray({ open, onToggle }: { open: boolean; onToggle: () => vo
     const tasks = (data?.items ?? []).filter((x) => !x.parent && !read.has(x.id));
     const running = tasks.filter((x) => !FINAL_STATES.has(x.state));
     const sorted = [...running, ...tasks.filter((x) => FINAL_STATES.has(x.state))];
-    const failed = tasks.filter((x) => x.state === 'failed' || x.state === 'lost').length;
+    const failed = tasks.filter((x) => (x.state === 'failed' && !isPartly(x)) || x.state === 'lost').length;
     const first = running[0];
     const resize = (by: number) => setHeight((h) => Math.max(96, Math.min(innerHeight - 160, h + by)));
     return (

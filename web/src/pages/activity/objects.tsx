@@ -12,9 +12,9 @@ import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/ty
 import { report } from '../../actions/useAct';
 import { bytes, dateTime, duration, number, rate, timeOfDay } from '../../i18n/format';
 import { enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
-import { RefLink, State } from '../../lib/cells';
+import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
-import { ChildrenLine, partsText, reasonsOf, TaskProgress } from '../../shell/TaskTray';
+import { ChildrenLine, partsText, reasonsOf, TaskProgress, TaskState } from '../../shell/TaskTray';
 import { CopyButton, Failure, Notice, SkeletonLines } from '../../states/states';
 import { eventText } from '../../lib/eventText';
 
@@ -230,7 +230,7 @@ export function TaskPage() {
                         {operationText(task.action ?? '')}
                     </h1>
                     <span className="pv-object__facts">
-                        <State kind="task" path="state" value={task.state} />
+                        <TaskState task={task} />
                     </span>
                 </div>
                 <div className="pv-object__actions">
