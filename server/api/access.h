@@ -23,5 +23,7 @@ void write_grant(struct jsonw *w, const struct access_grant *g);
 /* Who it is and what he may; the object stays open. `name`: of the user, also behind a token. */
 void write_identity(struct jsonw *w, const struct auth_identity *who, const struct access *access, const char *name,
                     enum pv_role role);
+/* If-Match against the row of the route's kind as it is: precondition-failed with its version. */
+int check_version(struct req *r, const struct pv_id *id, struct pv_err *err);
 /* The next change of this thread is recorded as this caller's, with what was before and after. */
 void audit_caller(struct req *r);

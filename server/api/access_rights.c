@@ -12,13 +12,13 @@ typedef int (*make_fn)(struct auth *, const json_t *, struct pv_id *, struct pv_
 typedef int (*change_fn)(struct auth *, const struct pv_id *, const json_t *, struct pv_err *);
 typedef int (*delete_fn)(struct auth *, const struct pv_id *, struct pv_err *);
 
-/* If-Match, against the row as it is. */
-static int check_version(struct req *r, const struct pv_id *id, struct pv_err *err)
+int check_version(struct req *r, const struct pv_id *id, struct pv_err *err)
 {
     const struct model_kind *k = r->route->kind;
     const struct model_shape *shape;
     struct core_options o;
     struct model_row *row;
+    uint64_t now;
     int rc = options_read(r, k, &o, err);
 
     if (rc != PV_OK || !o.if_version)
@@ -26,9 +26,11 @@ static int check_version(struct req *r, const struct pv_id *id, struct pv_err *e
     rc = model_shape_make(k, "version", MODEL_VIEW_FULL, r->arena, &shape, err);
     if (rc == PV_OK)
         rc = store_row_get(api_of(r)->store, shape, id, r->arena, &row, err);
-    if (rc == PV_OK && (uint64_t)model_number(row, model_field(k, "version", 7)->index) != o.if_version)
-        rc = pv_fail_as(err, "precondition-failed", "the %s has changed meanwhile", k->name);
-    return rc;
+    if (rc != PV_OK)
+        return rc;
+    now = (uint64_t)model_number(row, model_field(k, "version", 7)->index);
+    return now == o.if_version ? PV_OK
+                               : pv_fail_as(err, "precondition-failed", "it is at version %llu by now", (unsigned long long)now);
 }
 
 static enum req_result make_one(struct req *r, make_fn fn)

@@ -162,7 +162,7 @@ static enum req_result token_delete(struct req *r)
     struct pv_err err = { 0 };
     struct pv_id id;
 
-    if (token_find(r, &id, &err) != PV_OK)
+    if (token_find(r, &id, &err) != PV_OK || check_version(r, &id, &err) != PV_OK)
         return reply_problem(r, &err);
     audit_caller(r);
     if (auth_token_delete(api_of(r)->auth, &id, &err) != PV_OK)
@@ -190,6 +190,6 @@ const struct route token_routes[] = {
       .answer = ANSWER_JSON, .schema = "NewToken", .flags = ROUTE_CREATES, .body = token_body, .statuses = "403",
       .doc = "Make a token for a program; the answer is the only place that shows it." },
     { .method = "DELETE", .pattern = API_BASE "/tokens/{id}", .permission = PERM_NONE, .handler = token_delete,
-      .answer = ANSWER_NONE, .statuses = "404", .doc = "End a token." },
+      .answer = ANSWER_NONE, .flags = ROUTE_IF_MATCH, .statuses = "404 412", .doc = "End a token." },
     { 0 },
 };

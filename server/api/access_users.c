@@ -57,12 +57,10 @@ static enum req_result user_create(struct req *r)
 static void user_change_work(struct req *r)
 {
     const json_t *enabled = json_object_get(r->json, "enabled");
-    struct core_options o;
     struct pv_err err = { 0 };
     struct pv_id id;
 
-    if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK ||
-        options_read(r, r->route->kind, &o, &err) != PV_OK) {
+    if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK || check_version(r, &id, &err) != PV_OK) {
         reply_problem(r, &err);
         return;
     }
@@ -86,7 +84,7 @@ static enum req_result user_delete(struct req *r)
     struct pv_err err = { 0 };
     struct pv_id id;
 
-    if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK)
+    if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK || check_version(r, &id, &err) != PV_OK)
         return reply_problem(r, &err);
     audit_caller(r);
     if (auth_user_delete(api_of(r)->auth, &id, &err) != PV_OK)
@@ -115,9 +113,9 @@ const struct route user_routes[] = {
       .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES, .body = user_create_body, .statuses = "409 429",
       .doc = "Let another person in." },
     { .method = "PATCH", .pattern = API_BASE "/users/{id}", .permission = PERM_ACCESS_MANAGE, .handler = user_change,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_MERGE_PATCH, .body = user_change_body, .statuses = "404 409 429",
+      .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH, .body = user_change_body, .statuses = "404 409 412 429",
       .doc = "Change a user; a new password or role ends the user's logins." },
     { .method = "DELETE", .pattern = API_BASE "/users/{id}", .permission = PERM_ACCESS_MANAGE, .handler = user_delete,
-      .answer = ANSWER_NONE, .statuses = "404 409", .doc = "Delete a user with all tokens." },
+      .answer = ANSWER_NONE, .flags = ROUTE_IF_MATCH, .statuses = "404 409 412", .doc = "Delete a user with all tokens." },
     { 0 },
 };

@@ -164,11 +164,53 @@ static void fill_caller(struct req *r, const struct auth_identity *who)
     str_copy(r->caller.name, sizeof(r->caller.name), who->name);
 }
 
-/* Never do what was only to be looked at. */
-static int check_preview(struct req *r, struct pv_err *err)
+static bool is_among(const char *name, const char *const *list)
 {
+    for (; *list; list++)
+        if (strcmp(name, *list) == 0)
+            return true;
+    return false;
+}
+
+/* What the query of this route may say; lists judge their own, which has fields among it. */
+static bool takes_query(const struct route *route, bool safe, const char *name)
+{
+    static const char *const writing[] = { "dry_run", "fail_if_busy", NULL };
+    static const char *const reading[] = { "fields", "view", "expand", NULL };
+
+    for (const struct model_param *p = route->query; p && p->name; p++)
+        if (strcmp(name, p->name) == 0)
+            return true;
+    return strcmp(name, "native") == 0 || is_among(name, safe ? reading : writing);
+}
+
+struct query_check {
+    const struct req *r;
+    const char *unknown;
+};
+
+static void check_word(void *ctx, const char *name, const char *value)
+{
+    struct query_check *c = ctx;
+
+    (void)value;
+    if (!c->unknown && !takes_query(c->r->route, is_safe(c->r->method), name))
+        c->unknown = name;
+}
+
+/* A typo is not ignored: who wrote dryrun=true did not want it done. And what has no preview is not done instead of one. */
+static int check_query(struct req *r, struct pv_err *err)
+{
+    struct query_check c = { .r = r };
     bool dry_run = false;
 
+    if (!is_safe(r->method) || r->route->answer == ANSWER_OBJECT)
+        req_query_each(r, check_word, &c);
+    if (c.unknown) {
+        pv_fail_as(err, "unknown-field", "%.64s: there is no such parameter here", c.unknown);
+        pv_err_pointer(err, "%.64s", c.unknown);
+        return err->rc;
+    }
     if (is_safe(r->method) || (r->route->flags & ROUTE_DRY_RUN))
         return PV_OK;
     if (query_bool(r, "dry_run", &dry_run, err) != PV_OK)
@@ -185,11 +227,11 @@ int api_authorise(struct req *r, struct pv_err *err)
 {
     struct api *a = api_of(r);
     struct auth_identity who = { 0 };
-    unsigned remaining = 0, retry_s = 0;
+    struct auth_quota quota;
     int rc;
 
     if (r->route->permission == PERM_PUBLIC)
-        return check_preview(r, err);
+        return check_query(r, err);
     rc = auth_identify(a->auth, req_header(r, "Authorization"), req_cookie(r, "__Host-polyvisor"), r->address, &who, err);
     if (rc == PV_OK || who.type == PV_ACTOR_TYPE_TOKEN)
         fill_caller(r, &who);
@@ -197,11 +239,14 @@ int api_authorise(struct req *r, struct pv_err *err)
         rc = access_get(a->auth, &who, &r->caller.access, err);
     if (rc != PV_OK)
         return rc;
-    rc = auth_rate(a->auth, &who, access_permissions(r->caller.access) == UINT64_C(1) << PERM_MONITOR_READ, &remaining,
-                   &retry_s, err);
+    rc = auth_rate(a->auth, &who, access_permissions(r->caller.access) == UINT64_C(1) << PERM_MONITOR_READ, &quota,
+                   err);
+    if (quota.burst > 0) {
+        reply_headerf(r, "RateLimit-Policy", "\"caller\";q=%u;w=%u", quota.burst, quota.window_s);
+        reply_headerf(r, "RateLimit", "\"caller\";r=%u;t=%u", quota.left, quota.full_s);
+    }
     if (rc != PV_OK) {
-        reply_headerf(r, "Retry-After", "%u", retry_s);
-        reply_headerf(r, "RateLimit", "\"caller\";r=%u;t=%u", remaining, retry_s);
+        reply_headerf(r, "Retry-After", "%u", quota.retry_s);
         return rc;
     }
     if (who.by_cookie && !is_safe(r->method)) {
@@ -214,7 +259,7 @@ int api_authorise(struct req *r, struct pv_err *err)
     if (rc == PV_OK && !is_safe(r->method) && !r->route->operation && !strchr(r->route->pattern, '{') &&
         !(r->route->flags & ROUTE_PLACED))
         rc = need_everywhere(r, r->route->permission, err);
-    return rc == PV_OK ? check_preview(r, err) : rc;
+    return rc == PV_OK ? check_query(r, err) : rc;
 }
 
 void api_ended(struct req *r)

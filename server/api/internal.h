@@ -128,6 +128,8 @@ int query_u64(struct req *r, const char *name, uint64_t least, uint64_t most, ui
 /* {id} as "vm_...", "native:<provider>:<native id>" or "name:<name>"; "native" alone with ?native=. */
 int object_resolve(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out,
                    struct pv_err *err);
+/* The same, and it is there: an id alone says nothing about that. */
+int object_find(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out, struct pv_err *err);
 enum req_result object_list(struct req *r);     /* route->kind */
 enum req_result object_get(struct req *r);
 enum req_result object_patch(struct req *r);

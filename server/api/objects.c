@@ -167,6 +167,16 @@ int object_resolve(struct req *r, const struct model_kind *kind, const char *tex
     return rc;
 }
 
+int object_find(struct req *r, const struct model_kind *kind, const char *text, struct pv_id *out, struct pv_err *err)
+{
+    bool there = false;
+    int rc = object_resolve(r, kind, text, out, err);
+
+    if (rc == PV_OK)
+        rc = store_visible(api_of(r)->store, NULL, kind->number, out, &there, err);
+    return rc != PV_OK || there ? rc : pv_fail(err, PV_ENOENT, "there is no such %s", kind->name);
+}
+
 /* ------------------------------------------------------------------ writing an object */
 
 static void write_usage(struct req *r, struct jsonw *w, const struct model_row *row)

@@ -60,6 +60,9 @@ static int unknown_field(const struct model_kind *kind, const char *parameter, c
 {
     const char *near = model_field_nearest(kind, path, len);
 
+    /* What is there and cannot be used so was no typo. */
+    if (near && strlen(near) == len && memcmp(near, path, len) == 0)
+        near = NULL;
     pv_fail_as(err, "unknown-field", "%s cannot be %s by \"%.*s\"%s%s%s", kind->plural, what,
                (int)(len < 64 ? len : 64), path, near ? "; did you mean \"" : "", near ? near : "",
                near ? "\"?" : "");

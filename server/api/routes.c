@@ -78,7 +78,7 @@ static enum req_result list_about(struct req *r, enum pv_kind kind)
     struct pv_id id;
     char text[PV_ID_TEXT];
 
-    if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK ||
+    if (object_find(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK ||
         query_parse(r, listed, NULL, &l, &err) != PV_OK)
         return reply_problem(r, &err);
     model_id_text(r->route->kind->number, &id, text);
@@ -127,7 +127,7 @@ static enum req_result child_list(struct req *r)
     struct list_query l;
     struct pv_id *owner = arena_alloc(r->arena, sizeof(*owner));
 
-    if (!owner || object_resolve(r, model_kind(kind->owner), req_param(r, "id"), owner, &err) != PV_OK ||
+    if (!owner || object_find(r, model_kind(kind->owner), req_param(r, "id"), owner, &err) != PV_OK ||
         query_parse(r, kind, NULL, &l, &err) != PV_OK)
         return reply_problem(r, &err);
     l.q.owner = owner;

@@ -133,7 +133,7 @@ static enum req_result task_children(struct req *r)
     struct pv_id parent;
     char id[PV_ID_TEXT];
 
-    if (object_resolve(r, kind, req_param(r, "id"), &parent, &err) != PV_OK ||
+    if (object_find(r, kind, req_param(r, "id"), &parent, &err) != PV_OK ||
         query_parse(r, kind, NULL, &l, &err) != PV_OK)
         return reply_problem(r, &err);
     model_id_text(PV_KIND_task, &parent, id);

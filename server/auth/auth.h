@@ -93,9 +93,14 @@ int auth_identify(struct auth *a, const char *authorization, const char *cookie,
  * that sign-in lasts. */
 uint64_t auth_generation(struct auth *a);
 bool auth_lasts(struct auth *a, const struct auth_identity *who);
-/* Token bucket; *retry_s when PV rate-limited. monitor: whoever may do nothing but look at health may ask more often. */
-int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, unsigned *remaining, unsigned *retry_s,
-              struct pv_err *err);
+/* What a caller may ask, and has left of it: at most `burst` at once, all of it again after window_s. */
+struct auth_quota {
+    unsigned burst, window_s;   /* burst 0: as much as one likes */
+    unsigned left, full_s;      /* left now; all of it in full_s */
+    unsigned retry_s;           /* when rate-limited */
+};
+/* Token bucket, always fills *out. monitor: whoever may do nothing but look at health may ask more often. */
+int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, struct auth_quota *out, struct pv_err *err);
 
 /* Users, groups, roles, grants, tokens: rows of the model's kinds. A user's role is short for a grant of that built-in
  * role on everything; NONE: the user has no such grant, and may nothing until granted something. Rules: names 1-128 without control bytes,

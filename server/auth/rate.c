@@ -37,8 +37,8 @@ static struct bucket *find(struct bucket set[RATE_WAYS], const char *key, double
     return oldest;
 }
 
-int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, unsigned *remaining,
-              unsigned *retry_s, struct pv_err *err)
+int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, struct auth_quota *out,
+              struct pv_err *err)
 {
     double per_s = a->config.rate_per_s, burst = a->config.rate_burst;
     uint32_t h = hash_text(who->rate_key);
@@ -48,8 +48,7 @@ int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, uns
     struct bucket *b;
     double left;
 
-    *retry_s = 0;
-    *remaining = a->config.rate_burst > 0 ? (unsigned)a->config.rate_burst : 0;
+    *out = (struct auth_quota){ .burst = 0 };
     if (per_s <= 0)
         return PV_OK;
     if (monitor && per_s < MONITOR_PER_S) {
@@ -69,11 +68,12 @@ int auth_rate(struct auth *a, const struct auth_identity *who, bool monitor, uns
     if (left >= 0)
         b->tokens = left;
     pthread_mutex_unlock(lock);
-    if (left >= 0) {
-        *remaining = (unsigned)left;
+    out->burst = (unsigned)burst;
+    out->window_s = (unsigned)(burst / per_s) + (burst > (unsigned)(burst / per_s) * per_s);
+    out->left = left > 0 ? (unsigned)left : 0;
+    out->full_s = left < burst ? (unsigned)((burst - (left > 0 ? left : 0)) / per_s) + 1 : 0;
+    if (left >= 0)
         return PV_OK;
-    }
-    *remaining = 0;
-    *retry_s = (unsigned)(-left / per_s) + 1;
+    out->retry_s = (unsigned)(-left / per_s) + 1;
     return pv_fail_as(err, "rate-limited", "more than %g requests a second", per_s);
 }

@@ -208,11 +208,13 @@ def test_guessing_is_slowed_down_and_others_can_still_sign_in(servers):
 def test_too_many_requests_are_answered_429(servers):
     server = servers(config="rate_per_s = 5\nrate_burst = 10\n")
     api = server.admin()
+    first = api.get("/vms", limit=1)
+    assert first.headers["RateLimit-Policy"] == '"caller";q=10;w=2' and first.headers["RateLimit"].startswith('"caller";r='), said(first)
     codes = [api.get("/vms", limit=1).status_code for _ in range(60)]
     assert 429 in codes and 200 in codes, codes
     limited = next(a for a in (api.get("/vms", limit=1) for _ in range(60)) if a.status_code == 429)
     problem(limited, 429, "rate-limited")
-    assert int(limited.headers["Retry-After"]) >= 1 and "RateLimit" in limited.headers
+    assert int(limited.headers["Retry-After"]) >= 1 and limited.headers["RateLimit"].startswith('"caller";r=0;t=')
 
 
 def test_every_write_and_every_refusal_is_in_the_audit_and_the_chain_is_whole(server, api, people):

@@ -35,7 +35,7 @@ static void *identify(void *arg)
 {
     struct auth_identity who;
     struct access *access;
-    unsigned left, retry;
+    struct auth_quota quota;
 
     (void)arg;
     while (!atomic_load(&ending)) {
@@ -45,7 +45,7 @@ static void *identify(void *arg)
         must(access_get(auth, &who, &access, &err) == PV_OK, err.message);
         must(access_everywhere(access, PERM_VM_READ), "what both roles may");
         access_put(access);
-        auth_rate(auth, &who, false, &left, &retry, &err);
+        auth_rate(auth, &who, false, &quota, &err);
         atomic_fetch_add(&identified, 1);
     }
     return NULL;

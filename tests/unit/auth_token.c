@@ -187,26 +187,30 @@ Test(auth_token, requests_are_limited_per_caller)
 {
     struct auth_identity ann = { .rate_key = "usr_a" }, bob = { .rate_key = "usr_b" },
                          mon = { .rate_key = "tok_m" };
-    unsigned left, retry, passed = 0;
+    struct auth_quota quota;
+    unsigned passed = 0;
 
     auth->config.rate_per_s = 50;
     auth->config.rate_burst = 200;
     for (int i = 0; i < 300; i++)
-        passed += auth_rate(auth, &ann, false, &left, &retry, &err) == PV_OK;
+        passed += auth_rate(auth, &ann, false, &quota, &err) == PV_OK;
     cr_assert_eq(passed, 200);
-    cr_assert(problem_is("rate-limited") && retry >= 1 && left == 0);
-    cr_assert_eq(auth_rate(auth, &bob, false, &left, &retry, &err), PV_OK);
-    cr_assert_eq(left, 199);
+    cr_assert(problem_is("rate-limited") && quota.retry_s >= 1 && quota.left == 0);
+    cr_assert_eq(auth_rate(auth, &bob, false, &quota, &err), PV_OK);
+    cr_assert_eq(quota.left, 199);
+    cr_assert_eq(quota.burst, 200);
+    cr_assert_eq(quota.window_s, 4);
+    cr_assert_eq(quota.full_s, 1);
     test_now += 1000;
     passed = 0;
     for (int i = 0; i < 300; i++)
-        passed += auth_rate(auth, &ann, false, &left, &retry, &err) == PV_OK;
+        passed += auth_rate(auth, &ann, false, &quota, &err) == PV_OK;
     cr_assert_eq(passed, 50);
     passed = 0;
     for (int i = 0; i < 1000; i++)
-        passed += auth_rate(auth, &mon, true, &left, &retry, &err) == PV_OK;
+        passed += auth_rate(auth, &mon, true, &quota, &err) == PV_OK;
     cr_assert_eq(passed, 800);
     auth->config.rate_per_s = 0;
     for (int i = 0; i < 1000; i++)
-        cr_assert_eq(auth_rate(auth, &ann, false, &left, &retry, &err), PV_OK);
+        cr_assert_eq(auth_rate(auth, &ann, false, &quota, &err), PV_OK);
 }
