@@ -19,6 +19,7 @@
 #define NO_TEXT UINT64_MAX
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 #define STEP_NAME_MAX 256u
+#define JOB_MAX 512u
 
 struct head {
     uint32_t length;    /* of the whole message */
@@ -103,6 +104,7 @@ void frame_put_progress(struct buf *payload, const struct pv_progress *p)
     frame_put_text(payload, p->step_name && strlen(p->step_name) <= STEP_NAME_MAX ? p->step_name
                                                                                  : NULL);
     frame_put_text(payload, p->native_ref);
+    frame_put_text(payload, p->job && strlen(p->job) <= JOB_MAX ? p->job : NULL);
 }
 
 void frame_put_batch(struct buf *payload, const struct pv_batch *b)
@@ -442,6 +444,7 @@ void frame_get_progress(struct frame_reader *r, struct pv_progress *out)
     out->bytes_total = frame_get_u64(r, UINT64_MAX);
     out->step_name = frame_get_text_or_null(r, 3 * STEP_NAME_MAX);
     out->native_ref = frame_get_text_or_null(r, 3 * FRAME_REF_MAX);
+    out->job = frame_get_text_or_null(r, 3 * JOB_MAX);
 }
 
 void frame_get_batch(struct frame_reader *r, struct pv_batch *out)

@@ -411,6 +411,7 @@ static void progress(const struct job *j, const char *ref, int percent)
         .size = sizeof(p),
         .percent = percent,
         .native_ref = ref,
+        .job = ref,
         .bytes_total = j->bytes,
         .bytes_done = j->bytes / 100 * (uint64_t)percent,
     };

@@ -357,7 +357,9 @@ static struct task_info look(struct following *f)
 static void tell(struct following *f, int percent)
 {
     const struct pv_host *host = f->c.host;
-    struct pv_progress p = { .size = sizeof(p), .percent = percent, .native_ref = f->ref };
+    struct pv_progress p = {
+        .size = sizeof(p), .percent = percent, .native_ref = f->ref, .job = f->entry->id
+    };
 
     if (percent == f->told_percent || !host->progress)
         return;

@@ -48,6 +48,7 @@ void op_tell(struct op *o, const char *step_name, int percent)
         .steps = o->steps,
         .step_name = step_name,
         .native_ref = ref,
+        .job = journal_job(&o->journal),
     };
 
     if (!ref || (host->progress && !o->dry_run &&

@@ -88,7 +88,7 @@ struct task {
     /* Changed by callbacks of the call alone, and before it. */
     unsigned follows, looks, reads;
     bool cancel_told;           /* a call of it has ended knowing that it was canceled */
-    char *native_ref;           /* guarded by tasks_lock */
+    char *journal;              /* guarded by tasks_lock */
     int64_t progress_ms;
     int32_t percent;
     uint32_t step;
@@ -141,7 +141,7 @@ struct task_change {
     enum pv_task_state state;
     bool keep_state, set_started, set_progress;
     const char *wait_reason;        /* JSON; NULL clears */
-    const char *native_id;          /* NULL: as it is */
+    const char *native_id, *journal;    /* NULL: as they are */
     int64_t percent;
     const char *step, *bytes, *children;    /* JSON, NULL: as they are */
     bool has_changed, changed;

@@ -180,8 +180,8 @@ static void diff_change(struct row_diff *d, const struct task *t, const struct t
     }
     if (ch->set_started && !model_get(d->row, F(task, started_at))->set)
         diff_number(d, F(task, started_at), clock_wall_ms());
-    if (ch->native_id)
-        diff_text(d, F(task, native_id), ch->native_id);
+    diff_text(d, F(task, native_id), ch->native_id);
+    diff_text(d, F(task, journal), ch->journal);
     if (ch->set_progress && ch->percent >= 0 && ch->percent <= 100)
         diff_number(d, F(task, progress), ch->percent);
     diff_text(d, F(task, step), ch->step);

@@ -240,27 +240,27 @@ static void looked(struct task *t, bool changed, bool fresh)
 /* ---------------------------------------------------------------- the call */
 
 /* What the driver goes on from after a restart: it begins nothing before this is stored. */
-static int keep_native_ref(struct task *t, const char *ref)
+static int keep_journal(struct task *t, const char *ref, const char *job)
 {
-    struct task_change ch = { .keep_state = true, .native_id = ref };
+    struct task_change ch = { .keep_state = true, .journal = ref, .native_id = job };
     struct pv_err err = { 0 };
     char *copy;
     int rc;
 
-    if (t->native_ref && strcmp(t->native_ref, ref) == 0)
+    if (t->journal && strcmp(t->journal, ref) == 0)
         return PV_OK;
-    if (strlen(ref) > model_kind(PV_KIND_task)->fields[F(task, native_id)].max)
+    if (strlen(ref) > model_kind(PV_KIND_task)->fields[F(task, journal)].max)
         return PV_ELIMIT;
     copy = strdup(ref);
     rc = copy ? task_write(t, &ch, &err) : PV_ENOMEM;
     if (rc != PV_OK) {
-        log_msg(PV_LOG_ERROR, "task.native", "%s", err.message);
+        log_msg(PV_LOG_ERROR, "task.journal", "%s", err.message);
         free(copy);
         return rc;
     }
     pthread_mutex_lock(&t->core->tasks_lock);
-    free(t->native_ref);
-    t->native_ref = copy;
+    free(t->journal);
+    t->journal = copy;
     pthread_mutex_unlock(&t->core->tasks_lock);
     return PV_OK;
 }
@@ -317,7 +317,7 @@ static void show_progress(struct task *t, const struct pv_progress *p)
 static int on_progress(void *arg, const struct pv_progress *p)
 {
     struct task *t = arg;
-    int rc = p->native_ref && p->native_ref[0] ? keep_native_ref(t, p->native_ref) : PV_OK;
+    int rc = p->native_ref && p->native_ref[0] ? keep_journal(t, p->native_ref, p->job) : PV_OK;
 
     show_progress(t, p);
     return rc;
@@ -343,10 +343,10 @@ static void failed(struct task *t, const struct pv_failure *failure)
         activity_over(t);
         task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
     } else if (lost_contact || failure->code == PV_ECANCELED) {
-        bool follow = t->native_ref && t->follows++ < TRIES_MAX;
+        bool follow = t->journal && t->follows++ < TRIES_MAX;
 
         task_requeue(t, follow ? NEED_FOLLOW : NEED_LOOK, t->follows > 1 ? RETRY_MS : 0);
-    } else if (never_sent(failure->code) && t->need != NEED_FOLLOW && !t->native_ref && ++t->tries < TRIES_MAX) {
+    } else if (never_sent(failure->code) && t->need != NEED_FOLLOW && !t->journal && ++t->tries < TRIES_MAX) {
         activity_drop(t);
         task_requeue(t, NEED_CALL, RETRY_MS << (t->tries < 6 ? t->tries : 6));
     } else if (t->need == NEED_FOLLOW && never_sent(failure->code)) {
@@ -395,7 +395,7 @@ static uint64_t start_call(struct driver_session *s, void *arg)
     const struct task *t = st->task;
 
     return driver_call(s, t->op->name, st->subject, t->args ? t->args : t->params,
-                       t->need == NEED_FOLLOW ? t->native_ref : NULL, 0);
+                       t->need == NEED_FOLLOW ? t->journal : NULL, 0);
 }
 
 const char *task_subject_json(enum pv_kind kind, const char *native_id, const char *name,

@@ -62,7 +62,7 @@ void task_put(struct task *t)
     free(t->owner_native_id);
     free(t->name);
     free(t->actor_name);
-    free(t->native_ref);
+    free(t->journal);
     free(t->result);
     free(t->undo);
     free(t);
@@ -434,12 +434,11 @@ void task_end(struct task *t, enum pv_task_state state, bool changed, const char
 /* ---------------------------------------------------------------- after a restart */
 
 static int task_restore(struct task *t, const struct model_row *row, const struct subject *s,
-                 struct pv_err *err)
+                        const char *journal, struct pv_err *err)
 {
     struct core_actor by = { .type = (enum pv_actor_type)model_number(row, F(task, actor_type)),
                              .name = model_text(row, F(task, actor_name)) };
     PV_AUTO(json_decref_p) json_t *params = json_loads(model_text(row, F(task, params)), 0, NULL);
-    const char *native = model_text(row, F(task, native_id));
     int rc = task_fill(t, &by, s, params, err);
 
     if (rc != PV_OK)
@@ -448,9 +447,9 @@ static int task_restore(struct task *t, const struct model_row *row, const struc
     t->before = PV_POWER_STATE_UNKNOWN;
     if (!t->provider && model_get(row, F(task, provider))->set)
         t->provider = provider_get(t->core, &model_get(row, F(task, provider))->id);
-    if (native[0]) {
-        t->native_ref = strdup(native);
-        if (!t->native_ref)
+    if (journal[0]) {
+        t->journal = strdup(journal);
+        if (!t->journal)
             return pv_fail(err, PV_ENOMEM, "no memory for a task");
     }
     return PV_OK;
@@ -466,7 +465,7 @@ static void task_resume(struct task *t)
         handed = false;
     if (handed) {
         pv_fail(&t->failure, PV_EUNKNOWN, "the server ended while this was under way");
-        t->need = t->native_ref ? NEED_FOLLOW : NEED_LOOK;
+        t->need = t->journal ? NEED_FOLLOW : NEED_LOOK;
         pthread_mutex_lock(&t->core->tasks_lock);
         t->object->runner = t;
         activity_claim(t);
@@ -486,7 +485,7 @@ static int load_task(struct core *c, const struct pv_id *id, struct pv_err *err)
     struct pv_id subject = { { 0 } }, lock;
     struct pv_err ignored = { 0 };
     struct subject s = { 0 };
-    const char *subject_text;
+    const char *subject_text, *journal;
     struct model_row *row;
     struct task *t;
     int64_t state;
@@ -495,6 +494,8 @@ static int load_task(struct core *c, const struct pv_id *id, struct pv_err *err)
     if (!a)
         return pv_fail(err, PV_ENOMEM, "no memory for a task");
     rc = store_row_get(c->store, c->kinds[PV_KIND_task].shape, id, a, &row, err);
+    if (rc == PV_OK)
+        rc = store_secret_get(c->store, PV_KIND_task, id, F(task, journal), a, &journal, err);
     if (rc != PV_OK)
         return rc;
     op = model_operation(model_text(row, F(task, action)));
@@ -514,7 +515,7 @@ static int load_task(struct core *c, const struct pv_id *id, struct pv_err *err)
     lock = subject;
     if (op && kind && subject_load(c, op, kind->number, &subject, a, &s, &ignored) == PV_OK)
         lock = s.lock;
-    rc = task_restore(t, row, &s, err);
+    rc = task_restore(t, row, &s, journal, err);
     if (rc == PV_OK && !task_register_on(t, &lock))
         rc = pv_fail(err, PV_ENOMEM, "no memory for a task");
     if (rc == PV_OK && !t->is_parent) {

@@ -75,7 +75,7 @@ struct open_call {
     struct item *spare;         /* for a result that we make: it must not fail for want of memory */
     bool progress_queued;
     struct pv_progress progress;
-    char step_name[256];
+    char step_name[256], job[512];
     char *native_ref;           /* owned; told, and not delivered yet */
 };
 

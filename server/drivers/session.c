@@ -124,6 +124,7 @@ static bool take_progress(struct driver_session *s, uint64_t number, struct open
     c->progress_queued = false;
     *out = *c;
     out->progress.step_name = out->step_name[0] ? out->step_name : NULL;
+    out->progress.job = out->job[0] ? out->job : NULL;
     out->progress.native_ref = out->native_ref;
     c->native_ref = NULL;
     return true;
@@ -291,6 +292,7 @@ static bool keep_progress(struct open_call *c, const struct pv_progress *progres
         str_copy(c->step_name, sizeof(c->step_name), progress->step_name);
     if (!progress->native_ref)
         return true;
+    str_copy(c->job, sizeof(c->job), progress->job ? progress->job : "");
     free(c->native_ref);
     c->native_ref = strdup(progress->native_ref);
     return c->native_ref;

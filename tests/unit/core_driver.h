@@ -105,6 +105,8 @@ static inline bool fake_wait_until(struct drivers *f, int64_t deadline)
 
 static inline void item_run(struct driver_session *s, struct act_item *i)
 {
+    char job[128];
+
     switch (i->act) {
     case ACT_OPEN:
         s->ops->on_open(s->ctx, &i->failure);
@@ -120,6 +122,9 @@ static inline void item_run(struct driver_session *s, struct act_item *i)
         break;
     case ACT_PROGRESS:
         i->progress.native_ref = i->text;
+        if (i->text)
+            snprintf(job, sizeof(job), "job of %.100s", i->text);
+        i->progress.job = i->text ? job : NULL;
         s->fake->stored = s->ops->on_progress(s->ctx, i->call, &i->progress);
         break;
     case ACT_RESULT:

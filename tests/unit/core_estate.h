@@ -84,6 +84,16 @@ static inline struct model_row *task_row(const struct pv_id *task)
     return row;
 }
 
+/* What the driver told to go on from; "" before. */
+static inline const char *journal_of(const struct pv_id *task)
+{
+    const char *journal;
+
+    cr_assert_eq(store_secret_get(w->store, PV_KIND_task, task, F(task, journal), w->arena, &journal, NULL),
+                 PV_OK);
+    return journal;
+}
+
 static inline enum pv_task_state state_of(const struct pv_id *task)
 {
     return (enum pv_task_state)model_number(task_row(task), F(task, state));

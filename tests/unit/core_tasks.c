@@ -174,7 +174,8 @@ Test(tasks, the_native_reference_is_stored_as_soon_as_it_is_known)
     struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
 
     progress(call.number, 10, "task-77");
-    cr_expect_str_eq(model_text(task_row(&task), F(task, native_id)), "task-77");
+    cr_expect_str_eq(journal_of(&task), "task-77");
+    cr_expect_str_eq(model_text(task_row(&task), F(task, native_id)), "job of task-77");
     cr_expect_eq(model_number(task_row(&task), F(task, progress)), 10);
     progress(call.number, 11, "task-77");
     cr_expect_eq(model_number(task_row(&task), F(task, progress)), 10, "progress is throttled");
@@ -189,11 +190,11 @@ Test(tasks, a_long_journal_is_stored_whole_and_a_longer_one_refused)
     memset(journal, 'j', 16000);
     progress(call.number, 10, journal);
     cr_expect_eq(w->fake.stored, PV_OK);
-    cr_expect_str_eq(model_text(task_row(&task), F(task, native_id)), journal);
+    cr_expect_str_eq(journal_of(&task), journal);
     memset(journal, 'k', 20000);
     progress(call.number, 11, journal);
     cr_expect_eq(w->fake.stored, PV_ELIMIT, "the driver must not go on as if a restart knew of it");
-    cr_expect_eq(model_text(task_row(&task), F(task, native_id))[0], 'j');
+    cr_expect_eq(journal_of(&task)[0], 'j');
     free(journal);
 }
 

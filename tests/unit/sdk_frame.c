@@ -34,7 +34,7 @@ Test(frame, carries_every_kind_of_field)
     struct pv_failure failure = { .size = sizeof(failure), .code = PV_EPERM,
                                   .native_code = "NoPermission", .message = "may \xff not" };
     struct pv_progress progress = { .size = sizeof(progress), .percent = -1, .bytes_total = 1ull << 40,
-                                    .native_ref = "task-1" };
+                                    .native_ref = "2||task-1", .job = "task-1" };
     struct pv_failure failure_out;
     struct pv_progress progress_out;
     struct frame_reader r;
@@ -71,7 +71,8 @@ Test(frame, carries_every_kind_of_field)
     cr_expect_eq(progress_out.percent, -1);
     cr_expect_eq(progress_out.bytes_total, 1ull << 40);
     cr_expect_null(progress_out.step_name);
-    cr_expect_str_eq(progress_out.native_ref, "task-1");
+    cr_expect_str_eq(progress_out.native_ref, "2||task-1");
+    cr_expect_str_eq(progress_out.job, "task-1");
     frame_free(&f);
     buf_free(&b);
 }

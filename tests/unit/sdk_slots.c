@@ -157,7 +157,7 @@ Test(layout, is_what_every_compiler_makes_of_it)
     cr_expect_eq(offsetof(struct pv_batch, blob), 32);
     cr_expect_eq(sizeof(struct pv_failure), 696);
     cr_expect_eq(offsetof(struct pv_failure, message), 216);
-    cr_expect_eq(sizeof(struct pv_progress), 48);
+    cr_expect_eq(sizeof(struct pv_progress), 56);
     cr_expect_eq(sizeof(struct pv_host), 88);
     cr_expect_eq(sizeof(struct pv_driver), 96);
     cr_expect_eq(offsetof(struct pv_driver, probe), 40);

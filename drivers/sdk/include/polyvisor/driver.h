@@ -112,6 +112,7 @@ struct pv_progress {
     uint64_t bytes_done, bytes_total;
     const char *step_name;  /* or NULL */
     const char *native_ref; /* what a later call goes on from, as soon as it is known; UTF-8, <= 16 KiB; or NULL */
+    const char *job;        /* with it: the provider's job as people look it up there, <= 512 bytes; or NULL */
 };
 
 enum pv_log_level { PV_LOG_LEVEL_ERROR, PV_LOG_LEVEL_WARN, PV_LOG_LEVEL_INFO, PV_LOG_LEVEL_DEBUG };
