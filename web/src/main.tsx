@@ -6,6 +6,7 @@ import { createBrowserRouter, RouterProvider } from 'react-router';
 import './styles/index.css';
 import { queryClient } from './api/query';
 import { startI18n } from './i18n';
+import { carrying } from './lib/address';
 import { look } from './lib/look';
 import { routes } from './routes';
 
@@ -14,7 +15,7 @@ await startI18n();
 createRoot(document.getElementById('root')!).render(
     <StrictMode>
         <QueryClientProvider client={queryClient}>
-            <RouterProvider router={createBrowserRouter(routes)} />
+            <RouterProvider router={carrying(createBrowserRouter(routes))} />
         </QueryClientProvider>
     </StrictMode>,
 );

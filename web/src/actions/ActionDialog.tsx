@@ -18,11 +18,12 @@ import { useTranslation } from 'react-i18next';
 import '../i18n/machine';
 import { listQuery, objectQuery } from '../api/query';
 import { operationOf, paramsOf, pathOf } from '../api/model';
-import { isApiError } from '../api/problem';
+import { isApiError, isMissing } from '../api/problem';
 import type { Item, JsonSchema, Task } from '../api/types';
 import { number } from '../i18n/format';
 import { kindText, operationText } from '../i18n/words';
 import { useDebounced } from '../lib/hooks';
+import { GoneDialog } from '../states/gone';
 import { FailureLine, Notice, SkeletonLines } from '../states/states';
 import { sizeOf } from '../grid/selection';
 import { ChangeTable, showValue } from './ChangeTable';
@@ -40,7 +41,10 @@ import { blockedBy, forget, readSubject, subjectQuery, useSubjectActions, type R
 
 export default function ActionDialogs() {
     const open = useOpenAction();
+    const close = useCloseAction();
     if (!open) return null;
+    if (!open.target || !operationOf(open.name, open.target.kind))
+        return <GoneDialog why={open.target ? 'action' : 'selection'} what={open.name} onClose={close} />;
     const key = `${open.name}:${'id' in open.target ? open.target.id : 'many'}`;
     return <ActionDialog key={key} name={open.name} target={open.target} />;
 }
@@ -156,6 +160,8 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         enabled: ids.length > 0,
     });
 
+    if (isMissing(object.error))
+        return <GoneDialog what={kindText(target.kind)} error={object.error} onClose={close} />;
     const item = object.data?.item;
     const label = operationText(name, operation?.title);
     const mustType = danger && count > 1;

@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks for an action: at once where nothing is to be said about it, else by the dialog, whose address is ?do=...&on=...
-import { useCallback, useSyncExternalStore } from 'react';
-import { useNavigate, useSearchParams } from 'react-router';
+import { useCallback, useMemo } from 'react';
 import i18next from 'i18next';
 import { queryClient } from '../api/query';
 import { isApiError } from '../api/problem';
 import { notify } from '../lib/notify';
 import { operationText, problemText, said } from '../i18n/words';
-import { useAddress } from '../lib/address';
+import { useAddress, useGo } from '../lib/address';
+import { readSelection, writeSelection } from '../lib/held';
 import { kindOfId, linkTo } from '../lib/links';
 import type { Task } from '../api/types';
 import { operationOf } from '../api/model';
 import { asksFirst, run, type Target } from './registry';
-
-const MOST_IN_ADDRESS = 50;
-
-/** Targets of the open dialog that do not fit into the address. */
-let held: { name: string; target: Target } | null = null;
-const listeners = new Set<() => void>();
-const subscribe = (l: () => void) => {
-    listeners.add(l);
-    return () => listeners.delete(l);
-};
 
 export function report(error: unknown, name: string): void {
     const problem = isApiError(error) ? error.problem : null;
@@ -43,44 +33,34 @@ export function accepted(task?: Task): void {
     if (task) void import('./undo').then((m) => m.offerUndo(task));
 }
 
+/** What was asked for last knows more than its address: names and versions. */
+let latest: { name: string; on: string; target: Target } | null = null;
+
 function describe(target: Target): string {
     if ('id' in target) return target.owner ? `${target.owner}/${target.id}` : target.id;
-    if (target.selection.by === 'filter')
-        return target.selection.except.size
-            ? 'held'
-            : `filter:${target.selection.count}:${target.selection.filter}`;
-    return target.selection.ids.size > MOST_IN_ADDRESS ? 'held' : [...target.selection.ids].join(',');
+    return writeSelection(target.selection);
 }
 
+/** Null: nothing that can be found here. */
 function parse(on: string, kind: string): Target | null {
-    if (on === 'held') return null;
-    const filter = /^filter:(\d+):([\s\S]*)$/.exec(on);
-    if (filter)
-        return {
-            kind,
-            selection: { by: 'filter', count: Number(filter[1]), filter: filter[2]!, except: new Set() },
-        };
-    const ids = on.split(',').filter(Boolean);
-    const first = ids[0];
-    if (!first) return null;
-    if (ids.length === 1) {
-        const [a, b] = first.split('/');
-        return b
-            ? { kind: kindOfId(b) ?? kind, id: b, owner: a }
-            : { kind: kindOfId(first) ?? kind, id: first };
-    }
-    return { kind: kindOfId(first) ?? kind, selection: { by: 'ids', ids: new Set(ids) } };
+    const selection = readSelection(on);
+    if (selection?.by !== 'ids') return selection && { kind, selection };
+    const ids = [...selection.ids];
+    const first = ids[0]!;
+    if (ids.length > 1) return { kind: kindOfId(first) ?? kind, selection };
+    const [owner, id] = first.split('/');
+    return id ? { kind: kindOfId(id) ?? kind, id, owner } : { kind: kindOfId(first) ?? kind, id: first };
 }
 
 export function useAct(): (name: string, target: Target) => void {
     const [, change] = useAddress();
-    const navigate = useNavigate();
+    const go = useGo();
     return useCallback(
         (name, target) => {
             const bulk = 'selection' in target;
             // A machine's hardware has a form of its own.
             if (name === 'vm.reconfigure' && !bulk) {
-                void navigate(`${linkTo(target.id, 'vm', 'hardware')}?edit=1`);
+                go(`${linkTo(target.id, 'vm', 'hardware')}?edit=1`);
                 return;
             }
             const operation = operationOf(name, target.kind);
@@ -90,16 +70,16 @@ export function useAct(): (name: string, target: Target) => void {
                 );
                 return;
             }
-            held = { name, target };
-            for (const l of listeners) l();
+            const on = describe(target);
+            latest = { name, on, target };
             change((next) => {
                 next.set('do', name);
-                next.set('on', describe(target));
+                next.set('on', on);
                 if (target.preset) next.set('set', JSON.stringify(target.preset));
                 else next.delete('set');
             });
         },
-        [change, navigate],
+        [change, go],
     );
 }
 
@@ -112,28 +92,28 @@ function presetOf(text: string | null): Record<string, unknown> | undefined {
     }
 }
 
-/** The dialog that the address asks for. */
-export function useOpenAction(): { name: string; target: Target } | null {
-    const [params] = useSearchParams();
-    const now = useSyncExternalStore(subscribe, () => held);
+/** The dialog that the address asks for; without a target: what it was about is not known here. */
+export function useOpenAction(): { name: string; target: Target | null } | null {
+    const [params] = useAddress();
     const name = params.get('do');
     const on = params.get('on');
-    if (!name || !on) return null;
-    if (now && now.name === name && describe(now.target) === on) return now;
-    const target = parse(on, name.split('.')[0] ?? 'vm');
-    const preset = presetOf(params.get('set'));
-    return target && { name, target: preset ? { ...target, preset } : target };
+    const set = params.get('set');
+    return useMemo(() => {
+        if (!name || !on) return null;
+        if (latest?.name === name && latest.on === on) return latest;
+        const target = parse(on, name.split('.')[0] ?? 'vm');
+        const preset = presetOf(set);
+        return { name, target: target && preset ? { ...target, preset } : target };
+    }, [name, on, set]);
 }
 
 export function useCloseAction(): () => void {
     const [, change] = useAddress();
-    return useCallback(() => {
-        held = null;
-        change(
-            (next) => {
+    return useCallback(
+        () =>
+            change((next) => {
                 for (const key of ['do', 'on', 'set']) next.delete(key);
-            },
-            { replace: true },
-        );
-    }, [change]);
+            }, 'close'),
+        [change],
+    );
 }

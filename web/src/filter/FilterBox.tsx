@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { columnOf, isApiError } from '../api/problem';
 import { number } from '../i18n/format';
 import { said } from '../i18n/words';
+import type { How } from '../lib/address';
 import { Ahead } from '../lib/ahead';
 import { suggest, type Suggestion } from './suggest';
 import { tokenize, unfinished, without } from './tokens';
@@ -13,13 +14,16 @@ import { tokenize, unfinished, without } from './tokens';
 export interface FilterBoxProps {
     kind: string;
     value: string;
-    onChange: (value: string) => void;
+    /** What is typed is a draft until it is said that it is meant. */
+    onChange: (value: string, how?: How) => void;
     /** What the server said to the filter that was sent last. */
     error?: unknown;
     label: string;
 }
 
 const TYPING_MS = 150;
+const DRAFT: How = 'draft:filter';
+const DONE: How = 'done:filter';
 
 /** What one may look for in a list, by its kind. */
 const EXAMPLES: Record<string, string> = {
@@ -48,6 +52,8 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
     const [about, setAbout] = useState('');
     const [active, setActive] = useState(-1);
     const sent = useRef(value);
+    /** What was sent last may still become something longer. */
+    const draft = useRef(false);
     const [echoes] = useState(() => new Ahead(value));
 
     // The address bar changed: follow it. What we sent ourselves comes back later, when more has been typed: that is no news.
@@ -57,10 +63,11 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
         setText((now) => (now.trim() === value ? now : value));
     }, [echoes, value]);
     const send = useCallback(
-        (next: string) => {
+        (next: string, how?: How) => {
             sent.current = next;
+            draft.current = how === DRAFT;
             echoes.send(next);
-            onChange(next);
+            onChange(next, how);
         },
         [echoes, onChange],
     );
@@ -69,7 +76,7 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
         if (text.trim() === sent.current) return;
         // A term that waits for its value is not sent yet.
         if (unfinished(text)) return;
-        const timer = setTimeout(() => send(text.trim()), TYPING_MS);
+        const timer = setTimeout(() => send(text.trim(), DRAFT), TYPING_MS);
         return () => clearTimeout(timer);
     }, [text, send]);
 
@@ -92,12 +99,21 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
         };
     }, [open, text, kind]);
 
+    const meant = () => {
+        if (draft.current || text.trim() !== sent.current) send(text.trim(), DONE);
+    };
+    /** At once, and not as the next letter of something. */
+    const put = (next: string) => {
+        setText(next);
+        send(next);
+    };
     const take = (item: Suggestion) => {
         // More may have been typed since it was offered; what it replaces has become longer by that.
         const to = Math.max(item.from, item.to + text.length - about.length);
         const next = text.slice(0, item.from) + item.text + text.slice(to);
         const pos = item.from + item.text.length;
         setText(next + (item.kind !== 'field' && pos === next.length ? ' ' : ''));
+        if (!unfinished(next)) send(next.trim(), DONE);
         setItems([]);
         requestAnimationFrame(() => {
             input.current?.focus();
@@ -120,10 +136,10 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
             e.preventDefault();
         } else if (e.key === 'Enter') {
             setOpen(false);
-            send(text.trim());
+            meant();
         } else if (e.key === 'Escape') {
             if (open && items.length) setOpen(false);
-            else if (text) setText('');
+            else if (text) put('');
             else input.current?.blur();
             e.preventDefault();
         }
@@ -164,7 +180,11 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
                         setOpen(true);
                     }}
                     onFocus={() => setOpen(true)}
-                    onBlur={() => setTimeout(() => setOpen(false), 120)}
+                    onBlur={() => {
+                        setTimeout(() => setOpen(false), 120);
+                        // Whoever goes on elsewhere meant what stands here.
+                        if (draft.current && text.trim() === sent.current) meant();
+                    }}
                     onKeyDown={onKey}
                 />
                 {text && (
@@ -172,7 +192,7 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
                         type="button"
                         className="pv-iconbutton"
                         aria-label={t('filter.clear')}
-                        onClick={() => setText('')}
+                        onClick={() => put('')}
                     >
                         <svg viewBox="0 0 16 16" aria-hidden="true">
                             <path d="m4 4 8 8m0-8-8 8" />
@@ -234,7 +254,7 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
                                     type="button"
                                     className="pv-iconbutton pv-iconbutton--small"
                                     aria-label={t('filter.remove', { term: token.text })}
-                                    onClick={() => setText(without(text, token))}
+                                    onClick={() => put(without(text, token))}
                                 >
                                     <svg viewBox="0 0 16 16" aria-hidden="true">
                                         <path d="m4 4 8 8m0-8-8 8" />

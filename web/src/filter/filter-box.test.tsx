@@ -113,6 +113,34 @@ describe('the filter box', () => {
         expect(seen).toHaveBeenLastCalledWith('');
     });
 
+    test('says what is a draft and what is meant', async () => {
+        const seen = vi.fn();
+        render(<FilterBox kind="vm" label="Filter" value="" error={null} onChange={seen} />);
+        const type = (value: string) => {
+            fireEvent.change(box(), { target: { value } });
+            act(() => vi.advanceTimersByTime(200));
+        };
+        type('we');
+        expect(seen).toHaveBeenLastCalledWith('we', 'draft:filter');
+        fireEvent.keyDown(box(), { key: 'Enter' });
+        expect(seen).toHaveBeenLastCalledWith('we', 'done:filter');
+        // Meant already: another Enter or going elsewhere says nothing new.
+        fireEvent.keyDown(box(), { key: 'Enter' });
+        fireEvent.blur(box());
+        expect(seen).toHaveBeenCalledTimes(2);
+        type('web');
+        fireEvent.blur(box());
+        expect(seen).toHaveBeenLastCalledWith('web', 'done:filter');
+        fireEvent.click(screen.getByRole('button', { name: 'Remove web' }));
+        expect(seen).toHaveBeenLastCalledWith('', undefined);
+        fireEvent.focus(box());
+        fireEvent.change(box(), { target: { value: 'power:' } });
+        await act(() => vi.advanceTimersByTimeAsync(200));
+        fireEvent.keyDown(box(), { key: 'ArrowDown' });
+        fireEvent.keyDown(box(), { key: 'Enter' });
+        expect(seen).toHaveBeenLastCalledWith('power:running', 'done:filter');
+    });
+
     test('does not send what is still being typed', () => {
         const seen = vi.fn();
         render(<Page seen={seen} />);
@@ -129,8 +157,7 @@ describe('the filter box', () => {
             <FilterBox kind="vm" label="Filter" value="web" error={null} onChange={seen} />,
         );
         fireEvent.click(screen.getByRole('button', { name: 'Clear the filter' }));
-        act(() => vi.advanceTimersByTime(200));
-        expect(seen).toHaveBeenLastCalledWith('');
+        expect(seen).toHaveBeenLastCalledWith('', undefined);
         rerender(<FilterBox kind="vm" label="Filter" value="power:off" error={null} onChange={seen} />);
         expect(box().value).toBe('power:off');
         expect(screen.getAllByRole('listitem')).toHaveLength(1);

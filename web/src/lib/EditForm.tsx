@@ -7,11 +7,14 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
 import { formOf, pathOf } from '../api/model';
-import { isApiError } from '../api/problem';
+import { isApiError, isMissing } from '../api/problem';
 import { objectQuery, queryClient } from '../api/query';
 import type { Item, JsonSchema } from '../api/types';
+import { kindText } from '../i18n/words';
 import { errorsOf, ParamForm } from '../actions/ParamForm';
+import { GoneDialog } from '../states/gone';
 import { FailureLine, SkeletonLines } from '../states/states';
+import { useDialog } from './address';
 import { narrowed, tidied } from './NewForm';
 
 /** What a reference is called where the API takes names and ids alike. */
@@ -73,7 +76,7 @@ export default function EditForm({
         [schema.data, item],
     );
     const [own, setOwn] = useState<Record<string, unknown> | null>(null);
-    const [sure, setSure] = useState(false);
+    const [sure, showSure] = useDialog('delete');
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState(false);
     const etag = useRef<string | null>(null);
@@ -110,6 +113,9 @@ export default function EditForm({
     const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
     const failure = error ?? object.error ?? schema.error;
     const name = called ?? item?.name ?? t(`access.one_${kind}`);
+    // What is being deleted is missed by nobody.
+    if (isMissing(object.error) && !busy)
+        return <GoneDialog what={kindText(kind)} error={object.error} onClose={onClose} />;
     return (
         <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="edit-title">
             <ModalHeader
@@ -159,13 +165,17 @@ export default function EditForm({
                             {t('action.save')}
                         </Button>
                         {!stays && (
-                            <Button variant="danger" isDisabled={busy || !item} onClick={() => setSure(true)}>
+                            <Button
+                                variant="danger"
+                                isDisabled={busy || !item}
+                                onClick={() => showSure(true)}
+                            >
                                 {t('access.delete')}
                             </Button>
                         )}
                     </>
                 )}
-                <Button variant="link" onClick={() => (sure ? setSure(false) : onClose())}>
+                <Button variant="link" onClick={() => (sure ? showSure(false) : onClose())}>
                     {t('action.cancel')}
                 </Button>
             </ModalFooter>

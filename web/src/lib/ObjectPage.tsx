@@ -4,6 +4,7 @@ import { Suspense, type ComponentType, type ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, NavLink, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import { isMissing } from '../api/problem';
 import { actionsQuery, listQuery, objectQuery } from '../api/query';
 import type { Item } from '../api/types';
 import { actionsOf, type Action } from '../actions/registry';
@@ -11,7 +12,7 @@ import { ActionButton, MenuButton } from '../actions/ActionMenu';
 import { useAct } from '../actions/useAct';
 import { kindText, healthText } from '../i18n/words';
 import { ago, dateTime, number } from '../i18n/format';
-import { Failure, Notice, SkeletonLines, StaleLine } from '../states/states';
+import { Empty, Failure, Notice, SkeletonLines, StaleLine } from '../states/states';
 import { useTitle } from './hooks';
 import { Health, Power, ProviderBadge, State } from './cells';
 import { placeOf } from './links';
@@ -61,7 +62,19 @@ export function ObjectPage(p: {
     const place = placeOf(p.kind) ?? '/';
     useTitle(item?.name ?? kindText(p.kind));
     if (!item) {
-        return error ? (
+        return isMissing(error) ? (
+            <section className="pv-page">
+                <Empty
+                    title={t('problem.not-found')}
+                    body={t('state.not_found_body')}
+                    action={
+                        <Link className="pv-button" to={place}>
+                            {t(p.section)}
+                        </Link>
+                    }
+                />
+            </section>
+        ) : error ? (
             <Failure error={error} onRetry={() => void refetch()} />
         ) : (
             <section className="pv-page">

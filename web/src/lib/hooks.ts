@@ -44,3 +44,15 @@ export function useTitle(title: string): void {
         document.title = title ? `${title} · Polyvisor` : 'Polyvisor';
     }, [title]);
 }
+
+/** Whoever had the focus has it again, unless somebody else has taken it. */
+export function useReturnFocus(): void {
+    const [before] = useState(() => document.activeElement);
+    useEffect(
+        () => () => {
+            const lost = !document.activeElement || document.activeElement === document.body;
+            if (lost && before instanceof HTMLElement) before.focus({ preventScroll: true });
+        },
+        [before],
+    );
+}

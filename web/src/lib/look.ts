@@ -10,6 +10,8 @@ export interface Look {
     singleKeys?: boolean;
 }
 
+export type NavigationMode = NonNullable<Look['navigationMode']>;
+
 const KEY = 'polyvisor.look';
 const listeners = new Set<() => void>();
 let current: Look = read();
@@ -57,3 +59,15 @@ export const look = {
             matchMedia(query).addEventListener('change', apply);
     },
 };
+
+/** What the navigation showed when this window was opened: what an address means that does not say it. */
+export const navigationAtFirst = ((): NavigationMode => {
+    const key = 'polyvisor.navigation';
+    try {
+        const kept = sessionStorage.getItem(key) ?? current.navigationMode ?? 'sections';
+        sessionStorage.setItem(key, kept);
+        return kept as NavigationMode;
+    } catch {
+        return current.navigationMode ?? 'sections';
+    }
+})();

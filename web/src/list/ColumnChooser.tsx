@@ -28,7 +28,7 @@ export default function ColumnChooser(p: {
                 `${label(c)} ${c.id}`.toLowerCase().includes(text.toLowerCase()),
         )
         .slice(0, 60);
-    const put = (next: (now: Layout) => Layout) => set({ layout: next });
+    const put = (next: (now: Layout) => Layout) => set({ layout: next }, 'replace');
     const move = (id: string, by: number) => put((now) => withMoved(now, id, by) ?? now);
     const widen = (c: Column, by: number) => put((now) => withWidth(now, c.id, widthOf(c, now) + by));
     const small = (
@@ -145,7 +145,7 @@ export default function ColumnChooser(p: {
                 <Button variant="primary" onClick={p.onClose}>
                     {t('action.done')}
                 </Button>
-                <Button variant="link" onClick={() => set({ layout: initialLayout(p.list) })}>
+                <Button variant="link" onClick={() => set({ layout: initialLayout(p.list) }, 'replace')}>
                     {t('list.columns_reset')}
                 </Button>
             </ModalFooter>

@@ -11,7 +11,7 @@ import {
     useSyncExternalStore,
 } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate, useSearchParams } from 'react-router';
+import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { fieldOf } from '../api/model';
 import { isApiError } from '../api/problem';
@@ -26,6 +26,7 @@ import { ListStore } from '../grid/store';
 import { FilterBox } from '../filter/FilterBox';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
 import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/states';
+import { useGo, type How } from '../lib/address';
 import { useLook, useNarrow, useTitle } from '../lib/hooks';
 import { number } from '../i18n/format';
 import { enumText, fieldLabel } from '../i18n/words';
@@ -68,7 +69,7 @@ export function ListView({
     heading?: boolean;
 }) {
     const { t } = useTranslation();
-    const navigate = useNavigate();
+    const go = useGo();
     const look = useLook();
     const narrow = useNarrow();
     const url = useListUrl(list, prefix);
@@ -150,9 +151,9 @@ export function ListView({
     const open = useCallback(
         (item: Item) => {
             const to = list.linkOf ? list.linkOf(item) : linkTo(item.id, item.kind);
-            if (to) void navigate(to);
+            if (to) go(to);
         },
-        [navigate, list],
+        [go, list],
     );
     const openMenu = useCallback(
         (item: Item, at: { x: number; y: number }) =>
@@ -163,8 +164,11 @@ export function ListView({
     const hasMenu = !!list.Menu || list.kind === 'provider' || !!fieldOf(list.kind, 'presence');
     const closeMenu = useCallback(() => setMenu(null), []);
     const { set } = url;
-    const setLayout = useCallback((next: (now: Layout) => Layout) => set({ layout: next }), [set]);
-    const setFilter = useCallback((value: string) => set({ filter: value, view: null }), [set]);
+    const setLayout = useCallback((next: (now: Layout) => Layout) => set({ layout: next }, 'replace'), [set]);
+    const setFilter = useCallback(
+        (value: string, how?: How) => set({ filter: value, view: null }, how),
+        [set],
+    );
 
     const filterError = isApiError(state.error) && state.error.code === 'invalid-filter';
     const never = !state.query || (state.count === null && !state.error);
@@ -192,6 +196,7 @@ export function ListView({
                     filter={filter}
                     onReload={store.reload}
                     onCopy={copy}
+                    prefix={prefix}
                     heading={heading}
                     narrow={narrow}
                 />

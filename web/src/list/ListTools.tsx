@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Columns, density, export, copying the list as a command, saved views, refresh.
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { lazy, Suspense, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
 import { kindOf, pathOf } from '../api/model';
@@ -9,6 +9,7 @@ import type { Column } from '../grid/columns';
 import { MenuButton } from '../actions/ActionMenu';
 import { notify } from '../lib/notify';
 import { look } from '../lib/look';
+import { useDialog } from '../lib/address';
 import { useLook } from '../lib/hooks';
 import type { ListUrl } from './url';
 import type { ListDeclaration } from './types';
@@ -37,13 +38,16 @@ export function ListTools(p: {
     filter: string;
     onReload: () => void;
     onCopy: () => void;
+    /** Keeps apart the addresses of several lists on one page. */
+    prefix: string;
     /** The list is the page. */
     heading: boolean;
     narrow: boolean;
 }) {
     const { t } = useTranslation();
     const { density } = useLook();
-    const [dialog, setDialog] = useState<'columns' | 'commands' | null>(null);
+    const [choosing, showChooser] = useDialog(`${p.prefix}columns`);
+    const [copying, showCommands] = useDialog(`${p.prefix}commands`);
     const { list, url } = p;
     const fields = url.layout.columns.flatMap((id) => p.columns.find((c) => c.id === id)?.fields ?? [id]);
     const groupable = useMemo(() => groupsOf(list), [list]);
@@ -70,13 +74,13 @@ export function ListTools(p: {
     };
     return (
         <div className="pv-tools" role="toolbar" aria-label={t('list.tools')}>
-            <Views list={list} url={url} opens={p.heading} />
+            <Views list={list} url={url} prefix={p.prefix} opens={p.heading} />
             {list.facets && !p.narrow && (
                 <button
                     type="button"
                     className="pv-button"
                     aria-pressed={url.facets}
-                    onClick={() => url.set({ facets: !url.facets })}
+                    onClick={() => url.set({ facets: !url.facets }, url.facets ? 'close' : 'push')}
                 >
                     {t('grid.facets')}
                 </button>
@@ -107,7 +111,8 @@ export function ListTools(p: {
                     entry('reload', t('action.refresh')),
                 ]}
                 onPick={({ name }) => {
-                    if (name === 'columns' || name === 'commands') setDialog(name);
+                    if (name === 'columns') showChooser(true);
+                    else if (name === 'commands') showCommands(true);
                     else if (name === 'density')
                         look.set({ density: density === 'compact' ? 'normal' : 'compact' });
                     else if (name === 'csv' || name === 'ndjson') void save(name);
@@ -117,9 +122,14 @@ export function ListTools(p: {
             />
             {list.Tools && <list.Tools />}
             <Suspense fallback={null}>
-                {dialog === 'columns' && <ColumnChooser {...p} onClose={() => setDialog(null)} />}
-                {dialog === 'commands' && (
-                    <Commands list={list} filter={p.filter} sort={url.sort} onClose={() => setDialog(null)} />
+                {choosing && !p.narrow && <ColumnChooser {...p} onClose={() => showChooser(false)} />}
+                {copying && (
+                    <Commands
+                        list={list}
+                        filter={p.filter}
+                        sort={url.sort}
+                        onClose={() => showCommands(false)}
+                    />
                 )}
             </Suspense>
         </div>

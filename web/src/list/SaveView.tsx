@@ -47,7 +47,7 @@ export default function SaveView({
             shared,
             default: first,
         }).then((id) => {
-            url.set({ view: id });
+            url.set({ view: id }, 'replace');
             onClose();
         }, setError);
     };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The time that a list is about, and whether it follows what happens.
 import { useEffect, useRef, useState } from 'react';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../i18n/estate';
 import { MenuButton } from '../actions/ActionMenu';
 import { dateTime } from '../i18n/format';
+import { useAddress, useDialog, type How } from '../lib/address';
 import { RANGES, timesOf } from './range';
 
 const PACE_MS = 700;
@@ -46,22 +46,21 @@ function useFollow(follow: boolean, waiting: number, reload: () => void) {
 
 export default function TimeTools(p: { prefix: string; waiting: number; onReload: () => void }) {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const { prefix } = p;
     const times = timesOf(params, prefix);
     const follow = params.get(`${prefix}follow`) === '1';
-    const [own, setOwn] = useState(false);
+    const [own, showOwn] = useDialog(`${prefix}times`);
     const [from, setFrom] = useState(local(times.from));
     const [to, setTo] = useState(local(times.to));
     useFollow(follow, p.waiting, p.onReload);
-    const set = (values: Record<string, string | null>) =>
-        setParams((old) => {
-            const next = new URLSearchParams(old);
+    const set = (values: Record<string, string | null>, how?: How) =>
+        change((next) => {
             for (const [key, value] of Object.entries(values))
                 if (value) next.set(prefix + key, value);
                 else next.delete(prefix + key);
-            return next;
-        });
+            if (how) next.delete('dialog');
+        }, how);
     const label = times.range
         ? t(`estate.time.${times.range}`)
         : times.from && times.to
@@ -86,8 +85,9 @@ export default function TimeTools(p: { prefix: string; waiting: number; onReload
                 name={t('estate.time.label')}
                 actions={['any', ...RANGES, 'own'].map(entry)}
                 onPick={({ name }) => {
-                    setOwn(name === 'own');
-                    if (name !== 'own') set({ range: name === 'any' ? null : name, from: null, to: null });
+                    if (name === 'own') showOwn(true);
+                    else if (own) set({ range: name === 'any' ? null : name, from: null, to: null }, 'close');
+                    else set({ range: name === 'any' ? null : name, from: null, to: null });
                 }}
             />
             <button
@@ -108,12 +108,14 @@ export default function TimeTools(p: { prefix: string; waiting: number; onReload
                     onSubmit={(e) => {
                         e.preventDefault();
                         if (wrong) return;
-                        setOwn(false);
-                        set({
-                            range: null,
-                            from: from && new Date(from).toISOString(),
-                            to: to && new Date(to).toISOString(),
-                        });
+                        set(
+                            {
+                                range: null,
+                                from: from && new Date(from).toISOString(),
+                                to: to && new Date(to).toISOString(),
+                            },
+                            'close',
+                        );
                     }}
                 >
                     <label>

@@ -3,7 +3,7 @@
 import { useCallback, useMemo } from 'react';
 import { fieldOf } from '../api/model';
 import type { Layout } from '../grid/layout';
-import { useAddress } from '../lib/address';
+import { useAddress, type How } from '../lib/address';
 import type { ListDeclaration } from './types';
 
 export interface ListUrl {
@@ -25,6 +25,7 @@ export interface ListUrl {
             group: string | null;
             facets: boolean;
         }>,
+        how?: How,
     ) => void;
 }
 
@@ -65,36 +66,33 @@ export function useListUrl(list: ListDeclaration, prefix = ''): ListUrl {
     const layout = useMemo(() => (cols ? readLayout(cols) : initialLayout(list)), [cols, list]);
     const group = params.get(`${prefix}group`);
     const set = useCallback<ListUrl['set']>(
-        (what) =>
-            change(
-                (next) => {
-                    const put = (key: string, value: string | null) => {
-                        if (value) next.set(prefix + key, value);
-                        else next.delete(prefix + key);
-                    };
-                    if (what.filter !== undefined) put('filter', what.filter);
-                    if (what.sort !== undefined) {
-                        const sort =
-                            typeof what.sort === 'string'
-                                ? what.sort
-                                : what.sort(next.get(`${prefix}sort`) ?? list.sort);
-                        put('sort', sort === list.sort ? null : sort);
-                    }
-                    if (what.layout) {
-                        const cols = next.get(`${prefix}cols`);
-                        const text = writeLayout(
-                            typeof what.layout === 'function'
-                                ? what.layout(cols ? readLayout(cols) : initialLayout(list))
-                                : what.layout,
-                        );
-                        put('cols', text === writeLayout(initialLayout(list)) ? null : text);
-                    }
-                    if (what.view !== undefined) put('view', what.view);
-                    if (what.group !== undefined) put('group', what.group);
-                    if (what.facets !== undefined) put('facets', what.facets ? '1' : null);
-                },
-                { replace: true },
-            ),
+        (what, how) =>
+            change((next) => {
+                const put = (key: string, value: string | null) => {
+                    if (value) next.set(prefix + key, value);
+                    else next.delete(prefix + key);
+                };
+                if (what.filter !== undefined) put('filter', what.filter);
+                if (what.sort !== undefined) {
+                    const sort =
+                        typeof what.sort === 'string'
+                            ? what.sort
+                            : what.sort(next.get(`${prefix}sort`) ?? list.sort);
+                    put('sort', sort === list.sort ? null : sort);
+                }
+                if (what.layout) {
+                    const cols = next.get(`${prefix}cols`);
+                    const text = writeLayout(
+                        typeof what.layout === 'function'
+                            ? what.layout(cols ? readLayout(cols) : initialLayout(list))
+                            : what.layout,
+                    );
+                    put('cols', text === writeLayout(initialLayout(list)) ? null : text);
+                }
+                if (what.view !== undefined) put('view', what.view);
+                if (what.group !== undefined) put('group', what.group);
+                if (what.facets !== undefined) put('facets', what.facets ? '1' : null);
+            }, how),
         [change, prefix, list],
     );
     return {

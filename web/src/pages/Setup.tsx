@@ -18,6 +18,8 @@ import { isApiError } from '../api/problem';
 import { listQuery, meQuery, queryClient, setupQuery } from '../api/query';
 import type { Me, Provider } from '../api/types';
 import { errorsOf } from '../actions/ParamForm';
+import '../i18n/start';
+import { useAddress } from '../lib/address';
 import { FailureLine } from '../states/states';
 import { simulate } from '../lib/simulate';
 import { Gate } from './SignIn';
@@ -66,7 +68,9 @@ export function Component() {
     const { t } = useTranslation();
     const navigate = useNavigate();
     const setup = useQuery(setupQuery);
-    const [done, setDone] = useState(false);
+    const [params, change] = useAddress();
+    const second = params.get('step') === 'choice';
+    const [made, setMade] = useState(false);
     const [code, setCode] = useState(
         () => new URLSearchParams(window.location.hash.slice(1)).get('code') ?? '',
     );
@@ -75,9 +79,20 @@ export function Component() {
     const [again, setAgain] = useState('');
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState(false);
+    const over = setup.data?.needed === false;
+    const me = useQuery({ ...meQuery, enabled: second && over, retry: false });
+    const done = made || (second && over && !!me.data);
+    const refused = !!me.error;
     useEffect(() => {
-        if (setup.data && !setup.data.needed && !done && !busy) void navigate('/login', { replace: true });
-    }, [setup.data, done, busy, navigate]);
+        if (!over || done || busy) return;
+        if (!second) void navigate('/login', { replace: true });
+        else if (refused)
+            void navigate(`/login?next=${encodeURIComponent('/setup?step=choice')}`, { replace: true });
+    }, [over, done, busy, second, refused, navigate]);
+    // The code has been read: it does not stay in the address and in the history.
+    useEffect(() => {
+        if (window.location.hash) void navigate('/setup', { replace: true });
+    }, [navigate]);
 
     const submit = async (e: FormEvent) => {
         e.preventDefault();
@@ -87,7 +102,8 @@ export function Component() {
             await api.post('/auth/setup', { setup_code: code.trim(), username: name, password });
             const login = await api.post<Me>('/auth/login', { username: name, password });
             setCsrf(login.data.csrf_token);
-            setDone(true);
+            setMade(true);
+            change((next) => next.set('step', 'choice'), 'replace');
             await queryClient.invalidateQueries({ queryKey: meQuery.queryKey });
         } catch (failure) {
             setError(failure);
@@ -96,6 +112,7 @@ export function Component() {
         }
     };
     if (done) return <Choice />;
+    if (second && over) return null;
     const fields = isApiError(error) ? errorsOf(error.problem.errors) : {};
     const help = (text: string | undefined) =>
         text && (

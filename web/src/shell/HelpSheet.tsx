@@ -2,6 +2,7 @@
 import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import '../i18n/estate';
+import '../i18n/start';
 import { Kbd } from '../lib/cells';
 import { SECTIONS } from './sections';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useSyncExternalStore, useState } from 'react';
+import { lazy, Suspense, useCallback, useSyncExternalStore } from 'react';
 import { Link, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { useQuery } from '@tanstack/react-query';
@@ -9,12 +9,14 @@ import type { Task } from '../api/types';
 import { MenuButton } from '../actions/ActionMenu';
 import { LANGUAGES, setLanguage } from '../i18n';
 import { live } from '../live/live';
+import { useDialog } from '../lib/address';
 import { look } from '../lib/look';
 import { useLook } from '../lib/hooks';
 import { number } from '../i18n/format';
 import { notifications } from '../lib/notify';
-import { NotificationDrawer } from './Notifications';
 import { Kbd } from '../lib/cells';
+
+const NotificationDrawer = lazy(() => import('./NotificationDrawer'));
 
 const entry = (name: string, label: string, danger = false) => ({
     name,
@@ -36,7 +38,8 @@ export function Masthead(p: {
     const navigate = useNavigate();
     const { theme = 'system', contrast = 'system' } = useLook();
     const notes = useSyncExternalStore(notifications.subscribe, notifications.get);
-    const [drawer, setDrawer] = useState(false);
+    const [drawer, showDrawer] = useDialog('notifications');
+    const closeDrawer = useCallback(() => showDrawer(false), [showDrawer]);
     const unread = notes.filter((n) => !n.read).length;
     const tasks = useQuery(
         listQuery<Task>('/tasks', {
@@ -118,8 +121,9 @@ export function Masthead(p: {
                     className="pv-mast-button"
                     aria-label={t('shell.notifications', { count: unread, n: number(unread) })}
                     aria-expanded={drawer}
+                    data-notes=""
                     onClick={() => {
-                        setDrawer((o) => !o);
+                        showDrawer(!drawer);
                         notifications.read();
                     }}
                 >
@@ -176,7 +180,7 @@ export function Masthead(p: {
                     }}
                 />
             </div>
-            {drawer && <NotificationDrawer onClose={() => setDrawer(false)} />}
+            <Suspense fallback={null}>{drawer && <NotificationDrawer onClose={closeDrawer} />}</Suspense>
         </header>
     );
 }

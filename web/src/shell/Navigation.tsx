@@ -3,26 +3,38 @@ import { lazy, Suspense } from 'react';
 import { NavLink } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { may, useMe } from '../api/query';
-import { look } from '../lib/look';
-import { useLook } from '../lib/hooks';
+import { useAddress } from '../lib/address';
+import { look, navigationAtFirst, type NavigationMode } from '../lib/look';
 import { GROUPS, permissionOf } from './sections';
 import { SkeletonLines } from '../states/states';
+
+const MODES: NavigationMode[] = ['sections', 'tree', 'folders'];
 
 const Tree = lazy(() => import('./Tree'));
 
 export function Navigation() {
     const { t } = useTranslation();
     const me = useMe();
-    const { navigationMode = 'sections' } = useLook();
+    const [params, change] = useAddress();
+    const asked = params.get('nav') as NavigationMode | null;
+    const navigationMode = asked && MODES.includes(asked) ? asked : navigationAtFirst;
+    const show = (mode: NavigationMode) => {
+        look.set({ navigationMode: mode });
+        change((next) => {
+            next.delete('tree');
+            if (mode === navigationAtFirst) next.delete('nav');
+            else next.set('nav', mode);
+        });
+    };
     return (
         <nav className="pv-nav" aria-label={t('shell.navigation')}>
             <div className="pv-nav__modes" role="group" aria-label={t('shell.navigation_mode')}>
-                {(['sections', 'tree', 'folders'] as const).map((mode) => (
+                {MODES.map((mode) => (
                     <button
                         key={mode}
                         type="button"
                         aria-pressed={navigationMode === mode}
-                        onClick={() => look.set({ navigationMode: mode })}
+                        onClick={() => mode !== navigationMode && show(mode)}
                     >
                         {t(`shell.mode_${mode}`)}
                     </button>

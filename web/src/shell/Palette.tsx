@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Search and commands in one: objects of all kinds, sections, actions on the object at hand, saved views, or the text as a
 // filter of the VMs.
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import {
+    useCallback,
+    useEffect,
+    useLayoutEffect,
+    useMemo,
+    useRef,
+    useState,
+    type KeyboardEvent,
+    type ReactNode,
+} from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useLocation, useNavigate } from 'react-router';
+import { useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../i18n/estate';
 import { api } from '../api/client';
@@ -11,6 +20,8 @@ import { actionsQuery, may, useMe } from '../api/query';
 import { actionsOf } from '../actions/registry';
 import { useAct } from '../actions/useAct';
 import { kindText } from '../i18n/words';
+import { useAddress, useGo } from '../lib/address';
+import { useTyped } from '../lib/typed';
 import { useDebounced } from '../lib/hooks';
 import { kindOfId, linkTo, placeOf } from '../lib/links';
 import { useViews, viewAddress } from '../list/savedViews';
@@ -33,17 +44,27 @@ interface Entry {
     run: () => void;
 }
 
-export default function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
+export default function Palette({ onHelp, onCalls }: { onHelp: () => void; onCalls: () => void }) {
     const { t } = useTranslation();
     const me = useMe();
-    const navigate = useNavigate();
+    const goTo = useGo();
+    const [, change] = useAddress();
     const location = useLocation();
     const act = useAct();
     const views = useViews();
-    const [text, setText] = useState('');
+    const [text, setText] = useTyped('find', 'replace');
     const [active, setActive] = useState(0);
     const dialog = useRef<HTMLDialogElement>(null);
     const query = useDebounced(text.trim(), 150);
+    const onClose = useCallback(
+        () =>
+            change((next) => {
+                if (next.get('dialog') !== 'palette') return;
+                next.delete('dialog');
+                next.delete('find');
+            }, 'close'),
+        [change],
+    );
     const hits = useQuery({
         queryKey: ['search', query],
         queryFn: ({ signal }) => api.get<{ items: Hit[] }>('/search', { q: query }, signal),
@@ -57,16 +78,19 @@ export default function Palette({ onClose, onHelp }: { onClose: () => void; onHe
         enabled: !!objectId && !!kind,
     });
 
-    useEffect(() => {
+    useLayoutEffect(() => {
         const d = dialog.current;
-        if (d && !d.open && typeof d.showModal === 'function') d.showModal();
+        if (!d || typeof d.showModal !== 'function') return;
+        if (!d.open) d.showModal();
+        // Closed before it goes away, it gives the focus back to who had it.
+        return () => d.close();
     }, []);
 
     const entries = useMemo(() => {
         const found: Entry[] = [];
         const words = text.trim().toLowerCase();
         const fits = (s: string) => !words || s.toLowerCase().includes(words);
-        const go = (to: string) => () => void navigate(to);
+        const go = (to: string) => () => goTo(to);
         if (words)
             for (const hit of hits.data?.items ?? []) {
                 const to = linkTo(hit.id, hit.kind);
@@ -118,11 +142,7 @@ export default function Palette({ onClose, onHelp }: { onClose: () => void; onHe
                 id: 'calls',
                 group: 'sections',
                 text: t('estate.calls.open'),
-                run: () => {
-                    const here = new URLSearchParams(window.location.search);
-                    here.set('calls', '1');
-                    void navigate(`${window.location.pathname}?${here.toString()}`);
-                },
+                run: onCalls,
             });
         if (words)
             found.push({
@@ -132,7 +152,7 @@ export default function Palette({ onClose, onHelp }: { onClose: () => void; onHe
                 run: go(`/vms?filter=${encodeURIComponent(text.trim())}`),
             });
         return found;
-    }, [text, hits.data, actions.data, me, navigate, objectId, kind, act, views, t, onHelp]);
+    }, [text, hits.data, actions.data, me, goTo, objectId, kind, act, views, t, onHelp, onCalls]);
 
     const at = Math.min(active, entries.length - 1);
     const pick = (entry: Entry | undefined) => {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame: masthead, navigation, content, task tray.
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
-import { Outlet, useLocation, useNavigate, useSearchParams } from 'react-router';
+import { Outlet, useLocation, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { useQuery } from '@tanstack/react-query';
 import { live } from '../live/live';
 import { keepFresh } from '../live/sync';
 import { meQuery, queryClient, summaryQuery } from '../api/query';
 import { OfflineBanner, SkeletonLines } from '../states/states';
+import { useAddress, useDialog, useGo, useOpened } from '../lib/address';
 import { look } from '../lib/look';
 import { useLook, useNarrow } from '../lib/hooks';
 import { Masthead } from './Masthead';
@@ -36,13 +37,16 @@ export function Shell() {
     const { data: me, error } = useQuery(meQuery);
     const narrow = useNarrow(1200);
     const { navigation } = useLook();
-    const [overlay, setOverlay] = useState(false);
-    const [palette, setPalette] = useState(false);
-    const [help, setHelp] = useState(false);
-    const [tray, setTray] = useState(false);
+    const go = useGo();
+    const [params] = useAddress();
+    const [overlay, showOverlay] = useOpened('menu');
+    const [palette, showPalette] = useDialog('palette');
+    const [help, showHelp] = useDialog('help');
+    const [showsCalls, showCalls] = useOpened('calls');
+    const [tray, showTray] = useOpened('tray');
     const [over, setOver] = useState(false);
     const acting = useOpenAction() !== null;
-    const tour = new URLSearchParams(location.search).get('tour') === '1';
+    const tour = params.has('tour');
     const main = useRef<HTMLElement>(null);
     const summary = useQuery({ ...summaryQuery, enabled: !!me });
 
@@ -60,21 +64,12 @@ export function Shell() {
     useEffect(() => {
         if (me && seq) live.start(seq);
     }, [me, seq]);
-    const [params, setParams] = useSearchParams();
-    const showCalls = (on: boolean) =>
-        setParams((old) => {
-            const next = new URLSearchParams(old);
-            if (on) next.set('calls', '1');
-            else next.delete('calls');
-            return next;
-        });
     // An effect of a parent runs after those of its children, whose first requests would be forgotten.
     const shown = useRef(location.pathname);
     if (shown.current !== location.pathname) {
         shown.current = location.pathname;
         queueMicrotask(calls.forget);
     }
-    useEffect(() => setOverlay(false), [location.pathname]);
     useEffect(() => {
         if (error && !me && !over)
             void navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, {
@@ -89,19 +84,19 @@ export function Shell() {
             if (!link || e.button || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey || e.defaultPrevented)
                 return;
             e.preventDefault();
-            void navigate(link.pathname + link.search);
+            go(link.pathname + link.search);
         };
         document.addEventListener('click', follow);
         return () => document.removeEventListener('click', follow);
-    }, [navigate]);
+    }, [go]);
 
-    const toggleTray = useCallback(() => setTray((o) => !o), []);
-    useShortcuts({ palette: () => setPalette(true), help: () => setHelp(true), tray: toggleTray });
+    const toggleTray = useCallback(() => showTray(!tray), [showTray, tray]);
+    useShortcuts({ palette: () => showPalette(true), help: () => showHelp(true), tray: toggleTray });
 
     if (!me && !over) return <SkeletonLines lines={10} />;
     const open = narrow ? overlay : navigation !== 'closed';
     const toggle = () => {
-        if (narrow) setOverlay((o) => !o);
+        if (narrow) showOverlay(!overlay);
         else look.set({ navigation: open ? 'closed' : 'open' });
     };
     return (
@@ -112,13 +107,13 @@ export function Shell() {
             <Masthead
                 onNavigation={toggle}
                 navigationOpen={open}
-                onPalette={() => setPalette(true)}
-                onHelp={() => setHelp(true)}
+                onPalette={() => showPalette(true)}
+                onHelp={() => showHelp(true)}
                 onTray={toggleTray}
             />
             {open && <Navigation />}
             {narrow && open && (
-                <div className="pv-scrim" onClick={() => setOverlay(false)} aria-hidden="true" />
+                <div className="pv-scrim" onClick={() => showOverlay(false)} aria-hidden="true" />
             )}
             <main className="pv-main" id="content" ref={main} tabIndex={-1}>
                 <OfflineBanner />
@@ -130,17 +125,17 @@ export function Shell() {
             <TaskTray open={tray} onToggle={toggleTray} />
             <Toasts />
             <Suspense fallback={null}>
-                {palette && <Palette onClose={() => setPalette(false)} onHelp={() => setHelp(true)} />}
+                {palette && <Palette onHelp={() => showHelp(true)} onCalls={() => showCalls(true)} />}
                 {help && (
                     <HelpSheet
-                        onClose={() => setHelp(false)}
+                        onClose={() => showHelp(false)}
                         onCalls={() => {
-                            setHelp(false);
+                            showHelp(false);
                             showCalls(true);
                         }}
                     />
                 )}
-                {params.get('calls') === '1' && <ApiCalls onClose={() => showCalls(false)} />}
+                {showsCalls && <ApiCalls onClose={() => showCalls(false)} />}
                 {acting && <ActionDialogs />}
                 {over && <SessionOver onDone={() => setOver(false)} />}
                 {tour && <Tour />}

@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Five points for the first minutes; one can leave at any time.
-import { useState } from 'react';
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../i18n/start';
+import { useAddress } from '../lib/address';
 
 const STEPS = ['search', 'grid', 'actions', 'tasks', 'keys'] as const;
 
 export default function Tour() {
     const { t } = useTranslation();
-    const [step, setStep] = useState(0);
-    const [, setParams] = useSearchParams();
-    const end = () =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                next.delete('tour');
-                return next;
-            },
-            { replace: true },
-        );
+    const [params, change] = useAddress();
+    const step = Math.min(STEPS.length, Math.max(1, Number(params.get('tour')) || 1)) - 1;
+    const end = () => change((next) => next.delete('tour'), 'close');
+    const next = () => change((to) => to.set('tour', String(step + 2)));
     const last = step === STEPS.length - 1;
     const name = STEPS[step] ?? 'search';
     return (
@@ -31,7 +24,7 @@ export default function Tour() {
             />
             <ModalBody>{t(`tour.${name}.body`)}</ModalBody>
             <ModalFooter>
-                <Button variant="primary" onClick={() => (last ? end() : setStep(step + 1))}>
+                <Button variant="primary" onClick={() => (last ? end() : next())}>
                     {last ? t('tour.end') : t('action.next')}
                 </Button>
                 {!last && (

@@ -4,11 +4,12 @@
 import { useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useLocation, useNavigate } from 'react-router';
+import { useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
 import { Failure, SkeletonLines } from '../states/states';
+import { useAddress, useGo } from '../lib/address';
 import { Mark } from '../lib/cells';
 import { linkTo } from '../lib/links';
 import { number } from '../i18n/format';
@@ -40,6 +41,9 @@ interface Line extends Node {
 
 type View = 'hosts' | 'folders';
 
+/** As many as fit into an address; beyond that what was opened first is closed. */
+const MOST_OPEN = 50;
+
 /** The top has no parent: ''. */
 const treeQuery = (view: View, parent: string, cursor: string) => ({
     queryKey: ['list', '/tree', view, parent, cursor],
@@ -58,9 +62,12 @@ const POWER: Record<string, string> = {
 
 export default function Tree({ view }: { view: View }) {
     const { t } = useTranslation();
-    const navigate = useNavigate();
+    const goTo = useGo();
     const location = useLocation();
-    const [open, setOpen] = useState<string[]>([]);
+    // Opening is looking around: it changes the address and is no step of the way back.
+    const [params, change] = useAddress();
+    const opened = params.get('tree') ?? '';
+    const open = useMemo(() => opened.split(',').filter(Boolean), [opened]);
     const [active, setActive] = useState(0);
     const [menu, setMenu] = useState<MenuPlace | null>(null);
     const scroller = useRef<HTMLDivElement>(null);
@@ -116,7 +123,13 @@ export default function Tree({ view }: { view: View }) {
     if (root.error) return <Failure error={root.error} onRetry={() => void root.refetch()} />;
     if (!root.data) return <SkeletonLines lines={10} />;
 
-    const toggle = (id: string) => setOpen((o) => (o.includes(id) ? o.filter((x) => x !== id) : [...o, id]));
+    const toggle = (id: string) =>
+        change((next) => {
+            const now = (next.get('tree') ?? '').split(',').filter(Boolean);
+            const then = now.includes(id) ? now.filter((x) => x !== id) : [...now, id].slice(-MOST_OPEN);
+            if (then.length) next.set('tree', then.join(','));
+            else next.delete('tree');
+        }, 'replace');
     const go = (at: number) => {
         const next = Math.max(0, Math.min(lines.length - 1, at));
         setActive(next);
@@ -129,7 +142,7 @@ export default function Tree({ view }: { view: View }) {
             return;
         }
         const to = linkTo(line.id, line.kind);
-        if (to) void navigate(to);
+        if (to) goTo(to);
     };
     const openMenu = (line: Line, x: number, y: number) =>
         !line.more && setMenu({ kind: line.kind, id: line.id, name: line.name, x, y });

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may do what on what: users, groups, roles, grants, tokens, and why somebody may do something.
 import { lazy, Suspense, type ReactNode } from 'react';
-import { NavLink, useSearchParams } from 'react-router';
+import { NavLink } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { kindOf, valueAt } from '../../api/model';
 import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { permissionText, sentence } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
 import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
@@ -140,15 +141,14 @@ const tokens = list('token', [
 
 /** The dialog of the one that the address names. */
 function Edit({ kind }: { kind: string }) {
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const id = params.get('edit');
     if (!id) return null;
     const close = () =>
-        setParams((old) => {
-            const next = new URLSearchParams(old);
+        change((next) => {
             next.delete('edit');
-            return next;
-        });
+            next.delete('dialog');
+        }, 'close');
     return (
         <Suspense fallback={null}>
             <EditForm key={id} kind={kind} id={id} onClose={close} />

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks what is to be said about one alert or many, and does it one by one: each is a change with an answer of its own.
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import {
     Button,
     Form,
@@ -14,25 +14,27 @@ import {
     TextArea,
     TextInput,
 } from '@patternfly/react-core';
-import { useSearchParams } from 'react-router';
+import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { api } from '../../api/client';
-import { isApiError } from '../../api/problem';
-import { queryClient, useMe } from '../../api/query';
-import { targetsOf } from '../../grid/selection';
+import { isApiError, isMissing } from '../../api/problem';
+import { objectQuery, queryClient, useMe } from '../../api/query';
+import type { Item } from '../../api/types';
+import { sizeOf, targetsOf, type Selection } from '../../grid/selection';
+import { kindText } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
+import { readSelection } from '../../lib/held';
 import { notify } from '../../lib/notify';
+import { GoneDialog } from '../../states/gone';
 import { FailureLine } from '../../states/states';
-import { ALERT_ACTIONS, heldAlerts, type AlertAction } from './alertActions';
+import { ALERT_ACTIONS, type AlertAction } from './alertActions';
 
 const AT_ONCE = 4;
 const SPANS = { '1h': 3600, '4h': 4 * 3600, '1d': 86_400, '7d': 7 * 86_400, own: 0 } as const;
 type Span = keyof typeof SPANS;
 
-async function idsOf(on: string): Promise<string[]> {
-    if (on !== 'held') return on.split(',').filter(Boolean);
-    const selection = heldAlerts();
-    if (!selection) return [];
+async function idsOf(selection: Selection): Promise<string[]> {
     const wanted = targetsOf(selection);
     if ('targets' in wanted) return wanted.targets;
     const ids: string[] = [];
@@ -62,9 +64,13 @@ async function each(ids: string[], run: (id: string) => Promise<unknown>): Promi
 export default function AlertDialog() {
     const { t } = useTranslation();
     const me = useMe();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const action = params.get('act') as AlertAction;
     const on = params.get('on') ?? '';
+    const selection = useMemo(() => readSelection(on), [on]);
+    const [one, ...others] = selection?.by === 'ids' ? selection.ids : [];
+    const alone = others.length ? '' : (one ?? '');
+    const alert = useQuery({ ...objectQuery<Item>('alert', alone, { view: 'full' }), enabled: !!alone });
     const [owner, setOwner] = useState(me?.user.name ?? '');
     const [note, setNote] = useState('');
     const [span, setSpan] = useState<Span>('1d');
@@ -72,23 +78,16 @@ export default function AlertDialog() {
     const [busy, setBusy] = useState(false);
     const [failure, setFailure] = useState<unknown>(null);
     const close = () =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                next.delete('act');
-                next.delete('on');
-                return next;
-            },
-            { replace: true },
-        );
-    const held = heldAlerts();
-    const count =
-        on !== 'held'
-            ? on.split(',').filter(Boolean).length
-            : held?.by === 'filter'
-              ? held.count - held.except.size
-              : (held?.ids.size ?? 0);
-    if (!ALERT_ACTIONS.includes(action) || !count) return null;
+        change((next) => {
+            next.delete('act');
+            next.delete('on');
+        }, 'close');
+    // An address that is mistyped asks for nothing.
+    if (!ALERT_ACTIONS.includes(action) || !on) return null;
+    if (!selection) return <GoneDialog why="selection" what={t(`estate.alerts.${action}`)} onClose={close} />;
+    if (isMissing(alert.error))
+        return <GoneDialog what={kindText('alert')} error={alert.error} onClose={close} />;
+    const count = sizeOf(selection);
     const body = () => {
         const said = note.trim() ? { note: note.trim() } : {};
         if (action === 'acknowledge') return { ...said, ...(owner.trim() ? { owner: owner.trim() } : {}) };
@@ -104,7 +103,7 @@ export default function AlertDialog() {
     const save = async () => {
         setBusy(true);
         setFailure(null);
-        const ids = await idsOf(on);
+        const ids = await idsOf(selection);
         const failures = await each(ids, (id) => api.post(`/alerts/${id}/actions/${verb}`, body()));
         await queryClient.invalidateQueries();
         setBusy(false);

@@ -2,7 +2,7 @@
 // One alert: what it is about, how it went, what is to be done.
 import { lazy, Suspense } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useParams, useSearchParams } from 'react-router';
+import { Link, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { listQuery, objectQuery } from '../../api/query';
@@ -10,6 +10,7 @@ import type { Item } from '../../api/types';
 import { ActionButton } from '../../actions/ActionMenu';
 import { ago, dateTime, number } from '../../i18n/format';
 import { enumText, fieldLabel } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
 import { RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { Failure, SkeletonLines } from '../../states/states';
@@ -75,7 +76,7 @@ function Same({ alert }: { alert: Item }) {
 export function AlertPage() {
     const { t } = useTranslation();
     const { id = '' } = useParams();
-    const [params] = useSearchParams();
+    const [params] = useAddress();
     const act = useAlertAct();
     const { data, error, refetch } = useQuery(objectQuery<Item>('alert', id, { view: 'full' }));
     const alert = data?.item;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be done about alerts: take note, keep quiet, say that it is over. The address of the dialog is ?act=...&on=...
 import { useCallback } from 'react';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { useCan } from '../../api/query';
@@ -10,33 +9,22 @@ import type { Action } from '../../actions/registry';
 import { ActionMenu } from '../../actions/ActionMenu';
 import type { Selection } from '../../grid/selection';
 import { permissionText } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
+import { writeSelection } from '../../lib/held';
 import type { BulkProps, MenuProps } from '../../list/types';
 
 export const ALERT_ACTIONS = ['acknowledge', 'silence', 'unsilence', 'resolve'] as const;
 export type AlertAction = (typeof ALERT_ACTIONS)[number];
 
-const MOST_IN_ADDRESS = 50;
-let held: Selection | null = null;
-
-/** What the open dialog is about, where it does not fit into the address. */
-export const heldAlerts = () => held;
-
 export function useAlertAct() {
-    const [, setParams] = useSearchParams();
+    const [, change] = useAddress();
     return useCallback(
-        (action: AlertAction, on: Selection) => {
-            held = on;
-            setParams((old) => {
-                const next = new URLSearchParams(old);
+        (action: AlertAction, on: Selection) =>
+            change((next) => {
                 next.set('act', action);
-                next.set(
-                    'on',
-                    on.by === 'ids' && on.ids.size <= MOST_IN_ADDRESS ? [...on.ids].join(',') : 'held',
-                );
-                return next;
-            });
-        },
-        [setParams],
+                next.set('on', writeSelection(on));
+            }),
+        [change],
     );
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What needs somebody now, and the rules that say so.
 import { lazy, Suspense, useMemo, type ReactNode } from 'react';
-import { Link, useLocation, useSearchParams } from 'react-router';
+import { Link, useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { kindOf, valueAt } from '../../api/model';
@@ -10,6 +10,7 @@ import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime } from '../../i18n/format';
 import { t } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
 import { Mark, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ListView } from '../../list/ListPage';
@@ -132,7 +133,7 @@ function Page({
 
 /** The dialog that the address asks for. */
 function Dialog() {
-    const [params] = useSearchParams();
+    const [params] = useAddress();
     return params.get('act') ? (
         <Suspense fallback={null}>
             <AlertDialog />
@@ -142,7 +143,7 @@ function Dialog() {
 
 export function Alerts() {
     const { t } = useTranslation();
-    const [params] = useSearchParams();
+    const [params] = useAddress();
     const asked = params.get('state');
     // An address with a filter of its own means all that it finds.
     const which: Which =
@@ -193,20 +194,16 @@ const ruleList: ListDeclaration = {
 
 export function AlertRules() {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const location = useLocation();
     const may = useCan('alert.manage');
     const needed = kindOf('alert_rule').permission;
     const reads = useCan(needed);
     useTitle(t('alerts.rules'));
-    const set = (name: 'edit' | 'new', value: string | null) =>
-        setParams((old) => {
-            const next = new URLSearchParams(old);
-            next.delete('edit');
-            next.delete('new');
-            if (value) next.set(name, value);
-            return next;
-        });
+    const close = () =>
+        change((next) => {
+            for (const name of ['edit', 'new', 'dialog']) next.delete(name);
+        }, 'close');
     const id = params.get('edit');
     if (!reads)
         return (
@@ -222,7 +219,7 @@ export function AlertRules() {
                     <button
                         type="button"
                         className="pv-button pv-button--primary"
-                        onClick={() => set('new', '/alert-rules')}
+                        onClick={() => change((next) => next.set('new', '/alert-rules'))}
                     >
                         {t('alerts.new_rule')}
                     </button>
@@ -232,11 +229,7 @@ export function AlertRules() {
             <ListView list={ruleList} />
             {(id || params.has('new')) && (
                 <Suspense fallback={null}>
-                    <RuleForm
-                        key={`${id}${location.pathname}`}
-                        id={id}
-                        onClose={() => set(id ? 'edit' : 'new', null)}
-                    />
+                    <RuleForm key={`${id}${location.pathname}`} id={id} onClose={close} />
                 </Suspense>
             )}
         </Page>

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every route of the API from the served description, to read and to try with the session at hand.
-import { useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { Button, TextArea, TextInput } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { isApiError } from '../../api/problem';
 import type { JsonSchema } from '../../api/types';
+import '../../i18n/admin';
 import '../../i18n/estate';
+import { useAddress } from '../../lib/address';
+import { useTyped } from '../../lib/typed';
 import { useTitle } from '../../lib/hooks';
 import { Snippets } from '../../lib/Snippets';
 import { Failure, SkeletonLines } from '../../states/states';
@@ -46,14 +48,36 @@ function routesOf(doc: Description): Route[] {
     );
 }
 
+/** Name of a parameter of the call in the address of the explorer. */
+const GIVEN = 'p.';
+
+function Given({ name, onText }: { name: string; onText: (name: string, text: string) => void }) {
+    const [text, setText] = useTyped(`${GIVEN}${name}`);
+    useEffect(() => onText(name, text), [name, text, onText]);
+    return (
+        <label>
+            <span>{name}</span>
+            <TextInput aria-label={name} value={text} onChange={(_, v) => setText(v)} />
+        </label>
+    );
+}
+
 function Try({ route }: { route: Route }) {
     const { t } = useTranslation();
+    // What is typed goes into the address as well; a body does not, for it may hold a secret.
     const [values, setValues] = useState<Record<string, string>>({});
+    const setValue = useCallback(
+        (name: string, text: string) =>
+            setValues((old) => (old[name] === text ? old : { ...old, [name]: text })),
+        [],
+    );
+    const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!);
+    const inputs = [...names, ...route.parameters.filter((p) => p.in === 'query').map((p) => p.name)];
     const [body, setBody] = useState('{}');
     const [answer, setAnswer] = useState<string | null>(null);
     const [sure, setSure] = useState(false);
     const filled = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
-        encodeURIComponent(values[name] ?? `{${name}}`),
+        values[name] ? encodeURIComponent(values[name]) : `{${name}}`,
     );
     const query = new URLSearchParams(
         route.parameters
@@ -68,7 +92,7 @@ function Try({ route }: { route: Route }) {
             return { error: String((error as Error).message) };
         }
     }, [route.body, body]);
-    const missing = [...route.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!).filter((name) => !values[name]);
+    const missing = names.filter((name) => !values[name]);
     const send = async () => {
         if (missing.length || parsed.error !== undefined) return;
         // What it would do happens at once and for real.
@@ -89,8 +113,6 @@ function Try({ route }: { route: Route }) {
             );
         }
     };
-    const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!);
-    const inputs = [...names, ...route.parameters.filter((p) => p.in === 'query').map((p) => p.name)];
     return (
         <section className="pv-card pv-pad" aria-label={`${route.method} ${route.path}`}>
             <h2 className="pv-h3">
@@ -104,14 +126,7 @@ function Try({ route }: { route: Route }) {
             )}
             <div className="pv-explorer__inputs">
                 {inputs.map((name) => (
-                    <label key={name}>
-                        <span>{name}</span>
-                        <TextInput
-                            aria-label={name}
-                            value={values[name] ?? ''}
-                            onChange={(_, v) => setValues((old) => ({ ...old, [name]: v }))}
-                        />
-                    </label>
+                    <Given key={name} name={name} onText={setValue} />
                 ))}
             </div>
             {route.body && (
@@ -153,7 +168,8 @@ function Try({ route }: { route: Route }) {
 
 export function Component() {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
+    const [text, setText] = useTyped('q');
     useTitle(t('nav.explorer'));
     const { data, error, refetch } = useQuery({
         queryKey: ['openapi'],
@@ -161,20 +177,14 @@ export function Component() {
         staleTime: Infinity,
     });
     const routes = useMemo(() => (data ? routesOf(data) : []), [data]);
-    const text = params.get('q') ?? '';
     const chosen = params.get('route') ?? '';
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={12} />;
-    const set = (name: string, value: string) =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                if (value) next.set(name, value);
-                else next.delete(name);
-                return next;
-            },
-            { replace: true },
-        );
+    const choose = (id: string) =>
+        change((next) => {
+            for (const key of [...next.keys()]) if (key.startsWith(GIVEN)) next.delete(key);
+            next.set('route', id);
+        });
     const shown = routes.filter((r) =>
         `${r.method} ${r.path} ${r.summary ?? ''}`.toLowerCase().includes(text.toLowerCase()),
     );
@@ -188,7 +198,7 @@ export function Component() {
                 aria-label={t('explorer.find')}
                 placeholder={t('explorer.find')}
                 value={text}
-                onChange={(_, v) => set('q', v)}
+                onChange={(_, v) => setText(v)}
             />
             <div className="pv-columns">
                 <ul className="pv-explorer__routes" aria-label={t('explorer.routes')}>
@@ -201,7 +211,7 @@ export function Component() {
                                     type="button"
                                     className="pv-linkbutton"
                                     aria-current={id === chosen}
-                                    onClick={() => set('route', id)}
+                                    onClick={() => choose(id)}
                                 >
                                     <code className="pv-code">{id}</code>
                                 </button>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The signed-in person: rights, second factor, sessions, own tokens.
-import { useState, type FormEvent } from 'react';
+import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -8,7 +8,9 @@ import { api } from '../../api/client';
 import { meQuery, queryClient } from '../../api/query';
 import type { Schemas } from '../../api/types';
 import { ago } from '../../i18n/format';
+import '../../i18n/admin';
 import { permissionText } from '../../i18n/words';
+import { useOpened } from '../../lib/address';
 import { useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
 import { CopyButton, FailureLine, Notice, SkeletonLines } from '../../states/states';
@@ -24,18 +26,38 @@ interface Login {
 
 function SecondFactor({ on }: { on: boolean }) {
     const { t } = useTranslation();
-    const [key, setKey] = useState<Schemas['TotpKey'] | null>(null);
+    const [asked, show] = useOpened('factor');
+    // The address opens the form; the key that it shows is a new one each time, and in no address.
+    const begun = useQuery({
+        queryKey: ['totp'],
+        queryFn: async () => (await api.post<Schemas['TotpKey']>('/me/totp')).data,
+        enabled: asked && !on,
+        retry: false,
+        staleTime: 'static',
+        gcTime: 0,
+        refetchOnWindowFocus: false,
+    });
+    const key = asked && !on ? (begun.data ?? null) : null;
     const [code, setCode] = useState('');
     const [recovery, setRecovery] = useState<string[] | null>(null);
     const [error, setError] = useState<unknown>(null);
+    // The field comes after its key; whoever leaves it stands at the button again.
+    const shown = key !== null;
+    const section = useRef<HTMLElement>(null);
+    const before = useRef(shown);
+    useEffect(() => {
+        if (before.current !== shown)
+            section.current?.querySelector<HTMLElement>(shown ? '#totp-code' : 'button')?.focus();
+        before.current = shown;
+    }, [shown]);
     const done = () => queryClient.invalidateQueries({ queryKey: meQuery.queryKey });
-    const begin = () => api.post<Schemas['TotpKey']>('/me/totp').then((a) => setKey(a.data), setError);
     const confirm = (e: FormEvent) => {
         e.preventDefault();
         setError(null);
         api.post<Schemas['RecoveryCodes']>('/me/totp/actions/confirm', { code }).then((a) => {
             setRecovery(a.data.recovery_codes);
-            setKey(null);
+            setCode('');
+            show(false);
             void done();
         }, setError);
     };
@@ -48,10 +70,10 @@ function SecondFactor({ on }: { on: boolean }) {
         }, setError);
     };
     return (
-        <section className="pv-card pv-pad">
+        <section className="pv-card pv-pad" ref={section}>
             <h2 className="pv-h3">{t('me.factor')}</h2>
             <p>{t(on ? 'me.factor_on' : 'me.factor_off')}</p>
-            {error !== null && <FailureLine error={error} />}
+            {(error ?? begun.error) !== null && <FailureLine error={error ?? begun.error} />}
             {recovery && (
                 <Notice variant="success" title={t('me.recovery')}>
                     <pre className="pv-code">{recovery.join('\n')}</pre>
@@ -59,7 +81,7 @@ function SecondFactor({ on }: { on: boolean }) {
                 </Notice>
             )}
             {!on && !key && !recovery && (
-                <Button variant="secondary" onClick={() => void begin()}>
+                <Button variant="secondary" isDisabled={begun.isFetching} onClick={() => show(true)}>
                     {t('me.factor_begin')}
                 </Button>
             )}
@@ -88,6 +110,11 @@ function SecondFactor({ on }: { on: boolean }) {
                         >
                             {t(key ? 'me.factor_confirm' : 'me.factor_disable')}
                         </Button>
+                        {key && (
+                            <Button variant="link" onClick={() => show(false)}>
+                                {t('action.cancel')}
+                            </Button>
+                        )}
                     </div>
                 </Form>
             )}

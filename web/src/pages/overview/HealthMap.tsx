@@ -2,10 +2,10 @@
 // A tile for each host, by provider and cluster: its area is the host's memory, its colour and pattern the worst that is to be
 // said of it. One stop of the Tab key, arrows within; the same as a table behind a switch.
 import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
 import { bytes, number } from '../../i18n/format';
+import { useOpened } from '../../lib/address';
 import { Bar, Health, RefLink, State } from '../../lib/cells';
 import { SmallTable } from '../../lib/Feed';
 import {
@@ -222,20 +222,9 @@ function Legend({ hosts }: { hosts: HostItem[] }) {
 
 export function HealthMap({ summary }: { summary: Schemas['Summary'] }) {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
-    const table = params.get('hosts') === 'table';
+    const [table, showTable] = useOpened('hosts', 'table');
     const hosts = summary.host_items ?? [];
     if (!hosts.length) return null;
-    const change = () =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                if (table) next.delete('hosts');
-                else next.set('hosts', 'table');
-                return next;
-            },
-            { replace: true },
-        );
     return (
         <section className="pv-card pv-wide">
             <h2 className="pv-card__title">
@@ -244,7 +233,7 @@ export function HealthMap({ summary }: { summary: Schemas['Summary'] }) {
                     type="button"
                     className="pv-linkbutton pv-card__more"
                     aria-pressed={table}
-                    onClick={change}
+                    onClick={() => showTable(!table)}
                 >
                     {t('overview.as_table')}
                 </button>

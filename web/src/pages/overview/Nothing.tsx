@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/start';
 import { queryClient, summaryQuery, useCan, useMe } from '../../api/query';
 import { permissionText } from '../../i18n/words';
 import { simulate } from '../../lib/simulate';

@@ -2,11 +2,11 @@
 // The estate at a glance, from one request; which cards it has, and their order, are each person's own.
 import { lazy, Suspense, useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { isApiError } from '../../api/problem';
 import { summaryQuery, useMe } from '../../api/query';
 import type { Schemas } from '../../api/types';
+import { useOpened } from '../../lib/address';
 import { useTitle } from '../../lib/hooks';
 import { Failure, FailureLine, SkeletonLines } from '../../states/states';
 import { Capacity } from './Capacity';
@@ -42,7 +42,7 @@ function show(card: Card, summary: Schemas['Summary']) {
 export function Component() {
     const { t } = useTranslation();
     const me = useMe();
-    const [params, setParams] = useSearchParams();
+    const [arranging, arrange] = useOpened('arrange');
     useTitle(t('nav.overview'));
     const { data, error, refetch } = useQuery({
         ...summaryQuery,
@@ -61,16 +61,6 @@ export function Component() {
         );
     if (!counts(data.providers).total && !counts(data.vms).total && !counts(data.hosts).total)
         return <Nothing />;
-    const arrange = (open: boolean) =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                if (open) next.set('arrange', '1');
-                else next.delete('arrange');
-                return next;
-            },
-            { replace: !open },
-        );
     const cards = layout.order.filter((card) => !layout.hidden.includes(card));
     return (
         <article className="pv-page pv-overview" aria-labelledby="page-title">
@@ -91,7 +81,7 @@ export function Component() {
             <Counters summary={data} />
             <div className="pv-overview__cards">{cards.map((card) => show(card, data))}</div>
             {!cards.length && <p className="pv-subtle">{t('overview.arrange.none')}</p>}
-            {params.get('arrange') === '1' && (
+            {arranging && (
                 <Suspense fallback={null}>
                     <Arrange layout={layout} onClose={() => arrange(false)} />
                 </Suspense>

@@ -15,7 +15,7 @@ import {
     TextInput,
 } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useSearchParams } from 'react-router';
+import { Link, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { isApiError } from '../../api/problem';
@@ -23,6 +23,7 @@ import { queryClient } from '../../api/query';
 import type { JsonSchema, Provider } from '../../api/types';
 import { errorsOf, ParamForm } from '../../actions/ParamForm';
 import { useDocText } from '../../i18n/docs';
+import { useAddress, type How } from '../../lib/address';
 import { useTitle } from '../../lib/hooks';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { AccountRights } from './AccountRights';
@@ -35,13 +36,14 @@ interface Driver {
     config_schema?: JsonSchema;
 }
 
-type Trust = 'ca' | 'pin' | 'own';
+const TRUSTS = ['ca', 'pin', 'own'] as const;
+type Trust = (typeof TRUSTS)[number];
 
 export function Component() {
     const { t } = useTranslation();
     const docText = useDocText();
     const navigate = useNavigate();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     useTitle(t('providers.add'));
     const drivers = useQuery({
         queryKey: ['drivers'],
@@ -54,7 +56,9 @@ export function Component() {
     const [username, setUsername] = useState('');
     const [password, setPassword] = useState('');
     const [settings, setSettings] = useState<Record<string, unknown>>({});
-    const [trust, setTrust] = useState<Trust>('ca');
+    const trust: Trust = TRUSTS.find((x) => x === params.get('trust')) ?? 'ca';
+    const setTrust = (to: Trust, how?: How) =>
+        change((next) => (to === 'ca' ? next.delete('trust') : next.set('trust', to)), how);
     const [ca, setCa] = useState('');
     const [pin, setPin] = useState('');
     const [findings, setFindings] = useState<Finding[] | null>(null);
@@ -142,10 +146,9 @@ export function Component() {
                         id="np-driver"
                         value={chosen}
                         onChange={(_, v) =>
-                            setParams((old) => {
-                                const next = new URLSearchParams(old);
-                                next.set('driver', v);
-                                return next;
+                            change((next) => {
+                                if (v) next.set('driver', v);
+                                else next.delete('driver');
                             })
                         }
                     >
@@ -211,7 +214,7 @@ export function Component() {
                             {wrong('/password')}
                         </FormGroup>
                         <FormGroup role="radiogroup" label={t('providers.certificate')} fieldId="np-trust">
-                            {(['ca', 'pin', 'own'] as Trust[]).map((x) => (
+                            {TRUSTS.map((x) => (
                                 <Radio
                                     key={x}
                                     id={`np-trust-${x}`}
@@ -263,7 +266,7 @@ export function Component() {
                                 <Findings
                                     findings={findings}
                                     onTrust={(sha256) => {
-                                        setTrust('pin');
+                                        setTrust('pin', 'replace');
                                         setPin(sha256);
                                         void test({ tls: { mode: 'pin', pins: [sha256] } });
                                     }}

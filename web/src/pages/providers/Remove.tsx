@@ -13,7 +13,6 @@ import {
     TextInput,
 } from '@patternfly/react-core';
 import { useQueries, useQuery } from '@tanstack/react-query';
-import { useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { isApiError } from '../../api/problem';
@@ -21,8 +20,9 @@ import { listQuery, queryClient } from '../../api/query';
 import type { Item } from '../../api/types';
 import { number } from '../../i18n/format';
 import { kindText } from '../../i18n/words';
-import { useAddress } from '../../lib/address';
+import { useAddress, useGo } from '../../lib/address';
 import { notify } from '../../lib/notify';
+import { GoneDialog } from '../../states/gone';
 import { FailureLine, SkeletonLines } from '../../states/states';
 
 const COUNTED = ['vm', 'host'];
@@ -31,7 +31,7 @@ const MOST = 200;
 /** The address says which: ?remove=prv_… or, of all that are made up, ?remove=simulated. */
 export default function Remove() {
     const { t } = useTranslation();
-    const navigate = useNavigate();
+    const go = useGo();
     const [params, change] = useAddress();
     const which = params.get('remove') ?? '';
     const [sure, setSure] = useState(false);
@@ -52,7 +52,7 @@ export default function Remove() {
         })),
     });
     const known = found.length > 0 && counts.every((c) => c.data || c.error);
-    const close = () => change((next) => next.delete('remove'), { replace: true });
+    const close = () => change((next) => next.delete('remove'), 'close');
     const many = found.length > 1;
     const ready = known && !busy && (many ? typed.trim() === String(found.length) : sure);
     const remove = async () => {
@@ -74,7 +74,7 @@ export default function Remove() {
                     n: number(found.length),
                 }),
             });
-            void navigate('/providers');
+            go('/providers', true);
         } catch (failure) {
             setError(failure);
             setBusy(false);
@@ -85,6 +85,8 @@ export default function Remove() {
             predicate: (q) => !q.queryKey.some((part) => typeof part === 'string' && gone.has(part)),
         });
     };
+    if (providers.data && !found.length)
+        return <GoneDialog what={kindText('provider', which === 'simulated' ? 2 : 1)} onClose={close} />;
     const working = isApiError(error) && error.code === 'object-busy';
     return (
         <Modal
@@ -104,7 +106,9 @@ export default function Remove() {
                 })}
             />
             <ModalBody id="remove-body">
-                {!known ? (
+                {providers.error ? (
+                    <FailureLine error={providers.error} onRetry={() => void providers.refetch()} />
+                ) : !known ? (
                     <SkeletonLines lines={4} />
                 ) : (
                     <Form

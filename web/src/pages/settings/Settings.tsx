@@ -3,6 +3,7 @@
 import { lazy, Suspense } from 'react';
 import { NavLink, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/admin';
 import { useTitle } from '../../lib/hooks';
 import { SkeletonLines } from '../../states/states';
 import { About } from './About';

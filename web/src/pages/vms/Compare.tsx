@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two machines side by side: equal fields aligned, differences marked, what only one has said so.
 import { useQuery } from '@tanstack/react-query';
-import { Link, useSearchParams } from 'react-router';
+import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { kindOf, valueAt } from '../../api/model';
 import { objectQuery } from '../../api/query';
 import type { Item } from '../../api/types';
 import { fieldLabel } from '../../i18n/words';
+import { useAddress, useOpened } from '../../lib/address';
 import { ProviderBadge } from '../../lib/cells';
 import { FieldValue } from '../../lib/Fields';
 import { useTitle } from '../../lib/hooks';
@@ -48,8 +49,8 @@ export function compare(a: Item, b: Item, path: string): 'same' | 'different' | 
 
 export function Component() {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
-    const only = params.get('only') === 'differences';
+    const [params] = useAddress();
+    const [only, showOnly] = useOpened('only', 'differences');
     const ids = [params.get('a') ?? '', params.get('b') ?? ''] as const;
     const a = useQuery({ ...objectQuery<Item>('vm', ids[0], { view: 'full' }), enabled: !!ids[0] });
     const b = useQuery({ ...objectQuery<Item>('vm', ids[1], { view: 'full' }), enabled: !!ids[1] });
@@ -92,17 +93,7 @@ export function Component() {
                     type="button"
                     className="pv-button"
                     aria-pressed={only}
-                    onClick={() =>
-                        setParams(
-                            (old) => {
-                                const next = new URLSearchParams(old);
-                                if (only) next.delete('only');
-                                else next.set('only', 'differences');
-                                return next;
-                            },
-                            { replace: true },
-                        )
-                    }
+                    onClick={() => showOnly(!only)}
                 >
                     {t('vm.only_differences')}
                 </button>

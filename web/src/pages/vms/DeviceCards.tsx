@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Disks, adapters, drives and controllers in the hardware form: each can be changed, removed or added; nothing is done before the
 // whole is saved.
-import { useEffect, useId, useState, type Dispatch, type SetStateAction } from 'react';
+import { useCallback, useEffect, useId, useState, type Dispatch, type SetStateAction } from 'react';
 import { Form, FormSelect, FormSelectOption } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -13,6 +13,7 @@ import { blockedBy, subjectActionsQuery, subjectQuery, type Subject } from '../.
 import type { ActionState, Item } from '../../api/types';
 import { bytes } from '../../i18n/format';
 import { enumText, kindTitle, operationText, said } from '../../i18n/words';
+import { useAddress, type How } from '../../lib/address';
 import { familyOf, useDocs } from '../../lib/Fields';
 import { FailureLine, SkeletonLines } from '../../states/states';
 import { nameOf, type Addition, type FormState, type Removal } from './steps';
@@ -168,17 +169,35 @@ function addOne(setState: SetState, d: DeviceKind, add: ActionState) {
     setState((s) => ({ ...s, additions: [...s.additions, one] }));
 }
 
+const openDevices = (params: URLSearchParams) => (params.get('device') ?? '').split(',').filter(Boolean);
+
 function Device(p: { kind: DeviceKind; device: Item; vm: Item; state: FormState; setState: SetState }) {
     const { t } = useTranslation();
     const { kind: d, device, state, setState } = p;
     const draft = state.devices[device.id];
     const removal = state.removals[device.id];
-    const [open, setOpen] = useState(!!draft);
+    const [params, ask] = useAddress();
+    const open = openDevices(params).includes(device.id);
+    const setOpen = useCallback(
+        (on: boolean, how: How = on ? 'push' : 'close') =>
+            ask((next) => {
+                const now = openDevices(next).filter((id) => id !== device.id);
+                if (on) now.push(device.id);
+                if (now.length) next.set('device', now.join(','));
+                else next.delete('device');
+            }, how),
+        [ask, device.id],
+    );
     const subject: Subject = { kind: d.kind, id: device.id, owner: p.vm.id };
     const actions = useQuery(subjectActionsQuery(subject));
     const states = actions.data?.items ?? [];
     const name = nameOf(device);
     const changes = draft ? changesOf(draft.schema, draft.base, draft.now).length : 0;
+    // Whoever comes back to a form that was left finds what was changed in it.
+    const [found] = useState(changes > 0);
+    useEffect(() => {
+        if (found) setOpen(true, 'replace');
+    }, [found, setOpen]);
     const remove = (operation: string) => {
         const one: Removal = {
             kind: d.kind,
@@ -235,7 +254,7 @@ function Device(p: { kind: DeviceKind; device: Item; vm: Item; state: FormState;
                 ) : (
                     <>
                         {changes > 0 && <span className="pv-tag">{t('machine.changed')}</span>}
-                        {button(d.change, t('machine.change'), () => setOpen((o) => !o))}
+                        {button(d.change, t('machine.change'), () => setOpen(!open))}
                         {image && button(d.empty, operationText(d.empty ?? ''), () => remove(d.empty!))}
                         {button(d.remove, t('machine.remove'), () => remove(d.remove))}
                     </>

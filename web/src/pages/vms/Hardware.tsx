@@ -2,7 +2,6 @@
 // One neutral picture of the hardware. What can be changed follows from the API: each device's actions, and the machine's own.
 import { lazy, Suspense, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { fieldOf, operations, operationOf } from '../../api/model';
 import { may, useMe } from '../../api/query';
@@ -12,6 +11,7 @@ import { isDangerous, type Action } from '../../actions/registry';
 import { ActionButton, MenuButton } from '../../actions/ActionMenu';
 import { useAct } from '../../actions/useAct';
 import { fieldLabel, kindTitle, operationText, said } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
 import { familyOf, Fields, FieldValue, useDocs } from '../../lib/Fields';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { useSubjectActions } from '../../actions/useDraft';
@@ -215,7 +215,7 @@ export default function Hardware({ item }: TabProps) {
     const { t } = useTranslation();
     const act = useAct();
     const states = useActions(item);
-    const [params, setParams] = useSearchParams();
+    const [params, ask] = useAddress();
     const change = states.find((a) => a.name === 'vm.reconfigure');
     if (params.get('edit') === '1')
         return (
@@ -223,11 +223,9 @@ export default function Hardware({ item }: TabProps) {
                 <HardwareForm
                     item={item}
                     onClose={() =>
-                        setParams((old) => {
-                            const next = new URLSearchParams(old);
-                            next.delete('edit');
-                            return next;
-                        })
+                        ask((next) => {
+                            for (const name of ['edit', 'dialog', 'device']) next.delete(name);
+                        }, 'close')
                     }
                 />
             </Suspense>

@@ -13,6 +13,7 @@ import { blockedBy, subjectQuery } from '../../actions/useDraft';
 import { actionsQuery } from '../../api/query';
 import type { ActionState, Item, JsonSchema } from '../../api/types';
 import { said } from '../../i18n/words';
+import { useDialog } from '../../lib/address';
 import { familyOf, useDocs } from '../../lib/Fields';
 import { Failure, Notice, SkeletonLines } from '../../states/states';
 import { DeviceCards } from './DeviceCards';
@@ -81,7 +82,7 @@ function Filled({
             }
         );
     });
-    const [reviewing, setReviewing] = useState(false);
+    const [reviewing, review] = useDialog('review');
     const steps = useMemo(() => stepsOf(item, schema, state), [item, schema, state]);
     useEffect(() => {
         if (steps.length) kept.set(item.id, state);
@@ -132,7 +133,7 @@ function Filled({
                     type="button"
                     className="pv-button pv-button--primary"
                     aria-disabled={!steps.length}
-                    onClick={() => steps.length && setReviewing(true)}
+                    onClick={() => steps.length && review(true)}
                 >
                     {t('machine.review')}
                 </button>
@@ -146,7 +147,7 @@ function Filled({
                 className="pv-hwform"
                 onSubmit={(e) => {
                     e.preventDefault();
-                    if (steps.length) setReviewing(true);
+                    if (steps.length) review(true);
                 }}
             >
                 {schema &&
@@ -192,7 +193,7 @@ function Filled({
                         state={state}
                         steps={steps}
                         setState={setState}
-                        onBack={() => setReviewing(false)}
+                        onBack={() => review(false)}
                         onDone={leave}
                     />
                 </Suspense>

@@ -2,12 +2,12 @@
 // What changed, when, by whom: the events of the machine with their changes. Two moments can be compared.
 import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { listQuery } from '../../api/query';
 import type { ChangedField, Item, LiveEvent } from '../../api/types';
 import { dateTime } from '../../i18n/format';
+import { useAddress } from '../../lib/address';
 import { RefLink } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, FailureLine, SkeletonLines } from '../../states/states';
@@ -16,7 +16,7 @@ import { eventText } from '../../lib/eventText';
 
 export default function History({ item }: TabProps) {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const { data, error, refetch } = useQuery(
         listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, { sort: '-seq', limit: 500, view: 'full' }),
     );
@@ -43,15 +43,7 @@ export default function History({ item }: TabProps) {
             ),
         enabled: times.length === 2,
     });
-    const pick = (name: 'from' | 'to', seq: number) =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                next.set(name, String(seq));
-                return next;
-            },
-            { replace: true },
-        );
+    const pick = (name: 'from' | 'to', seq: number) => change((next) => next.set(name, String(seq)));
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={8} />;
     if (!events.length)

@@ -3,7 +3,7 @@
 // table and as a file.
 import { useMemo, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useSearchParams } from 'react-router';
+import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/machine';
 import { isMissing } from '../../api/problem';
@@ -11,6 +11,7 @@ import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
 import { bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
 import { SeverityMark, SmallTable } from '../../lib/Feed';
+import { useAddress, useDialog, type How } from '../../lib/address';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, SkeletonLines } from '../../states/states';
 import { Chart, seriesLabel, type Marker, type Series } from './Chart';
@@ -54,17 +55,33 @@ const DRAWINGS: Drawing[] = [
 
 type View = { min: number; max: number } | null;
 
+/** Another span of time is seen whole, and its form has done what it is for. */
+const BARE = { zoom: null, dialog: null };
+
+/** ?zoom=<from>-<to>, in seconds. */
+function viewOf(text: string | null): View {
+    const [, min, max] = /^(\d{1,12})-(\d{1,12})$/.exec(text ?? '') ?? [];
+    return min && max && Number(min) < Number(max) ? { min: Number(min), max: Number(max) } : null;
+}
+
 export default function Metrics({ item }: TabProps) {
     const { t } = useTranslation();
-    const [params, setParams] = useSearchParams();
+    const [params, change] = useAddress();
     const custom = params.get('range') === CUSTOM ? spanOf(params.get('from'), params.get('to')) : null;
     const chosen = RANGES.find(([id]) => id === params.get('range')) ?? RANGES[1]!;
-    const [choosing, setChoosing] = useState(false);
+    const [choosing, showChoice] = useDialog('range');
     const table = params.get('as') === 'table';
     const marked = params.get('events') !== '0';
     const host = item.host as { id: string; name?: string | null } | null | undefined;
     const withHost = params.get('with') === 'host' && !!host;
-    const [view, setView] = useState<View>(null);
+    const zoom = params.get('zoom');
+    const view = useMemo(() => viewOf(zoom), [zoom]);
+    const setView = (next: View) =>
+        change(
+            (to) =>
+                next ? to.set('zoom', `${Math.round(next.min)}-${Math.round(next.max)}`) : to.delete('zoom'),
+            next ? 'draft:zoom' : 'close',
+        );
     const [range, seconds] = custom ? [CUSTOM, (custom.to - custom.from) / 1000] : chosen;
     const past = !!custom && custom.to < Date.now() - 3600_000;
     const refs = useMemo(() => [item.id, ...(withHost && host ? [host.id] : [])], [item.id, withHost, host]);
@@ -124,26 +141,23 @@ export default function Metrics({ item }: TabProps) {
             }),
         [series, hostSeries, host],
     );
-    const put = (values: Record<string, string | null>) =>
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                for (const [name, value] of Object.entries(values))
-                    if (value) next.set(name, value);
-                    else next.delete(name);
-                return next;
-            },
-            { replace: true },
-        );
+    const put = (values: Record<string, string | null>, how?: How) =>
+        change((next) => {
+            for (const [name, value] of Object.entries(values))
+                if (value) next.set(name, value);
+                else next.delete(name);
+        }, how);
     const set = (name: string, value: string | null) => put({ [name]: value });
     const choose = (span: Span) => {
-        setView(null);
-        setChoosing(false);
-        put({
-            range: CUSTOM,
-            from: new Date(span.from).toISOString(),
-            to: new Date(span.to).toISOString(),
-        });
+        put(
+            {
+                range: CUSTOM,
+                from: new Date(span.from).toISOString(),
+                to: new Date(span.to).toISOString(),
+                ...BARE,
+            },
+            choosing ? 'close' : 'push',
+        );
     };
     const save = () => {
         if (!data) return;
@@ -173,9 +187,10 @@ export default function Metrics({ item }: TabProps) {
                             className="pv-button pv-button--small"
                             aria-pressed={id === range}
                             onClick={() => {
-                                setView(null);
-                                setChoosing(false);
-                                put({ range: id, from: null, to: null });
+                                put(
+                                    { range: id, from: null, to: null, ...BARE },
+                                    choosing ? 'close' : 'push',
+                                );
                             }}
                         >
                             {t(`metrics.range_${id}`)}
@@ -186,7 +201,7 @@ export default function Metrics({ item }: TabProps) {
                         className="pv-button pv-button--small"
                         aria-pressed={!!custom}
                         aria-expanded={choosing}
-                        onClick={() => setChoosing(!choosing)}
+                        onClick={() => showChoice(!choosing)}
                     >
                         {t('machine.met.custom')}
                     </button>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our own notes and tags of an object.
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
+import { useOpened } from '../../lib/address';
 import { TagList } from '../../lib/cells';
 import { SkeletonLines } from '../../states/states';
 
@@ -12,7 +13,8 @@ const NotesForm = lazy(() => import('./NotesForm'));
 export function Notes({ item }: { item: Item }) {
     const { t } = useTranslation();
     const may = useCan('tag.write');
-    const [editing, setEditing] = useState<Item | null>(null);
+    const [asked, edit] = useOpened('edit', 'notes');
+    const editing = asked && may;
     const tags = (item.tags as string[] | null) ?? [];
     const notes = (item.notes as string | null) ?? '';
     return (
@@ -25,7 +27,7 @@ export function Notes({ item }: { item: Item }) {
                         className="pv-button pv-button--link pv-card__more"
                         aria-disabled={!may}
                         title={may ? undefined : t('state.needs', { permission: 'tag.write' })}
-                        onClick={() => may && setEditing(item)}
+                        onClick={() => may && edit(true)}
                     >
                         {t('action.edit')}
                     </button>
@@ -33,7 +35,7 @@ export function Notes({ item }: { item: Item }) {
             </h2>
             {editing ? (
                 <Suspense fallback={<SkeletonLines lines={4} />}>
-                    <NotesForm base={editing} onClose={() => setEditing(null)} />
+                    <NotesForm base={item} onClose={() => edit(false)} />
                 </Suspense>
             ) : (
                 <div className="pv-pad">

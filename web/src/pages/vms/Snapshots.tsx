@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tree of snapshots with the current state in its place; old ones and deep chains are pointed at.
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { lazy, Suspense, useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/machine';
 import { listQuery } from '../../api/query';
@@ -10,6 +9,7 @@ import { ActionButton } from '../../actions/ActionMenu';
 import { useAct } from '../../actions/useAct';
 import { ago, bytes, dateTime } from '../../i18n/format';
 import { enumText } from '../../i18n/words';
+import { useAddress } from '../../lib/address';
 import { Mark } from '../../lib/cells';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, Notice, SkeletonLines } from '../../states/states';
@@ -51,21 +51,12 @@ export default function Snapshots({ item }: TabProps) {
     const take = useActions(item).find((a) => a.name === 'vm.snapshot.create');
     const own = useOwnedActions(item, 'vm.snapshot.', () => false);
     const lines = useMemo(() => treeOf(data?.items ?? []), [data]);
-    const [params, setParams] = useSearchParams();
-    const [picked, setPicked] = useState(() => (params.get('compare') ?? '').split(',').filter(Boolean));
+    const [params, change] = useAddress();
+    const picked = (params.get('compare') ?? '').split(',').filter(Boolean);
     const pick = (id: string) => {
         // Two at most: a third takes the place of the first.
         const list = picked.includes(id) ? picked.filter((x) => x !== id) : [...picked, id].slice(-2);
-        setPicked(list);
-        setParams(
-            (old) => {
-                const next = new URLSearchParams(old);
-                if (list.length) next.set('compare', list.join(','));
-                else next.delete('compare');
-                return next;
-            },
-            { replace: true },
-        );
+        change((next) => (list.length ? next.set('compare', list.join(',')) : next.delete('compare')));
     };
     const clone = useActions(item).find((a) => a.name === 'vm.clone');
     const takeButton = take && (
