@@ -2,6 +2,7 @@
 // Every view, panel and dialog has an address: opened by a click it is in the address; the way back closes it and gives the focus
 // to who had it; forward and a reload show it again; closing it leads to the address before. One line of a table each.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { Browser, Server } from './harness.mjs';
 
@@ -46,7 +47,7 @@ const button = (name) => (page) => page.getByRole('button', { name, exact: typeo
 const entry = (menu, item) => async (page) => {
     const opener = page.getByRole('button', { name: menu, exact: true }).first();
     await opener.click();
-    await page.getByRole('menuitem', { name: item }).click();
+    await page.getByRole('menuitem', { name: item }).first().click();
     return opener;
 };
 const click = (find) => async (page) => {
@@ -167,6 +168,7 @@ const TABLE = () => [
         address: /sort=memory.bytes/,
         shows: (p) => p.locator('[aria-sort=ascending]', { hasText: 'Memory' }),
         close: null,
+        focus: false,
     },
     {
         name: 'a range of time',
@@ -421,7 +423,7 @@ const TABLE = () => [
         at: '/access/explain',
         open: async (p) => {
             await p.locator('#ex-what').fill('vm.stop');
-            const ask = p.getByRole('button', { name: 'Ask' });
+            const ask = p.getByRole('button', { name: 'Ask', exact: true });
             await ask.click();
             return ask;
         },
@@ -434,7 +436,7 @@ const TABLE = () => [
         at: '/me',
         open: click(button('Set up a second factor')),
         address: /factor=1$/,
-        shows: (p) => p.locator('#totp-code'),
+        shows: (p) => p.locator('#totp-password'),
         close: (p) => p.getByRole('button', { name: 'Cancel' }).click(),
     },
     {
@@ -555,5 +557,177 @@ test('each has an address that opens it, and the way back', async (t) => {
         });
     }
     assert.deepEqual(failed, []);
+    await view.close();
+});
+
+test('a filter that was meant is a step of the way back, and one that is being typed is not', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const filter = () => new URL(page.url()).searchParams.get('filter') ?? '';
+    const reaches = (wanted) => page.waitForURL((url) => (url.searchParams.get('filter') ?? '') === wanted);
+    const box = page.locator('[data-filter]');
+    await view.go('/vms', '.pv-row');
+    await box.pressSequentially('web', { delay: 200 });
+    await reaches('web');
+    await page.keyboard.press('Enter');
+    await box.pressSequentially(' power:', { delay: 30 });
+    await page.locator('.pv-suggest__item', { hasText: 'running' }).first().click();
+    await reaches('web power:running');
+    await page.getByRole('button', { name: 'Remove web', exact: true }).click();
+    await reaches('power:running');
+    await page.locator('.pv-head [role=columnheader]', { hasText: 'Name' }).click();
+    await page.waitForURL(/sort=-name/);
+    await page.goBack();
+    assert.equal(filter(), 'power:running');
+    assert.ok(!page.url().includes('sort='));
+    await page.goBack();
+    await reaches('web power:running');
+    assert.equal(await box.inputValue(), 'web power:running');
+    await page.goBack();
+    await reaches('web');
+    await page.goBack();
+    await reaches('');
+    assert.equal(new URL(page.url()).pathname, '/vms');
+    await page.goForward();
+    await reaches('web');
+    await view.settle();
+    assert.equal(await page.locator('.pv-chip').count(), 1);
+    await view.close();
+});
+
+test('what an address names and what is gone is said, with a way on', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    view.expected.push(/status of 40[04]/);
+    const left = await view.api('POST', '/groups', { name: 'left' });
+    await view.api('DELETE', `/groups/${left.id}`);
+    const nobody = (id) => id.slice(0, -4) + (id.endsWith('zzzz') ? 'aaaa' : 'zzzz');
+    for (const [address, title, after] of [
+        [`/access/groups?edit=${left.id}`, /No longer there: group/, '/access/groups'],
+        [`/vms?do=vm.stop&on=${nobody(ids.on)}`, /No longer there: virtual machine/, '/vms'],
+        [`/vms?do=vm.fly&on=${ids.on}`, /There is no such action/, '/vms'],
+        ['/vms?do=vm.stop&on=held-12345', /The selection is not known here/, '/vms'],
+        [`/providers?remove=${nobody(ids.provider)}`, /No longer there: provider/, '/providers'],
+        [`/alerts?act=silence&on=${nobody(ids.alert)}`, /No longer there: alert/, '/alerts'],
+        [`/alerts/rules?edit=${nobody(ids.rule)}`, /No longer there/, '/alerts/rules'],
+    ]) {
+        await page.goto(server.url + address);
+        await page.getByRole('dialog', { name: title }).waitFor();
+        if (address.includes('vm.fly')) {
+            await view.axe('an action that is not known');
+            await view.screenshot('gone-action');
+        }
+        await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click();
+        await page.getByRole('dialog').waitFor({ state: 'detached' });
+        assert.equal(here(page), after);
+    }
+    await page.goto(`${server.url}/vms/${nobody(ids.on)}`);
+    await page.getByText('It is not there (any more)').waitFor();
+    await view.axe('a machine that is gone');
+    await view.screenshot('gone-machine');
+    await page.locator('.pv-empty').getByRole('link').click();
+    await page.locator('.pv-row').first().waitFor();
+    // What nobody knows is no obstacle.
+    await page.goto(`${server.url}/vms?dialog=nothing&sort=name&later=1&nav=moon&tray=2`);
+    await page.locator('.pv-row').first().waitFor();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+    await view.close();
+});
+
+test('what is open in the frame goes along from page to page', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    await view.go('/hosts', '.pv-row');
+    await page.locator('.pv-tray__bar').click();
+    await page.getByRole('button', { name: 'Tree' }).click();
+    await page.locator('.pv-tree__line').first().waitFor();
+    await page.locator('.pv-tree').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForURL(/tree=prv_/);
+    await page.locator('.pv-tree__line[aria-level="2"]').first().waitFor();
+    const lines = await page.locator('.pv-tree__line').count();
+    await page.locator('.pv-tree__line[aria-level="2"]').first().click();
+    await page.waitForURL((url) => url.pathname !== '/hosts');
+    assert.match(page.url(), /tray=1/);
+    assert.match(page.url(), /nav=tree/);
+    await page.reload();
+    await page.locator('.pv-tree__line[aria-level="2"]').first().waitFor();
+    assert.equal(await page.locator('.pv-tree__line').count(), lines);
+    await page.locator('.pv-tray--open').waitFor();
+    await view.close();
+});
+
+test('a long selection is known again after a reload', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    await view.go('/vms?filter=power%3Aoff', '.pv-row .pv-state');
+    await view.settle();
+    await page.locator('.pv-row[aria-rowindex="2"] [data-check]').click();
+    for (let i = 0; i < 60; i++) await page.keyboard.press('Shift+ArrowDown');
+    await page.locator('.pv-bulk__count').waitFor();
+    const n = Number(/\d+/.exec(await page.locator('.pv-bulk__count').innerText())[0]);
+    assert.ok(n > 50, `${n} are selected`);
+    await page.locator('.pv-bulk').getByRole('button', { name: 'Start', exact: true }).click();
+    await page.getByRole('dialog', { name: new RegExp(`${n} virtual machines`) }).waitFor();
+    assert.match(page.url(), /on=held-1$/);
+    await page.reload();
+    await page.getByRole('dialog', { name: new RegExp(`${n} virtual machines`) }).waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await view.close();
+});
+
+/** The code of an authenticator (RFC 6238). */
+function codeOf(secret, step = 0) {
+    const bits = [...secret.replace(/=+$/, '')]
+        .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'))
+        .join('');
+    const bytes = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+    const counter = Buffer.alloc(8);
+    counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + step));
+    const mac = createHmac('sha1', bytes).update(counter).digest();
+    const at = mac[19] & 15;
+    return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+}
+
+test('a second factor is set up and switched off, and no secret comes into an address', async () => {
+    const owner = await browser.open(server);
+    const password = 'a-night-watch-88-long';
+    await owner.api('POST', '/users', { name: 'watch', password });
+    await owner.close();
+    const view = await browser.open(server, { user: 'watch', password });
+    const { page } = view;
+    view.expected.push(/status of 4(01|22|03)/);
+    const seen = [];
+    page.on('framenavigated', (frame) => seen.push(frame.url()));
+    await view.go('/me', '#page-title');
+    await page.getByRole('button', { name: 'Set up a second factor' }).click();
+    await page.locator('#totp-password').fill(password);
+    await page.keyboard.press('Enter');
+    await page.locator('#totp-code').waitFor();
+    const secret = await page.locator('form .pv-code').innerText();
+    const code = codeOf(secret, -1);
+    await view.axe('a second factor');
+    await view.screenshot('second-factor');
+    // The way back forgets the key.
+    await page.goBack();
+    await page.locator('form .pv-code').waitFor({ state: 'detached' });
+    await page.goForward();
+    await page.locator('#totp-password').fill(password);
+    await page.keyboard.press('Enter');
+    await page.locator('#totp-code').waitFor();
+    const again = await page.locator('form .pv-code').innerText();
+    await page.locator('#totp-code').fill(codeOf(again, -1));
+    await page.keyboard.press('Enter');
+    await page.getByText('Recovery codes').waitFor();
+    const codes = (await page.locator('.pv-notice .pv-code').innerText()).split('\n');
+    await page.waitForURL((url) => !url.search);
+    await page.getByRole('button', { name: 'Switch off' }).click();
+    await page.locator('#totp-password').fill(password);
+    await page.locator('#totp-code').fill(codes[0]);
+    await page.locator('form').getByRole('button', { name: 'Switch off' }).click();
+    await page.getByRole('button', { name: 'Set up a second factor' }).waitFor();
+    for (const hidden of [password, secret, again, code, ...codes])
+        assert.ok(!seen.some((url) => url.includes(encodeURIComponent(hidden))), hidden);
     await view.close();
 });

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The signed-in person: rights, second factor, sessions, own tokens.
-import { useEffect, useRef, useState, type FormEvent } from 'react';
-import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import { meQuery, queryClient } from '../../api/query';
-import type { Schemas } from '../../api/types';
+import { meQuery } from '../../api/query';
 import { ago } from '../../i18n/format';
 import '../../i18n/admin';
 import { permissionText } from '../../i18n/words';
-import { useOpened } from '../../lib/address';
 import { useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
-import { CopyButton, FailureLine, Notice, SkeletonLines } from '../../states/states';
+import { FailureLine, SkeletonLines } from '../../states/states';
+import { SecondFactor } from './SecondFactor';
 
 interface Login {
     id: string;
@@ -22,104 +20,6 @@ interface Login {
     last_used_at?: string;
     address?: string | null;
     agent?: string | null;
-}
-
-function SecondFactor({ on }: { on: boolean }) {
-    const { t } = useTranslation();
-    const [asked, show] = useOpened('factor');
-    // The address opens the form; the key that it shows is a new one each time, and in no address.
-    const begun = useQuery({
-        queryKey: ['totp'],
-        queryFn: async () => (await api.post<Schemas['TotpKey']>('/me/totp')).data,
-        enabled: asked && !on,
-        retry: false,
-        staleTime: 'static',
-        gcTime: 0,
-        refetchOnWindowFocus: false,
-    });
-    const key = asked && !on ? (begun.data ?? null) : null;
-    const [code, setCode] = useState('');
-    const [recovery, setRecovery] = useState<string[] | null>(null);
-    const [error, setError] = useState<unknown>(null);
-    // The field comes after its key; whoever leaves it stands at the button again.
-    const shown = key !== null;
-    const section = useRef<HTMLElement>(null);
-    const before = useRef(shown);
-    useEffect(() => {
-        if (before.current !== shown)
-            section.current?.querySelector<HTMLElement>(shown ? '#totp-code' : 'button')?.focus();
-        before.current = shown;
-    }, [shown]);
-    const done = () => queryClient.invalidateQueries({ queryKey: meQuery.queryKey });
-    const confirm = (e: FormEvent) => {
-        e.preventDefault();
-        setError(null);
-        api.post<Schemas['RecoveryCodes']>('/me/totp/actions/confirm', { code }).then((a) => {
-            setRecovery(a.data.recovery_codes);
-            setCode('');
-            show(false);
-            void done();
-        }, setError);
-    };
-    const disable = (e: FormEvent) => {
-        e.preventDefault();
-        setError(null);
-        api.post('/me/totp/actions/disable', { code }).then(() => {
-            setCode('');
-            void done();
-        }, setError);
-    };
-    return (
-        <section className="pv-card pv-pad" ref={section}>
-            <h2 className="pv-h3">{t('me.factor')}</h2>
-            <p>{t(on ? 'me.factor_on' : 'me.factor_off')}</p>
-            {(error ?? begun.error) !== null && <FailureLine error={error ?? begun.error} />}
-            {recovery && (
-                <Notice variant="success" title={t('me.recovery')}>
-                    <pre className="pv-code">{recovery.join('\n')}</pre>
-                    <CopyButton text={recovery.join('\n')} />
-                </Notice>
-            )}
-            {!on && !key && !recovery && (
-                <Button variant="secondary" isDisabled={begun.isFetching} onClick={() => show(true)}>
-                    {t('me.factor_begin')}
-                </Button>
-            )}
-            {(key || on) && !recovery && (
-                <Form onSubmit={key ? confirm : disable}>
-                    {key && (
-                        <p>
-                            {t('me.factor_key')} <code className="pv-code">{key.secret}</code>{' '}
-                            <CopyButton text={key.uri ?? key.secret ?? ''} />
-                        </p>
-                    )}
-                    <FormGroup label={t('signin.code')} fieldId="totp-code" isRequired>
-                        <TextInput
-                            id="totp-code"
-                            autoComplete="one-time-code"
-                            inputMode="numeric"
-                            value={code}
-                            onChange={(_, v) => setCode(v)}
-                        />
-                    </FormGroup>
-                    <div className="pv-buttons">
-                        <Button
-                            type="submit"
-                            variant={key ? 'primary' : 'danger'}
-                            isDisabled={code.length < 6}
-                        >
-                            {t(key ? 'me.factor_confirm' : 'me.factor_disable')}
-                        </Button>
-                        {key && (
-                            <Button variant="link" onClick={() => show(false)}>
-                                {t('action.cancel')}
-                            </Button>
-                        )}
-                    </div>
-                </Form>
-            )}
-        </section>
-    );
 }
 
 function Sessions() {
