@@ -722,6 +722,28 @@ test('a second factor is set up and switched off, and no secret comes into an ad
     await page.getByText('Recovery codes').waitFor();
     const codes = (await page.locator('.pv-notice .pv-code').innerText()).split('\n');
     await page.waitForURL((url) => !url.search);
+    // Signing in asks for it, at an address that leads back to the password.
+    const fresh = await browser.open(server, { signIn: false });
+    fresh.expected.push(/status of 4(01|04)/);
+    await fresh.go('/login', '#username');
+    await fresh.page.locator('#username').fill('watch');
+    await fresh.page.locator('#password').fill(password);
+    await fresh.page.keyboard.press('Enter');
+    await fresh.page.locator('#code').waitFor();
+    assert.match(fresh.page.url(), /\/login\?step=code$/);
+    await fresh.page.goBack();
+    await fresh.page.locator('#password').waitFor();
+    await fresh.page.goForward();
+    await fresh.page.locator('#code').waitFor();
+    await fresh.page.reload();
+    await fresh.page.locator('#password').waitFor();
+    await fresh.page.locator('#username').fill('watch');
+    await fresh.page.locator('#password').fill(password);
+    await fresh.page.keyboard.press('Enter');
+    await fresh.page.locator('#code').fill(codes[1]);
+    await fresh.page.keyboard.press('Enter');
+    await fresh.page.locator('.pv-masthead').waitFor();
+    await fresh.close();
     await page.getByRole('button', { name: 'Switch off' }).click();
     await page.locator('#totp-password').fill(password);
     await page.locator('#totp-code').fill(codes[0]);

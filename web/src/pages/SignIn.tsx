@@ -2,7 +2,7 @@
 import { useEffect, useState, type FormEvent, type ReactNode } from 'react';
 import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate, useSearchParams } from 'react-router';
+import { useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api, setCsrf } from '../api/client';
 import { meQuery, queryClient, setupQuery } from '../api/query';
@@ -11,6 +11,7 @@ import type { Me } from '../api/types';
 import { MenuButton } from '../actions/ActionMenu';
 import { LANGUAGES, setLanguage } from '../i18n';
 import { FailureLine } from '../states/states';
+import { useAddress, useOpened } from '../lib/address';
 import { useTitle } from '../lib/hooks';
 import { look } from '../lib/look';
 import { said } from '../i18n/words';
@@ -60,7 +61,16 @@ interface Login extends Partial<Me> {
     csrf_token?: string | null;
 }
 
-export function SignInForm({ username = '', onDone }: { username?: string; onDone: () => void }) {
+export function SignInForm({
+    username = '',
+    onDone,
+    second,
+}: {
+    username?: string;
+    onDone: () => void;
+    /** Where the question for the second factor has an address: whether it asks, and what makes it so. */
+    second?: [boolean, (on: boolean) => void];
+}) {
     const { t } = useTranslation();
     const [name, setName] = useState(username);
     const [password, setPassword] = useState('');
@@ -68,16 +78,23 @@ export function SignInForm({ username = '', onDone }: { username?: string; onDon
     const [ticket, setTicket] = useState<string | null>(null);
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState(false);
+    // Whoever comes by the address alone begins with the password.
+    const asking = ticket !== null && (second?.[0] ?? true);
+    const ask = (one: string) => {
+        setTicket(one);
+        setCode('');
+        second?.[1](true);
+    };
     const submit = async (e: FormEvent) => {
         e.preventDefault();
         setBusy(true);
         setError(null);
         try {
-            const answer = ticket
+            const answer = asking
                 ? await api.post<Login>('/auth/mfa', { mfa_token: ticket, code })
                 : await api.post<Login>('/auth/login', { username: name, password });
             if (answer.data?.mfa_token) {
-                setTicket(answer.data.mfa_token);
+                ask(answer.data.mfa_token);
                 return;
             }
             setCsrf(answer.data?.csrf_token);
@@ -86,7 +103,7 @@ export function SignInForm({ username = '', onDone }: { username?: string; onDon
         } catch (failure) {
             const wants = isApiError(failure) && failure.code === 'mfa-required';
             const token = wants && ((failure.problem as { mfa_token?: string }).mfa_token ?? '');
-            if (wants && token !== false) setTicket(token);
+            if (wants && token !== false) ask(token);
             else setError(failure);
         } finally {
             setBusy(false);
@@ -103,7 +120,7 @@ export function SignInForm({ username = '', onDone }: { username?: string; onDon
                 ) : (
                     <FailureLine error={error} />
                 ))}
-            {ticket === null ? (
+            {!asking ? (
                 <>
                     <FormGroup label={t('signin.user')} fieldId="username" isRequired>
                         <TextInput
@@ -148,7 +165,7 @@ export function SignInForm({ username = '', onDone }: { username?: string; onDon
                 variant="primary"
                 isBlock
                 isLoading={busy}
-                isDisabled={busy || (ticket === null ? !name || !password : !code)}
+                isDisabled={busy || (asking ? !code : !name || !password)}
             >
                 {t('signin.submit')}
             </Button>
@@ -159,7 +176,8 @@ export function SignInForm({ username = '', onDone }: { username?: string; onDon
 export function Component() {
     const { t } = useTranslation();
     const navigate = useNavigate();
-    const [params] = useSearchParams();
+    const [params] = useAddress();
+    const second = useOpened('step', 'code');
     const setup = useQuery(setupQuery);
     useEffect(() => {
         if (setup.data?.needed) void navigate('/setup', { replace: true });
@@ -168,6 +186,7 @@ export function Component() {
     return (
         <Gate title={t('signin.title')}>
             <SignInForm
+                second={second}
                 onDone={() => void navigate(/^\/(?!\/)/.test(next) ? next : '/', { replace: true })}
             />
         </Gate>
