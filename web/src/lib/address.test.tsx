@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes an entry of the history, and where one comes back to.
-import { act, render } from '@testing-library/react';
+import { act, render, screen } from '@testing-library/react';
 import { createMemoryRouter, RouterProvider, useParams } from 'react-router';
 import { describe, expect, test } from 'vitest';
 import { carrying, isBare, useAddress, useDialog, useGo, useOpened, type ChangeAddress } from './address';
@@ -191,6 +191,19 @@ describe('the address', () => {
         await filter('web');
         await run(() => shown.help![1](false));
         expect(router.state.location.key).toBe(key);
+    });
+
+    test('a box that stands for the address is ticked at once', () => {
+        const Page = () => {
+            const [on, show] = useOpened('pick');
+            return <input type="checkbox" aria-label="pick" checked={on} onChange={() => show(!on)} />;
+        };
+        const router = createMemoryRouter([{ path: '*', element: <Page /> }], { initialEntries: ['/vms'] });
+        render(<RouterProvider router={carrying(router)} />);
+        const box = screen.getByRole<HTMLInputElement>('checkbox');
+        // Without act(): nothing is waited for that a browser would not wait for.
+        box.click();
+        expect(box.checked).toBe(true);
     });
 
     test('an address with nothing but the frame asks for nothing', () => {

@@ -9,13 +9,20 @@
 //   close       what was opened is left: back to the entry that it was opened from, where that is what remains; else in place
 //
 // Secrets never come here: a dialog has an address, what is typed into it has none.
-import { useCallback, useContext, useLayoutEffect, useRef, type ContextType } from 'react';
+import {
+    useCallback,
+    useContext,
+    useLayoutEffect,
+    useMemo,
+    useRef,
+    useSyncExternalStore,
+    type ContextType,
+} from 'react';
 import {
     createPath,
     parsePath,
     UNSAFE_DataRouterContext,
     useLocation,
-    useSearchParams,
     type RouterNavigateOptions,
     type To,
 } from 'react-router';
@@ -112,11 +119,17 @@ function useRouter(): Router {
 
 export function useAddress(): [URLSearchParams, ChangeAddress] {
     const router = useRouter();
-    const [params] = useSearchParams();
-    const { pathname } = useLocation();
-    const own = useRef(pathname);
+    const shown = useLocation();
+    // The router shows a change a moment later, when a box that was ticked would have lost its tick already. Another page's address
+    // is none of ours.
+    const search = useSyncExternalStore(router.subscribe, () => {
+        const newest = router.state.location;
+        return newest.pathname === shown.pathname ? newest.search : shown.search;
+    });
+    const params = useMemo(() => new URLSearchParams(search), [search]);
+    const own = useRef(shown.pathname);
     useLayoutEffect(() => {
-        own.current = pathname;
+        own.current = shown.pathname;
     });
     const ask = useCallback<ChangeAddress>(
         (make, how = 'push') =>

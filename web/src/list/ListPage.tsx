@@ -11,7 +11,6 @@ import {
     useSyncExternalStore,
 } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { fieldOf } from '../api/model';
 import { isApiError } from '../api/problem';
@@ -26,7 +25,7 @@ import { ListStore } from '../grid/store';
 import { FilterBox } from '../filter/FilterBox';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
 import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/states';
-import { useGo, type How } from '../lib/address';
+import { useAddress, useGo, type How } from '../lib/address';
 import { useLook, useNarrow, useTitle } from '../lib/hooks';
 import { number } from '../i18n/format';
 import { enumText, fieldLabel } from '../i18n/words';
@@ -89,7 +88,7 @@ export function ListView({
             for (const field of columns.find((c) => c.id === id)?.fields ?? [id]) wanted.add(field);
         return [...wanted].join(',');
     }, [layout.columns, columns, list.kind]);
-    const [params] = useSearchParams();
+    const [params] = useAddress();
     const within = timeFilter(list.time, timesOf(params, prefix));
     const fixed = [list.scope, within].filter(Boolean).join(' ');
     const filter = fixed ? [fixed, url.filter && `(${url.filter})`].filter(Boolean).join(' ') : url.filter;
