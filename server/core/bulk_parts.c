@@ -82,8 +82,10 @@ int bulk_make_child(struct bulk_submit *s, const struct core_actor *by,
         return PV_ENOMEM;
     if (state == PV_TASK_STATE_QUEUED)
         set_undo(out->row, op, id, subject, params, a);
-    if (state == PV_TASK_STATE_SKIPPED)
+    if (state == PV_TASK_STATE_SKIPPED) {
         model_set_text(out->row, F(task, error), task_error_json(t, why, a));
+        model_set_text(out->row, F(task, error_code), pv_err_problem(why)->code);
+    }
     count_child(s->parent->bulk, state, t->order);
     return PV_OK;
 }

@@ -194,8 +194,10 @@ static void diff_change(struct row_diff *d, const struct task *t, const struct t
     /* What did not happen cannot be taken back. */
     if (final && (ch->state != PV_TASK_STATE_SUCCEEDED || (ch->has_changed && !ch->changed)))
         diff_set(d, F(task, undo), &none);
-    if (ch->error)
+    if (ch->error) {
         diff_text(d, F(task, error), task_error_json(t, ch->error, a));
+        diff_text(d, F(task, error_code), pv_err_problem(ch->error)->code);
+    }
     if (final) {
         diff_number(d, F(task, finished_at), clock_wall_ms());
         diff_number(d, F(task, cancelable), 0);

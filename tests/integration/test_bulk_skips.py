@@ -212,3 +212,9 @@ def test_the_numbers_of_failed_tasks_count_what_failed_and_not_what_was_left_out
     task = api.wait_task(bulk(api, "vm.reset", targets=[*some(api, "off", 1), *some(api, "running", 1)])["id"], 120)
     assert task["state"] == "failed" and task["children"]["skipped"] == 1
     assert number(api, "polyvisor_tasks_failed_total") == before
+    assert task["error_code"] == "partly-done" and task["id"] in {t["id"] for t in api.items("tasks", filter="error_code=partly-done")}
+    [rule] = api.items("alert-rules", filter="builtin=task-failed")
+    none = api.wait_task(bulk(api, "vm.reset", targets=some(api, "off", 1))["id"], 120)
+    found = {o["id"] for o in api.post(f"/alert-rules/{rule['id']}/actions/test").json()["items"]}
+    assert task["id"] not in found, "no alert for what was left out"
+    assert none["id"] in found, "one where nothing at all was done"
