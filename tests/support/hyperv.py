@@ -60,7 +60,8 @@ class Control:
     # What was asked, and what happened
 
     def ledger(self, **only) -> list[dict]:
-        """Requests in order: number, time, host, action, class, method, selectors, bytes_in, user, fault."""
+        """Requests in order: number, time, host, action, class, method, selectors,
+        digest (of the body), bytes_in, user, fault."""
         return self.ask("GET", "/ledger", **only)
 
     def effects(self, **only) -> list[dict]:
@@ -96,6 +97,10 @@ class Host:
     def state(self) -> dict:
         """Everything of the host: vms, planned, switches, files, jobs, collections."""
         return self._ask("GET", "")
+
+    def whole(self) -> dict:
+        """... with every value of the VMs' settings."""
+        return self._ask("GET", "?whole=1")
 
     def vms(self) -> list[SimpleNamespace]:
         return [SimpleNamespace(**v) for v in self._ask("GET", "/vms")]

@@ -130,7 +130,7 @@ class Control:
         host = self._host(words[0])
         rest = words[1:]
         if not rest:
-            return outside.host_state(host)
+            return outside.host_state(host, "whole" in query)
         if rest[0] == "down" and verb == "POST":
             await host.endpoint.stop()
             return None

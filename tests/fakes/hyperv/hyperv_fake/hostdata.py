@@ -56,11 +56,11 @@ def _os(host):
         "Manufacturer": "Microsoft Corporation", "MaxNumberOfProcesses": 4294967295, "MUILanguages": [host.language],
         "Name": f"{host.build['os']}|C:\\Windows|\\Device\\Harddisk0\\Partition4", "NumberOfProcesses": 112,
         "NumberOfUsers": 2, "OperatingSystemSKU": 8, "OSArchitecture": "64-bit", "OSLanguage": int(lcid),
-        "OSProductSuite": 400, "OSType": 18, "Primary": True, "ProductType": 3, "RegisteredUser": "Windows User",
+        "OSProductSuite": 400, "OSType": 18, "Primary": True, "ProductType": host.build.get("product", 3), "RegisteredUser": "Windows User",
         "SerialNumber": "00454-60000-00001-AA113", "ServicePackMajorVersion": 0, "ServicePackMinorVersion": 0,
         "SizeStoredInPagingFiles": 4194304, "Status": "OK", "SuiteMask": 400, "SystemDevice": "\\Device\\HarddiskVolume4",
         "SystemDirectory": "C:\\Windows\\system32", "SystemDrive": "C:", "TotalVirtualMemorySize": total + 4194304,
-        "TotalVisibleMemorySize": total, "Version": f"10.0.{host.build['number']}", "WindowsDirectory": "C:\\Windows"}]
+        "TotalVisibleMemorySize": total, "Version": f"{host.build.get('nt', '10.0')}.{host.build['number']}", "WindowsDirectory": "C:\\Windows"}]
 
 
 @cim("Win32_ComputerSystem")
@@ -239,7 +239,7 @@ def _processes(host):
 @cim("CIM_DataFile")
 def _files(host):
     rows = []
-    for disk in host.files.values():
+    for disk in host.all_files():
         folder, _, name = disk.path.rpartition("\\")
         stem, _, extension = name.rpartition(".")
         rows.append({
@@ -257,7 +257,7 @@ def _files(host):
 @cim("Win32_Directory")
 def _folders(host):
     found = set(host.folders)
-    for disk in host.files.values():
+    for disk in host.all_files():
         parts = disk.path.split("\\")[:-1]
         for length in range(2, len(parts) + 1):
             found.add("\\".join(parts[:length]).lower())

@@ -162,7 +162,7 @@ def resize(call):
         elif not online:
             need_free(call.host, disk)
         if disk.kind == 4 or any(d.parent and call.host.norm(d.parent) == call.host.norm(disk.path)
-                                 for d in call.host.files.values()):
+                                 for d in call.host.all_files()):
             raise JobError(FAILED, f"'{disk.path}' belongs to a chain of differencing disks. (0xC03A0023)")
         before = disk.size
         disk.size = size

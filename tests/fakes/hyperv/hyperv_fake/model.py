@@ -348,6 +348,10 @@ class Host:
             found = self.cluster.files.get(self.norm(path))
         return found
 
+    def all_files(self):
+        """Those on its own volumes, and on the shared ones of its cluster."""
+        return [*self.files.values(), *(self.cluster.files.values() if self.cluster is not None else ())]
+
     def add_file(self, disk: Disk):
         if self.cluster is not None and "\\clusterstorage\\" in disk.path.lower():
             self.cluster.files[self.norm(disk.path)] = disk

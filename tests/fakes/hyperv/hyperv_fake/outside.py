@@ -35,6 +35,7 @@ def vm_state(vm):
         "memory_min_mb": memory.get("Reservation") if memory else None, "memory_max_mb": memory.get("Limit") if memory else None,
         "disks": disks, "nics": nics, "applied": vm.applied, "busy": vm.job is not None,
         "drives": [r.id for r in vm.res if sources.kind_of(r) in ("disk_drive", "dvd_drive", "floppy_drive", "physical_drive")],
+        "empty_drives": [r.id for r in vm.of("disk_drive") if not vm.children(r)],
         "controllers": [r.id for r in vm.res if sources.kind_of(r) in ("ide", "scsi")],
         "snapshots": [{"id": s.id, "name": s.vssd.get("ElementName"), "parent": s.parent, "saved": s.saved,
                        "kind": s.kind, "disks": [(r.get("HostResource") or [None])[0] for r in s.res
@@ -44,13 +45,24 @@ def vm_state(vm):
         "replication": vm.replication, "uptime": power.uptime(vm), "metrics": vm.metrics is not None}
 
 
-def host_state(host):
-    return {"name": host.name, "fqdn": host.fqdn, "language": host.language, "vms": {i: vm_state(v) for i, v in host.vms.items()},
-            "planned": {i: vm_state(v) for i, v in host.planned.items()},
+def whole_state(vm):
+    """With every value of its settings."""
+    def rows(instances):
+        return {i.id: {k: v for k, v in i.values().items() if v is not None} for i in instances}
+
+    return {**vm_state(vm), "resources": rows(vm.res), "features": rows(vm.features), "security": vm.security,
+            "snapshots": {s.id: {"parent": s.parent, "kind": s.kind, "settings": rows([s.vssd]), "resources": rows(s.res)}
+                          for s in vm.snapshots.values()}}
+
+
+def host_state(host, whole=False):
+    shown = whole_state if whole else vm_state
+    return {"name": host.name, "fqdn": host.fqdn, "language": host.language, "vms": {i: shown(v) for i, v in host.vms.items()},
+            "planned": {i: shown(v) for i, v in host.planned.items()},
             "switches": {s.id: {"name": s.name, "kind": s.kind, "nic": s.nic.description if s.nic else None,
                                 "notes": (s.setting.get("Notes") or [""])[0]} for s in host.switches.values()},
             "files": {d.path: {"size": d.size, "used": d.used, "parent": d.parent, "kind": d.kind, "format": d.format}
-                      for d in host.files.values()},
+                      for d in host.all_files()},
             "jobs": {j.id: {"state": j.state, "code": j.code, "name": j.name, "class": j.kind, "text": j.text}
                      for j in host.jobs.values()},
             "contexts": len(host.contexts), "subscriptions": len(host.subscriptions), "shells": len(host.shells),

@@ -9,6 +9,8 @@ GB = 1 << 30
 TB = 1 << 40
 
 BUILDS = {
+    "2012R2": {"os": "Microsoft Windows Server 2012 R2 Datacenter", "number": "9600", "version": "5.0", "stack": "3.0", "nt": "6.3"},
+    "11": {"os": "Microsoft Windows 11 Pro", "number": "22631", "version": "11.0", "stack": "3.0", "product": 1},
     "2016": {"os": "Microsoft Windows Server 2016 Datacenter", "number": "14393", "version": "8.0", "stack": "3.0"},
     "2019": {"os": "Microsoft Windows Server 2019 Datacenter", "number": "17763", "version": "9.0", "stack": "3.0"},
     "2022": {"os": "Microsoft Windows Server 2022 Datacenter", "number": "20348", "version": "10.0", "stack": "3.0"},

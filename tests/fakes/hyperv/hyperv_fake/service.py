@@ -2,6 +2,7 @@
 """The service: a message in, an answer out; injected faults, time limits, envelope size, ledger."""
 
 import asyncio
+import hashlib
 import re
 
 from . import enumeration, invoke, wire
@@ -30,7 +31,7 @@ def odd_prefixes(text):
 
 
 def identify_body(host, anonymous):
-    number = "0.0.0" if anonymous else f"10.0.{host.build['number']}"
+    number = "0.0.0" if anonymous else f"{host.build.get('nt', '10.0')}.{host.build['number']}"
     version = f"OS: {number} SP: 0.0 Stack: {host.build['stack']}"
     if host.report is not None and not anonymous:
         version = clean(host.report.identity.get("ProductVersion", version))
@@ -85,6 +86,7 @@ async def _handle(host, data, encoding, user, box) -> Answer:
             return _sized(host, request, answer)
         request.check()
         describe(request, entry)
+        entry["digest"] = digest(data)
         host.estate.ledger.request(host, entry)
         body_text = data.decode("utf-8", "replace") if host.estate.faults.rules else ""
         rules = host.estate.faults.look(host, entry["action"], entry["class"], entry["method"], body_text)
@@ -103,6 +105,11 @@ async def _handle(host, data, encoding, user, box) -> Answer:
             host.estate.ledger.request(host, entry)
         entry["fault"] = fault.subcode
         return _fault(host, request, fault)
+
+
+def digest(data):
+    """Of what is asked: the headers have a new MessageID each time."""
+    return hashlib.blake2b(data[max(data.find(b":Body"), 0):], digest_size=8).hexdigest()
 
 
 def describe(request, entry):
