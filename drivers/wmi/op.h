@@ -88,6 +88,8 @@ struct op_step {
     const struct cim_ref *on;
     const struct cim_instance *in;
     op_look_fn look; /* NULL: nothing can be looked for; a lost outcome stays unknown */
+    op_look_fn lost_look; /* instead of `look`: only where neither answer nor job say anything; a
+                             host that says it is done is believed */
     void *ctx;
     const char *remote; /* a path or host that the host reaches out to: errors get the hint about
                            delegation */
@@ -141,6 +143,8 @@ void op_differs(struct op *o, const char *text);
 void op_device(struct op *o, json_t *device); /* taken */
 /* Plan entry of a call that is no method of the host. */
 void op_plan(struct op *o, const char *operation, json_t *args);
+/* Dry run: what is made would be started, if that is asked for. */
+void op_plan_start(struct op *o);
 /* The method as an entry of the plan. */
 void op_plan_call(struct op *o, const struct cim_ref *on, const struct cim_instance *in);
 /* A value set in an instance, as JSON. */
@@ -230,6 +234,8 @@ int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *e
 /* op_image.c: a step that makes the file `path`; it goes if a later step fails, unless somebody else may have made it
  * meanwhile. */
 int op_make_file(struct op *o, const struct op_step *s, const char *path, struct pv_err *err);
+/* op_look_fn; ctx is the path: is there a disk file that the host can read? */
+int op_image_look(struct op *o, void *ctx, bool *there, struct pv_err *err);
 /* A new virtual disk. `spec`: capacity_bytes, format, subformat ... as in the tables.
  */
 int op_image_create(struct op *o, const char *key, const char *path, const json_t *spec,
@@ -237,9 +243,9 @@ int op_image_create(struct op *o, const char *key, const char *path, const json_
 /* What the host tells of a disk file; PV_ENOENT: there is none. */
 int op_image_read(struct op *o, const char *path, struct cim_instance **out, struct pv_err *err);
 /* op_chain.c. Does a disk of `media` (Msvm_StorageAllocationSettingData) stand on this file, at any
- * depth? */
-int op_chains_hold(struct op *o, const struct cim_list *media, const char *path, bool *held,
-                   struct pv_err *err);
+ * depth? Chains that lead there by way of `but` (may be NULL) do not count. */
+int op_chains_hold(struct op *o, const struct cim_list *media, const char *path, const char *but,
+                   bool *held, struct pv_err *err);
 int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_err *err);
 /* op_devices.c: every device the VM has, into the result. */
 int op_list_devices(struct op *o, struct pv_err *err);

@@ -63,8 +63,8 @@ static int parent_of(struct chains *c, const char *path, const char **parent, st
     return rc;
 }
 
-int op_chains_hold(struct op *o, const struct cim_list *media, const char *path, bool *held,
-                   struct pv_err *err)
+int op_chains_hold(struct op *o, const struct cim_list *media, const char *path, const char *but,
+                   bool *held, struct pv_err *err)
 {
     struct chains c = { .o = o };
     int rc = inventory_of(o->w, &c.inventory, err);
@@ -78,6 +78,8 @@ int op_chains_hold(struct op *o, const struct cim_list *media, const char *path,
                      "Microsoft:Hyper-V:Virtual Hard Disk"))
             continue;
         for (unsigned depth = 0; rc == PV_OK && at && depth < DEPTH_MOST && !*held; depth++) {
+            if (op_same_path(at, but))
+                break;
             rc = parent_of(&c, at, &at, err);
             *held = rc == PV_OK && op_same_path(at, path);
         }

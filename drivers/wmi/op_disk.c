@@ -430,6 +430,7 @@ static int take_medium(struct op *o, const struct cim_instance *medium, bool cdr
 {
     const char *path = cim_str_at(medium, SAN(HostResource), 0);
     const struct cim_ref *service = NULL;
+    struct medium *back;
     int rc = op_remove_resource(o, "medium", op_what(o, o->def->verb, o->name),
                                 CIM(Msvm_StorageAllocationSettingData),
                                 cim_str(medium, SAN(InstanceID)), err);
@@ -438,9 +439,12 @@ static int take_medium(struct op *o, const struct cim_instance *medium, bool cdr
         return rc;
     /* If the drive cannot be removed, what was in it comes back. */
     rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &service, err);
-    if (rc == PV_OK)
+    back = arena_alloc(o->a, sizeof(*back));
+    if (rc == PV_OK && back) {
+        *back = (struct medium){ .drive = o->id, .path = path };
         undo_restore(o, "putting the disk back", service,
-                     op_add_call(o, medium_setting(o, o->id, path, cdrom)));
+                     op_add_call(o, medium_setting(o, o->id, path, cdrom)), find_medium, back);
+    }
     return rc;
 }
 

@@ -189,8 +189,9 @@ static int follow_job(struct op *o, const struct op_step *s, const struct cim_re
 static int look_back(struct op *o, const struct op_step *s, bool *over, struct op_trace *t,
                      struct pv_err *err)
 {
+    op_look_fn look = s->look ? s->look : s->lost_look;
     bool there = false, gone = false;
-    int rc = s->look ? s->look(o, s->ctx, &there, err) : PV_OK;
+    int rc = look ? look(o, s->ctx, &there, err) : PV_OK;
 
     *over = rc && !says_nothing(rc);
     if (rc)
@@ -211,7 +212,7 @@ static int look_back(struct op *o, const struct op_step *s, bool *over, struct o
 /* Of what leaves nothing to look at only its job can tell: that may be one of those there are, or forgotten. */
 static bool may_be_over(const struct op *o, const struct op_trace *t)
 {
-    return t->others > 0 || t->ours > 0 || clock_wall_ms() - o->sent_ms > JOBS_KEPT_MS;
+    return o->job || t->others > 0 || t->ours > 0 || clock_wall_ms() - o->sent_ms > JOBS_KEPT_MS;
 }
 
 /*
@@ -252,7 +253,7 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
             break;
         }
         if (clock_mono_ms() - began >= wait_ms) {
-            bool told = rc == PV_OK && (s->look || !may_be_over(o, &t));
+            bool told = rc == PV_OK && (s->look || s->lost_look || !may_be_over(o, &t));
 
             rc = told ? pv_fail(err, PV_EIO, "%s: %s, and nothing is to be seen of it on the host",
                                 s->what, why)

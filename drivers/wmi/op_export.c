@@ -23,7 +23,40 @@ struct export
     bool memory, subfolder;
 };
 
-static int send_export(struct op *o, const char *key, const struct export *e, struct pv_err *err)
+/* The definition is there: .vmcx since 2016, .xml before. */
+static int is_exported(struct op *o, void *ctx, bool *there, struct pv_err *err)
+{
+    const struct export *e = ctx;
+    const char *folder = e->subfolder ? op_join(o, e->folder, o->name) : e->folder;
+    const char *guid = e->snapshot ? e->snapshot : o->vm;
+    int rc;
+
+    rc = op_file_exists(o, op_text(o, "%s\\Virtual Machines\\%s.vmcx", folder, guid), there, err);
+    if (rc == PV_OK && !*there)
+        rc =
+            op_file_exists(o, op_text(o, "%s\\Virtual Machines\\%s.xml", folder, guid), there, err);
+    return rc;
+}
+
+/* What lies there from another time says nothing. A share cannot be looked at, and what a
+ * checkpoint's definition is called there is not told. */
+static int can_be_looked_for(struct op *o, struct export *e, bool *can, struct pv_err *err)
+{
+    bool there = true;
+    int rc = PV_OK;
+
+    *can = false;
+    if (o->dry_run || op_is_remote(e->folder) || e->snapshot)
+        return PV_OK;
+    if (!o->resumed && !journal_get(&o->journal, "exported")) {
+        rc = is_exported(o, e, &there, err);
+        journal_note(&o->journal, "fresh", rc == PV_OK && !there ? "1" : "");
+    }
+    *can = journal_get(&o->journal, "fresh") != NULL;
+    return rc;
+}
+
+static int send_export(struct op *o, const char *key, struct export *e, struct pv_err *err)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualSystemManagementService, ExportSystemDefinition));
@@ -31,11 +64,16 @@ static int send_export(struct op *o, const char *key, const struct export *e, st
     struct op_step s = { .key = key,
                          .what = op_what(o, "exporting", o->name),
                          .in = in,
+                         .ctx = e,
                          .remote = op_is_remote(e->folder) ? e->folder : NULL };
-    int rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
+    bool can = false;
+    int rc = can_be_looked_for(o, e, &can, err);
 
+    if (rc == PV_OK)
+        rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
     if (rc)
         return rc;
+    s.lost_look = can ? is_exported : NULL;
     cim_set_uint(set, EXP(CopySnapshotConfiguration), e->snapshots);
     cim_set_bool(set, EXP(CopyVmStorage), true);
     cim_set_bool(set, EXP(CopyVmRuntimeInformation), e->memory);
@@ -105,6 +143,7 @@ static int start_it(struct op *o, struct pv_err *err)
 static int finish(struct op *o, struct pv_err *err)
 {
     undo_keep(o);
+    op_plan_start(o);
     if (o->dry_run)
         return PV_OK;
     op_made(o, "vm", o->vm, NULL);

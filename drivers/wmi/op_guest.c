@@ -99,6 +99,41 @@ static struct cim_instance *verb_call(struct op *o, enum kvp_verb verb, struct c
     return cim_call(o->a, M(Msvm_VirtualSystemManagementService, RemoveKvpItems));
 }
 
+static void add_item(struct op *o, struct cim_instance *in, struct cim_p_embs items,
+                     const char *key, const char *text)
+{
+    struct cim_instance *item = cim_new(o->a, CIM(Msvm_KvpExchangeDataItem));
+
+    cim_set_str(item, ITEM(Name), key);
+    cim_set_str(item, ITEM(Data), text ? text : "");
+    cim_set_uint(item, ITEM(Source), 0); /* from the host */
+    cim_add_emb(in, items, item);
+}
+
+/* If a later request fails: what was added goes, what was changed has the text it had. */
+static void restore_items(struct op *o, enum kvp_verb verb, const struct cim_ref *service,
+                          const struct cim_instance *have)
+{
+    enum kvp_verb back = verb == KVP_ADD ? KVP_REMOVE : KVP_MODIFY;
+    struct cim_p_ref target;
+    struct cim_p_embs items;
+    struct cim_instance *in = verb_call(o, back, &target, &items);
+    const char *key;
+    json_t *value;
+
+    if (verb == KVP_REMOVE)
+        return; /* the last of them */
+    cim_set_ref(in, target, op_vm_ref(o, o->vm));
+    json_object_foreach((json_t *)(uintptr_t)op_arg(o, "data"), key, value)
+    {
+        const char *now = item_text(o, have, key);
+
+        if (is_for(verb, now, json_string_value(value)))
+            add_item(o, in, items, key, now);
+    }
+    undo_restore(o, "putting the guest's data back", service, in, NULL, NULL);
+}
+
 static int write_items(struct op *o, enum kvp_verb verb, const char *name,
                        const struct cim_instance *have, struct pv_err *err)
 {
@@ -120,21 +155,20 @@ static int write_items(struct op *o, enum kvp_verb verb, const char *name,
     json_object_foreach((json_t *)(uintptr_t)op_arg(o, "data"), key, value)
     {
         const char *wanted = json_string_value(value);
-        struct cim_instance *item;
 
         if (!is_for(verb, item_text(o, have, key), wanted))
             continue;
-        item = cim_new(o->a, CIM(Msvm_KvpExchangeDataItem));
-        cim_set_str(item, ITEM(Name), key);
-        cim_set_str(item, ITEM(Data), wanted ? wanted : "");
-        cim_set_uint(item, ITEM(Source), 0); /* from the host */
-        cim_add_emb(in, items, item);
+        add_item(o, in, items, key, wanted);
         n++;
     }
     if (n == 0)
         return PV_OK;
     rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
-    return rc ? rc : op_do(o, &s, NULL, err);
+    if (rc == PV_OK)
+        rc = op_do(o, &s, NULL, err);
+    if (rc == PV_OK)
+        restore_items(o, verb, s.on, have);
+    return rc;
 }
 
 static int run_set_data(struct op *o, struct pv_err *err)

@@ -84,6 +84,13 @@ static int is_made(struct op *o, void *ctx, bool *there, struct pv_err *err)
     return PV_OK;
 }
 
+int op_image_look(struct op *o, void *ctx, bool *there, struct pv_err *err)
+{
+    struct image_wish w = { .path = ctx };
+
+    return is_made(o, &w, there, err);
+}
+
 /* ------------------------------------------------------------------ making */
 
 static int codes(struct op *o, const char *format, const char *layout, bool has_parent,
@@ -230,11 +237,43 @@ static const char *subject_path(struct op *o)
     return clean ? clean : o->id;
 }
 
+static int list_media(struct op *o, struct cim_list *out, struct pv_err *err)
+{
+    struct wsman_query q = { .cls = CIM(Msvm_StorageAllocationSettingData) };
+
+    return wsman_list(o->w->client, &o->c, &q, o->a, out, err);
+}
+
+/* What a disk stands on must not change: its own file holds only what differs. */
+static int check_base(struct op *o, const struct cim_list *media, const char *path, const char *but,
+                      struct pv_err *err)
+{
+    bool used = false;
+    int rc = op_chains_hold(o, media, path, but, &used, err);
+
+    return rc == PV_OK && used ? pv_fail(err, PV_ESTATE, "%s %s: the disk of a VM stands on it",
+                                         o->def->verb, o->name)
+                               : rc;
+}
+
+/* An image that a VM names, or that another image stands on, would leave a VM broken. */
+static int check_unused(struct op *o, const struct cim_list *media, const char *path,
+                        struct pv_err *err)
+{
+    for (size_t i = 0; i < media->count; i++)
+        if (op_same_path(
+                cim_str_at(media->items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0),
+                path))
+            return pv_fail(err, PV_ESTATE, "%s %s: a VM uses it", o->def->verb, o->name);
+    return check_base(o, media, path, NULL, err);
+}
+
 int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_err *err)
 {
     struct cim_instance *in = cim_call(o->a, M(Msvm_ImageManagementService, ResizeVirtualHardDisk));
     struct image_wish w = { .path = path, .bytes = bytes };
     struct cim_instance *have = NULL;
+    struct cim_list media = { 0 };
     struct op_step s = { .key = "resize",
                          .what = op_text(o, "resizing %s", path),
                          .in = in,
@@ -253,6 +292,13 @@ int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_er
     if (cim_uint(have, VHD(MaxInternalSize)) == bytes) {
         o->changed |= o->resumed;
         return PV_OK;
+    }
+    if (!o->resumed) {
+        rc = list_media(o, &media, err);
+        if (rc == PV_OK)
+            rc = check_base(o, &media, path, NULL, err);
+        if (rc)
+            return rc;
     }
     cim_set_str(in, A(Msvm_ImageManagementService, ResizeVirtualHardDisk, Path), path);
     cim_set_uint(in, A(Msvm_ImageManagementService, ResizeVirtualHardDisk, MaxInternalSize), bytes);
@@ -449,6 +495,7 @@ static int run_merge(struct op *o, struct pv_err *err)
     const char *path = subject_path(o), *into = op_arg_str(o, "into.path");
     struct image_wish w = { .gone = path };
     struct cim_instance *have = NULL;
+    struct cim_list media = { 0 };
     struct op_step s = { .key = "merge",
                          .what = op_text(o, "merging %s", path),
                          .in = in,
@@ -472,6 +519,15 @@ static int run_merge(struct op *o, struct pv_err *err)
         return rc;
     into = arena_strdup(o->a, into);
     journal_note(&o->journal, "into", into);
+    if (!o->resumed) {
+        rc = list_media(o, &media, err);
+        if (rc == PV_OK)
+            rc = check_unused(o, &media, path, err);
+        if (rc == PV_OK) /* others that stand there would lose what they differ from */
+            rc = check_base(o, &media, into, path, err);
+        if (rc)
+            return rc;
+    }
     cim_set_str(in, A(Msvm_ImageManagementService, MergeVirtualHardDisk, SourcePath), path);
     cim_set_str(in, A(Msvm_ImageManagementService, MergeVirtualHardDisk, DestinationPath), into);
     op_object(o, "disk_image", into);
@@ -479,29 +535,10 @@ static int run_merge(struct op *o, struct pv_err *err)
     return rc ? rc : op_do(o, &s, NULL, err);
 }
 
-/* An image that a VM names, or that another image stands on, would leave a VM broken. */
-static int check_unused(struct op *o, const char *path, struct pv_err *err)
-{
-    struct wsman_query q = { .cls = CIM(Msvm_StorageAllocationSettingData) };
-    struct cim_list list = { 0 };
-    bool used = false;
-    int rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
-
-    for (size_t i = 0; rc == PV_OK && i < list.count; i++)
-        if (op_same_path(
-                cim_str_at(list.items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0),
-                path))
-            return pv_fail(err, PV_ESTATE, "%s %s: a VM uses it", o->def->verb, o->name);
-    if (rc == PV_OK)
-        rc = op_chains_hold(o, &list, path, &used, err);
-    if (rc == PV_OK && used)
-        rc = pv_fail(err, PV_ESTATE, "%s %s: the disk of a VM stands on it", o->def->verb, o->name);
-    return rc;
-}
-
 static int run_delete(struct op *o, struct pv_err *err)
 {
     const char *path = subject_path(o);
+    struct cim_list media = { 0 };
     bool there = true;
     int rc = op_file_exists(o, path, &there, err);
 
@@ -517,7 +554,9 @@ static int run_delete(struct op *o, struct pv_err *err)
         return rc;
     }
     if (rc == PV_OK)
-        rc = check_unused(o, path, err);
+        rc = list_media(o, &media, err);
+    if (rc == PV_OK)
+        rc = check_unused(o, &media, path, err);
     if (rc == PV_OK && !o->dry_run)
         rc = op_begin_step(o, "delete", "deleting the file", err);
     if (rc == PV_OK)

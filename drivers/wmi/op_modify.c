@@ -162,6 +162,18 @@ static const char *id_of(const struct cim_instance *i)
     return p ? cim_str(i, (struct cim_p_str){ p }) : NULL;
 }
 
+static void restore(struct op *o, const struct cim_ref *on, const struct modified *m,
+                    const struct cim_instance *have)
+{
+    struct modified *back = arena_alloc(o->a, sizeof(*back));
+    const struct cim_instance *old = old_of(o, m->want, have);
+
+    if (!back || !old)
+        return;
+    *back = (struct modified){ .want = old, .cls = m->cls, .id = m->id };
+    undo_restore(o, "putting settings back", on, call_of(o, old), is_modified, back);
+}
+
 int op_modify(struct op *o, const char *key, struct cim_instance *want,
               const struct cim_instance *have, const char *what, struct pv_err *err)
 {
@@ -185,7 +197,7 @@ int op_modify(struct op *o, const char *key, struct cim_instance *want,
         rc = call_sleep(&o->c, PAUSE_MS, err);
     }
     if (rc == PV_OK && have)
-        undo_restore(o, "putting settings back", s.on, call_of(o, old_of(o, want, have)));
+        restore(o, s.on, &m, have);
     return rc;
 }
 

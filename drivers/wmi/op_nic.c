@@ -266,19 +266,61 @@ static int find_feature(struct op *o, void *ctx, bool *there, struct pv_err *err
     return rc;
 }
 
+static int is_without(struct op *o, void *ctx, bool *there, struct pv_err *err)
+{
+    int rc = find_feature(o, ctx, there, err);
+
+    if (rc == PV_OK)
+        *there = !*there;
+    return rc;
+}
+
+static struct cim_instance *add_call(struct op *o, const char *port, struct cim_instance *feature)
+{
+    struct cim_instance *in =
+        cim_call(o->a, M(Msvm_VirtualSystemManagementService, AddFeatureSettings));
+
+    cim_set_ref(in,
+                A(Msvm_VirtualSystemManagementService, AddFeatureSettings, AffectedConfiguration),
+                op_by_id(o, CIM(Msvm_EthernetPortAllocationSettingData), port));
+    cim_add_emb(in, A(Msvm_VirtualSystemManagementService, AddFeatureSettings, FeatureSettings),
+                feature);
+    return in;
+}
+
+static struct cim_instance *remove_call(struct op *o, const struct cim_instance *feature)
+{
+    struct cim_instance *in =
+        cim_call(o->a, M(Msvm_VirtualSystemManagementService, RemoveFeatureSettings));
+    struct cim_p_str id = { cim_prop_find(feature->cls, "InstanceID") };
+
+    cim_add_ref(in, A(Msvm_VirtualSystemManagementService, RemoveFeatureSettings, FeatureSettings),
+                op_by_id(o, feature->cls, cim_str(feature, id)));
+    return in;
+}
+
+/* If a later step fails: away with the one that was added, or back with the one that was removed.
+ */
+static void restore_feature(struct op *o, const struct cim_ref *service, const struct feature *f,
+                            struct cim_instance *in, op_look_fn look)
+{
+    struct feature *back = arena_alloc(o->a, sizeof(*back));
+
+    if (!back)
+        return;
+    *back = (struct feature){ .cls = f->cls, .port = f->port };
+    undo_restore(o, "putting an adapter's settings back", service, in, look, back);
+}
+
 /* Changed if the port has one, else added. */
 static int put_feature(struct op *o, const char *key, const char *port, struct cim_instance *want,
                        struct pv_err *err)
 {
     struct feature f = { .cls = want ? want->cls : NULL, .port = port };
-    struct cim_instance *in =
-        cim_call(o->a, M(Msvm_VirtualSystemManagementService, AddFeatureSettings));
     const struct cim_prop *p = want ? cim_prop_find(want->cls, "InstanceID") : NULL;
-    struct op_step s = { .key = key,
-                         .what = op_what(o, o->def->verb, o->name),
-                         .in = in,
-                         .look = find_feature,
-                         .ctx = &f };
+    struct op_step s = {
+        .key = key, .what = op_what(o, o->def->verb, o->name), .look = find_feature, .ctx = &f
+    };
     bool there = false;
     int rc = PV_OK;
 
@@ -295,13 +337,13 @@ static int put_feature(struct op *o, const char *key, const char *port, struct c
         return op_modify(o, key, want, f.found, s.what, err);
     }
     f.want = want;
-    cim_set_ref(in,
-                A(Msvm_VirtualSystemManagementService, AddFeatureSettings, AffectedConfiguration),
-                op_by_id(o, CIM(Msvm_EthernetPortAllocationSettingData), port));
-    cim_add_emb(in, A(Msvm_VirtualSystemManagementService, AddFeatureSettings, FeatureSettings),
-                want);
+    s.in = add_call(o, port, want);
     rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
-    return rc ? rc : op_do(o, &s, NULL, err);
+    if (rc == PV_OK)
+        rc = op_do(o, &s, NULL, err);
+    if (rc == PV_OK && f.found)
+        restore_feature(o, s.on, &f, remove_call(o, f.found), is_without);
+    return rc;
 }
 
 /* 1-10,20 */
@@ -396,35 +438,45 @@ static struct cim_instance *band_setting(struct op *o, const struct wish *w)
     return b;
 }
 
-static int is_without(struct op *o, void *ctx, bool *there, struct pv_err *err)
+static struct cim_instance *copy_vlan(struct op *o, const struct cim_instance *from)
 {
-    int rc = find_feature(o, ctx, there, err);
+    static const char *const names[] = { "OperationMode",       "AccessVlanId",
+                                         "NativeVlanId",        "PvlanMode",
+                                         "PrimaryVlanId",       "SecondaryVlanId",
+                                         "PruneVlanIdArray",    "TrunkVlanIdArray",
+                                         "SecondaryVlanIdArray" };
+    struct cim_instance *to = cim_new(o->a, CIM(Msvm_EthernetSwitchPortVlanSettingData));
 
-    if (rc == PV_OK)
-        *there = !*there;
-    return rc;
+    for (size_t i = 0; to && i < PV_COUNT(names); i++) {
+        const struct cim_prop *p = cim_prop_find(to->cls, names[i]);
+
+        if (p && from->values[p->slot].count)
+            to->values[p->slot] = from->values[p->slot];
+    }
+    return to;
 }
 
 /* No tag is no setting: there is none for "untagged". */
 static int take_vlan(struct op *o, const char *key, const char *port, struct pv_err *err)
 {
-    struct cim_instance *in =
-        cim_call(o->a, M(Msvm_VirtualSystemManagementService, RemoveFeatureSettings));
     struct feature f = { .cls = CIM(Msvm_EthernetSwitchPortVlanSettingData), .port = port };
-    struct op_step s = { .key = key,
-                         .what = op_what(o, o->def->verb, o->name),
-                         .in = in,
-                         .look = is_without,
-                         .ctx = &f };
+    struct op_step s = {
+        .key = key, .what = op_what(o, o->def->verb, o->name), .look = is_without, .ctx = &f
+    };
+    struct cim_instance *again;
     bool there = false;
     int rc = find_feature(o, &f, &there, err);
 
     if (rc || !there)
         return rc;
-    cim_add_ref(in, A(Msvm_VirtualSystemManagementService, RemoveFeatureSettings, FeatureSettings),
-                op_by_id(o, f.cls, cim_str(f.found, VLAN(InstanceID))));
+    again = copy_vlan(o, f.found);
+    s.in = remove_call(o, f.found);
     rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
-    return rc ? rc : op_do(o, &s, NULL, err);
+    if (rc == PV_OK)
+        rc = op_do(o, &s, NULL, err);
+    if (rc == PV_OK && again)
+        restore_feature(o, s.on, &f, add_call(o, port, again), find_feature);
+    return rc;
 }
 
 static bool is_untagged(const struct cim_instance *vlan)
@@ -567,8 +619,6 @@ static int run_update(struct op *o, struct pv_err *err)
         rc = get_nic(o, &cls, &nic, err);
     if (rc == PV_OK)
         rc = find_port(o, &p, &there, err);
-    if (rc == PV_OK)
-        rc = update_adapter(o, &w, cls, nic, err);
     if (rc)
         return rc;
     if (there) {
@@ -576,10 +626,14 @@ static int run_update(struct op *o, struct pv_err *err)
         rc = update_port(o, &w, p.found, err);
     } else if (w.switch_path || has_features(&w)) {
         rc = add_port(o, &w, cls, o->id, 0, &port, err);
+        if (rc == PV_OK) /* the adapter stays, so it does not go with it */
+            undo_made(o, UNDO_RESOURCE,
+                      op_text(o, "%s|%s", CIM(Msvm_EthernetPortAllocationSettingData)->name, port));
     }
     if (rc == PV_OK && port)
         rc = put_features(o, &w, port, 0, !there, err);
-    return rc;
+    /* The last step: an address that the host chose itself cannot be put back. */
+    return rc ? rc : update_adapter(o, &w, cls, nic, err);
 }
 
 static int run_detach(struct op *o, struct pv_err *err)

@@ -100,6 +100,13 @@ void op_plan(struct op *o, const char *operation, json_t *args)
         json_decref(args);
 }
 
+void op_plan_start(struct op *o)
+{
+    if (o->dry_run && op_arg_bool(o, "start"))
+        op_plan(o, "Msvm_ComputerSystem.RequestStateChange",
+                json_pack("{s:i}", "RequestedState", 2));
+}
+
 void op_plan_call(struct op *o, const struct cim_ref *on, const struct cim_instance *in)
 {
     const char *name = op_text(o, "%s.%s", on->cls, in->cls ? in->cls->name : "");

@@ -235,6 +235,8 @@ static int copy_disk(struct op *o, const char *from, const char *to, unsigned n,
     struct op_step s = { .key = op_text(o, "copy %u", n),
                          .what = op_text(o, "copying %s", from),
                          .in = in,
+                         .look = op_image_look,
+                         .ctx = (void *)(uintptr_t)to, /* only read */
                          .file = from,
                          .remote = op_is_remote(from) ? from
                                    : op_is_remote(to) ? to
@@ -485,13 +487,42 @@ static int realize(struct op *o, struct pv_err *err)
     return rc ? rc : op_do(o, &s, NULL, err);
 }
 
+static bool is_planned_snapshot(void *ctx, const struct cim_instance *s)
+{
+    return op_same(cim_str(s, SET(VirtualSystemType)), "Microsoft:Hyper-V:Snapshot:Planned") &&
+           op_same(cim_str(s, SET(VirtualSystemIdentifier)), ctx);
+}
+
+static int has_snapshots(struct op *o, void *ctx, bool *there, struct pv_err *err)
+{
+    char where[160];
+    struct wsman_query q = { .cls = CIM(Msvm_VirtualSystemSettingData),
+                             .where = where,
+                             .match = is_planned_snapshot,
+                             .match_ctx = ctx };
+    struct cim_list list = { 0 };
+    int rc;
+
+    (void)snprintf(where, sizeof(where),
+                   "VirtualSystemType = 'Microsoft:Hyper-V:Snapshot:Planned' AND "
+                   "VirtualSystemIdentifier = '%s'",
+                   o->vm);
+    rc = wsman_list(o->w->client, &o->c, &q, o->a, &list, err);
+    *there = false;
+    for (size_t i = 0; rc == PV_OK && i < list.count && !*there; i++)
+        *there = is_planned_snapshot(ctx, list.items[i]);
+    return rc;
+}
+
 static int bring_snapshots(struct op *o, const struct op_import *i, struct pv_err *err)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualSystemManagementService, ImportSnapshotDefinitions));
     struct op_step s = { .key = "snapshots",
                          .what = op_what(o, "reading the checkpoints of", o->name),
-                         .in = in };
+                         .in = in,
+                         .lost_look = has_snapshots,
+                         .ctx = o->vm };
     struct cim_ref *folder = cim_ref_new(o->a, CIM(Win32_Directory));
     struct cim_instance *found;
     struct pv_err why = { 0 };

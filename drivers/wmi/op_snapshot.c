@@ -398,6 +398,7 @@ static int run_revert(struct op *o, struct pv_err *err)
                          .look = is_applied,
                          .ctx = &b };
     unsigned state = 3;
+    bool cut = false;
     int rc = snapshot_guid(o, guid, err);
 
     if (rc == PV_OK && !o->resumed)
@@ -407,12 +408,17 @@ static int run_revert(struct op *o, struct pv_err *err)
     if (rc == PV_OK && state != 3 && state != 6) {
         o->steps = 2;
         rc = op_power_set(o, "off", 3, 3, err);
+        cut = rc == PV_OK && !o->dry_run;
     }
     if (rc == PV_OK)
         rc = op_service(o, CIM(Msvm_VirtualSystemSnapshotService), &s.on, err);
     cim_set_ref(in, A(Msvm_VirtualSystemSnapshotService, ApplySnapshot, Snapshot),
                 op_settings_ref(o, guid));
-    return rc ? rc : op_do(o, &s, NULL, err);
+    if (rc == PV_OK)
+        rc = op_do(o, &s, NULL, err);
+    if (rc && cut) /* its memory is gone: that cannot be taken back */
+        (void)pv_wrap(err, "it was turned off, and stays off");
+    return rc;
 }
 
 const struct op_def op_snapshot_defs[] = {

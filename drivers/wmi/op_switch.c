@@ -366,17 +366,19 @@ static int read_links(struct op *o, const char *guid, struct links *l, struct pv
 struct linked {
     const char *guid;
     bool uplink, host;
-    const char *path; /* of the uplink; NULL: any */
+    const char *path;  /* of the uplink; NULL: any */
+    struct links seen; /* when it was looked at last */
 };
 
 static int is_linked(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
-    const struct linked *k = ctx;
+    struct linked *k = ctx;
     struct links l;
     int rc = read_links(o, k->guid, &l, err);
 
     if (rc)
         return rc;
+    k->seen = l;
     *there = (l.uplink != NULL) == k->uplink && (l.host != NULL) == k->host;
     if (*there && k->path && l.uplink) {
         const struct cim_ref *is = cim_str_path_at(l.uplink, PORT(HostResource), 0, o->a);
@@ -386,38 +388,11 @@ static int is_linked(struct op *o, void *ctx, bool *there, struct pv_err *err)
     return PV_OK;
 }
 
-static int unlink_one(struct op *o, const char *key, const char *guid,
-                      const struct cim_instance *link, bool uplink, bool host, struct pv_err *err)
-{
-    struct cim_instance *in =
-        cim_call(o->a, M(Msvm_VirtualEthernetSwitchManagementService, RemoveResourceSettings));
-    struct linked k = { guid, uplink, host, NULL };
-    struct op_step s = { .key = key,
-                         .what = op_what(o, o->def->verb, o->name),
-                         .in = in,
-                         .look = is_linked,
-                         .ctx = &k };
-    int rc = op_service(o, CIM(Msvm_VirtualEthernetSwitchManagementService), &s.on, err);
-
-    cim_add_ref(
-        in,
-        A(Msvm_VirtualEthernetSwitchManagementService, RemoveResourceSettings, ResourceSettings),
-        op_by_id(o, CIM(Msvm_EthernetPortAllocationSettingData), cim_str(link, PORT(InstanceID))));
-    return rc ? rc : op_do(o, &s, NULL, err);
-}
-
-static int link_one(struct op *o, const char *key, const char *guid, const char *path,
-                    const char *name, bool uplink, bool host, struct pv_err *err)
+static struct cim_instance *link_call(struct op *o, const char *guid, const char *path,
+                                      const char *name)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualEthernetSwitchManagementService, AddResourceSettings));
-    struct linked k = { guid, uplink, host, NULL };
-    struct op_step s = { .key = key,
-                         .what = op_what(o, o->def->verb, o->name),
-                         .in = in,
-                         .look = is_linked,
-                         .ctx = &k };
-    int rc = op_service(o, CIM(Msvm_VirtualEthernetSwitchManagementService), &s.on, err);
 
     cim_set_ref(
         in,
@@ -426,35 +401,97 @@ static int link_one(struct op *o, const char *key, const char *guid, const char 
     cim_add_emb(
         in, A(Msvm_VirtualEthernetSwitchManagementService, AddResourceSettings, ResourceSettings),
         connection(o, path, name));
-    return rc ? rc : op_do(o, &s, NULL, err);
+    return in;
 }
 
-static int change_uplink(struct op *o, const char *guid, const struct links *l, const char *path,
-                         struct pv_err *err)
+static struct cim_instance *unlink_call(struct op *o, const struct cim_instance *link)
+{
+    struct cim_instance *in =
+        cim_call(o->a, M(Msvm_VirtualEthernetSwitchManagementService, RemoveResourceSettings));
+
+    cim_add_ref(
+        in,
+        A(Msvm_VirtualEthernetSwitchManagementService, RemoveResourceSettings, ResourceSettings),
+        op_by_id(o, CIM(Msvm_EthernetPortAllocationSettingData), cim_str(link, PORT(InstanceID))));
+    return in;
+}
+
+static struct cim_instance *uplink_call(struct op *o, const char *id, const char *path)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualEthernetSwitchManagementService, ModifyResourceSettings));
     struct cim_instance *want = cim_new(o->a, CIM(Msvm_EthernetPortAllocationSettingData));
-    struct linked k = { guid, true, l->host != NULL, path };
-    struct op_step s = { .key = "uplink",
-                         .what = op_what(o, o->def->verb, o->name),
-                         .in = in,
-                         .look = is_linked,
-                         .ctx = &k };
-    int rc = op_service(o, CIM(Msvm_VirtualEthernetSwitchManagementService), &s.on, err);
 
-    cim_set_str(want, PORT(InstanceID), cim_str(l->uplink, PORT(InstanceID)));
+    cim_set_str(want, PORT(InstanceID), id);
     cim_add_str(want, PORT(HostResource), path);
     cim_add_emb(
         in,
         A(Msvm_VirtualEthernetSwitchManagementService, ModifyResourceSettings, ResourceSettings),
         want);
-    return rc ? rc : op_do(o, &s, NULL, err);
+    return in;
+}
+
+/* `k`: how it is to be afterwards; `was`: how it is now, and how `back` makes it again. */
+static int put_link(struct op *o, const char *key, struct linked *k, const struct linked *was,
+                    struct cim_instance *in, struct cim_instance *back, struct pv_err *err)
+{
+    struct linked *kept = arena_alloc(o->a, sizeof(*kept));
+    struct op_step s = {
+        .key = key, .what = op_what(o, o->def->verb, o->name), .in = in, .look = is_linked, .ctx = k
+    };
+    int rc = op_service(o, CIM(Msvm_VirtualEthernetSwitchManagementService), &s.on, err);
+
+    if (rc == PV_OK)
+        rc = op_do(o, &s, NULL, err);
+    if (rc || o->dry_run || !kept)
+        return rc;
+    *kept = *was;
+    if (!back) { /* it was linked: its id is known only now */
+        const struct cim_instance *link = k->uplink != was->uplink ? k->seen.uplink : k->seen.host;
+
+        back = link ? unlink_call(o, link) : NULL;
+    }
+    if (back)
+        undo_restore(o, "putting the connections of the switch back", s.on, back, is_linked, kept);
+    return PV_OK;
+}
+
+static int unlink_one(struct op *o, const char *key, const char *guid,
+                      const struct cim_instance *link, bool uplink, bool host,
+                      const struct linked *was, struct pv_err *err)
+{
+    struct linked k = { .guid = guid, .uplink = uplink, .host = host };
+    const char *path = cim_str_at(link, PORT(HostResource), 0);
+
+    return put_link(o, key, &k, was, unlink_call(o, link),
+                    link_call(o, guid, path, cim_str(link, PORT(ElementName))), err);
+}
+
+static int link_one(struct op *o, const char *key, const char *guid, const char *path,
+                    const char *name, bool uplink, bool host, const struct linked *was,
+                    struct pv_err *err)
+{
+    struct linked k = { .guid = guid, .uplink = uplink, .host = host };
+
+    return put_link(o, key, &k, was, link_call(o, guid, path, name), NULL, err);
+}
+
+static int change_uplink(struct op *o, const char *guid, const struct links *l, const char *path,
+                         const struct linked *was, struct pv_err *err)
+{
+    struct linked k = { .guid = guid, .uplink = true, .host = l->host != NULL, .path = path };
+    const char *id = cim_str(l->uplink, PORT(InstanceID));
+    struct linked before = *was;
+
+    before.path = cim_str_at(l->uplink, PORT(HostResource), 0);
+    return put_link(o, "uplink", &k, &before, uplink_call(o, id, path),
+                    uplink_call(o, id, before.path), err);
 }
 
 static int change_links(struct op *o, const char *guid, struct pv_err *err)
 {
     const char *type = op_arg_str(o, "switch_type");
+    struct linked was = { .guid = NULL };
     struct links l;
     struct wish w;
     bool uplink, same;
@@ -462,6 +499,11 @@ static int change_links(struct op *o, const char *guid, struct pv_err *err)
 
     if (rc)
         return rc;
+    was.guid = arena_strdup(o->a, guid); /* what is put back is put back later */
+    if (!was.guid)
+        return pv_fail(err, PV_ENOMEM, "no memory");
+    was.uplink = l.uplink != NULL;
+    was.host = l.host != NULL;
     if (!type)
         type = l.uplink ? "external" : l.host ? "internal" : "private";
     rc = read_wish(o, type, l.uplink != NULL, l.uplink_id, l.host != NULL || !l.uplink, &w, err);
@@ -472,16 +514,17 @@ static int change_links(struct op *o, const char *guid, struct pv_err *err)
            (l.uplink && cim_ref_same(cim_str_path_at(l.uplink, PORT(HostResource), 0, o->a),
                                      cim_ref_parse(o->a, w.uplink, CIM_NS_VIRTUALIZATION)));
     if (l.uplink && !uplink)
-        rc = unlink_one(o, "no uplink", guid, l.uplink, false, l.host != NULL, err);
+        rc = unlink_one(o, "no uplink", guid, l.uplink, false, l.host != NULL, &was, err);
     else if (l.uplink && !same)
-        rc = change_uplink(o, guid, &l, w.uplink, err);
+        rc = change_uplink(o, guid, &l, w.uplink, &was, err);
     else if (!l.uplink && uplink)
         rc = link_one(o, "uplink", guid, w.uplink, op_text(o, "%s_External", o->name), true,
-                      l.host != NULL, err);
+                      l.host != NULL, &was, err);
+    was.uplink = uplink;
     if (rc == PV_OK && l.host && !w.host)
-        rc = unlink_one(o, "no host", guid, l.host, uplink, false, err);
+        rc = unlink_one(o, "no host", guid, l.host, uplink, false, &was, err);
     if (rc == PV_OK && !l.host && w.host)
-        rc = link_one(o, "host", guid, w.host, o->name, uplink, true, err);
+        rc = link_one(o, "host", guid, w.host, o->name, uplink, true, &was, err);
     return rc;
 }
 

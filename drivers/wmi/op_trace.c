@@ -2,7 +2,8 @@
 /*
  * What the host's jobs tell of a step whose answer was lost. Hyper-V keeps a job for five minutes
  * after its end, so a step that was begun can be followed, one that failed says why, and where
- * there is no job nothing was begun.
+ * there is no job nothing was begun. A job of another type than the step's is not followed, even if
+ * it is about the same VM: somebody else's failure is not ours. But as long as it runs we wait.
  */
 #include <string.h>
 
@@ -51,6 +52,49 @@ static bool is_storage(const struct op_step *s)
 
 enum whose { OURS, ANYBODYS, FOREIGN };
 
+/* JobType of Msvm_ConcreteJob and Msvm_StorageJob, as far as it is told for the methods. [MS
+ * Hyper-V WMI v2] Those of RequestStateChange and of features of ports are not. */
+static const struct {
+    const char *method;
+    uint16_t types[3];
+} known_types[] = {
+    { "ImportSystemDefinition", { 60, 61, 63 } },
+    { "ImportSnapshotDefinitions", { 60, 61, 63 } },
+    { "ExportSystemDefinition", { 62 } },
+    { "CreateSnapshot", { 70, 51 } },
+    { "ApplySnapshot", { 71 } },
+    { "DestroySnapshot", { 72, 50 } },
+    { "DestroySnapshotTree", { 72, 50 } },
+    { "ValidatePlannedSystem", { 140 } },
+    { "RealizePlannedSystem", { 141 } },
+    { "CreateVirtualHardDisk", { 1 } },
+    { "CompactVirtualHardDisk", { 3 } },
+    { "ResizeVirtualHardDisk", { 4 } },
+    { "MergeVirtualHardDisk", { 5 } },
+    { "ConvertVirtualHardDisk", { 6 } },
+    { "ValidateVirtualHardDisk", { 9 } },
+};
+
+/* Nothing is said about methods and types that are not in the table. */
+static bool is_of_another_type(const struct op_step *s, const struct cim_instance *job)
+{
+    uint64_t type = cim_uint(job, P(Msvm_ConcreteJob, JobType));
+    bool storage = is_storage(s), mine = false, others = false, known = false;
+
+    for (size_t i = 0; type && i < PV_COUNT(known_types); i++) {
+        bool same = strcmp(s->in->cls->name, known_types[i].method) == 0;
+
+        if ((known_types[i].types[0] < 10) != storage)
+            continue;
+        known |= same;
+        for (size_t k = 0; k < PV_COUNT(known_types[i].types); k++) {
+            mine |= same && known_types[i].types[k] == type;
+            others |= !same && known_types[i].types[k] == type;
+        }
+    }
+    return !mine && (known || others) && type;
+}
+
 /* A storage job names the files it works on, if the host fills that in. */
 static enum whose whose_storage(const struct op_step *s, const struct cim_instance *job)
 {
@@ -84,24 +128,41 @@ int op_job_system(struct op *o, const struct cim_class *cls, char guid[40], stru
     return pv_fail(err, PV_ENOENT, "the host does not say what its job was about");
 }
 
-/* Jobs about other VMs are other people's; those about none (or a planned one) may be. */
+/* The nth system of `list`, a VM or one that is planned. */
+static const char *system_name(const struct cim_list *list, size_t n)
+{
+    const struct cim_prop *p = cim_prop_find(list->items[n]->cls, "Name");
+
+    return cim_str(list->items[n], (struct cim_p_str){ p });
+}
+
+static int whose_of_class(struct op *o, const struct cim_ref *job, const struct cim_class *cls,
+                          enum whose *out, struct pv_err *err)
+{
+    struct cim_list list = { 0 };
+    int rc = affected(o, job, cls, &list, err);
+
+    for (size_t i = 0; rc == PV_OK && i < list.count && *out != OURS; i++) {
+        char guid[40];
+
+        if (op_guid(system_name(&list, i), guid))
+            *out = op_same(guid, o->vm) ? OURS : FOREIGN;
+    }
+    return rc;
+}
+
+/* Jobs about other VMs are other people's; those about none may be ours. What is being imported is
+ * a planned one; a job about somebody else's may still be that of an import whose VM is not known.
+ */
 static int whose_system(struct op *o, const struct cim_ref *job, enum whose *out,
                         struct pv_err *err)
 {
-    struct cim_list list = { 0 };
-    int rc = affected(o, job, CIM(Msvm_ComputerSystem), &list, err);
+    int rc;
 
     *out = ANYBODYS;
-    for (size_t i = 0; rc == PV_OK && i < list.count; i++) {
-        const char *name = cim_str(list.items[i], P(Msvm_ComputerSystem, Name));
-        char guid[40];
-
-        if (!op_guid(name, guid))
-            continue;
-        *out = op_same(guid, o->vm) ? OURS : FOREIGN;
-        if (*out == OURS)
-            break;
-    }
+    rc = whose_of_class(o, job, CIM(Msvm_ComputerSystem), out, err);
+    if (rc == PV_OK && *out == ANYBODYS && o->vm[0])
+        rc = whose_of_class(o, job, CIM(Msvm_PlannedComputerSystem), out, err);
     return rc;
 }
 
@@ -121,6 +182,8 @@ static int judge(struct op *o, const struct op_step *s, const struct cim_instanc
         rc = whose_system(o, ref, &whose, err);
     if (rc || whose == FOREIGN)
         return rc;
+    if (is_of_another_type(s, job))
+        whose = ANYBODYS;
     job_read(job, &v);
     if (v.state == JOB_RUNNING)
         t->running++;

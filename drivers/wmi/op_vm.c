@@ -276,6 +276,7 @@ static int run_create(struct op *o, struct pv_err *err)
     say_differences(o);
     if (o->dry_run) {
         plan_fixed(o);
+        op_plan_start(o);
         return PV_OK;
     }
     undo_keep(o);
@@ -420,7 +421,7 @@ static void delete_files(struct op *o, const struct files *f)
 
         if (!o->dry_run && is_used_elsewhere(o, &all, f->paths[i]))
             op_warn(o, "%s was kept: another VM uses it", f->paths[i]);
-        else if (!o->dry_run && op_chains_hold(o, &all, f->paths[i], &held, &why))
+        else if (!o->dry_run && op_chains_hold(o, &all, f->paths[i], NULL, &held, &why))
             op_warn(
                 o,
                 "%s was kept, for it could not be seen whether disks of other VMs stand on it: %s",
@@ -451,7 +452,7 @@ static int destroy(struct op *o, struct pv_err *err)
 
 static int run_delete(struct op *o, struct pv_err *err)
 {
-    bool away = str_eq(op_arg_str(o, "disks"), "delete"), gone = false;
+    bool away = str_eq(op_arg_str(o, "disks"), "delete"), gone = false, cut = false;
     struct files f = { .n = 0 };
     unsigned state = 3;
     int rc = is_removed(o, o->vm, &gone, err);
@@ -475,10 +476,14 @@ static int run_delete(struct op *o, struct pv_err *err)
     /* After a restart the VM may be gone, and nobody knows its files any more. */
     for (size_t i = 0; away && i < f.n; i++)
         undo_made(o, UNDO_TODO, f.paths[i]);
-    if (!gone && state != 3 && (state != 6 || o->resumed))
+    if (!gone && state != 3 && (state != 6 || o->resumed)) {
         rc = op_power_set(o, "off", 3, 3, err);
+        cut = rc == PV_OK && !o->dry_run;
+    }
     if (rc == PV_OK && !gone)
         rc = destroy(o, err);
+    if (rc && cut) /* its memory is gone: that cannot be taken back */
+        (void)pv_wrap(err, "it was turned off, and stays off");
     if (rc)
         return rc;
     o->changed = true;

@@ -217,7 +217,8 @@ void undo_forget(struct op *o, enum undo_kind kind, const char *id)
 }
 
 void undo_restore(struct op *o, const char *what, const struct cim_ref *on,
-                  const struct cim_instance *in)
+                  const struct cim_instance *in,
+                  int (*look)(struct op *o, void *ctx, bool *there, struct pv_err *err), void *ctx)
 {
     struct undo_call *u = arena_alloc(o->a, sizeof(*u));
 
@@ -227,6 +228,8 @@ void undo_restore(struct op *o, const char *what, const struct cim_ref *on,
     u->what = what;
     u->on = on;
     u->in = in;
+    u->look = look;
+    u->ctx = ctx;
     u->next = o->journal.restore;
     o->journal.restore = u;
 }
@@ -341,7 +344,9 @@ static int take_made(struct op *o, const char *text, struct pv_err *err)
 
 static int put_back(struct op *o, const struct undo_call *u, struct pv_err *err)
 {
-    struct op_step s = { .key = "undo", .what = u->what, .on = u->on, .in = u->in };
+    struct op_step s = {
+        .key = "undo", .what = u->what, .on = u->on, .in = u->in, .look = u->look, .ctx = u->ctx
+    };
 
     return op_do(o, &s, NULL, err);
 }

@@ -40,6 +40,8 @@ struct undo_call {
     const char *what;
     const struct cim_ref *on;
     const struct cim_instance *in;
+    int (*look)(struct op *o, void *ctx, bool *there, struct pv_err *err);
+    void *ctx;
 };
 
 struct journal {
@@ -84,9 +86,10 @@ void undo_forget(struct op *o, enum undo_kind kind, const char *id);
 bool undo_has(const struct op *o, enum undo_kind kind, const char *id);
 /* nth thing made of this kind, or NULL. */
 const char *undo_nth(const struct op *o, enum undo_kind kind, unsigned n);
-/* Was changed: this call puts it back. */
+/* Was changed: this call puts it back. `look` (may be NULL) tells whether it is back. */
 void undo_restore(struct op *o, const char *what, const struct cim_ref *on,
-                  const struct cim_instance *in);
+                  const struct cim_instance *in,
+                  int (*look)(struct op *o, void *ctx, bool *there, struct pv_err *err), void *ctx);
 /* What was made so far is wanted whatever comes. */
 void undo_keep(struct op *o);
 enum undo_end { UNDO_WHOLE, UNDO_PARTLY, UNDO_LATER };

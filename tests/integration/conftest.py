@@ -8,6 +8,7 @@ import pytest
 
 from support import server as server_module
 from support.faultproxy import FaultProxy
+from support.hyperv_api import Estate
 from support.server import Server
 from support.vcsim import Vcsim
 from support.vsphere import SecondClient
@@ -111,6 +112,55 @@ def module_servers(tmp_path_factory):
 @pytest.fixture(scope="module")
 def module_vcenters(tmp_path_factory):
     yield from _closing(Vcenters, tmp_path_factory.mktemp("vcenters"))
+
+
+class HypervHosts:
+    """Makes estates of simulated Hyper-V hosts, and ends them; the fake itself must not have failed."""
+
+    def __init__(self, module_servers, tmp_path_factory):
+        self.module_servers, self.tmp_path_factory = module_servers, tmp_path_factory
+        self.all = []
+
+    def __call__(self, name, tasks=None, **more) -> Estate:
+        """`tasks`: how many operations a host is given at a time."""
+        more = {"speed": 50, **more}
+        add = more.pop("add", True)
+        estate = Estate(self.module_servers(name), self.tmp_path_factory.mktemp(name), add=False, **more)
+        self.all.append(estate)
+        for host in estate.fake.hosts if add else ():
+            estate.add(host, **({"limits": {"max_concurrent_tasks": tasks}} if tasks else {}))
+        return estate
+
+    def close(self):
+        for estate in self.all:
+            errors = estate.control.errors()
+            estate.close()
+            assert not errors, errors
+
+
+@pytest.fixture(scope="module")
+def hyperv_hosts(module_servers, tmp_path_factory):
+    """hyperv_hosts("name", vms=4, settings={...}) is a server with hosts of the fake."""
+    made = HypervHosts(module_servers, tmp_path_factory)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def without_faults(hv):
+    """The ledger begins with the test, and its faults end with it. `hv` is the module's own estate."""
+    hv.control.reset()
+    yield
+    hv.control.no_faults()
+    assert not hv.leftovers()
+
+
+@pytest.fixture(scope="module")
+def host_id(hv):
+    """Of the first host of the module's own estate."""
+    return hv.api.one("hosts", hv.host.name)["id"]
 
 
 @pytest.fixture

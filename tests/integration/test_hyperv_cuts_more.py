@@ -3,32 +3,15 @@
 
 import pytest
 
-from support.hyperv_api import Estate
-
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.timeout(200), pytest.mark.usefixtures("without_faults")]
 
 GIB = 1 << 30
 CTRL, ALT = 17, 18
 
 
 @pytest.fixture(scope="module")
-def hv(module_servers, tmp_path_factory):
-    estate = Estate(module_servers("morecuts"), tmp_path_factory.mktemp("morecuts"), vms=6, speed=50, settings={"outcome_wait_s": 1})
-    yield estate
-    assert not estate.control.errors()
-    estate.close()
-
-
-@pytest.fixture(autouse=True)
-def without_faults(hv):
-    hv.control.reset()
-    yield
-    hv.control.no_faults()
-
-
-@pytest.fixture(scope="module")
-def host_id(hv):
-    return hv.api.one("hosts", hv.host.name)["id"]
+def hv(hyperv_hosts):
+    return hyperv_hosts("morecuts", vms=6, settings={"outcome_wait_s": 1})
 
 
 def image(hv, host_id, stem):

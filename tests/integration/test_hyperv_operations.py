@@ -28,11 +28,6 @@ def nothing_is_left_behind(hv):
     assert not hv.leftovers()
 
 
-@pytest.fixture
-def host_id(hv):
-    return hv.api.one("hosts", hv.host.name)["id"]
-
-
 def network(hv, name):
     """Of the first host."""
     return next(n for n in hv.api.items("networks", view="full")

@@ -30,11 +30,6 @@ def nothing_is_left_behind(request):
         assert not made.leftovers()
 
 
-@pytest.fixture
-def host_id(hv):
-    return hv.api.one("hosts", hv.host.name)["id"]
-
-
 _made = 0
 
 
@@ -176,6 +171,24 @@ def test_a_host_that_goes_down_during_a_job_is_asked_when_it_is_back(hv, vm):
     hv.host.up()
     assert hv.api.wait_task(task["id"], 120)["state"] == "succeeded"
     assert hv.calls("RequestStateChange") == 1 and hv.host.vm(vm["native"]["id"]).state == "running"
+
+
+def test_a_host_that_goes_down_before_all_is_taken_back_is_asked_when_it_is_back(hv, vm):
+    """Drive and file of the disk are there when the host goes, and nobody can say what became of the disk itself."""
+    before = hv.host.vm(vm["native"]["id"])
+    hv.control.reset()
+    rule = hv.control.fault("AddResourceSettings", match="Virtual Hard Disk", drop="before", delay=1500, count=1)
+    _, task = hv.send("post", f"{hv.path(vm)}/disks", {"capacity_bytes": GIB})
+    wait_for(lambda: hv.control.hits(rule) == 1, "the last request should be on its way", 30)
+    hv.host.down()
+    wait_for(lambda: hv.api.task(task["id"])["state"] == "reattaching", "nobody can say what became of it", 60)
+    hv.host.up()
+    ended = hv.api.wait_task(task["id"], 120)
+    assert ended["state"] == "failed", ended
+    after = hv.host.vm(vm["native"]["id"])
+    assert after.drives == before.drives and after.disks == before.disks
+    assert len([f for f in hv.host.state()["files"] if vm["name"] in f and ".vhdx" in f]) == 1
+    assert hv.calls("AddResourceSettings") == 2 and hv.calls("CreateVirtualHardDisk") == 1, "nothing is sent twice"
 
 
 # The server is killed

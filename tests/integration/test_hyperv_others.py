@@ -3,34 +3,17 @@
 
 import pytest
 
-from support.hyperv_api import Estate
 from support.wait import wait_for
+from support.wsman import WsMan, instance, vm_ref
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.timeout(200), pytest.mark.usefixtures("without_faults")]
 
 GIB = 1 << 30
 
 
 @pytest.fixture(scope="module")
-def hv(module_servers, tmp_path_factory):
-    estate = Estate(module_servers("others"), tmp_path_factory.mktemp("others"), vms=4, speed=50, add=False,
-                    settings={"outcome_wait_s": 2})
-    estate.add(estate.host, limits={"max_concurrent_tasks": 12})
-    yield estate
-    assert not estate.control.errors()
-    estate.close()
-
-
-@pytest.fixture(autouse=True)
-def without_faults(hv):
-    hv.control.reset()
-    yield
-    hv.control.no_faults()
-
-
-@pytest.fixture(scope="module")
-def host_id(hv):
-    return hv.api.one("hosts", hv.host.name)["id"]
+def hv(hyperv_hosts):
+    return hyperv_hosts("others", vms=4, tasks=12, settings={"outcome_wait_s": 2})
 
 
 def ended(hv, *sent):
@@ -110,6 +93,7 @@ def test_a_switch_whose_notes_cannot_be_written_is_made_all_the_same(hv, host_id
     task = hv.do("post", "/switches", {"name": "noted", "host": host_id, "switch_type": "private", "annotation": "wanted"})
     assert "notes could not be written" in str(task["result"])
     assert "noted" in [s["name"] for s in hv.host.state()["switches"].values()]
+    hv.do("patch", f"/switches/{task['result']['ref']['id']}", {"annotation": "wanted"})
 
 
 def test_a_checkpoint_that_another_admin_makes_meanwhile_is_not_renamed(hv, host_id):
@@ -123,6 +107,27 @@ def test_a_checkpoint_that_another_admin_makes_meanwhile_is_not_renamed(hv, host
     assert task["state"] == "succeeded", task
     names = {s["id"]: s["name"] for s in hv.host.vm(vm["native"]["id"]).snapshots}
     assert sorted(names.values()) == ["ours", "theirs"] and names[theirs] == "theirs"
+
+
+@pytest.mark.parametrize("how", ["fails", "is still at work"])
+def test_the_job_of_another_admin_at_the_same_vm_is_not_taken_for_ours(hv, how):
+    """He exports it while our checkpoint is on its way, and never arrives."""
+    vm = hv.off()
+    before = hv.host.vm(vm["native"]["id"]).snapshots
+    client = WsMan(hv.host)
+    hv.control.fault("CreateSnapshot", drop="before", delay=500, count=1)
+    hv.control.fault("ExportSystemDefinition", count=1, job={"seconds": 25, "code": 32768, "message": "The disk of his is full."}
+                     if how == "fails" else {"seconds": 200})
+    status, task = hv.send("post", f"{hv.path(vm)}/snapshots", {"name": "ours"})
+    assert status == 202
+    wait_for(lambda: hv.calls("CreateSnapshot") == 1, "the request, which never arrives")
+    client.service("Msvm_VirtualSystemManagementService", "ExportSystemDefinition", {
+        "ComputerSystem": vm_ref(vm["native"]["id"]), "ExportDirectory": "D:\\His", "ExportSettingData": instance(
+            "Msvm_VirtualSystemExportSettingData", CopySnapshotConfiguration=("uint8", 0), CopyVmStorage=("boolean", True))})
+    task = hv.api.wait_task(task["id"], 90)
+    assert task["state"] == "failed" and "nothing is to be seen of it" in task["error"]["detail"], task
+    assert "full" not in task["error"]["detail"] and hv.calls("CreateSnapshot") == 1
+    assert hv.host.vm(vm["native"]["id"]).snapshots == before
 
 
 def test_an_adapter_that_another_server_adds_meanwhile_is_not_ours(hv, host_id):

@@ -133,6 +133,29 @@ def test_a_chain_whose_parent_is_written_otherwise_is_the_same_chain(hv, parent)
     assert [f for f in hv.host.state()["files"] if f.startswith(stem)] == [f"{stem}.vhdx", f"{stem}-other.vhdx"]
 
 
+def test_an_image_that_others_stand_on_is_neither_resized_nor_merged_into_by_one_of_them(hv):
+    """What differs from it would mean something else afterwards."""
+    host = hv.api.one("hosts", hv.host.name)["id"]
+    stem = f"D:\\VMs\\base{next(_numbers)}"
+
+    def image(path, **more):
+        hv.do("post", "/disk-images", {"host": host, "path": path, **(more or {"capacity_bytes": GIB})})
+        return next(i for i in hv.api.items("disk-images", view="full") if i["path"].lower() == path.lower())
+
+    base = image(f"{stem}.vhdx")
+    used, free = (image(f"{stem}-{name}.vhdx", parent=base["id"]) for name in ("used", "free"))
+    vm = make(hv, disks=[{"image": {"path": f"{stem}-used.vhdx"}}])
+    hv.control.reset()
+    for path, body, words in ((f"/disk-images/{base['id']}/actions/resize", {"capacity_bytes": 2 * GIB}, "stands on it"),
+                              (f"/disk-images/{free['id']}/actions/merge", {}, "stands on it"),
+                              (f"/disk-images/{used['id']}/actions/merge", {}, "a VM uses it")):
+        assert words in hv.fails("post", path, body)["detail"]
+    assert hv.calls("ResizeVirtualHardDisk") == hv.calls("MergeVirtualHardDisk") == 0
+    hv.do("delete", hv.path(vm), disks="keep")
+    hv.do("post", f"/disk-images/{used['id']}/actions/merge")
+    assert f"{stem}-used.vhdx" not in hv.host.state()["files"]
+
+
 def test_an_import_in_place_keeps_the_id_of_the_vm(hv, vm):
     guid = vm["native"]["id"]
     hv.do("post", f"{hv.path(vm)}/actions/export", {"path": "D:\\Out"})

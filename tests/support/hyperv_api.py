@@ -127,11 +127,14 @@ class Estate:
         return [c if isinstance(c, str) else c["operation"] for entry in plan["plan"] for c in entry.get("native_calls", [])]
 
     def leftovers(self):
-        """Planned systems and drives without a disk: nothing of the kind may be left behind."""
+        """Planned systems, drives without a disk, our mark in notes: nothing of the kind may be left behind."""
         found = []
         for host in self.fake.hosts:
             state = host.state()
-            found += [f"planned {p}" for p in state.get("planned") or []]
+            found += [f"planned {p}" for p in state["planned"]]
+            found += [f"empty drive {d} of {v['name']}" for v in state["vms"].values() for d in v["empty_drives"]]
+            found += [f"marked: {o['name']}" for kind in ("vms", "switches") for o in state[kind].values()
+                      if "Being made by Polyvisor" in o["notes"]]
         return found
 
 
