@@ -218,6 +218,8 @@ int subject_check(struct core *c, const struct model_operation *op, const struct
         rc = check_power(op, s, params, a, no_op, err);
     if (rc == PV_OK && !*no_op)
         rc = args_check_state(op, s, params, a, err);
+    if (rc == PV_OK && !*no_op)
+        rc = subject_check_files(c, op, s, params, a, err);
     if (rc == PV_OK && nothing_differs(op, s, params))
         *no_op = true;
     return rc;

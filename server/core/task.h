@@ -185,6 +185,9 @@ void waiters_tell(struct core *c, const struct pv_id *task);
 int subject_load(struct core *c, const struct model_operation *op, enum pv_kind kind,
                  const struct pv_id *id, struct arena *a, struct subject *out, struct pv_err *err);
 void subject_free(struct subject *s);
+/* Files that somebody at another provider uses are not changed or deleted (shared_files.c). */
+int subject_check_files(struct core *c, const struct model_operation *op, const struct subject *s,
+                        const json_t *params, struct arena *a, struct pv_err *err);
 /* May it be done now? *no_op: there is nothing to do. */
 int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
                   const json_t *params, struct arena *a, bool *no_op, struct pv_err *err);

@@ -231,3 +231,45 @@ def test_a_share_that_several_hosts_use_is_one_datastore(cluster, servers):
         host.remove_vm(f"on-share-{host.name}")
         sync(api, provider)
     wait_equal(lambda: api.items("datastores", filter="datastore_type=smb"), [], "nobody uses it", 60)
+
+
+# Files on a shared volume
+
+
+def test_what_a_vm_of_another_node_stands_on_is_not_deleted_or_changed(cluster, servers):
+    """The nodes know nothing of each other's disks; the server does."""
+    api = servers().admin()
+    first, second = (cluster.hosts[n] for n in (0, 1))
+    volume = "C:\\ClusterStorage\\Volume1"
+    base, child = f"{volume}\\golden.vhdx", f"{volume}\\linked.vhdx"
+    for host in (first, second):  # one file, seen by both
+        host.add_file(base, size=1 << 30)
+    first.new_vm(name="golden", generation=2, disk=base, size=1 << 30)
+    second.new_vm(name="linked", generation=2, disk=child, size=1 << 30)
+    second.remove_file(child)
+    second.add_file(child, kind=4, size=1 << 30, parent=base)
+    providers = [add(api, host) for host in (first, second)]
+
+    def image(path, host):
+        return next((i for i in api.items("disk-images", view="full") if i["path"].lower() == path.lower()
+                     and i["provider"]["name"] == host.name), None)
+
+    wait_for(lambda: (image(child, second) or {}).get("parent") and image(base, second), "the chain at the other node", 60)
+    golden = api.one("vms", "golden")
+    disk = golden["disks"][0]["id"]
+    mine = wait_for(lambda: image(base, first), "the image", 60)
+    for answer in (api.delete(f"/vms/{golden['id']}", disks="delete"), api.delete(f"/vms/{golden['id']}/disks/{disk}", file="delete"),
+                   api.delete(f"/disk-images/{mine['id']}"), api.delete(f"/disk-images/{mine['id']}", dry_run="true"),
+                   api.post(f"/disk-images/{mine['id']}/actions/resize", {"capacity_bytes": 2 << 30})):
+        assert answer.status_code == 409 and "in use by linked" in answer.json()["detail"] and answer.json()["remedy"], answer.text
+    assert base in first.state()["files"] and first.vm_named("golden")
+    # The file may stay; and when nobody stands on it any more it may go.
+    task = api.delete(f"/vms/{golden['id']}", disks="keep").json()
+    assert api.wait_task(task["id"])["state"] == "succeeded"
+    second.remove_vm("linked")
+    second.remove_file(child)
+    sync(api, providers[1])
+    wait_for(lambda: not api.items("vms", filter="name=linked"), "the other VM is gone", 60)
+    task = api.delete(f"/disk-images/{mine['id']}").json()
+    assert api.wait_task(task["id"])["state"] == "succeeded", task
+    assert base not in first.state()["files"]

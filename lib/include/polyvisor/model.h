@@ -328,6 +328,8 @@ struct model_operation {
     const char *method;             /* NULL: POST */
     enum pv_kind result;            /* kind of object it makes */
     bool removes;                   /* the subject is gone afterwards */
+    const char *takes_files;        /* its files are changed or gone afterwards: always (""), or if this parameter says delete */
+    bool takes_base;                /* ... and the image below it is changed */
     const char *title;              /* menu text: "Start" */
     const char *doc;
 };
