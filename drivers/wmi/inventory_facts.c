@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <polyvisor/err.h>
+#include <polyvisor/cleanup.h>
 #include <polyvisor/jsonw.h>
 
 #define FACTS_MOST (1u << 16)
@@ -14,10 +15,12 @@
 
 /* What may stand in the way of a capability. */
 enum hurdle {
-    HURDLE_NEVER,      /* Hyper-V has no such thing */
-    HURDLE_EVENTS,     /* the host grants no events */
-    HURDLE_SERVER,     /* client editions cannot */
-    HURDLE_2012_R2,    /* too old */
+    HURDLE_NEVER,     /* Hyper-V has no such thing */
+    HURDLE_EVENTS,    /* the host grants no events */
+    HURDLE_SERVER,    /* client editions cannot */
+    HURDLE_MIGRATION, /* live migration is turned off */
+    HURDLE_CREDSSP,   /* ... or signs in as people at the host do */
+    HURDLE_2012_R2,   /* too old */
     HURDLE_2016,
 };
 
@@ -33,6 +36,20 @@ static const struct capability capabilities[] = {
       HURDLE_SERVER },
     { "vm.move.shared_nothing", "no", "client editions of Windows cannot move running VMs",
       "Windows Server", HURDLE_SERVER },
+    { "vm.move.live", "no", "live migration is turned off on the host", "live migration",
+      HURDLE_MIGRATION },
+    { "vm.move.shared_nothing", "no", "live migration is turned off on the host", "live migration",
+      HURDLE_MIGRATION },
+    { "vm.move.live", "no",
+      "live migration on the host signs in by CredSSP, which cannot be used from afar",
+      "Kerberos for live migration", HURDLE_CREDSSP },
+    { "vm.move.shared_nothing", "no",
+      "live migration on the host signs in by CredSSP, which cannot be used from afar",
+      "Kerberos for live migration", HURDLE_CREDSSP },
+    { "vm.clone", "limited", "a clone is an export and an import: all of its disks are copied",
+      NULL, HURDLE_NEVER },
+    { "vm.clone_linked", "no", "Hyper-V knows no clone that shares disks with a VM that lives on",
+      NULL, HURDLE_NEVER },
     { "vm.replication", "no", "client editions of Windows do not replicate VMs", "Windows Server",
       HURDLE_SERVER },
     { "vm.secure_boot", "no", "VMs of generation 2 came with Windows Server 2012 R2",
@@ -49,8 +66,8 @@ static const struct capability capabilities[] = {
     { "vm.hotadd.controller", "no", "Hyper-V adds no controllers to a running VM", NULL,
       HURDLE_NEVER },
     { "vm.template", "no", "Hyper-V has no templates of its own", NULL, HURDLE_NEVER },
-    { "vm.guest.exec", "no", "PowerShell Direct works on the host alone, not over the network", NULL,
-      HURDLE_NEVER },
+    { "vm.guest.exec", "no", "PowerShell Direct works on the host alone, not over the network",
+      NULL, HURDLE_NEVER },
     { "tags.read", "no", "Hyper-V has no tags of its own", NULL, HURDLE_NEVER },
     { "tags.write", "no", "Hyper-V has no tags of its own", NULL, HURDLE_NEVER },
     { "events.push", "no", "Hyper-V's event log is not read", NULL, HURDLE_NEVER },
@@ -71,6 +88,10 @@ static bool stands(const struct inventory *i, enum hurdle hurdle)
         return !i->push;
     case HURDLE_SERVER:
         return w->product_type == 1;
+    case HURDLE_MIGRATION:
+        return w->product_type != 1 && w->migration_off;
+    case HURDLE_CREDSSP:
+        return w->product_type != 1 && !w->migration_off && w->migration_credssp;
     case HURDLE_2012_R2:
         return w->major > 0 && w->major * 100 + w->minor < 603;
     case HURDLE_2016:
@@ -80,10 +101,26 @@ static bool stands(const struct inventory *i, enum hurdle hurdle)
     }
 }
 
+/* Of several hurdles of one capability the first that stands is told; else it is there. */
+static bool is_told_elsewhere(const struct inventory *i, const struct capability *c, bool hindered)
+{
+    size_t at = (size_t)(c - capabilities);
+
+    for (size_t k = 0; k < PV_COUNT(capabilities); k++) {
+        if (k == at || strcmp(capabilities[k].name, c->name) != 0)
+            continue;
+        if (stands(i, capabilities[k].hurdle) ? k < at || !hindered : k < at && !hindered)
+            return true;
+    }
+    return false;
+}
+
 static void put_capability(struct jsonw *w, const struct inventory *i, const struct capability *c)
 {
     bool hindered = stands(i, c->hurdle);
 
+    if (is_told_elsewhere(i, c, hindered))
+        return;
     jsonw_object(w, NULL);
     jsonw_str(w, "name", c->name);
     jsonw_str(w, "state", hindered ? c->state : "yes");
@@ -151,8 +188,8 @@ int inventory_tell(struct inventory *i, struct pv_err *err)
         jsonw_u64(&w, "requests_last_full", i->requests);
     jsonw_end(&w);
     jsonw_end(&w);
-    rc = buf_ok(&text) ? host->provider(host->ctx, text.data)
-                       : pv_fail(err, PV_ENOMEM, "no memory");
+    rc =
+        buf_ok(&text) ? host->provider(host->ctx, text.data) : pv_fail(err, PV_ENOMEM, "no memory");
     buf_free(&text);
     return rc;
 }

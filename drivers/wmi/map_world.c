@@ -21,7 +21,8 @@ const char *world_path(struct arena *a, const char *path)
 
     if (!path)
         return NULL;
-    /* \\?\C:\x is C:\x, \\?\UNC\server\share is \\server\share; \\?\Volume{...}\ is a name of its own. */
+    /* \\?\C:\x is C:\x, \\?\UNC\server\share is \\server\share; \\?\Volume{...}\ is a name of its
+     * own. */
     if (strncmp(path, "\\\\?\\", 4) == 0 && strncasecmp(path + 4, "Volume{", 7) != 0) {
         if (strncasecmp(path + 4, "UNC\\", 4) == 0)
             out = arena_printf(a, "\\\\%s", path + 8);
@@ -101,6 +102,7 @@ static void read_host(struct world *w, const struct sight *s, const char *fallba
     const struct cim_instance *computer = sight_first(s, SIGHT_COMPUTER);
     const struct cim_instance *os = sight_first(s, SIGHT_OS), *cpu = sight_first(s, SIGHT_CPU);
     const struct cim_instance *product = sight_first(s, SIGHT_PRODUCT);
+    const struct cim_instance *migration = sight_first(s, SIGHT_MIGRATION);
     const char *name = cim_str(computer, P(Win32_ComputerSystem, DNSHostName));
     const char *domain = cim_str(computer, P(Win32_ComputerSystem, Domain));
     char uuid[SIGHT_GUID];
@@ -123,6 +125,12 @@ static void read_host(struct world *w, const struct sight *s, const char *fallba
     w->memory_bytes = cim_uint(computer, P(Win32_ComputerSystem, TotalPhysicalMemory));
     w->sku = (uint32_t)cim_uint(os, P(Win32_OperatingSystem, OperatingSystemSKU));
     w->product_type = (uint32_t)cim_uint(os, P(Win32_OperatingSystem, ProductType));
+    if (migration) {
+        w->migration_off = !cim_bool(migration, P(Msvm_VirtualSystemMigrationServiceSettingData,
+                                                  EnableVirtualSystemMigration));
+        w->migration_credssp = cim_uint(migration, P(Msvm_VirtualSystemMigrationServiceSettingData,
+                                                     AuthenticationType)) == 0;
+    }
     if (cim_has(os, P(Win32_OperatingSystem, Caption)))
         w->product = arena_strdup(w->a, cim_str(os, P(Win32_OperatingSystem, Caption)));
     read_version(w, cim_str(os, P(Win32_OperatingSystem, Version)));
@@ -173,7 +181,8 @@ const struct cim_instance *world_shared_volume(const struct sight *s, const char
     return NULL;
 }
 
-/* Volumes by their GUID path, drive letter or folder; shared volumes of a cluster have a folder on every node. */
+/* Volumes by their GUID path, drive letter or folder; shared volumes of a cluster have a folder on
+ * every node. */
 static int read_places(struct world *w, const struct sight *s, struct pv_err *err)
 {
     const struct cim_list *volumes = &s->lists[SIGHT_VOLUME], *csvs = &s->lists[SIGHT_CSV];
@@ -187,7 +196,8 @@ static int read_places(struct world *w, const struct sight *s, struct pv_err *er
         const struct cim_instance *o = volumes->items[i];
         const char *id = lower(w->a, cim_str(o, P(Win32_Volume, DeviceID)));
 
-        /* A node may know a shared volume by a GUID of its own; the folder is the same on all of them. */
+        /* A node may know a shared volume by a GUID of its own; the folder is the same on all of
+         * them. */
         if (world_shared_volume(s, cim_str(o, P(Win32_Volume, Name))))
             continue;
         add_place(w, &p, cim_str(o, P(Win32_Volume, DeviceID)), id);
@@ -195,8 +205,7 @@ static int read_places(struct world *w, const struct sight *s, struct pv_err *er
     }
     for (size_t i = 0; i < csvs->count; i++) {
         const struct cim_instance *o = csvs->items[i];
-        const char *id =
-            lower(w->a, cim_str(o, P(MSCluster_ClusterSharedVolume, VolumeName)));
+        const char *id = lower(w->a, cim_str(o, P(MSCluster_ClusterSharedVolume, VolumeName)));
 
         add_place(w, &p, cim_str(o, P(MSCluster_ClusterSharedVolume, VolumeName)), id);
         add_place(w, &p, cim_str(o, P(MSCluster_ClusterSharedVolume, Name)), id);

@@ -50,6 +50,7 @@ struct world {
     uint32_t build;         /* 20348; 0: not known */
     unsigned major, minor;  /* 10, 0 */
     uint32_t sku, product_type;
+    bool migration_off, migration_credssp; /* as far as the account may see it */
     const struct place *places; /* longest prefix first */
     size_t nplaces;
     const struct world_switch *switches; /* sorted by guid */

@@ -124,6 +124,15 @@ static void write_capability(struct jsonw *w, const char *name, enum capability 
     jsonw_end(w);
 }
 
+/* The capability of an operation of the table. */
+static bool is_of_operation(const char *name)
+{
+    for (const struct model_operation *op = model_operations; op->name; op++)
+        if (str_eq(op->capability ? op->capability : op->name, name))
+            return true;
+    return false;
+}
+
 /* Operations of the table first, then what only the provider names. */
 static void write_capabilities(struct provider *p, struct jsonw *w, struct arena *a)
 {
@@ -146,7 +155,7 @@ static void write_capabilities(struct provider *p, struct jsonw *w, struct arena
         const char *reason = json_string_value(json_object_get(one, "reason"));
         const char *need = json_string_value(json_array_get(json_object_get(one, "needs"), 0));
 
-        if (!name || model_operation(name))
+        if (!name || is_of_operation(name))
             continue;
         write_capability(w, name,
                          str_eq(state, "yes")       ? CAP_YES
