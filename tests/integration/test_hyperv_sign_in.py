@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from support.certs import Certificate
 from support.hyperv_api import Estate
 from support.wait import wait_for
 
@@ -103,5 +104,37 @@ def test_a_host_whose_certificate_changed_is_told_nothing_until_somebody_accepts
         assert hv.api.patch(f"/providers/{provider['id']}", {"tls": {"mode": "pin", "pins": [new]}}).status_code == 200
         hv.api.wait_provider(provider["id"], timeout=60)
         assert hv.api.wait_task(task["id"], 60)["state"] == "succeeded" and hv.calls("RequestStateChange") == 1
+    finally:
+        hv.close()
+
+
+@pytest.mark.parametrize("scheme", ["NTLM, encrypted messages", "NTLM without filters", "Basic", "certificate"])
+def test_the_server_works_with_every_scheme(servers, tmp_path, scheme):
+    """Inventory, an operation with jobs and a large answer, over connections that have to sign in anew on the way."""
+    plain = scheme == "NTLM, encrypted messages"
+    hv = Estate(servers("scheme"), tmp_path / "f", add=False, hosts=1, vms=12, speed=50, http=plain)
+    try:
+        settings, secret, tls = {"auth": "ntlm"}, hv.host.password, {"mode": "pin", "pins": [hv.host.cert_sha256]}
+        if plain:
+            settings, tls = {"auth": "ntlm", "encryption": "message"}, None
+        elif scheme == "NTLM without filters":
+            hv.host.settings(wql=False, associations=False, each_request=True)
+        elif scheme == "Basic":
+            hv.host.settings(basic=True, negotiate=False)
+            settings = {"auth": "basic"}
+        elif scheme == "certificate":
+            mine = Certificate(tmp_path, "mine")
+            hv.host.certificate(keep=True, clients=[mine.cert_file.read_text()])
+            settings, secret = {"auth": "certificate", "client_certificate": mine.cert_file.read_text()}, mine.key_file.read_text()
+        provider = hv.api.add_provider("one", hv.host.url, hv.host.user, secret, driver="wmi", tls=tls,
+                                       settings={"poll_interval_s": 10, **settings})
+        hv.api.wait_provider(provider["id"], timeout=60)
+        assert len(hv.api.items("vms")) == 12
+        vm = hv.off()
+        hv.do("post", f"{hv.path(vm)}/disks", {"capacity_bytes": 1 << 30})
+        hv.host.drop()
+        hv.do("post", f"{hv.path(vm)}/actions/start")
+        assert hv.api.get(f"{hv.path(vm)}/screenshot", width=80, height=60).content.startswith(b"\x89PNG")
+        assert hv.host.vm(vm["native"]["id"]).state == "running" and refusals(hv) == 0
     finally:
         hv.close()
