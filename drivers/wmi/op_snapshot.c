@@ -384,6 +384,63 @@ static int is_applied(struct op *o, void *ctx, bool *there, struct pv_err *err)
     return PV_OK;
 }
 
+/* Files of its disks, which are new ones when a checkpoint has been applied; "" if it has none. */
+static int disk_files(struct op *o, const char **out, struct pv_err *err)
+{
+    struct cim_list media = { 0 };
+    struct buf text;
+    int rc = op_list(o, CIM(Msvm_StorageAllocationSettingData), o->vm, &media, err);
+
+    if (rc)
+        return rc;
+    buf_init(&text, 8192);
+    for (size_t i = 0; i < media.count; i++)
+        if (op_same(cim_str(media.items[i], P(Msvm_StorageAllocationSettingData, ResourceSubType)),
+                    "Microsoft:Hyper-V:Virtual Hard Disk"))
+            buf_printf(
+                &text, "%s|",
+                cim_str_at(media.items[i], P(Msvm_StorageAllocationSettingData, HostResource), 0));
+    *out = buf_ok(&text) && text.len ? arena_strdup(o->a, text.data) : "";
+    buf_free(&text);
+    return PV_OK;
+}
+
+/* Of a VM that comes from this checkpoint anyway. */
+static int has_new_files(struct op *o, void *ctx, bool *there, struct pv_err *err)
+{
+    const char *now = NULL;
+    int rc = disk_files(o, &now, err);
+
+    (void)ctx;
+    if (rc == PV_OK)
+        *there = !str_eq(now, journal_get(&o->journal, "files"));
+    return rc;
+}
+
+/* What is to be looked for afterwards: nothing that is there already. */
+static int choose_look(struct op *o, struct op_step *s, struct pv_err *err)
+{
+    const char *files = NULL;
+    bool already = false;
+    int rc = PV_OK;
+
+    if (!o->dry_run && !o->resumed)
+        rc = is_applied(o, s->ctx, &already, err);
+    if (rc == PV_OK && already)
+        rc = disk_files(o, &files, err);
+    if (rc)
+        return rc;
+    if (already) {
+        journal_note(&o->journal, "already", "1");
+        journal_note(&o->journal, "files", files);
+    }
+    if (!journal_get(&o->journal, "already"))
+        return PV_OK;
+    s->look = NULL;
+    s->lost_look = journal_get(&o->journal, "files") ? has_new_files : NULL;
+    return PV_OK;
+}
+
 /* The host applies to VMs that are off or saved only. One that runs is turned off, as reverting on
  * vSphere does. */
 static int run_revert(struct op *o, struct pv_err *err)
@@ -410,6 +467,8 @@ static int run_revert(struct op *o, struct pv_err *err)
         rc = op_power_set(o, "off", 3, 3, err);
         cut = rc == PV_OK && !o->dry_run;
     }
+    if (rc == PV_OK)
+        rc = choose_look(o, &s, err);
     if (rc == PV_OK)
         rc = op_service(o, CIM(Msvm_VirtualSystemSnapshotService), &s.on, err);
     cim_set_ref(in, A(Msvm_VirtualSystemSnapshotService, ApplySnapshot, Snapshot),

@@ -148,7 +148,7 @@ def _(b):
 
 @operation("change of a disk", everyday=True)
 def _(b):
-    vm = b.make([("post", "controllers", {"bus": "scsi"})])
+    vm = b.make()
     return "patch", f"/vms/{b.id}/disks/{vm['disks'][0]['id']}", {
         "qos": {"iops_limit": 300}, "controller": {"type": "scsi", "unit": 9}, "capacity_bytes": 2 * GIB}
 
@@ -208,6 +208,42 @@ def _(b):
         "bandwidth": {"limit_bps": 10**7}}
 
 
+# One request each
+
+
+def simple(name, verb, path, body=None, query=None, first=(), **more):
+    def run(b):
+        b.make(first)
+        b.now()
+        words = {"disk": b.vm["disks"], "nic": b.vm["nics"], "cdrom": b.vm["cdroms"]}
+        at = path
+        for word, found in words.items():
+            at = at.replace("{" + word + "}", found[0]["id"] if found else "")
+        if "{snapshot}" in at:
+            at = at.replace("{snapshot}", next(s["id"] for s in b.api.items(f"vms/{b.id}/snapshots") if s["name"] == "one"))
+        return verb, f"/vms/{b.id}/{at}", body, query or {}
+
+    operation(name, **more)(run)
+
+
+START, ONE = ("post", "actions/start"), ("post", "snapshots", {"name": "one"})
+simple("start", "post", "actions/start")
+simple("stop", "post", "actions/stop", first=[START])
+simple("pause", "post", "actions/pause", first=[START])
+simple("suspend", "post", "actions/suspend", first=[START])
+simple("resume", "post", "actions/resume", first=[START, ("post", "actions/suspend")])
+simple("rename", "post", "actions/rename", {"name": "renamed by a test"})
+simple("controller", "post", "controllers", {"bus": "scsi"})
+simple("adapter away", "delete", "nics/{nic}")
+simple("metering", "post", "actions/enable_metrics")
+simple("checkpoint away", "delete", "snapshots/{snapshot}", first=[ONE])
+simple("tree of checkpoints away", "delete", "snapshots/{snapshot}", query={"children": "true"}, first=[ONE])
+simple("revert", "post", "snapshots/{snapshot}/actions/revert", first=[ONE, ("patch", "", {"cpu": {"count": 2}})],
+       skip=[("job does nothing", "ApplySnapshot")])
+simple("revert to another", "post", "snapshots/{snapshot}/actions/revert", first=[ONE, ("post", "snapshots", {"name": "two"})])
+simple("export", "post", "actions/export", {"path": "D:\\Exported"}, skip=[("job does nothing", "ExportSystemDefinition")])
+
+
 # Checkpoints
 
 
@@ -235,7 +271,7 @@ def switch(b, kind, **more):
     return b.do("post", "/switches", {"name": b.name, "host": b.host_id, "switch_type": kind, **more})["result"]["ref"]["id"]
 
 
-@operation("switch with notes", soft={"ModifySystemSettings": [1]})
+@operation("switch with notes", unsaid=("Msvm_VirtualEthernetSwitchManagementService.ModifySystemSettings",), soft={"ModifySystemSettings": [1]})
 def _(b):
     b.fresh()
     return "post", "/switches", {"name": b.name, "host": b.host_id, "switch_type": "internal", "annotation": "noted"}

@@ -191,6 +191,21 @@ def test_a_host_that_goes_down_before_all_is_taken_back_is_asked_when_it_is_back
     assert hv.calls("AddResourceSettings") == 2 and hv.calls("CreateVirtualHardDisk") == 1, "nothing is sent twice"
 
 
+@pytest.mark.parametrize("method", ["ApplySnapshot", "DestroySystem"])
+def test_a_vm_that_was_turned_off_for_what_then_failed_is_said_to_be_off(hv, vm, method):
+    """Its memory is gone: that is the one thing nobody can take back."""
+    hv.do("post", f"{hv.path(vm)}/snapshots", {"name": "one"})
+    hv.do("post", f"{hv.path(vm)}/actions/start")
+    snapshot = hv.api.items(f"vms/{vm['id']}/snapshots")[0]["id"]
+    hv.control.fault(method, job={"code": 32773, "message": "no"}, count=1)
+    if method == "ApplySnapshot":
+        error = hv.fails("post", f"{hv.path(vm)}/snapshots/{snapshot}/actions/revert")
+    else:
+        error = hv.fails("delete", hv.path(vm), force="true", disks="delete")
+    assert "turned off, and stays off" in error["detail"], error
+    assert hv.host.vm(vm["native"]["id"]).state == "off" and hv.api.read(hv.path(vm))["power_state"] == "off"
+
+
 # The server is killed
 
 

@@ -116,7 +116,7 @@ class Bench:
                                         "disks": [{"capacity_bytes": 1 << 30}], **more})
         self.id = made["result"]["ref"]["id"]
         for verb, path, *body in then:
-            self.do(verb, f"/vms/{self.id}/{path}", *body)
+            self.do(verb, f"/vms/{self.id}/{path}".rstrip("/"), *body)
         return self.now()
 
     def now(self):
