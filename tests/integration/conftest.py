@@ -17,7 +17,7 @@ from support.wait import wait_for
 # What takes longest begins, so that no worker is left with it at the end (tests/run, --dist loadfile). Minutes first.
 LONG = ("test_thousand_vms_with_changes", "test_hyperv_operations_faults", "test_hyperv_inventory_changes",
         "test_hyperv_operations", "test_503_and_cuts", "test_kill9_power_tasks", "test_operations_tasks", "test_slow_calls",
-        "test_hyperv_cuts", "test_demo", "test_bulk", "test_vapi_kill9", "test_cli_output", "test_cli_verbs")
+        "test_hyperv_cuts", "test_hyperv_every_write", "test_demo", "test_bulk", "test_vapi_kill9", "test_cli_output", "test_cli_verbs")
 
 
 def pytest_addoption(parser):
