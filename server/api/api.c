@@ -175,12 +175,14 @@ static bool is_among(const char *name, const char *const *list)
 /* What the query of this route may say; lists judge their own, which has fields among it. */
 static bool takes_query(const struct route *route, bool safe, const char *name)
 {
-    static const char *const writing[] = { "dry_run", "fail_if_busy", NULL };
+    static const char *const writing[] = { "dry_run", NULL };
     static const char *const reading[] = { "fields", "view", "expand", NULL };
 
     for (const struct model_param *p = route->query; p && p->name; p++)
         if (strcmp(name, p->name) == 0)
             return true;
+    if (strcmp(name, "fail_if_busy") == 0)
+        return route->operation && !safe;
     return strcmp(name, "native") == 0 || is_among(name, safe ? reading : writing);
 }
 

@@ -58,6 +58,10 @@ static const struct parameter list_parameters[] = {
 static const struct parameter dry_run = { "dry_run", "query",
                                           "boolean", "Check everything, change nothing.",
                                           0,         0 };
+static const struct parameter fail_if_busy = {
+    "fail_if_busy", "query", "boolean",
+    "Refuse it while something else works on the object, instead of waiting.", 0, 0
+};
 static const struct parameter if_match = { "If-Match", "header",
                                            "string",   "ETag of the version that is meant.",
                                            0,          0 };
@@ -129,6 +133,8 @@ static void write_parameters(struct jsonw *w, const struct route *r)
     write_query_table(w, r->query);
     if (r->flags & ROUTE_DRY_RUN)
         write_parameter(w, &dry_run);
+    if (r->operation && strcmp(r->method, "GET") != 0)
+        write_parameter(w, &fail_if_busy);
     if (r->flags & ROUTE_IF_MATCH)
         write_parameter(w, &if_match);
     if (r->flags & ROUTE_IDEMPOTENT)

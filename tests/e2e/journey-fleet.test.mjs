@@ -60,7 +60,8 @@ test('J4: both families stand in one list and are found by the same words', asyn
     await list();
     assert.equal(await page.locator('.pv-count').first().innerText(), '70');
     await page.keyboard.press('/');
-    await page.keyboard.type('power:off memory>=32MiB');
+    // At once: half a filter, sent because the keys came slowly, would be answered 400.
+    await page.keyboard.insertText('power:off memory>=32MiB');
     await page.keyboard.press('Enter');
     await page.waitForURL(/filter=/);
     const off = await count('power:off');

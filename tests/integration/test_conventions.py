@@ -47,6 +47,10 @@ def test_a_misspelled_parameter_of_a_write_is_refused_and_nothing_is_done(api, w
     for method, path, _ in writes:
         answer = api.request(method, path.replace("{id}", NOBODY).replace("{name}", "x"), json={}, params={"dryrun": "true"})
         assert problem(answer, 400)["errors"][0]["pointer"] == "dryrun", (method, path)
+    for method, path, names in writes:
+        answer = api.request(method, path.replace("{id}", NOBODY).replace("{name}", "x"), json={}, params={"fail_if_busy": "maybe"})
+        code = problem(answer, answer.status_code)["code"]
+        assert (code == "unknown-field") == ("fail_if_busy" not in names), (method, path, answer.text)
     assert problem(api.get(f"/vms/{off['id']}", feilds="name"), 400)["errors"][0]["pointer"] == "feilds"
 
 
