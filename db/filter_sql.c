@@ -311,6 +311,23 @@ static int ref_value(struct compiler *c, const struct filter *f, const struct fi
     return rc;
 }
 
+/* The same of a folder and all that are below it. */
+static int below_value(struct compiler *c, const struct filter *f, const struct filter_value *v,
+                       struct pv_err *err)
+{
+    const struct model_kind *to = model_kind(f->field->ref);
+    int rc;
+
+    query_printf(c->q, " IN (WITH RECURSIVE below(id) AS (SELECT x.\"id\" FROM %s x WHERE x.\"id\"",
+                 to->table);
+    rc = ref_value(c, f, v, err);
+    query_printf(c->q,
+                 " UNION SELECT x.\"id\" FROM %s x JOIN below b ON x.\"parent\"=b.id)"
+                 " SELECT id FROM below)",
+                 to->table);
+    return rc;
+}
+
 static int ref_term(struct compiler *c, const struct filter *f, struct pv_err *err)
 {
     int rc = PV_OK;
@@ -324,7 +341,8 @@ static int ref_term(struct compiler *c, const struct filter *f, struct pv_err *e
             query_text(c->q, ")");
         } else {
             query_printf(c->q, "%st.\"%s\"", is_common(c, f->field) ? "+" : "", f->field->name);
-            rc = ref_value(c, f, &f->values[i], err);
+            rc = f->below ? below_value(c, f, &f->values[i], err)
+                          : ref_value(c, f, &f->values[i], err);
         }
     }
     return rc;

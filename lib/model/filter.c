@@ -269,6 +269,7 @@ static int choose_operator(struct filter *f, char op, bool or_equal, struct pv_e
     switch (op) {
     case ':':
         f->op = field && (is_text(field) || is_ref(field)) ? FILTER_HAS : FILTER_EQ;
+        f->below = field && field->ref == PV_KIND_folder && strcmp(field->path, "folder") == 0;
         return PV_OK;
     case '=':
         f->op = FILTER_EQ;

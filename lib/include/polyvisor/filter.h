@@ -51,6 +51,7 @@ struct filter {             /* a node */
     enum filter_op op;
     const struct filter_value *values;  /* one; RANGE: two; IN: nvalues */
     size_t nvalues;
+    bool below;                         /* folder:... means what is in folders below it, too; rows in memory do not tell */
     unsigned column;                    /* where the term starts, from 1 */
 };
 
