@@ -34,6 +34,7 @@ static const char *const clone_steps[] = { "Copy the configuration", "Copy the d
                                            "Register the VM", NULL };
 static const char *const move_steps[] = { "Check the target", "Copy", "Switch over", NULL };
 static const char *const export_steps[] = { "Write the configuration", "Copy the disks", NULL };
+static const char *const rest_steps[] = { "Move the VMs", "Enter maintenance mode", NULL };
 static const char *const image_steps[] = { "Make the file", "Copy", NULL };
 
 const char sim_operations[] =
@@ -46,6 +47,7 @@ const char sim_operations[] =
     "\"vm.cdrom.detach\",\"vm.iso.mount\",\"vm.iso.eject\",\"vm.controller.attach\","
     "\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.metrics.enable\","
     "\"vm.metrics.disable\",\"vm.screenshot\",\"vm.keystrokes\",\"vm.console\","
+    "\"host.enter_maintenance\",\"host.exit_maintenance\","
     "\"switch.create\",\"switch.update\",\"switch.delete\",\"disk.create\",\"disk.inspect\","
     "\"disk.resize\",\"disk.compact\",\"disk.convert\",\"disk.merge\",\"disk.check\","
     "\"disk.delete\"]";
@@ -173,6 +175,10 @@ static const struct sim_native natives[] = {
       sim_check_keystrokes, sim_apply_nothing, 0, 0 },
     { "vm.console", "AcquireTicket", "Msvm_TerminalServiceSettingData", 0, 0, NO_JOB,
       SIM_DID_NOTHING, 0, sim_apply_console, 0, 0 },
+    { "host.enter_maintenance", "EnterMaintenanceMode_Task", NULL, 2000, 6000, 0, SIM_DID_PLACE,
+      sim_check_rest, sim_apply_rest, 0, rest_steps },
+    { "host.exit_maintenance", "ExitMaintenanceMode_Task", NULL, 500, 2000, 0, SIM_DID_PLACE,
+      sim_check_rest, sim_apply_rest, 0, 0 },
     { "switch.create", "AddVirtualSwitch", "DefineSystem", 500, 2000, 0, SIM_DID_PLACE,
       sim_check_thing, sim_apply_thing, 0, 0 },
     { "switch.update", "UpdateVirtualSwitch", "ModifySystemSettings", 500, 2000, 0, SIM_DID_PLACE,
@@ -210,7 +216,8 @@ static int read_operation(struct job *j, struct pv_err *err)
     if (!j->op || !j->native)
         return pv_fail(err, PV_ENOTSUP, "the simulation cannot do %s", name);
     if (!(sim_is_vmware(j->e) ? j->native->vim : j->native->hyperv)) {
-        pv_fail(err, PV_ENOTSUP, "%s", sim_lacks(j->e, name));
+        pv_fail(err, PV_ENOTSUP, "%s",
+                sim_lacks(j->e, j->op->capability ? j->op->capability : name));
         return job_native(j, err, PV_ENOTSUP, "NotSupported", "32775");
     }
     return PV_OK;
@@ -519,6 +526,8 @@ static int take_effect(struct job *j, struct pv_err *err)
         if (j->op->target == PV_POWER_STATE_RUNNING && j->native->done != SIM_DID_RESUME)
             s->boot_ms = clock_wall_ms();
         s->power = (uint8_t)j->op->target;
+        if (s->power == PV_POWER_STATE_RUNNING)
+            s->host = sim_host_to_run(j->e, s->host);
         return PV_OK;
     }
 }
@@ -573,9 +582,13 @@ static int run(struct job *j, struct pv_err *err)
 /* The calls that would be made, as one would read them in a log. */
 static json_t *plan(const struct job *j)
 {
-    return json_pack("[{s:s, s:s, s:O}]", "operation",
-                     sim_is_vmware(j->e) ? j->native->vim : j->native->hyperv, "object",
-                     j->subject_id, "args", j->args);
+    json_t *calls = json_pack("[{s:s, s:s, s:O}]", "operation",
+                              sim_is_vmware(j->e) ? j->native->vim : j->native->hyperv, "object",
+                              j->subject_id, "args", j->args);
+
+    if (calls && j->calls)
+        json_array_extend(calls, j->calls);
+    return calls;
 }
 
 static int write_result(struct job *j, bool changed, char **result, struct pv_err *err)
@@ -645,5 +658,6 @@ int sim_call(struct sim_estate *e, const struct sim_call *c, char **result, stru
     json_decref(j.args);
     json_decref(j.answer);
     json_decref(j.doc);
+    json_decref(j.calls);
     return rc;
 }

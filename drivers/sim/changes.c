@@ -105,12 +105,14 @@ void sim_changes_send(struct sim_estate *e, struct pv_builder *b)
 
 /* ------------------------------------------------------------------ what happens by itself */
 
-static void flip_power(struct sim_vm_state *s, uint64_t roll, struct sim_change *c)
+static void flip_power(const struct sim_estate *e, struct sim_vm_state *s, uint64_t roll,
+                       struct sim_change *c)
 {
     c->actor = "svc-scheduler";
     if (s->power != PV_POWER_STATE_RUNNING) {
         c->what = s->power == PV_POWER_STATE_OFF ? SIM_DID_START : SIM_DID_RESUME;
         s->power = PV_POWER_STATE_RUNNING;
+        s->host = sim_host_to_run(e, s->host);
         s->boot_ms = clock_wall_ms();
     } else if (roll % 100 < 65) { /* most stay on, so that most are on in the long run */
         c->what = SIM_DID_REBOOT;
@@ -209,7 +211,7 @@ bool sim_change_make(struct sim_estate *e, struct sim_change *out)
         if (dice < 6 && e->set.churn) {
             come_or_go(e, roll, &c);
         } else if (dice < 40) {
-            flip_power(s, roll, &c);
+            flip_power(e, s, roll, &c);
         } else if (dice < 55 && backup(e, &c)) {
             ;
         } else if (dice < 57 && s->renames < 9) {

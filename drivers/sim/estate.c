@@ -46,9 +46,11 @@ struct sim_estate *sim_estate_new(const struct sim_settings *set, const struct p
     if (set->clusters && e->stores_per_unit < 4)
         e->stores_per_unit = 4;
     e->vms = calloc((size_t)set->vms + SIM_MADE_MAX, sizeof(*e->vms));
+    e->rests = calloc((size_t)set->hosts + 1, sizeof(*e->rests));
     e->things = json_pack("{s:[], s:[], s:[]}", "switches", "disk-images", "gone");
-    if (!e->vms || !e->things || pthread_mutex_init(&e->lock, NULL) != 0) {
+    if (!e->vms || !e->rests || !e->things || pthread_mutex_init(&e->lock, NULL) != 0) {
         json_decref(e->things);
+        free(e->rests);
         free(e->vms);
         free(e);
         return NULL;
@@ -116,6 +118,7 @@ void sim_estate_free(struct sim_estate *e)
     }
     json_decref(e->things);
     pthread_mutex_destroy(&e->lock);
+    free(e->rests);
     free(e->vms);
     free(e);
 }

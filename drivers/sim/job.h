@@ -42,6 +42,7 @@ struct job {
     json_t *subject, *args; /* owned */
     json_t *answer;         /* owned: further members of the result */
     json_t *doc;            /* owned: of a VM to be made */
+    json_t *calls;          /* owned: what a dry run names beside the call itself; NULL: nothing */
     const char *subject_id; /* borrowed from subject */
     const char *vm_id;      /* the same, the owner's, or `id`; "" for places */
     char id[SIM_ID_MAX];
@@ -129,6 +130,10 @@ int sim_apply_metrics(struct job *j, struct pv_err *err);
 void sim_doc_forget(json_t *fields);
 /* Its adapters on the networks that the parameters name instead. */
 void sim_map_networks(const struct job *j, json_t *doc);
+
+/* maintenance.c */
+int sim_check_rest(struct job *j, struct pv_err *err);
+int sim_apply_rest(struct job *j, struct pv_err *err);
 
 /* moving.c */
 int sim_check_move(struct job *j, struct pv_err *err);

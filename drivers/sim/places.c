@@ -73,7 +73,7 @@ void sim_datacenter_name(const struct sim_estate *e, uint32_t n, char *out, size
         snprintf(out, cap, "%s %u", city, (unsigned)(n / SITES + 1));
 }
 
-bool sim_host_in_maintenance(const struct sim_estate *e, uint32_t host)
+static bool rests_by_seed(const struct sim_estate *e, uint32_t host)
 {
     uint32_t unit = sim_host_unit(e, host);
     uint32_t first = sim_unit_first(e, unit), count = sim_unit_first(e, unit + 1) - first;
@@ -83,14 +83,30 @@ bool sim_host_in_maintenance(const struct sim_estate *e, uint32_t host)
            host == first + sim_roll(e, SIM_MACHINE, (uint64_t)unit << 32) % count;
 }
 
+bool sim_host_in_maintenance(const struct sim_estate *e, uint32_t host)
+{
+    uint8_t rest = e->rests[host];
+
+    return rest == SIM_REST_SEED ? rests_by_seed(e, host) : rest == SIM_REST_ON;
+}
+
 uint32_t sim_unit_host(const struct sim_estate *e, uint32_t unit, uint64_t start)
 {
     uint32_t first = sim_unit_first(e, unit), count = sim_unit_first(e, unit + 1) - first;
     uint32_t host = first + (uint32_t)(start % count);
 
-    if (sim_host_in_maintenance(e, host))
-        host = first + (uint32_t)((start + 1) % count);
+    /* Where all rest, it stays where it is. */
+    for (uint32_t i = 0; i < count && sim_host_in_maintenance(e, host); i++)
+        host = first + (uint32_t)((start + i + 1) % count);
     return host;
+}
+
+uint32_t sim_host_to_run(const struct sim_estate *e, uint32_t host)
+{
+    uint32_t unit = sim_host_unit(e, host);
+
+    return sim_host_in_maintenance(e, host) ? sim_unit_host(e, unit, host - sim_unit_first(e, unit))
+                                            : host;
 }
 
 uint32_t sim_switch_count(const struct sim_estate *e)

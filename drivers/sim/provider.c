@@ -35,6 +35,8 @@ static const struct lack {
     { true, "disk.merge", "vSphere merges disks by deleting their snapshots" },
     { true, "disk.check", "vSphere checks disks when it opens them" },
     { true, "tags.write", "The simulation has no tagging service" },
+    { false, "host.maintenance",
+      "A Hyper-V host has no maintenance mode; move its VMs and pause it in the failover cluster" },
     { false, "vm.template", "Hyper-V has no templates" },
     { false, "vm.reconfigure.firmware", "The generation of a Hyper-V VM cannot be changed" },
     { false, "vm.hotadd.cpu", "Hyper-V adds no processors to a running VM" },

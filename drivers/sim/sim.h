@@ -162,6 +162,9 @@ struct sim_change {
     const char *actor; /* static: an account's name without its domain */
 };
 
+/* Whether a host is in maintenance. */
+enum sim_rest { SIM_REST_SEED, SIM_REST_ON, SIM_REST_OFF };
+
 #define SIM_MADE_MAX 1024u  /* VMs that people made */
 #define SIM_THINGS_MAX 512u /* switches and disk images that people made, of each kind */
 #define SIM_QUEUE_MAX 1024u
@@ -177,6 +180,7 @@ struct sim_estate {
     struct sim_vm_state
         *vms;      /* set.vms of the seed, then those that people made; guarded by lock */
     uint32_t made; /* of these; places are not used again; guarded by lock */
+    _Atomic uint8_t *rests; /* enum sim_rest of each host */
     struct json_t
         *things; /* {"switches": [...], "disk-images": [...], "gone": [...]}; guarded by lock */
     bool things_changed;               /* and not yet in the feed; guarded by lock */
@@ -294,6 +298,8 @@ const char *sim_unit_site(const struct sim_estate *e, uint32_t unit);
 bool sim_host_in_maintenance(const struct sim_estate *e, uint32_t host);
 /* A host of the unit that takes VMs, `start` steps on from its first. */
 uint32_t sim_unit_host(const struct sim_estate *e, uint32_t unit, uint64_t start);
+/* Where a VM of this host starts: there, unless it is in maintenance. */
+uint32_t sim_host_to_run(const struct sim_estate *e, uint32_t host);
 /* Switches belong to units (vmware) or to hosts (hyperv). */
 uint32_t sim_switch_count(const struct sim_estate *e);
 uint32_t sim_host_switch(const struct sim_estate *e, uint32_t host);

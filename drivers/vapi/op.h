@@ -41,9 +41,10 @@ struct operation {
     const struct method *method;
     const json_t *subject, *args; /* borrowed */
     bool dry_run;
-    struct moref vm, snapshot; /* snapshot id "" : it is about something else */
-    const char *device;        /* native id of a device; NULL: it is about something else */
-    const char *name;          /* of the subject, for messages */
+    struct moref vm,
+        snapshot;       /* snapshot id "" : it is about something else; OP_HOST: vm is the host */
+    const char *device; /* native id of a device; NULL: it is about something else */
+    const char *name;   /* of the subject, for messages */
     enum pv_power_state state; /* of the VM, as it was read */
 
     unsigned step;  /* 0: what the operation is called after */
@@ -57,7 +58,7 @@ struct operation {
     json_t *result; /* members of the answer; owned */
 };
 
-enum op_about { OP_VM, OP_SNAPSHOT, OP_DEVICE, OP_PLACE };
+enum op_about { OP_VM, OP_SNAPSHOT, OP_DEVICE, OP_HOST, OP_PLACE };
 
 /* A row of the table in operations.c. */
 struct method {
@@ -180,6 +181,10 @@ int op_iso_eject(struct operation *o, struct pv_err *err);
 int op_controller_attach(struct operation *o, struct pv_err *err);
 int op_device_detach(struct operation *o, struct pv_err *err);
 int op_device_made(struct operation *o, struct pv_err *err);
+/* op_host.c */
+int op_maintenance(struct operation *o, struct pv_err *err);
+/* Whether the host is as the operation wants it. */
+int op_host_rests(struct operation *o, bool *wanted, struct pv_err *err);
 /* op_screen.c */
 int op_console(struct operation *o, struct pv_err *err);
 int op_screenshot(struct operation *o, struct pv_err *err);

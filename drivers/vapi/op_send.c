@@ -125,6 +125,16 @@ static int decide_without_task(struct operation *o, struct pv_err *err)
     if (o->method->about == OP_PLACE)
         return pv_fail(err, PV_EUNKNOWN, "%s %s: the server has forgotten its task",
                        o->method->verb, o->name);
+    if (o->method->about == OP_HOST) {
+        bool wanted = false;
+
+        o->changed = true;
+        rc = op_host_rests(o, &wanted, err);
+        if (rc || wanted)
+            return rc;
+        return pv_fail(err, PV_EUNKNOWN, "%s %s: the server has forgotten its task",
+                       o->method->verb, o->name);
+    }
     if (takes)
         now.want_name = op_arg_str(o, "name");
     else

@@ -76,6 +76,11 @@ static const struct method methods[] = {
     REMOVES("vm.controller.detach", "ReconfigVM_Task", op_device_detach, NULL, OP_DEVICE,
             "removing controller"),
 
+    DOES("host.enter_maintenance", "EnterMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
+         "entering maintenance mode of"),
+    DOES("host.exit_maintenance", "ExitMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
+         "leaving maintenance mode of"),
+
     DOES("vm.guest.set_data", "ReconfigVM_Task", op_guest_data, NULL, OP_VM,
          "writing guest data of"),
     DOES("vm.screenshot", "CreateScreenshot_Task", op_screenshot, NULL, OP_VM,
@@ -93,7 +98,7 @@ const char operations_list[] =
     "\"vm.disk.attach\",\"vm.disk.update\",\"vm.disk.detach\",\"vm.nic.attach\",\"vm.nic.update\","
     "\"vm.nic.detach\",\"vm.cdrom.attach\",\"vm.cdrom.detach\",\"vm.iso.mount\",\"vm.iso.eject\","
     "\"vm.controller.attach\",\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.screenshot\","
-    "\"vm.keystrokes\",\"vm.console\"]";
+    "\"vm.keystrokes\",\"vm.console\",\"host.enter_maintenance\",\"host.exit_maintenance\"]";
 
 /* ------------------------------------------------------------------ from and to the host */
 
@@ -121,9 +126,10 @@ static int read_subject(struct operation *o, struct pv_err *err)
             o->name = op_arg_str(o, "name");
         return PV_OK;
     }
-    if (about != OP_VM)
+    if (about != OP_VM && about != OP_HOST)
         vm = owner_id(o->subject);
-    (void)str_copy(o->vm.type, sizeof(o->vm.type), "VirtualMachine");
+    (void)str_copy(o->vm.type, sizeof(o->vm.type),
+                   about == OP_HOST ? "HostSystem" : "VirtualMachine");
     if (!id || !*id || !vm || !*vm || !str_copy(o->vm.id, sizeof(o->vm.id), vm))
         return not_named(o, err);
     if (about == OP_DEVICE)
@@ -156,7 +162,7 @@ static int begin(struct operation *o, struct pv_err *err)
     struct op_view now = { .want_id = o->snapshot.id[0] ? o->snapshot.id : NULL };
     int rc = PV_OK;
 
-    if (o->method->about != OP_PLACE)
+    if (o->method->about != OP_PLACE && o->method->about != OP_HOST)
         rc = op_look(o, &now, err);
     if (rc)
         return rc;

@@ -270,6 +270,10 @@ const struct enc_type enc_types[] = {
     { "CancelTask", NULL, { { NULL, NULL } } },
 
     { "ReconfigVM_Task", NULL, { { "spec", "VirtualMachineConfigSpec" } } },
+    { "EnterMaintenanceMode_Task",
+      NULL,
+      { { "timeout", "int" }, { "evacuatePoweredOffVms", "boolean" } } },
+    { "ExitMaintenanceMode_Task", NULL, { { "timeout", "int" } } },
     { "Rename_Task", NULL, { { "newName", "string" } } },
     { "Destroy_Task", NULL, { { NULL, NULL } } },
     { "UnregisterVM", NULL, { { NULL, NULL } } },

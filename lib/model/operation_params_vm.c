@@ -206,6 +206,29 @@ const struct model_param params_console[] = {
     { 0 },
 };
 
+/* ------------------------------------------------------------------ what is ours */
+
+const struct model_param params_tag_vm[] = {
+    { .name = "add", .type = PARAM_LIST, .max = 64, .doc = "Tags it gets, each key or key=value." },
+    { .name = "remove", .type = PARAM_LIST, .max = 64, .doc = "Tags it loses; those it has not are left out." },
+    { 0 },
+};
+
+const struct model_param params_file_vm[] = {
+    { .name = "folder", .type = PARAM_ID, .ref = PV_KIND_folder, .required = true, .nullable = true,
+      .doc = "Folder it goes into; null: out of all folders." },
+    { 0 },
+};
+
+/* ------------------------------------------------------------------ hosts */
+
+const struct model_param params_enter_maintenance[] = {
+    { .name = "evacuate_off", .type = PARAM_BOOL, .doc = "Take VMs that are off to other hosts, too." },
+    { .name = "timeout_s", .type = PARAM_INT, .min = 0, .max = 86400, .preset = "0",
+      .doc = "Seconds to wait until no VM runs there; 0: as long as it takes." },
+    { 0 },
+};
+
 /* ------------------------------------------------------------------ providers */
 
 const struct model_param params_maintenance[] = {

@@ -156,6 +156,13 @@ const struct model_operation model_operations[] = {
       .params = params_delete_snapshot, .method = "DELETE", .path = "/vms/{owner}/snapshots/{id}",
       .doc = "Forget this state; the VM stays as it is." },
 
+    { .name = "vm.set_tags", .title = "Tag", .kind = PV_KIND_vm, .permission = PERM_TAG_WRITE,
+      .core = true, .own = true, .safe_to_repeat = true, .template_too = true,
+      .params = params_tag_vm, .doc = "Give it tags of ours, or take them from it." },
+    { .name = "vm.set_folder", .title = "Move to folder", .kind = PV_KIND_vm,
+      .permission = PERM_TAG_WRITE, .core = true, .own = true, .safe_to_repeat = true,
+      .template_too = true, .params = params_file_vm, .doc = "Put it into one of our own folders." },
+
     { .name = "vm.guest.set_data", .title = "Write guest data", .kind = PV_KIND_vm,
       .permission = PERM_VM_GUEST, .params = params_set_guest_data,
       .path = "/vms/{id}/actions/set_guest_data",
@@ -179,6 +186,15 @@ const struct model_operation model_operations[] = {
       .from = FROM_RUNNING | FROM_PAUSED | FROM_OFF, .live = true, .params = params_console,
       .path = "/vms/{id}/console", .result_schema = "Console",
       .doc = "What a console program needs to connect to its screen." },
+
+    { .name = "host.enter_maintenance", .title = "Enter maintenance mode", .kind = PV_KIND_host,
+      .permission = PERM_HOST_MANAGE, .capability = "host.maintenance", .safe_to_repeat = true,
+      .params = params_enter_maintenance, .goal = "maintenance_mode", .goal_on = true,
+      .goal_is = "it is in maintenance mode already",
+      .doc = "Take its running VMs to other hosts and let none start here, so that it can be worked on." },
+    { .name = "host.exit_maintenance", .title = "Leave maintenance mode", .kind = PV_KIND_host,
+      .permission = PERM_HOST_MANAGE, .capability = "host.maintenance", .safe_to_repeat = true,
+      .goal = "maintenance_mode", .goal_is = "it is not in maintenance mode", .doc = "Let VMs run on it again." },
 
     { .name = "switch.create", .title = "Create switch", .kind = PV_KIND_switch,
       .permission = PERM_NETWORK_MANAGE, .place = true, .params = params_create_switch,

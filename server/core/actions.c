@@ -60,6 +60,8 @@ static void judge_state(const struct model_operation *op, const struct subject *
             j->reason = "it is a template";
         }
     }
+    if (subject_goal(op, s->row) == 1)
+        j->reason = op->goal_is;
     if (j->allowed && !op->core && args_check_state(op, s, NULL, a, &err) != PV_OK) {
         j->allowed = false;
         j->reason = arena_strdup(a, err.message);

@@ -204,8 +204,8 @@ int core_bulk_submit(struct core *c, const struct core_actor *by,
         return pv_fail(err, PV_ENOMEM, "no memory for a bulk task");
     /* Without parameters none are stored. */
     wish.params = asked->params || json_object_size(params) > 0 ? params : NULL;
-    if (q->operation->kind == PV_KIND_NONE || q->operation->core || q->operation->place ||
-        q->operation->live) {
+    if (q->operation->kind == PV_KIND_NONE || (q->operation->core && !q->operation->own) ||
+        q->operation->place || q->operation->live) {
         rc = pv_fail(err, PV_EINVAL, "%s cannot be done in bulk", q->operation->name);
         pv_err_pointer(err, "/action");
         return rc;

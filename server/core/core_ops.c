@@ -201,6 +201,84 @@ static void op_trust(struct task *t, const json_t *params)
     end_change(t, rc, true, &err);
 }
 
+/* ------------------------------------------------------------------ what is ours */
+
+#define OWN_TRIES 5
+
+static bool has_text(const json_t *list, const char *text)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one)
+        if (str_eq(json_string_value(one), text))
+            return true;
+    return false;
+}
+
+/* The tags it has, as a list, without those to be taken, with those to be given. */
+static json_t *tags_after(const struct model_value *now, const json_t *params)
+{
+    const json_t *add = json_object_get(params, "add"), *drop = json_object_get(params, "remove"), *one;
+    json_t *tags = json_array();
+    size_t i;
+
+    for (const char *at = now->set ? now->text : ""; tags && *at == '\n' && at[1];) {
+        size_t len = strcspn(at + 1, "\n");
+        json_t *tag = json_stringn(at + 1, len);
+
+        if (tag && !has_text(drop, json_string_value(tag)))
+            json_array_append(tags, tag);
+        json_decref(tag);
+        at += 1 + len;
+    }
+    json_array_foreach (add, i, one)
+        if (tags && !has_text(tags, json_string_value(one)))
+            json_array_append(tags, (json_t *)(uintptr_t)one);
+    return tags;
+}
+
+/* Tags are read and written: whoever changes them in between is not overrun. */
+static int tag_once(struct task *t, const struct core_actor *by, const json_t *params, bool *changed,
+                    struct pv_err *err)
+{
+    const struct kind_info *k = &t->core->kinds[t->kind];
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 8u << 20);
+    PV_AUTO(json_decref_p) json_t *patch = NULL;
+    struct core_options o = { 0 };
+    struct model_row *row;
+    int rc = a ? store_row_get(t->core->store, k->shape, &t->subject, a, &row, err)
+               : pv_fail(err, PV_ENOMEM, "no memory for tags");
+
+    if (rc != PV_OK)
+        return rc;
+    o.if_version = (uint64_t)model_number(row, (unsigned)k->version);
+    patch = json_pack("{s:o}", "tags", tags_after(model_get(row, (unsigned)k->tags), params));
+    if (!patch)
+        return pv_fail(err, PV_ENOMEM, "no memory for tags");
+    return core_object_patch(t->core, by, t->kind, &t->subject, patch, &o, changed, err);
+}
+
+static void op_own(struct task *t, const json_t *params)
+{
+    struct core_actor by = { .type = t->actor_type, .name = t->actor_name };
+    struct pv_err err = { 0 };
+    bool changed = false;
+    int rc = PV_OK;
+
+    if (str_eq(t->op->name, "vm.set_folder")) {
+        rc = core_object_patch(t->core, &by, t->kind, &t->subject, params, NULL, &changed, &err);
+    } else {
+        for (int i = 0; i < OWN_TRIES; i++) {
+            memset(&err, 0, sizeof(err));
+            rc = tag_once(t, &by, params, &changed, &err);
+            if (rc == PV_OK || !str_eq(err.problem, "precondition-failed"))
+                break;
+        }
+    }
+    end_change(t, rc, changed, &err);
+}
+
 void task_core_operation(struct task *t)
 {
     PV_AUTO(json_decref_p) json_t *params = json_loads(t->params, 0, NULL);
@@ -216,6 +294,8 @@ void task_core_operation(struct task *t)
         op_maintenance(t, params, false);
     } else if (str_eq(t->op->name, "provider.trust_certificate")) {
         op_trust(t, params);
+    } else if (t->op->own) {
+        op_own(t, params);
     } else if (str_eq(t->op->name, "object.sync")) {
         op_object_sync(t);
     } else {

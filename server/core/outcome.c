@@ -95,6 +95,8 @@ int outcome_decide(const struct task *t)
         json_decref(args_before(t->op->params, row, params, &differ, &known));
         return !differ;
     }
+    if (t->op->goal)
+        return subject_goal(t->op, row);
     if (str_eq(t->op->name, "vm.move"))
         return decide_moved(params, row);
     return t->kind == PV_KIND_vm && t->op->target != PV_POWER_STATE_UNKNOWN ? decide_power(t, row)

@@ -53,6 +53,11 @@ json_t *plan_entry(const struct model_operation *op, enum pv_kind kind, const st
 
         before = args_before(op->params, s->row, params, &differ, &known);
         after = json_deep_copy(params);
+    } else if (op->own) {
+        after = json_deep_copy(params);
+    } else if (op->goal) {
+        before = json_pack("{s:b}", op->goal, !op->goal_on);
+        after = json_pack("{s:b}", op->goal, op->goal_on);
     } else if (op->removes) {
         before = json_pack("{s:s, s:s}", "kind", model_kind(kind)->name, "name", s->name);
     } else if (op->result != PV_KIND_NONE) {

@@ -96,7 +96,7 @@ static enum verdict judge(struct pass *s, struct task *t, struct wait *why)
         *why = (struct wait){ .code = "maintenance", .detail = "the provider is paused" };
         return WAIT;
     }
-    if (!s->usable) {
+    if (!s->usable && !t->op->own) {
         *why = (struct wait){ .code = "provider_offline", .detail = "the provider cannot be reached" };
         return WAIT;
     }
@@ -104,6 +104,8 @@ static enum verdict judge(struct pass *s, struct task *t, struct wait *why)
         return GO;
     if (t->bulk && !bulk_has_room(t->bulk, t->provider))
         return STAY;
+    if (t->op->own)
+        return GO;
     if (t->provider->running >= s->max) {
         *why = (struct wait){ .code = "provider_limit",
                               .detail = "the provider works on as many tasks as it may",

@@ -202,6 +202,16 @@ static bool nothing_differs(const struct model_operation *op, const struct subje
     return !differ;
 }
 
+int subject_goal(const struct model_operation *op, const struct model_row *row)
+{
+    const struct model_field *f =
+        op->goal && row ? model_field(row->kind, op->goal, strlen(op->goal)) : NULL;
+
+    if (!f || !model_get(row, f->index)->set)
+        return -1;
+    return (model_number(row, f->index) != 0) == op->goal_on;
+}
+
 int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
                   const json_t *params, struct arena *a, bool *no_op, struct pv_err *err)
 {
@@ -220,7 +230,7 @@ int subject_check(struct core *c, const struct model_operation *op, const struct
         rc = args_check_state(op, s, params, a, err);
     if (rc == PV_OK && !*no_op)
         rc = subject_check_files(c, op, s, params, a, err);
-    if (rc == PV_OK && nothing_differs(op, s, params))
+    if (rc == PV_OK && (nothing_differs(op, s, params) || subject_goal(op, s->row) == 1))
         *no_op = true;
     return rc;
 }

@@ -314,6 +314,10 @@ struct model_operation {
     enum pv_activity activity;      /* shown while it runs */
     const char *capability;         /* NULL: its name */
     bool core;                      /* done by the server itself, not by the driver */
+    bool own;                       /* core: of what is ours alone, so it never waits for the provider */
+    const char *goal;               /* a yes-or-no field of the subject that it makes `goal_on`; NULL: none */
+    bool goal_on;
+    const char *goal_is;            /* said where it is so already */
     bool safe_to_repeat;            /* doing it twice is doing it once */
     const struct model_param *params; /* NULL: none */
     bool place;                     /* not about an object of `kind` but about a place: see model_param.subject */
