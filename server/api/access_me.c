@@ -109,6 +109,18 @@ static void write_mfa(struct req *r, struct jsonw *w, const struct model_row *ro
     jsonw_end(w);
 }
 
+/* After how long without use the page has to let go; a token rests as long as it likes. */
+static void write_idle(struct req *r, struct jsonw *w)
+{
+    int64_t idle_ms, most_ms;
+
+    auth_login_times_get(api_of(r)->auth, &idle_ms, &most_ms);
+    if (r->caller.by_cookie)
+        jsonw_i64(w, "idle_s", idle_ms / 1000);
+    else
+        jsonw_null(w, "idle_s");
+}
+
 static enum req_result me(struct req *r)
 {
     struct auth_identity who = { 0 };
@@ -127,6 +139,7 @@ static enum req_result me(struct req *r)
     write_identity(w, &who, r->caller.access, model_text(row, F(user, name)), role_in_short(r, &who));
     jsonw_str(w, "full_name", model_text(row, F(user, full_name)));
     write_mfa(r, w, row);
+    write_idle(r, w);
     model_write_value(w, "preferences", &row->kind->fields[F(user, preferences)],
                       model_get(row, F(user, preferences)));
     jsonw_end(w);

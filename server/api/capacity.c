@@ -26,7 +26,8 @@ struct place {
     uint64_t cpu_used_mhz, memory_used_bytes;
     bool has_cpu, has_memory;
     uint64_t stores, storage_bytes, storage_free_bytes, storage_promised_bytes;
-    uint64_t last_store; /* number of the datastore that was counted last */
+    uint64_t storage_shared_bytes; /* of these, what other places use, too */
+    uint64_t last_store;           /* number of the datastore that was counted last */
     enum pv_health worst;
     struct history cpu, memory, storage;
 };
@@ -118,13 +119,24 @@ static void take_cluster(struct place *p)
     p->worst = p->node->worst;
 }
 
-/* One that hosts of several clusters mount counts for each of them. */
+/* Its size counts as shared for each place that uses it. */
+static void note_shared(struct capacity *c, const struct model_row *row)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->places[i].last_store == c->stores)
+            c->places[i].storage_shared_bytes +=
+                (uint64_t)model_number(row, F(datastore, capacity_bytes));
+}
+
+/* One that hosts of several clusters mount is there for each of them; that it is one and the same
+ * is told, so that nobody adds it up twice. */
 static int add_store(void *ctx, const struct model_row *row, struct pv_err *err)
 {
     const struct model_value *hosts = model_get(row, F(datastore, hosts));
     struct capacity *c = ctx;
     struct core_days days;
     bool has_days = core_days(api_of(c->r)->core, &row->id, &days);
+    size_t users = 0;
 
     (void)err;
     c->stores++;
@@ -135,6 +147,7 @@ static int add_store(void *ctx, const struct model_row *row, struct pv_err *err)
         if (!p || p->last_store == c->stores)
             continue;
         p->last_store = c->stores;
+        users++;
         p->stores++;
         p->storage_bytes += (uint64_t)model_number(row, F(datastore, capacity_bytes));
         p->storage_free_bytes += (uint64_t)model_number(row, F(datastore, free_bytes));
@@ -142,6 +155,8 @@ static int add_store(void *ctx, const struct model_row *row, struct pv_err *err)
         if (has_days)
             add_days(&p->storage, days.storage_bytes, 1);
     }
+    if (users > 1)
+        note_shared(c, row);
     return 0;
 }
 
@@ -220,6 +235,7 @@ static void write_place(struct jsonw *w, const struct place *p)
     write_known(w, "storage_bytes", p->stores > 0, p->storage_bytes);
     write_known(w, "storage_used_bytes", p->stores > 0, used);
     write_known(w, "storage_provisioned_bytes", p->stores > 0, p->storage_promised_bytes);
+    write_known(w, "storage_shared_bytes", p->stores > 0, p->storage_shared_bytes);
     jsonw_object(w, "trends");
     write_trend(w, "cpu", &p->cpu, p->cpu_mhz);
     write_trend(w, "memory", &p->memory, p->memory_bytes);

@@ -55,7 +55,7 @@ const struct named_schema api_schemas[] = {
                         ",\"expires_at\":" TIME) },
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
-                   IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
+                   IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"idle_s\":" COUNT_OR_NULL ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
     { "Settings", OBJECT("\"sign_in\",\"retention\",\"sync\",\"log\"",
                          "\"sign_in\":" COUNTS ",\"retention\":" COUNTS ",\"sync\":" COUNTS
                          ",\"log\":" OBJECT("\"level\"", "\"level\":" TEXT)) },
@@ -139,7 +139,7 @@ const struct named_schema api_schemas[] = {
                  ",\"cpu_mhz\":" COUNT ",\"cpu_used_mhz\":" COUNT_OR_NULL ",\"memory_bytes\":" COUNT
                  ",\"memory_used_bytes\":" COUNT_OR_NULL ",\"vm_memory_bytes\":" COUNT ",\"datastores\":" COUNT
                  ",\"storage_bytes\":" COUNT_OR_NULL ",\"storage_used_bytes\":" COUNT_OR_NULL
-                 ",\"storage_provisioned_bytes\":" COUNT_OR_NULL
+                 ",\"storage_provisioned_bytes\":" COUNT_OR_NULL ",\"storage_shared_bytes\":" COUNT_OR_NULL
                  ",\"trends\":" OBJECT("\"cpu\",\"memory\",\"storage\"",
                                        "\"cpu\":" TREND_REF ",\"memory\":" TREND_REF ",\"storage\":" TREND_REF))
              "},\"host_items\":{\"type\":\"array\",\"items\":" OBJECT(

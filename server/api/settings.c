@@ -153,17 +153,18 @@ static enum req_result settings_change(struct req *r)
 }
 
 static const struct model_param sign_in_members[] = {
-    { .name = "idle_minutes", .type = PARAM_INT, .min = 1, .max = 43200, .doc = "A sign-in that is not used ends after this." },
-    { .name = "most_minutes", .type = PARAM_INT, .min = 1, .max = 43200, .doc = "A new sign-in ends after this in any case." },
+    { .name = "idle_minutes", .type = PARAM_INT, .min = 1, .max = 43200, .doc = "Minutes without any use after which a person is asked to sign in again, with a warning one minute before. Longer is more comfortable, shorter is safer at desks that others reach. 1 to 43200; 30 unless changed." },
+    { .name = "most_minutes", .type = PARAM_INT, .min = 1, .max = 43200, .doc = "Minutes after which a sign-in ends even where it is used all the time. It counts for sign-ins from now on; those that are open keep theirs. 1 to 43200; 720 unless changed." },
     { 0 },
 };
 static const struct model_param log_members[] = {
-    { .name = "level", .type = PARAM_ENUM, .choices = levels, .doc = "The least important lines that are still written." },
+    { .name = "level", .type = PARAM_ENUM, .choices = levels, .doc = "How much the server tells in its log: error is failures only, warn adds what may become one, info adds starts, sign-ins and connections, debug adds each request and is for looking into a fault. info unless changed." },
     { 0 },
 };
 #define SETTING_GROUP(group, doc) static const struct model_param group##_members[] = {
 #define SETTING(group, name_, preset, least, most_, doc_) \
-    { .name = #name_, .type = PARAM_INT, .min = least, .max = most_, .doc = doc_ },
+    { .name = #name_, .type = PARAM_INT, .min = least, .max = most_,              \
+      .doc = doc_ " " #least " to " #most_ "; " #preset " unless changed." },
 #define SETTING_GROUP_END(group) \
     { 0 }                        \
     }                            \

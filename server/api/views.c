@@ -8,6 +8,8 @@
 #include <polyvisor/arena.h>
 #include <polyvisor/err.h>
 
+#define ROLES_MAX 64 /* of one caller; more find no more views */
+
 #define NAME(is_required)                                                                          \
     { .name = "name", .type = PARAM_TEXT, .required = is_required, .min = 1, .max = 128,           \
       .doc = "Name, unique among one's own views of the list." }
@@ -21,6 +23,8 @@
     { .name = "layout", .type = PARAM_OBJECT, .nullable = true,                                    \
       .doc = "What else the page keeps: widths, density, grouping." },                             \
     { .name = "shared", .type = PARAM_BOOL, .doc = "Everybody may use it." },                      \
+    { .name = "roles", .type = PARAM_LIST, .nullable = true, .max = 16,                            \
+      .doc = "Names of roles whose people may use it, where it is not for everybody." },           \
     { .name = "default", .type = PARAM_BOOL, .doc = "The list opens with it." },                   \
     { 0 }
 
@@ -37,10 +41,12 @@ static struct core_view_user user_of(const struct req *r)
     return (struct core_view_user){ .user = r->caller.user, .administrator = access_everywhere(r->caller.access, PERM_ACCESS_MANAGE) };
 }
 
-/* Own ones and shared ones. */
+/* Own ones, and those shared with everybody or with a role of one's own. */
 static int visible(struct req *r, const struct filter **out, struct pv_err *err)
 {
-    const struct filter *own, *shared;
+    const struct filter *own, *shared, *of_role;
+    const struct access_grant *grants;
+    size_t n = access_grants(r->caller.access, &grants);
     char user[PV_ID_TEXT];
 
     model_id_text(PV_KIND_user, &r->caller.user, user);
@@ -48,6 +54,14 @@ static int visible(struct req *r, const struct filter **out, struct pv_err *err)
         filter_equals(model_kind(PV_KIND_view), "shared", "true", 0, r->arena, &shared, err) != PV_OK)
         return err->rc;
     *out = filter_or(r->arena, own, shared);
+    for (size_t i = 0; *out && i < n && i < ROLES_MAX; i++) {
+        if (!grants[i].role_name || !grants[i].role_name[0])
+            continue;
+        if (filter_equals(model_kind(PV_KIND_view), "roles", grants[i].role_name, 0, r->arena,
+                          &of_role, err) != PV_OK)
+            return err->rc;
+        *out = filter_or(r->arena, *out, of_role);
+    }
     return *out ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for the filter");
 }
 
@@ -65,16 +79,34 @@ static enum req_result view_list(struct req *r)
     return list_reply(r, &l);
 }
 
+/* Is one of these roles the caller's? */
+static bool has_role(const struct req *r, const char *list)
+{
+    const struct access_grant *grants;
+    size_t n = access_grants(r->caller.access, &grants);
+
+    for (size_t i = 0; i < n && i < ROLES_MAX; i++) {
+        const char *name = grants[i].role_name;
+        size_t len = name ? strlen(name) : 0;
+
+        for (const char *at = list; len > 0 && (at = strstr(at, name)); at++)
+            if (at > list && at[-1] == '\n' && at[len] == '\n')
+                return true;
+    }
+    return false;
+}
+
 /* May this caller see it? Somebody else's private one is not there. */
 static int view_visible(struct req *r, const struct pv_id *id, struct pv_err *err)
 {
     const struct model_shape *shape;
     struct model_row *row;
 
-    if (model_shape_make(model_kind(PV_KIND_view), "shared,user", MODEL_VIEW_FULL, r->arena, &shape, err) != PV_OK ||
+    if (model_shape_make(model_kind(PV_KIND_view), "shared,roles,user", MODEL_VIEW_FULL, r->arena, &shape, err) != PV_OK ||
         store_row_get(api_of(r)->store, shape, id, r->arena, &row, err) != PV_OK)
         return err->rc;
-    if (model_number(row, F(view, shared)) || id_eq(&model_get(row, F(view, user))->id, &r->caller.user))
+    if (model_number(row, F(view, shared)) || has_role(r, model_text(row, F(view, roles))) ||
+        id_eq(&model_get(row, F(view, user))->id, &r->caller.user))
         return PV_OK;
     return pv_fail(err, PV_ENOENT, "there is no such view");
 }

@@ -65,6 +65,33 @@ static int check_others(const struct record_check *c, const struct model_row *ro
     return rc;
 }
 
+/* A role that there is not shares it with nobody, which nobody means. */
+static int check_roles(const struct record_check *c, const struct model_row *row, struct pv_err *err)
+{
+    const char *list = model_text(row, F(view, roles));
+    int rc = PV_OK;
+
+    while (rc == PV_OK && *list == '\n' && list[1]) {
+        size_t len = strcspn(list + 1, "\n"), n = 0;
+        struct model_value name = value_text(arena_text(c->arena, list + 1, len));
+        struct pv_id *ids;
+
+        rc = name.text ? tx_find(c->tx, PV_KIND_role, F(role, name), &name, 1, c->arena, &ids, &n, err)
+                       : pv_fail(err, PV_ENOMEM, "no memory for a view");
+        if (rc == PV_OK && n == 0) {
+            rc = pv_fail(err, PV_EINVAL, "there is no role %.64s", name.text);
+            pv_err_pointer(err, "/roles");
+        }
+        list += 1 + len;
+    }
+    return rc;
+}
+
+static bool is_shared(const struct model_row *row)
+{
+    return model_number(row, F(view, shared)) || model_text(row, F(view, roles))[0];
+}
+
 static int check_view(const struct record_check *c, struct row_diff *d, struct pv_err *err)
 {
     const struct core_view_user *who = c->who;
@@ -75,14 +102,16 @@ static int check_view(const struct record_check *c, struct row_diff *d, struct p
         struct model_value v = value_ref(&who->user);
 
         diff_set(d, F(view, user), &v);
-    } else if (!id_eq(&owner->id, &who->user) && !(who->administrator && model_number(d->row, F(view, shared)))) {
-        return model_number(d->row, F(view, shared))
+    } else if (!id_eq(&owner->id, &who->user) && !(who->administrator && is_shared(d->row))) {
+        return is_shared(d->row)
                    ? pv_fail_as(err, "forbidden", "this view belongs to somebody else; save one of your own")
                    : pv_fail(err, PV_ENOENT, "there is no such view");
     }
     if (c->removed)
         return PV_OK;
     rc = check_filter(d->row, c->arena, err);
+    if (rc == PV_OK)
+        rc = check_roles(c, d->row, err);
     return rc == PV_OK ? check_others(c, d->row, err) : rc;
 }
 

@@ -138,3 +138,14 @@ def test_the_place_in_the_middle_counts(demo):
 def test_wrong_questions_are_refused(demo):
     assert demo.get("/filter/complete?kind=vmx&text=a").json()["code"] == "invalid-request"
     assert demo.get("/filter/complete?kind=vm&text=a&pos=7").status_code == 400
+
+
+def test_a_view_is_shared_with_the_people_of_a_role(people):
+    anna, boris, admin = people
+    view = save(anna, "of operators", roles=["operator"])
+    assert "of operators" in names(boris) and boris.get(f"/views/{view['id']}").status_code == 200
+    assert boris.patch(f"/views/{view['id']}", {"name": "mine"}).status_code == 403
+    assert anna.patch(f"/views/{view['id']}", {"roles": ["viewer"]}).status_code == 200
+    assert "of operators" not in names(boris) and boris.get(f"/views/{view['id']}").status_code == 404
+    wrong = anna.patch(f"/views/{view['id']}", {"roles": ["operatr"]})
+    assert wrong.status_code == 422 and wrong.json()["errors"][0]["pointer"] == "/roles", said(wrong)
