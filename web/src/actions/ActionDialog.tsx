@@ -2,7 +2,7 @@
 // One dialog for every action on one object or many: its parameters, what would happen and what is skipped and why (the
 // server's dry run), and a confirmation where something is lost. What changes an object starts from the object as it is; only
 // what was changed is sent, for the version that was read.
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import {
     Button,
     Form,
@@ -38,6 +38,8 @@ import { ThreeWay } from './ThreeWay';
 import { labelOf } from './labels';
 import { accepted, useCloseAction, useOpenAction } from './useAct';
 import { blockedBy, forget, readSubject, subjectQuery, useSubjectActions, type Read } from './useDraft';
+
+const Evacuation = lazy(() => import('./Evacuation').then((m) => ({ default: m.Evacuation })));
 
 export default function ActionDialogs() {
     const open = useOpenAction();
@@ -291,6 +293,11 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                                 }}
                             />
                         )
+                    )}
+                    {name === 'host.enter_maintenance' && item && (
+                        <Suspense fallback={<SkeletonLines lines={3} />}>
+                            <Evacuation host={item} plan={plan.data} off={params.evacuate_off === true} />
+                        </Suspense>
                     )}
                     {error !== null && !fieldTrouble && <FailureLine error={error} />}
                     {planProblem && !fieldTrouble && <FailureLine error={planProblem} />}

@@ -12,7 +12,8 @@ import { kindOfId } from '../lib/links';
 import type { Change, Leaf } from './draft';
 import { choiceText } from './labels';
 
-function NameOf({ id }: { id: string }) {
+/** An object that is known by its id alone. */
+export function NameOf({ id }: { id: string }) {
     const { data } = useQuery(objectQuery<Item>(kindOfId(id) ?? '', id, { fields: 'name' }));
     return <>{data?.item.name ?? id}</>;
 }

@@ -12,6 +12,7 @@ import { useDebounced } from '../lib/hooks';
 
 /** What tells how much room an object has. */
 const ROOM: Record<string, string> = {
+    folder: 'name,parent',
     datastore: 'name,free_bytes,capacity_bytes,accessible',
     host: 'name,hardware.memory_bytes,connection_state,maintenance_mode,usage',
 };
@@ -47,6 +48,16 @@ export function useRoom(kind: string, id: string | null | undefined): Item | und
     }).data?.item;
 }
 
+/** Chosen: no object. */
+export const NOTHING = '-';
+
+/** What tells two of the same name apart. */
+function placed(item: Item): string {
+    const name = item.name ?? item.id;
+    const above = (item.parent as { name?: string | null } | null | undefined)?.name;
+    return item.kind === 'folder' && above ? `${above} / ${name}` : name;
+}
+
 export function RefField(p: {
     id: string;
     kind: string;
@@ -55,6 +66,8 @@ export function RefField(p: {
     disabled?: boolean;
     /** It may point to nothing. */
     none?: boolean;
+    /** Even that must be said: nothing is NOTHING then, and '' is what was not chosen yet. */
+    required?: boolean;
     onChange: (id: string) => void;
 }) {
     const { t } = useTranslation();
@@ -78,11 +91,11 @@ export function RefField(p: {
     const here = items.some((i) => i.id === p.value);
     const picked = useQuery({
         ...objectQuery<Item>(p.kind, p.value, { fields: 'name' }),
-        enabled: !!p.value && !here,
+        enabled: !!p.value && p.value !== NOTHING && !here,
     });
     const words = (item: Item) => {
         const room = roomOf(item);
-        const name = item.name ?? item.id;
+        const name = placed(item);
         return room ? t(`machine.option_${room.what}`, { name, free: bytes(room.free) }) : name;
     };
     return (
@@ -97,8 +110,12 @@ export function RefField(p: {
                 />
             )}
             <FormSelect id={p.id} value={p.value} isDisabled={p.disabled} onChange={(_, v) => p.onChange(v)}>
-                <FormSelectOption value="" label={p.none ? t('value.none') : t('form.choose')} />
-                {p.value && !here && (
+                <FormSelectOption
+                    value=""
+                    label={p.none && !p.required ? t('value.none') : t('form.choose')}
+                />
+                {p.none && p.required && <FormSelectOption value={NOTHING} label={t('value.none')} />}
+                {p.value && p.value !== NOTHING && !here && (
                     <FormSelectOption value={p.value} label={picked.data?.item.name ?? p.value} />
                 )}
                 {items.map((i) => (

@@ -21,7 +21,7 @@ import { useDocText } from '../i18n/docs';
 import { fieldLabel, paramText, said } from '../i18n/words';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
-import { OrderField, RefField } from './ParamFields';
+import { NOTHING, OrderField, RefField } from './ParamFields';
 
 /** What is the same in all of a form, however deep. */
 export interface FormAround {
@@ -199,10 +199,11 @@ function Control(p: FieldProps) {
                 id={p.id}
                 kind={schema['x-kind']}
                 provider={p.around.provider}
-                value={String(p.value ?? '')}
+                value={p.value === null ? NOTHING : String(p.value ?? '')}
                 disabled={p.disabled}
                 none={[schema.type].flat().includes('null')}
-                onChange={(v) => p.set(v)}
+                required={p.required}
+                onChange={(v) => p.set(v === NOTHING ? null : v)}
             />
         );
     if (schema.enum) return <EnumField {...p} />;

@@ -1,31 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server's dry run in words: what will change, what is as wanted already, what is skipped and why.
+import { Fragment, type ReactNode } from 'react';
 import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Item, Plan, PlanEntry } from '../api/types';
 import { number } from '../i18n/format';
-import { enumText, fieldLabel, said } from '../i18n/words';
+import { enumText, said } from '../i18n/words';
+import { kindOfId } from '../lib/links';
+import { NameOf } from './ChangeTable';
+import { labelOf } from './labels';
 
 const MOST = 200;
 
-function changeText(entry: PlanEntry): string {
+function changes(entry: PlanEntry): ReactNode {
     if (entry.before && !entry.after) return i18next.t('machine.goes');
     const before = entry.before ?? {};
     const after = entry.after ?? {};
-    const show = (key: string, v: unknown): string => {
+    const show = (key: string, v: unknown): ReactNode => {
         if (v === null || v === undefined || v === '') return '–';
+        if (typeof v === 'boolean') return i18next.t(v ? 'value.yes' : 'value.no');
+        if (typeof v === 'string' && kindOfId(v)) return <NameOf id={v} />;
         if (typeof v === 'string' && /^[a-z_]+$/.test(v)) return enumText(entry.ref.kind, key, v);
-        return typeof v === 'object' ? JSON.stringify(v) : String(v);
+        if (Array.isArray(v) && v.every((x) => typeof x !== 'object')) return v.join(', ');
+        return typeof v === 'object' ? JSON.stringify(v) : String(v as string | number);
     };
     return Object.keys({ ...before, ...after })
         .filter((key) => key !== 'kind' && JSON.stringify(before[key]) !== JSON.stringify(after[key]))
-        .map((key) => {
-            const label = fieldLabel(entry.ref.kind, key);
-            return entry.before
-                ? `${label}: ${show(key, before[key])} → ${show(key, after[key])}`
-                : `${label}: ${show(key, after[key])}`;
-        })
-        .join('; ');
+        .map((key, i) => (
+            <Fragment key={key}>
+                {i > 0 && '; '}
+                {labelOf(entry.ref.kind, key, entry.operation)}
+                {': '}
+                {entry.before && <>{show(key, before[key])} → </>}
+                {show(key, after[key])}
+            </Fragment>
+        ));
 }
 
 export interface Sums {
@@ -94,7 +103,7 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
                             {entries.slice(0, MOST).map((e) => (
                                 <tr key={e.ref.id}>
                                     <td>{e.ref.name || t('machine.this_one')}</td>
-                                    <td>{changeText(e)}</td>
+                                    <td>{changes(e)}</td>
                                 </tr>
                             ))}
                             {quiet.map((i) => (

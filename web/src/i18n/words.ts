@@ -126,6 +126,12 @@ export function ruleText(builtin: string | null | undefined, name: string): stri
     return sentence(name, builtin ? { code: `rule.${builtin}`, params: {} } : null);
 }
 
+/** Name of a role: those of the product have words, and nobody else can have their names. */
+export function roleText(name: string): string {
+    const key = `enum.role.${name}`;
+    return has(key) ? i18next.t(key) : name;
+}
+
 /** A member of an answer that has its code beside it: said(problem, 'detail'). */
 export function said(answer: object | null | undefined, member: string): string {
     const all = (answer ?? {}) as Record<string, unknown>;

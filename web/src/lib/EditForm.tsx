@@ -33,7 +33,12 @@ function valuesOf(schema: JsonSchema, from: Record<string, unknown>): Record<str
     for (const [key, member] of Object.entries(schema.properties ?? {})) {
         const value = from[key];
         if (value === undefined || value === null || member.writeOnly) continue;
-        found[key] = member.properties ? valuesOf(member, value as Record<string, unknown>) : plain(value);
+        // What is chosen from a list is its id.
+        if (member['x-kind']) found[key] = (value as { id?: string }).id ?? value;
+        else
+            found[key] = member.properties
+                ? valuesOf(member, value as Record<string, unknown>)
+                : plain(value);
     }
     return found;
 }
@@ -64,13 +69,15 @@ export default function EditForm({
 }) {
     const { t } = useTranslation();
     const path = pathOf(kind);
-    const object = useQuery(objectQuery<Item>(kind, id, { view: 'full' }));
+    // What was kept from before may be of an older version, which the server would refuse to change.
+    const object = useQuery({ ...objectQuery<Item>(kind, id, { view: 'full' }), refetchOnMount: 'always' });
+    const read = object.isFetchedAfterMount ? object.data : undefined;
     const schema = useQuery({
         queryKey: ['form', 'PATCH', path],
         queryFn: async () => (await formOf('PATCH', `${path}/{id}`)) ?? null,
         staleTime: Infinity,
     });
-    const item = object.data?.item;
+    const item = read?.item;
     const base = useMemo(
         () => (schema.data && item ? valuesOf(schema.data, item) : null),
         [schema.data, item],
@@ -80,7 +87,7 @@ export default function EditForm({
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState(false);
     const etag = useRef<string | null>(null);
-    etag.current ??= object.data?.etag ?? null;
+    etag.current ??= read?.etag ?? null;
     const value = own ?? base ?? {};
     const changed = Object.fromEntries(
         Object.entries(value).filter(([key, v]) => JSON.stringify(v) !== JSON.stringify(base?.[key])),

@@ -36,6 +36,7 @@ export default function NewForm({
     title,
     onClose,
     shape = (schema) => schema,
+    start = {},
     extra,
 }: {
     path: string;
@@ -43,6 +44,8 @@ export default function NewForm({
     onClose: () => void;
     /** Says more about the members than the API's description does. */
     shape?: (schema: JsonSchema) => JsonSchema;
+    /** What it is filled with. */
+    start?: Record<string, unknown>;
     /** Below the fields. */
     extra?: (value: Record<string, unknown>) => ReactNode;
 }) {
@@ -52,7 +55,7 @@ export default function NewForm({
         queryFn: async () => (await formOf('POST', path)) ?? null,
         staleTime: Infinity,
     });
-    const [value, setValue] = useState<Record<string, unknown>>({});
+    const [value, setValue] = useState<Record<string, unknown>>(start);
     const [error, setError] = useState<unknown>(null);
     const [busy, setBusy] = useState(false);
     const [token, setToken] = useState<string | null>(null);

@@ -2,10 +2,10 @@
 // What stands in cells: plain elements with one class each, never components of the design system (they cost three times the
 // time per scrolled frame). State is never colour alone: a mark and a word.
 import { createContext, useContext } from 'react';
-import { enumText } from '../i18n/words';
+import { enumText, roleText } from '../i18n/words';
 import type { Item } from '../api/types';
 import { bytes, number, percent } from '../i18n/format';
-import { linkTo } from './links';
+import { kindOfId, linkTo } from './links';
 
 const MARKS: Record<string, string> = {
     running: 'on',
@@ -98,7 +98,7 @@ export function RefLink({
     // It is there, and its name is not for these eyes: its page would not be either.
     if (value.name === null || value.name === undefined) return <>–</>;
     const to = linkTo(value.id, kind);
-    const { name } = value;
+    const name = (kind ?? kindOfId(value.id)) === 'role' ? roleText(value.name) : value.name;
     return to ? (
         // A plain link: the shell follows it without a reload. A router's own in every cell costs a fifth of a scrolled frame.
         <a className="pv-link" href={to} data-go="" tabIndex={inGrid ? -1 : undefined}>

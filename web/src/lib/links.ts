@@ -25,7 +25,7 @@ const DIALOGS: Record<string, string> = {
     alert_rule: '/alerts/rules',
 };
 
-/** A folder is what lies right in it. */
+/** A folder is what lies in it and below it, as the tree counts. */
 const folder = (id: string) => `/vms?filter=${encodeURIComponent(`folder:${id}`)}`;
 
 /** The first part of an id tells its kind. */
@@ -42,6 +42,8 @@ const PREFIX: Record<string, string> = {
     tsk: 'task',
     fld: 'folder',
     usr: 'user',
+    rol: 'role',
+    arl: 'alert_rule',
     evt: 'event',
     alr: 'alert',
 };

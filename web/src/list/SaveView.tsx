@@ -9,9 +9,14 @@ import {
     ModalBody,
     ModalFooter,
     ModalHeader,
+    Radio,
     TextInput,
 } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
+import { useQuery } from '@tanstack/react-query';
+import '../i18n/estate';
+import { listQuery } from '../api/query';
+import { roleText } from '../i18n/words';
 import { look } from '../lib/look';
 import { FailureLine } from '../states/states';
 import { writeLayout, type ListUrl } from './url';
@@ -29,7 +34,14 @@ export default function SaveView({
 }) {
     const { t } = useTranslation();
     const [name, setName] = useState('');
-    const [shared, setShared] = useState(false);
+    /** Nobody, everybody, or the people of some roles. */
+    const [who, setWho] = useState<'me' | 'all' | 'roles'>('me');
+    const [roles, setRoles] = useState<string[]>([]);
+    const known = useQuery({
+        ...listQuery('/roles', { fields: 'name', sort: 'name', limit: 200 }),
+        retry: false,
+    });
+    const names = (known.data?.items ?? []).map((r) => r.name ?? '').filter(Boolean);
     const [first, setFirst] = useState(false);
     const [error, setError] = useState<unknown>(null);
     const save = () => {
@@ -44,7 +56,8 @@ export default function SaveView({
                 group: url.group,
                 density: look.get().density ?? 'normal',
             },
-            shared,
+            shared: who === 'all',
+            roles: who === 'roles' ? roles : [],
             default: first,
         }).then((id) => {
             url.set({ view: id }, 'replace');
@@ -57,6 +70,7 @@ export default function SaveView({
             <ModalBody>
                 <Form
                     id="view-form"
+                    className="pv-form"
                     onSubmit={(e) => {
                         e.preventDefault();
                         save();
@@ -72,12 +86,36 @@ export default function SaveView({
                         />
                     </FormGroup>
                     <code className="pv-code">{url.filter || t('views.no_filter')}</code>
-                    <Checkbox
-                        id="view-shared"
-                        label={t('views.shared')}
-                        isChecked={shared}
-                        onChange={(_, on) => setShared(on)}
-                    />
+                    <FormGroup label={t('estate.views.who')} role="radiogroup" fieldId="view-me">
+                        {(['me', 'all', 'roles'] as const).map(
+                            (one) =>
+                                (one !== 'roles' || names.length > 0) && (
+                                    <Radio
+                                        key={one}
+                                        id={`view-${one === 'all' ? 'shared' : one}`}
+                                        name="view-who"
+                                        label={one === 'all' ? t('views.shared') : t(`estate.views.${one}`)}
+                                        isChecked={who === one}
+                                        onChange={() => setWho(one)}
+                                    />
+                                ),
+                        )}
+                    </FormGroup>
+                    {who === 'roles' && (
+                        <FormGroup label={t('estate.views.which')} role="group" fieldId="view-role-0">
+                            {names.map((role, i) => (
+                                <Checkbox
+                                    key={role}
+                                    id={`view-role-${i}`}
+                                    label={roleText(role)}
+                                    isChecked={roles.includes(role)}
+                                    onChange={(_, on) =>
+                                        setRoles(on ? [...roles, role] : roles.filter((r) => r !== role))
+                                    }
+                                />
+                            ))}
+                        </FormGroup>
+                    )}
                     <Checkbox
                         id="view-default"
                         label={t('lists.default_view')}
@@ -88,7 +126,12 @@ export default function SaveView({
                 </Form>
             </ModalBody>
             <ModalFooter>
-                <Button type="submit" form="view-form" variant="primary" isDisabled={!name.trim()}>
+                <Button
+                    type="submit"
+                    form="view-form"
+                    variant="primary"
+                    isDisabled={!name.trim() || (who === 'roles' && !roles.length)}
+                >
                     {t('action.save')}
                 </Button>
                 <Button variant="link" onClick={onClose}>

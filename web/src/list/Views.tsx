@@ -68,7 +68,10 @@ export function Views({
                 actions={[
                     entry('all', t('views.all')),
                     ...views.map((v) =>
-                        entry(`view:${v.id}`, v.shared ? t('views.shared_name', { name: v.name }) : v.name),
+                        entry(
+                            `view:${v.id}`,
+                            v.shared || v.roles?.length ? t('views.shared_name', { name: v.name }) : v.name,
+                        ),
                     ),
                     entry('save', t('views.save')),
                     ...(own ? [entry('delete', t('views.delete', { name: current.name }), true)] : []),

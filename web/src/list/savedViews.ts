@@ -14,13 +14,15 @@ export interface View extends Item {
     /** `cols` is what the address calls cols. */
     layout?: { cols?: string; group?: string | null; density?: 'compact' | 'normal' } | null;
     shared?: boolean | null;
+    /** Roles whose people may use it. */
+    roles?: string[] | null;
     default?: boolean | null;
     user?: { id: string; name?: string | null } | null;
 }
 
 export type ViewInput = Pick<
     View,
-    'name' | 'list' | 'filter' | 'sort' | 'columns' | 'layout' | 'shared' | 'default'
+    'name' | 'list' | 'filter' | 'sort' | 'columns' | 'layout' | 'shared' | 'roles' | 'default'
 >;
 
 const QUERY = { limit: 200, sort: 'name', view: 'full' };

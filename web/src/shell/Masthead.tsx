@@ -4,7 +4,7 @@ import { Link, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { useQuery } from '@tanstack/react-query';
 import { api } from '../api/client';
-import { listQuery, queryClient, useMe } from '../api/query';
+import { listQuery, may, queryClient, useMe } from '../api/query';
 import type { Task } from '../api/types';
 import { MenuButton } from '../actions/ActionMenu';
 import { LANGUAGES, setLanguage } from '../i18n';
@@ -41,14 +41,15 @@ export function Masthead(p: {
     const [drawer, showDrawer] = useDialog('notifications');
     const closeDrawer = useCallback(() => showDrawer(false), [showDrawer]);
     const unread = notes.filter((n) => !n.read).length;
-    const tasks = useQuery(
-        listQuery<Task>('/tasks', {
+    const tasks = useQuery({
+        ...listQuery<Task>('/tasks', {
             filter: 'state:{queued,waiting,running,canceling,reattaching}',
             limit: 50,
             sort: '-created_at',
             count: 'exact',
         }),
-    );
+        enabled: may(me, 'task.read'),
+    });
     const running = (tasks.data?.items ?? []).filter((x) => !x.parent);
     const known = running.filter((x) => typeof x.progress === 'number');
     const overall = known.length

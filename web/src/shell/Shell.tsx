@@ -13,13 +13,14 @@ import { look } from '../lib/look';
 import { useLook, useNarrow } from '../lib/hooks';
 import { Masthead } from './Masthead';
 import { Navigation } from './Navigation';
-import { onSignedOut } from '../api/client';
+
 import { useShortcuts } from './shortcuts';
 import { TaskTray } from './TaskTray';
 import { Toasts } from './Notifications';
 import { SimulatedBanner } from './SimulatedBanner';
 import { useOpenAction } from '../actions/useAct';
 import { calls } from '../api/calls';
+import { onSignedOut } from '../api/client';
 
 // Dialogs are loaded when they are first wanted.
 const ActionDialogs = lazy(() => import('../actions/ActionDialog'));
@@ -28,6 +29,8 @@ const Palette = lazy(loadPalette);
 const HelpSheet = lazy(() => import('./HelpSheet'));
 const SessionOver = lazy(() => import('./SessionOver'));
 const ApiCalls = lazy(() => import('./ApiCalls'));
+const FolderDialog = lazy(() => import('../lib/FolderDialog'));
+const IdleWatch = lazy(() => import('./IdleWatch'));
 const Tour = lazy(() => import('./Tour'));
 
 export function Shell() {
@@ -137,6 +140,8 @@ export function Shell() {
                 )}
                 {showsCalls && <ApiCalls onClose={() => showCalls(false)} />}
                 {acting && <ActionDialogs />}
+                {params.has('folder') && <FolderDialog />}
+                {me?.idle_s && !over && <IdleWatch idleS={me.idle_s} onEnd={() => setOver(true)} />}
                 {over && <SessionOver onDone={() => setOver(false)} />}
                 {tour && <Tour />}
             </Suspense>

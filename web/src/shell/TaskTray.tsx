@@ -7,7 +7,7 @@ import { Link } from 'react-router';
 import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
-import { listQuery, queryClient } from '../api/query';
+import { listQuery, queryClient, useCan } from '../api/query';
 import { FINAL_STATES, type LiveEvent, type Task } from '../api/types';
 import { useLive } from '../live/live';
 import { bytes, duration, number, rate } from '../i18n/format';
@@ -152,7 +152,12 @@ export function CancelButton({ task }: { task: Task }) {
 export function TaskTray({ open, onToggle }: { open: boolean; onToggle: () => void }) {
     const { t } = useTranslation();
     const [height, setHeight] = useState(240);
-    const { data } = useQuery(listQuery<Task>('/tasks', { sort: '-created_at', limit: SHOWN }));
+    // Who may read no tasks is not refused every few seconds.
+    const reads = useCan('task.read');
+    const { data } = useQuery({
+        ...listQuery<Task>('/tasks', { sort: '-created_at', limit: SHOWN }),
+        enabled: reads,
+    });
     const [read, setRead] = useState<ReadonlySet<string>>(new Set());
     const mine = useRef(Date.now());
 

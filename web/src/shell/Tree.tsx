@@ -6,7 +6,9 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
+import '../i18n/estate';
 import { api } from '../api/client';
+import { useCan } from '../api/query';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
 import { Failure, SkeletonLines } from '../states/states';
 import { useAddress, useGo } from '../lib/address';
@@ -73,6 +75,9 @@ export default function Tree({ view }: { view: View }) {
     const scroller = useRef<HTMLDivElement>(null);
     /** Cursors of the further pages that were asked for, by parent. */
     const [further, setFurther] = useState<Record<string, string[]>>({});
+    const [, address] = useAddress();
+    const mayFolders = useCan('folder.manage');
+    const askFolder = (what: string) => address((next) => next.set('folder', what));
     const root = useQuery(treeQuery(view, '', ''));
     const wanted = useMemo(
         () =>
@@ -171,7 +176,19 @@ export default function Tree({ view }: { view: View }) {
         } else return;
         e.preventDefault();
     };
-    return (
+    const entry = (name: string, danger = false) => ({
+        name,
+        label: t(`estate.folders.${name}`),
+        danger,
+        ready: mayFolders,
+        reason: mayFolders ? null : t('state.needs', { permission: 'folder.manage' }),
+    });
+    /** What can be done with our own folders is no operation of a hypervisor. */
+    const ownOf = (id: string) => ({
+        actions: [entry('new_inside'), entry('edit')],
+        pick: ({ name }: { name: string }) => askFolder(name === 'edit' ? id : `new:${id}`),
+    });
+    const tree = (
         <div
             ref={scroller}
             className="pv-tree"
@@ -240,7 +257,30 @@ export default function Tree({ view }: { view: View }) {
                     );
                 })}
             </div>
-            {menu && <ActionMenu place={menu} onClose={() => setMenu(null)} />}
+            {menu && (
+                <ActionMenu
+                    place={menu}
+                    own={menu.kind === 'folder' ? ownOf(menu.id) : undefined}
+                    onClose={() => setMenu(null)}
+                />
+            )}
         </div>
+    );
+    if (view !== 'folders') return tree;
+    return (
+        <>
+            <div className="pv-nav__tools">
+                <button
+                    type="button"
+                    className="pv-button pv-button--small"
+                    aria-disabled={!mayFolders}
+                    title={mayFolders ? undefined : t('state.needs', { permission: 'folder.manage' })}
+                    onClick={() => mayFolders && askFolder('new')}
+                >
+                    {t('estate.folders.new')}
+                </button>
+            </div>
+            {tree}
+        </>
     );
 }

@@ -27,6 +27,7 @@ vi.mock('../api/client', async (original) => ({
 
 function open() {
     const client = new QueryClient();
+    client.setQueryData(['me'], { permissions: ['task.read'] });
     const tray = () => (
         <MemoryRouter>
             <QueryClientProvider client={client}>

@@ -7,7 +7,7 @@ import { kindOf, valueAt } from '../../api/model';
 import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
-import { permissionText, sentence } from '../../i18n/words';
+import { permissionText, roleText, sentence } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
 import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
@@ -49,7 +49,7 @@ function Page({ title, children }: { title: string; children: ReactNode }) {
 function named(item: Item, path: string): { id: string; name: string } {
     const value = valueAt(item, path) as { name?: string } | string | null;
     const name = typeof value === 'string' ? value : value?.name;
-    return { id: item.id, name: name ?? item.id };
+    return { id: item.id, name: name ? (path === 'role' ? roleText(name) : name) : item.id };
 }
 
 function list(kind: string, shown: string[], more: Partial<ListDeclaration> = {}): ListDeclaration {

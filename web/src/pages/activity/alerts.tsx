@@ -9,9 +9,9 @@ import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime } from '../../i18n/format';
-import { t } from '../../i18n/words';
+import { ruleText, t } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
-import { Mark, State } from '../../lib/cells';
+import { Mark, RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
@@ -57,7 +57,15 @@ const alertColumns = [
         ...column('alert', 'ref', { width: 260 }),
         cell: (item: Item) => <Subject value={valueAt(item, 'ref')} />,
     },
-    column('alert', 'rule', { width: 190 }),
+    column('alert', 'rule', {
+        width: 190,
+        fields: ['rule', 'builtin'],
+        cell: (item: Item) => {
+            const rule = item.rule as { id: string; name?: string | null } | null;
+            const name = rule?.name && ruleText(item.builtin as string | null, rule.name);
+            return <RefLink value={rule && { ...rule, name }} kind="alert_rule" />;
+        },
+    }),
     column('alert', 'provider'),
     column('alert', 'fired_at'),
     column('alert', 'owner'),

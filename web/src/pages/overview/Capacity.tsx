@@ -116,6 +116,11 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
                                 show={bytes}
                                 promise={promise(c.storage_provisioned_bytes, c.storage_bytes)}
                             />
+                            {!!c.storage_shared_bytes && (
+                                <span className="pv-subtle">
+                                    {t('estate.cap.also_others', { size: bytes(c.storage_shared_bytes) })}
+                                </span>
+                            )}
                         </td>
                         {estimates && (
                             <td>

@@ -62,6 +62,9 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
     const tasks = (summary.tasks ?? {}) as Record<string, number>;
     const alerts = (summary.alerts ?? {}) as Record<string, number>;
     const seesTasks = useCan('task.read');
+    const seesVms = useCan('vm.read');
+    const seesHosts = useCan('host.read');
+    const seesProviders = useCan('provider.read');
     const word = (mark: string, text: string) => (
         <span className="pv-state">
             <Mark as={mark} />
@@ -70,23 +73,36 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
     );
     return (
         <div className="pv-overview__counters">
-            <Split to="/vms" label={t('nav.vms')} of={summary.vms} by="power_state" field="power" kind="vm" />
-            <Split
-                to="/hosts"
-                label={t('nav.hosts')}
-                of={summary.hosts}
-                by="connection_state"
-                field="connection_state"
-                kind="host"
-            />
-            <Split
-                to="/providers"
-                label={t('nav.providers')}
-                of={summary.providers}
-                by="state"
-                field="state"
-                kind="provider"
-            />
+            {seesVms && (
+                <Split
+                    to="/vms"
+                    label={t('nav.vms')}
+                    of={summary.vms}
+                    by="power_state"
+                    field="power"
+                    kind="vm"
+                />
+            )}
+            {seesHosts && (
+                <Split
+                    to="/hosts"
+                    label={t('nav.hosts')}
+                    of={summary.hosts}
+                    by="connection_state"
+                    field="connection_state"
+                    kind="host"
+                />
+            )}
+            {seesProviders && (
+                <Split
+                    to="/providers"
+                    label={t('nav.providers')}
+                    of={summary.providers}
+                    by="state"
+                    field="state"
+                    kind="provider"
+                />
+            )}
             {seesTasks && (
                 <Counter
                     to={FAILED_TASKS}

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { useOpened } from '../../lib/address';
-import { TagList } from '../../lib/cells';
+import { RefLink, TagList } from '../../lib/cells';
 import { SkeletonLines } from '../../states/states';
 
 const NotesForm = lazy(() => import('./NotesForm'));
@@ -16,6 +16,7 @@ export function Notes({ item }: { item: Item }) {
     const [asked, edit] = useOpened('edit', 'notes');
     const editing = asked && may;
     const tags = (item.tags as string[] | null) ?? [];
+    const folder = item.folder as { id: string; name?: string | null } | null | undefined;
     const notes = (item.notes as string | null) ?? '';
     return (
         <section className="pv-card">
@@ -39,9 +40,17 @@ export function Notes({ item }: { item: Item }) {
                 </Suspense>
             ) : (
                 <div className="pv-pad">
+                    {folder && (
+                        <p>
+                            <span className="pv-subtle">{t('field.any.folder')}</span>{' '}
+                            <RefLink value={folder} kind="folder" />
+                        </p>
+                    )}
                     <TagList tags={tags} />
                     {notes && <p className="pv-prewrap">{notes}</p>}
-                    {!tags.length && !notes && <span className="pv-subtle">{t('machine.vm.no_notes')}</span>}
+                    {!tags.length && !notes && !folder && (
+                        <span className="pv-subtle">{t('machine.vm.no_notes')}</span>
+                    )}
                 </div>
             )}
         </section>

@@ -10,8 +10,10 @@ import { isApiError } from '../../api/problem';
 import { queryClient } from '../../api/query';
 import type { Item, JsonSchema } from '../../api/types';
 import { changesOf, compareThree, patchOf, valuesOf, type Compared, type Values } from '../../actions/draft';
+import { showValue } from '../../actions/ChangeTable';
 import { labelOf } from '../../actions/labels';
 import { readSubject, type Read } from '../../actions/useDraft';
+import { RefField } from '../../actions/ParamFields';
 import { ThreeWay } from '../../actions/ThreeWay';
 import { FailureLine } from '../../states/states';
 
@@ -20,6 +22,7 @@ const OURS: JsonSchema = {
     properties: {
         tags: { type: 'array', items: { type: 'string' } },
         notes: { type: ['string', 'null'] },
+        folder: { type: ['string', 'null'], 'x-kind': 'folder' },
     },
 };
 
@@ -60,7 +63,9 @@ export default function NotesForm({ base, onClose }: { base: Item; onClose: () =
                     rows={clash.rows}
                     current={clash.current}
                     label={(path) => labelOf(base.kind, path)}
-                    show={(_, value) => (Array.isArray(value) ? value.join(' ') : String(value ?? '–'))}
+                    show={(leaf, value) =>
+                        Array.isArray(value) ? value.join(' ') : showValue(base.kind, leaf, value)
+                    }
                     onDone={(next) => {
                         setStart({ values: clash.current, etag: clash.read.etag });
                         setValues(next);
@@ -97,6 +102,15 @@ export default function NotesForm({ base, onClose }: { base: Item; onClose: () =
                     rows={4}
                     value={String(values.notes ?? '')}
                     onChange={(_, v) => setValues((old) => ({ ...old, notes: v || undefined }))}
+                />
+            </FormGroup>
+            <FormGroup label={t('field.any.folder')} fieldId="note-folder">
+                <RefField
+                    id="note-folder"
+                    kind="folder"
+                    value={String(values.folder ?? '')}
+                    none
+                    onChange={(v) => setValues((old) => ({ ...old, folder: v || undefined }))}
                 />
             </FormGroup>
             <div className="pv-buttons">
