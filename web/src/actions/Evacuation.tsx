@@ -3,7 +3,7 @@
 // beforehand.
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import '../i18n/estate';
+import '../i18n/organise';
 import { listQuery, objectQuery } from '../api/query';
 import type { Item, Plan } from '../api/types';
 import { number } from '../i18n/format';
@@ -34,9 +34,9 @@ function Mover({ cluster }: { cluster: { id: string } | null | undefined }) {
     const mode = cluster ? (data?.item.drs_mode as string | null | undefined) : null;
     if (cluster && !data) return null;
     return mode === 'fully_automated' ? (
-        <p>{t('estate.rest.moved')}</p>
+        <p>{t('organise.rest.moved')}</p>
     ) : (
-        <Notice variant="warning" title={t('estate.rest.waits')} />
+        <Notice variant="warning" title={t('organise.rest.waits')} />
     );
 }
 
@@ -53,20 +53,20 @@ export function Evacuation({ host, plan, off }: { host: Item; plan: Plan | undef
     );
     if (!data) return <SkeletonLines lines={3} />;
     const count = data.count ?? data.items.length;
-    if (!count) return <p>{t('estate.rest.empty')}</p>;
+    if (!count) return <p>{t('organise.rest.empty')}</p>;
     const moves = movesOf(plan);
     const known = moves.size > 0;
     return (
-        <section aria-label={t('estate.rest.title')}>
-            <h3 className="pv-h3">{t('estate.rest.runs', { count, n: number(count) })}</h3>
+        <section aria-label={t('organise.rest.title')}>
+            <h3 className="pv-h3">{t('organise.rest.runs', { count, n: number(count) })}</h3>
             {!known && <Mover cluster={host.cluster as { id: string } | null | undefined} />}
-            <div className="pv-plan__list" role="region" aria-label={t('estate.rest.title')} tabIndex={0}>
+            <div className="pv-plan__list" role="region" aria-label={t('organise.rest.title')} tabIndex={0}>
                 <table className="pv-table">
                     <thead>
                         <tr>
                             <th scope="col">{t('field.any.name')}</th>
                             <th scope="col">{t('field.any.power_state')}</th>
-                            {known && <th scope="col">{t('estate.rest.goes_to')}</th>}
+                            {known && <th scope="col">{t('organise.rest.goes_to')}</th>}
                         </tr>
                     </thead>
                     <tbody>

@@ -2,7 +2,7 @@
 // Makes, renames, moves or deletes one of our own folders. Its address is ?folder=<id>, ?folder=new or ?folder=new:<parent>.
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import '../i18n/estate';
+import '../i18n/organise';
 import { listQuery } from '../api/query';
 import { number } from '../i18n/format';
 import { useAddress } from './address';
@@ -17,7 +17,7 @@ function Holds({ id }: { id: string }) {
     );
     if (typeof data?.count !== 'number') return null;
     return (
-        <p className="pv-subtle">{t('estate.folders.holds', { count: data.count, n: number(data.count) })}</p>
+        <p className="pv-subtle">{t('organise.folders.holds', { count: data.count, n: number(data.count) })}</p>
     );
 }
 
@@ -32,7 +32,7 @@ export default function FolderDialog() {
         return (
             <NewForm
                 path="/folders"
-                title={t('estate.folders.new')}
+                title={t('organise.folders.new')}
                 start={parent ? { parent } : {}}
                 onClose={close}
             />
@@ -44,7 +44,7 @@ export default function FolderDialog() {
             id={asked}
             onClose={close}
             extra={() => <Holds id={asked} />}
-            lost={t('estate.folders.delete')}
+            lost={t('organise.folders.delete')}
         />
     );
 }

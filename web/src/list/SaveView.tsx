@@ -14,7 +14,7 @@ import {
 } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { useQuery } from '@tanstack/react-query';
-import '../i18n/estate';
+import '../i18n/organise';
 import { listQuery } from '../api/query';
 import { roleText } from '../i18n/words';
 import { look } from '../lib/look';
@@ -86,7 +86,7 @@ export default function SaveView({
                         />
                     </FormGroup>
                     <code className="pv-code">{url.filter || t('views.no_filter')}</code>
-                    <FormGroup label={t('estate.views.who')} role="radiogroup" fieldId="view-me">
+                    <FormGroup label={t('organise.views.who')} role="radiogroup" fieldId="view-me">
                         {(['me', 'all', 'roles'] as const).map(
                             (one) =>
                                 (one !== 'roles' || names.length > 0) && (
@@ -94,7 +94,7 @@ export default function SaveView({
                                         key={one}
                                         id={`view-${one === 'all' ? 'shared' : one}`}
                                         name="view-who"
-                                        label={one === 'all' ? t('views.shared') : t(`estate.views.${one}`)}
+                                        label={one === 'all' ? t('views.shared') : t(`organise.views.${one}`)}
                                         isChecked={who === one}
                                         onChange={() => setWho(one)}
                                     />
@@ -102,7 +102,7 @@ export default function SaveView({
                         )}
                     </FormGroup>
                     {who === 'roles' && (
-                        <FormGroup label={t('estate.views.which')} role="group" fieldId="view-role-0">
+                        <FormGroup label={t('organise.views.which')} role="group" fieldId="view-role-0">
                             {names.map((role, i) => (
                                 <Checkbox
                                     key={role}

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
-import '../i18n/estate';
+import '../i18n/organise';
 import { api } from '../api/client';
 import { number } from '../i18n/format';
 import { watchIdle } from './idle';
@@ -17,14 +17,14 @@ function Warning({ endsAt }: { endsAt: number }) {
     }, [endsAt]);
     return (
         <Modal isOpen variant="small" aria-labelledby="idle-title" aria-describedby="idle-body">
-            <ModalHeader title={t('estate.idle.title')} labelId="idle-title" titleIconVariant="warning" />
+            <ModalHeader title={t('organise.idle.title')} labelId="idle-title" titleIconVariant="warning" />
             <ModalBody id="idle-body">
-                <p>{t('estate.idle.body')}</p>
-                <p role="timer">{t('estate.idle.left', { count: left, n: number(left) })}</p>
+                <p>{t('organise.idle.body')}</p>
+                <p role="timer">{t('organise.idle.left', { count: left, n: number(left) })}</p>
             </ModalBody>
             <ModalFooter>
                 {/* The watch over hands does the rest. */}
-                <Button variant="primary">{t('estate.idle.stay')}</Button>
+                <Button variant="primary">{t('organise.idle.stay')}</Button>
             </ModalFooter>
         </Modal>
     );

@@ -6,7 +6,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
-import '../i18n/estate';
+import '../i18n/organise';
 import { api } from '../api/client';
 import { useCan } from '../api/query';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
@@ -178,7 +178,7 @@ export default function Tree({ view }: { view: View }) {
     };
     const entry = (name: string, danger = false) => ({
         name,
-        label: t(`estate.folders.${name}`),
+        label: t(`organise.folders.${name}`),
         danger,
         ready: mayFolders,
         reason: mayFolders ? null : t('state.needs', { permission: 'folder.manage' }),
@@ -277,7 +277,7 @@ export default function Tree({ view }: { view: View }) {
                     title={mayFolders ? undefined : t('state.needs', { permission: 'folder.manage' })}
                     onClick={() => mayFolders && askFolder('new')}
                 >
-                    {t('estate.folders.new')}
+                    {t('organise.folders.new')}
                 </button>
             </div>
             {tree}
