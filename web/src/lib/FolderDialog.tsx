@@ -17,7 +17,9 @@ function Holds({ id }: { id: string }) {
     );
     if (typeof data?.count !== 'number') return null;
     return (
-        <p className="pv-subtle">{t('organise.folders.holds', { count: data.count, n: number(data.count) })}</p>
+        <p className="pv-subtle">
+            {t('organise.folders.holds', { count: data.count, n: number(data.count) })}
+        </p>
     );
 }
 
@@ -26,7 +28,7 @@ export default function FolderDialog() {
     const [params, change] = useAddress();
     const asked = params.get('folder');
     if (!asked) return null;
-    const close = () => change((next) => next.delete('folder'), { replace: true });
+    const close = () => change((next) => next.delete('folder'), 'close');
     const [what, parent] = asked.split(':');
     if (what === 'new')
         return (

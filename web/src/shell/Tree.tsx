@@ -75,9 +75,8 @@ export default function Tree({ view }: { view: View }) {
     const scroller = useRef<HTMLDivElement>(null);
     /** Cursors of the further pages that were asked for, by parent. */
     const [further, setFurther] = useState<Record<string, string[]>>({});
-    const [, address] = useAddress();
     const mayFolders = useCan('folder.manage');
-    const askFolder = (what: string) => address((next) => next.set('folder', what));
+    const askFolder = (what: string) => change((next) => next.set('folder', what));
     const root = useQuery(treeQuery(view, '', ''));
     const wanted = useMemo(
         () =>
