@@ -23,9 +23,13 @@ bool bulk_has_room(const struct bulk *b, const struct provider *p)
 
 bool bulk_is_turn(const struct task *t)
 {
-    uint64_t before = (UINT64_C(1) << t->order) - 1;
+    uint64_t before;
 
-    return !t->bulk->ordered || (t->bulk->ended & before) == before;
+    /* Only steps have an order, and they are at most 64. */
+    if (!t->bulk->ordered)
+        return true;
+    before = (UINT64_C(1) << t->order) - 1;
+    return (t->bulk->ended & before) == before;
 }
 
 /* tasks_lock held. */
