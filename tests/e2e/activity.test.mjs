@@ -2,19 +2,10 @@
 // Alerts and their rules: found, taken note of, silenced, resolved, one by one and many at once; rules are tried before they are
 // saved. Every dialog has an address and stands up to axe.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 const dialog = (view) => view.page.getByRole('dialog');
 const ends = (view) => dialog(view).waitFor({ state: 'detached' });

@@ -7,17 +7,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Browser, programs, Server } from './harness.mjs';
+import { programs, stage } from './harness.mjs';
 import { python } from './peers.mjs';
 
-let server;
-let browser;
+const { server, browser } = stage();
 let view;
 let home;
 let env;
 before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
     view = await browser.open(server);
     const made = await view.api('POST', '/tokens', { name: 'copied' });
     home = mkdtempSync(join(tmpdir(), 'polyvisor-home-'));
@@ -35,8 +32,6 @@ before(async () => {
     };
 });
 after(async () => {
-    await browser?.stop();
-    await server?.stop();
     if (home) rmSync(home, { recursive: true, force: true });
 });
 

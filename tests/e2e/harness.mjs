@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
@@ -21,6 +21,11 @@ const top = fileURLToPath(new URL('../../', import.meta.url));
 export const PASSWORD = 'correct-horse-battery-9';
 const PATIENCE = 60_000;
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+/** What can differ from one theme to another. */
+const COLOURS = ['color-contrast', 'link-in-text-block'];
+/** What an open dialog does to the page behind it. */
+const AROUND = ['aria-hidden-focus', 'aria-hidden-body', 'duplicate-id-aria', 'nested-interactive'];
+const NARROW = 420;
 
 /** Folder of the programs under test. */
 export function programs() {
@@ -50,14 +55,39 @@ export function journey() {
         });
 }
 
+/** The server and the browser of a file's (or a describe's) tests: started before the first of them, ended after the last. */
+export function stage(options) {
+    const server = new Server(options);
+    const browser = new Browser();
+    before(async () => {
+        await server.start();
+        await browser.start();
+    });
+    after(async () => {
+        await browser.stop();
+        await server.stop();
+    });
+    return { server, browser };
+}
+
 /** A server of its own, with its data in a folder that goes away. */
 export class Server {
-    static async start({ demo = true, admin = true, settings = {} } = {}) {
-        const server = new Server();
-        server.folder = mkdtempSync(join(tmpdir(), 'polyvisor-e2e-'));
+    static async start(options) {
+        const server = new Server(options);
+        await server.start();
+        return server;
+    }
+
+    constructor(options = {}) {
+        this.options = options;
+    }
+
+    async start() {
+        const { demo = true, admin = true, settings = {} } = this.options;
+        this.folder = mkdtempSync(join(tmpdir(), 'polyvisor-e2e-'));
         const args = [
             '--data',
-            join(server.folder, 'data'),
+            join(this.folder, 'data'),
             '--listen',
             '127.0.0.1:0',
             '--set',
@@ -69,12 +99,11 @@ export class Server {
         for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
         const env = { ...process.env };
         if (admin) {
-            writeFileSync(join(server.folder, 'password'), PASSWORD);
-            env.POLYVISOR_ADMIN_PASSWORD_FILE = join(server.folder, 'password');
+            writeFileSync(join(this.folder, 'password'), PASSWORD);
+            env.POLYVISOR_ADMIN_PASSWORD_FILE = join(this.folder, 'password');
         }
-        Object.assign(server, { args, env, admin });
-        await server.run();
-        return server;
+        Object.assign(this, { args, env, admin });
+        await this.run();
     }
 
     async run() {
@@ -110,6 +139,7 @@ export class Server {
     }
 
     async end() {
+        if (this.process.exitCode !== null) return;
         const ended = new Promise((resolve) => this.process.once('exit', resolve));
         this.process.kill('SIGTERM');
         const timer = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE);
@@ -136,15 +166,20 @@ export class Server {
     }
 
     async stop() {
-        await this.end();
-        rmSync(this.folder, { recursive: true, force: true });
+        if (this.process) await this.end();
+        if (this.folder) rmSync(this.folder, { recursive: true, force: true });
     }
 }
 
 export class Browser {
     static async start() {
         const browser = new Browser();
-        browser.chromium = await chromium.launch({
+        await browser.start();
+        return browser;
+    }
+
+    async start() {
+        this.chromium = await chromium.launch({
             executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
             args: [
                 '--no-sandbox',
@@ -154,7 +189,6 @@ export class Browser {
                 '--ignore-certificate-errors',
             ],
         });
-        return browser;
     }
 
     /** A window with nothing stored; `look` is what the person chose before. */
@@ -197,7 +231,7 @@ export class Browser {
     }
 
     async stop() {
-        await this.chromium.close();
+        await this.chromium?.close();
     }
 }
 
@@ -290,16 +324,68 @@ export class View {
             ['light', 420],
         ]) {
             await this.page.setViewportSize({ width, height: 1000 });
-            await this.page.evaluate(
-                (dark) => document.documentElement.classList.toggle('pf-v6-theme-dark', dark),
-                theme === 'dark',
-            );
-            await this.settle();
+            await this.dress(theme);
             await this.screenshot(`journey-${name}-${theme}-${width}`);
             await this.fits(`${what} at ${width} px`);
             await this.axe(`${what}, ${theme}, ${width} px`);
         }
         await this.page.setViewportSize(before);
+    }
+
+    /** Theme and contrast of what is shown now. */
+    async dress(theme, contrast = 'normal') {
+        await this.page.evaluate(
+            ([dark, high]) => {
+                const { classList } = document.documentElement;
+                classList.toggle('pf-v6-theme-dark', dark);
+                classList.toggle('pf-v6-theme-high-contrast', high);
+            },
+            [theme === 'dark', contrast === 'high'],
+        );
+        await this.settle();
+    }
+
+    /**
+     * What is shown now in every look: all rules in the light theme, wide and narrow; what depends on colours in the others. Leaves
+     * a picture of the light and the dark theme and of the narrow window. `inside` is the part that this is about.
+     */
+    async everyLook(name, options = {}) {
+        await this.wideLooks(name, options);
+        await this.narrowly(() => this.narrowLook(name, options));
+    }
+
+    async wideLooks(name, { inside, picture = name, colours = true } = {}) {
+        const { width } = this.page.viewportSize();
+        await this.screenshot(`${picture}-light-${width}`);
+        await this.fits(name);
+        await this.axe(name, { inside });
+        if (inside) await this.axe(name, { rules: AROUND });
+        if (!colours) return;
+        await this.dress('dark');
+        await this.screenshot(`${picture}-dark-${width}`);
+        await this.axe(`${name}, dark`, { rules: COLOURS, inside });
+        await this.dress('dark', 'high');
+        await this.axe(`${name}, dark, high contrast`, { rules: COLOURS, inside });
+        await this.dress('light', 'high');
+        await this.axe(`${name}, high contrast`, { rules: COLOURS, inside });
+        await this.dress('light');
+    }
+
+    async narrowLook(name, { inside, picture = name } = {}) {
+        await this.screenshot(`${picture}-light-${NARROW}`);
+        await this.fits(`${name} at ${NARROW} px`);
+        await this.wholeWords(`${name} at ${NARROW} px`);
+        await this.axe(`${name} at ${NARROW} px`, { inside });
+    }
+
+    /** Something done while the window is as narrow as a phone. */
+    async narrowly(work) {
+        const before = this.page.viewportSize();
+        await this.page.setViewportSize({ width: NARROW, height: 1000 });
+        await this.settle();
+        await work();
+        await this.page.setViewportSize(before);
+        await this.settle();
     }
 
     async go(path, ready) {
@@ -325,15 +411,13 @@ export class View {
         await this.page.screenshot({ path: join(folder, `${name}.png`) });
     }
 
-    /** No violation of WCAG 2.2 A and AA on what is shown now. */
-    async axe(what) {
-        await this.page.evaluate(axeSource);
+    /** No violation of WCAG 2.2 A and AA, or of the rules named, on what is shown now or a part of it. */
+    async axe(what, { rules, inside } = {}) {
+        if (!(await this.page.evaluate(() => 'axe' in window))) await this.page.evaluate(axeSource);
         const found = await this.page.evaluate(
-            async (tags) =>
+            async ([runOnly, part]) =>
                 (
-                    await window.axe.run(document, {
-                        runOnly: { type: 'tag', values: tags },
-                    })
+                    await window.axe.run(part ?? document, { runOnly, resultTypes: ['violations'] })
                 ).violations.map((v) => ({
                     id: v.id,
                     help: v.help,
@@ -344,9 +428,35 @@ export class View {
                                 `${n.target.join(' ')}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`,
                         ),
                 })),
-            AXE_TAGS,
+            [rules ? { type: 'rule', values: rules } : { type: 'tag', values: AXE_TAGS }, inside],
         );
         assert.deepEqual(found, [], `axe on ${what}`);
+    }
+
+    /** No word of a text stands on two lines; what is code may be broken anywhere. */
+    async wholeWords(what) {
+        const broken = await this.page.evaluate(() => {
+            const found = new Set();
+            const range = document.createRange();
+            const lines = () =>
+                new Set([...range.getClientRects()].filter((r) => r.width > 0).map((r) => Math.round(r.top)))
+                    .size;
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+                const e = node.parentElement;
+                if (!e || e.closest('code, pre, kbd, script, style, .pv-mono, .pv-sr, .pv-code')) continue;
+                if (!e.checkVisibility({ visibilityProperty: true })) continue;
+                range.selectNodeContents(node);
+                if (lines() < 2) continue;
+                for (const word of node.data.matchAll(/[\p{Script=Latin}\p{Script=Cyrillic}]{2,}/gu)) {
+                    range.setStart(node, word.index);
+                    range.setEnd(node, word.index + word[0].length);
+                    if (lines() > 1) found.add(`"${word[0]}" in ${e.tagName.toLowerCase()}.${e.className}`);
+                }
+            }
+            return [...found];
+        });
+        assert.deepEqual(broken, [], `broken words on ${what}`);
     }
 
     /** The page does not scroll sideways. */

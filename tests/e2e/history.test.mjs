@@ -3,17 +3,14 @@
 // keys, events as marks, the table and the file.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { before, test } from 'node:test';
+import { stage } from './harness.mjs';
 
 const DAY_MS = 86_400_000;
-let server;
-let browser;
+const { server, browser } = stage();
 let vm;
 
 before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
     const view = await browser.open(server);
     await view.until('/vms?limit=1&count=exact', ({ count }) => count >= 500);
     [vm] = (await view.api('GET', '/vms?limit=1&filter=power%3Arunning&sort=name')).items;
@@ -32,10 +29,6 @@ before(async () => {
     const again = await browser.open(server);
     await again.until('/vms?limit=1&count=exact', ({ count }) => count >= 500);
     await again.close();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
 });
 
 /** The next answer of the chart's numbers, of a time that began at least so many days ago: the page asks for the last hour, too. */

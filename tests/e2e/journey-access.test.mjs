@@ -3,7 +3,7 @@
 // and recorded. Both families: one vCenter and one Hyper-V host.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { Browser, journey, Server } from './harness.mjs';
+import { journey, stage } from './harness.mjs';
 import { Hyperv, together, Vcenter } from './peers.mjs';
 
 const SECRET = 'long-enough-password-7';
@@ -11,16 +11,15 @@ const PATIENCE = { timeout: 60_000 };
 const test = journey();
 let vcenter;
 let hyperv;
-let server;
-let browser;
 let view;
 let member;
 /** One machine of each family that carries the tag, and one that does not. */
 let mine;
 let theirs;
 
+const { server, browser } = stage({ demo: false });
 before(async () => {
-    [vcenter, hyperv, server, browser] = await together(
+    [vcenter, hyperv] = await together(
         Vcenter.start({
             dc: 1,
             cluster: 1,
@@ -29,8 +28,6 @@ before(async () => {
             vm: 3,
         }),
         Hyperv.start({ hosts: 1, vms: 5 }),
-        Server.start({ demo: false }),
-        Browser.start(),
     );
     view = await browser.open(server);
     await view.addProviders({ vcenter, hyperv });
@@ -40,10 +37,7 @@ before(async () => {
     theirs = of('hyperv')[1];
     for (const vm of mine) await view.api('PATCH', `/vms/${vm.id}`, { tags: ['app=erp'] });
 });
-after(async () => {
-    await browser?.stop();
-    await Promise.all([server?.stop(), vcenter?.stop(), hyperv?.stop()]);
-});
+after(() => Promise.all([vcenter?.stop(), hyperv?.stop()]));
 
 /** Fills the dialog that a "New …" button opens, and saves. */
 async function make(where, button, values, look) {

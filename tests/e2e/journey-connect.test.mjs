@@ -3,13 +3,11 @@
 // password and a wrong certificate mended where they are shown, a provider that is away and back, a certificate that changed.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { Browser, journey, PASSWORD, Server } from './harness.mjs';
+import { journey, PASSWORD, stage } from './harness.mjs';
 import { Hyperv, together, Vcenter } from './peers.mjs';
 
 let vcenter;
 let hyperv;
-let server;
-let browser;
 let view;
 /** Names of the providers, as the tests give them. */
 const VC = 'vCenter Lab';
@@ -17,8 +15,9 @@ const HV = ['Hyper-V one', 'Hyper-V two'];
 const PATIENCE = { timeout: 60_000 };
 const test = journey();
 
+const { server, browser } = stage({ demo: false, admin: false });
 before(async () => {
-    [vcenter, hyperv, server, browser] = await together(
+    [vcenter, hyperv] = await together(
         Vcenter.start({
             dc: 1,
             cluster: 1,
@@ -27,16 +26,11 @@ before(async () => {
             vm: 6,
         }),
         Hyperv.start({ hosts: 2, vms: 12 }),
-        Server.start({ demo: false, admin: false }),
-        Browser.start(),
     );
     view = await browser.open(server, { signIn: false });
     view.expected.push(/status of 401 .*\/(me|auth)\b/);
 });
-after(async () => {
-    await browser?.stop();
-    await Promise.all([server?.stop(), vcenter?.stop(), hyperv?.stop()]);
-});
+after(() => Promise.all([vcenter?.stop(), hyperv?.stop()]));
 
 const button = (name) => view.page.getByRole('button', { name, exact: true });
 

@@ -3,7 +3,7 @@
 // snapshots, other hardware; changes that somebody makes outside; and all of J5 by keyboard alone.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { Browser, journey, PASSWORD, Server } from './harness.mjs';
+import { journey, PASSWORD, stage } from './harness.mjs';
 import { Hyperv, together, Vcenter } from './peers.mjs';
 
 /** The families, as a filter. */
@@ -16,12 +16,11 @@ const PATIENCE = { timeout: 60_000 };
 const test = journey();
 let vcenter;
 let hyperv;
-let server;
-let browser;
 let view;
 
+const { server, browser } = stage({ demo: false });
 before(async () => {
-    [vcenter, hyperv, server, browser] = await together(
+    [vcenter, hyperv] = await together(
         Vcenter.start({
             dc: 1,
             cluster: 1,
@@ -30,18 +29,13 @@ before(async () => {
             vm: 30,
         }),
         Hyperv.start({ hosts: 2, vms: 40, speed: 5 }),
-        Server.start({ demo: false }),
-        Browser.start(),
     );
     view = await browser.open(server);
     assert.equal(await view.addProviders({ vcenter, hyperv }), 70);
     for (const i of [3, 4]) await vcenter.outside('power_off', `DC0_C0_RP0_VM${i}`);
     await view.until(listed(`power:off ${OF.vmware}`), (a) => a.count === 2);
 });
-after(async () => {
-    await browser?.stop();
-    await Promise.all([server?.stop(), vcenter?.stop(), hyperv?.stop()]);
-});
+after(() => Promise.all([vcenter?.stop(), hyperv?.stop()]));
 
 const count = (filter) =>
     view.api('GET', `/vms?limit=1&count=exact&filter=${encodeURIComponent(filter)}`).then((a) => a.count);

@@ -2,8 +2,8 @@
 // 25,000 and 100,000 machines: what rows, scrolling, filters, orders and a storm of changes cost. Budgets are main-thread time as
 // the browser counts it for the thread, never time on the wall: others on the machine must not decide.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { Browser, Server } from "./harness.mjs";
+import { before, describe, test } from "node:test";
+import { stage } from "./harness.mjs";
 
 const SCROLL_CPU_MS = 25;
 const START_CPU_MS = 1500;
@@ -101,8 +101,7 @@ const scroll = (page, steps) =>
 
 for (const VMS of [25_000, 100_000])
     describe(`${VMS} machines`, () => {
-        let server;
-        let browser;
+        const { server, browser } = stage({ demo: false });
         const settings = {
             family: "vmware",
             seed: 7,
@@ -112,8 +111,6 @@ for (const VMS of [25_000, 100_000])
             change_rate: 0.1,
         };
         before(async () => {
-            server = await Server.start({ demo: false });
-            browser = await Browser.start();
             const view = await browser.open(server);
             const provider = {
                 name: "large",
@@ -135,10 +132,6 @@ for (const VMS of [25_000, 100_000])
                 await new Promise((done) => setTimeout(done, 1000));
             }
             await view.close();
-        });
-        after(async () => {
-            await browser?.stop();
-            await server?.stop();
         });
 
         test(`the overview with a tile for each host is there for ${START_CPU_MS} ms, a step on its map for ${LONG_TASK_MS} ms`, async () => {

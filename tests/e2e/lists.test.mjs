@@ -2,19 +2,10 @@
 // What every list can do: groups, order by several columns, pinned columns, lines of numbers, menus, copying; and what happens to
 // it when the estate, the connection or the session changes under it.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, PASSWORD, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { PASSWORD, Server, stage } from './harness.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 const grid = (page) => page.locator('[role=grid], [role=treegrid]');
 const number = (text) => Number(text.replace(/\D/g, ''));

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list in both themes, three widths, three languages and the pseudo language: no violation, nothing that scrolls sideways.
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 const SIZES = [
     [1600, 1000],
@@ -71,5 +63,31 @@ test('the tree, the palette, the shortcuts and the notifications', async () => {
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: /^Notifications/ }).click();
     await view.axe('notifications');
+    await view.close();
+});
+
+test('on a phone theme, language and single keys are chosen among the preferences, and kept', async () => {
+    const view = await browser.open(server, { width: 420, height: 900 });
+    const { page } = view;
+    await view.go('/', '.pv-overview');
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByRole('menuitem', { name: 'Preferences' }).click();
+    await page.locator('#look-theme:focus, #look-language:focus').waitFor();
+    await page.locator('#look-theme').selectOption('dark');
+    await page.locator('html.pf-v6-theme-dark').waitFor();
+    await page.locator('#look-contrast').check();
+    await page.locator('html.pf-v6-theme-high-contrast').waitFor();
+    await view.axe('the preferences, dark, high contrast');
+    await page.locator('#look-keys').uncheck();
+    await page.locator('#look-language').selectOption('ru');
+    await page.locator('html[lang=ru]').waitFor();
+    await page.reload();
+    await page.locator('html[lang=ru].pf-v6-theme-dark.pf-v6-theme-high-contrast').waitFor();
+    await page.locator('h1').waitFor();
+    await page.locator('h1').click();
+    await page.keyboard.press('?');
+    await page.keyboard.press('Control+k');
+    await page.locator('.pv-palette').waitFor();
+    assert.equal(await page.locator('[data-surface=help]').count(), 0, 'a single key was taken');
     await view.close();
 });

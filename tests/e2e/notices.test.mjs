@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is told when something fails never lies over what can be pressed; the audit tells a preview from what was done.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 /** Names of what can be pressed within, and is not what a click there would meet. */
 const covered = (page, within) =>

@@ -2,17 +2,14 @@
 // The overview: counters that lead to what they count, the health map by keys and as a table, capacity with its estimate from a
 // month that is stored, cards that each person arranges, and what somebody sees who sees nothing.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, PASSWORD, Server } from './harness.mjs';
+import { before, test } from 'node:test';
+import { PASSWORD, Server, stage } from './harness.mjs';
 
 const SOON = 60_000;
-let server;
-let browser;
+const { server, browser } = stage();
 let growing;
 
 before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
     const view = await browser.open(server);
     await view.until('/vms?limit=1&count=exact', ({ count }) => count >= 500);
     const { cluster_items: places } = await view.api('GET', '/summary');
@@ -37,10 +34,6 @@ before(async () => {
         return now?.trends.memory && now.storage_bytes && top.disk_latency.length === 10;
     });
     await again.close();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
 });
 
 test('counters lead to exactly what they count', async () => {

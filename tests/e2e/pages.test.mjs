@@ -1,104 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every page beside those of machines: it comes up without an error, an axe violation or sideways scrolling, in light and dark,
-// wide and narrow.
+// Every page, object and tab: it comes up without an error, an axe violation, a broken word or sideways scrolling, in light, dark and
+// high contrast, wide and narrow.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
+import { everywhere, PAGES, REFUSED, unlisted } from './places.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
-const PAGES = [
-    ['overview', '/', '.pv-overview'],
-    ['overview-table', '/?hosts=table', '.pv-overview'],
-    ['hosts', '/hosts', '.pv-row'],
-    ['clusters', '/clusters', '.pv-row'],
-    ['datastores', '/storage/datastores', '.pv-row'],
-    ['networks', '/networks', '.pv-row'],
-    ['switches', '/switches', '.pv-row'],
-    ['providers', '/providers', '.pv-row'],
-    ['provider-new', '/providers/new?driver=vapi', '[data-account=vapi]'],
-    ['tasks', '/tasks', '.pv-page'],
-    ['events', '/events', '.pv-row'],
-    ['alerts', '/alerts', '.pv-page'],
-    ['alert-rules', '/alerts/rules', '.pv-row'],
-    ['audit', '/audit', '.pv-row'],
-    ['users', '/access/users', '.pv-row'],
-    ['groups', '/access/groups', '.pv-page'],
-    ['roles', '/access/roles', '.pv-row'],
-    ['grants', '/access/grants', '.pv-page'],
-    ['tokens', '/access/tokens', '.pv-page'],
-    ['explain', '/access/explain', '#ex-what'],
-    ['settings', '/settings', '#sign_in-idle_minutes'],
-    ['explorer', '/explorer?route=GET+%2Fapi%2Fv1%2Fvms', '.pv-explorer'],
-    ['me', '/me', '.pv-rights'],
-    ['nothing', '/there/is/nothing', '.pv-page, main'],
-];
+test('every route of the page is in the list of places', () => assert.deepEqual(unlisted(), []));
 
-for (const [theme, width] of [
-    ['light', 1600],
-    ['dark', 1024],
-    ['light', 420],
-])
-    test(`all pages, ${theme}, ${width} px`, async () => {
-        const view = await browser.open(server, {
-            look: { theme },
-            width,
-            height: 900,
-        });
-        const wrong = [];
-        for (const [name, path, ready] of PAGES) {
-            try {
-                await view.go(path, ready);
-                await view.settle();
-                await view.screenshot(`page-${name}-${theme}-${width}`);
-                await view.fits(name);
-                await view.axe(name);
-            } catch (error) {
-                wrong.push(`${name}: ${error.message}`);
-            }
-        }
-        assert.deepEqual(wrong, []);
-        await view.close();
+test('every page, object and tab in every look: no violation, no broken word, nothing sideways', async () => {
+    const view = await browser.open(server);
+    view.expected.push(REFUSED);
+    await view.until('/alerts?limit=1', ({ items }) => items.length > 0);
+    const leads = new Set();
+    const wrong = await everywhere(view, async (name) => {
+        for (const href of await view.page.$$eval('.pv-nav a, .pv-tabs a:not([data-tab])', (all) =>
+            all.map((a) => a.getAttribute('href')),
+        ))
+            leads.add(href.split('?')[0]);
+        await view.everyLook(name, { picture: `page-${name}` });
     });
-
-for (const [kind, path, tabs] of [
-    ['host', '/hosts', ['', 'vms', 'datastores', 'networks', 'switches', 'events', 'tasks']],
-    ['cluster', '/clusters', ['', 'hosts', 'vms', 'datastores', 'networks']],
-    ['datastore', '/storage/datastores', ['', 'vms', 'hosts', 'disks']],
-    ['network', '/networks', ['', 'adapters', 'vms', 'hosts']],
-    ['switch', '/switches', ['', 'networks', 'adapters', 'vms', 'hosts', 'events']],
-    ['datacenter', '/datacenters', ['', 'clusters', 'hosts', 'vms', 'datastores', 'networks']],
-    ['resource pool', '/resource-pools', ['', 'vms']],
-    ['provider', '/providers', ['', 'capabilities', 'doctor', 'events']],
-])
-    test(`a ${kind} and its tabs`, async () => {
-        const view = await browser.open(server);
-        await view.go(path, '.pv-row');
-        const name = await view.page.locator('.pv-row [role=rowheader]').first().innerText();
-        await view.page.locator('[role=grid]').focus();
-        await view.page.keyboard.press('Control+Home');
-        await view.page.keyboard.press('Enter');
-        await view.page.waitForURL(/_[0-9a-z]{26}/);
-        const base = new URL(view.page.url()).pathname;
-        for (const tab of tabs) {
-            await view.go(tab ? `${base}/${tab}` : base, 'h1');
-            await view.settle();
-            assert.ok(name.includes(await view.page.locator('h1').innerText()), name);
-            await view.axe(`${kind} ${tab}`);
-            await view.fits(`${kind} ${tab}`);
-        }
-        await view.screenshot(`object-${kind}`);
-        await view.close();
-    });
+    assert.deepEqual(wrong, []);
+    const listed = new Set(PAGES.map(([, path]) => path.split('?')[0]));
+    assert.deepEqual(
+        [...leads].filter((path) => !listed.has(path)),
+        [],
+        'the navigation leads to pages that are not in the list',
+    );
+    await view.close();
+});
 
 test('what is promised on a host and a cluster is what its machines have together', async () => {
     const view = await browser.open(server);

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings in every form, and what the server says in the person's language: reasons, problems, labels, long texts.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { readFileSync } from 'node:fs';
-import { Browser, Server } from './harness.mjs';
+import { stage } from './harness.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 const TABS = [
     ['/settings', '#sign_in-idle_minutes'],

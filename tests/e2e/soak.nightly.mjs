@@ -3,19 +3,16 @@
 //
 //   POLYVISOR_SOAK_MINUTES   30 unless given
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { before, test } from 'node:test';
+import { stage } from './harness.mjs';
 
 const MINUTES = Number(process.env.POLYVISOR_SOAK_MINUTES ?? 30);
 const CHANGES_PER_S = 50;
 const VMS = 5000;
 const GROWN_MAX = 4e6;
 
-let server;
-let browser;
+const { server, browser } = stage({ demo: false });
 before(async () => {
-    server = await Server.start({ demo: false });
-    browser = await Browser.start();
     const view = await browser.open(server);
     await view.api('POST', '/providers', {
         name: 'busy',
@@ -28,10 +25,6 @@ before(async () => {
         await new Promise((done) => setTimeout(done, 1000));
     }
     await view.close();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
 });
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

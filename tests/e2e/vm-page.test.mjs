@@ -2,20 +2,11 @@
 // The page of one machine: its hardware as a form, changes met by others' changes, console, snapshots, numbers, and ways back.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
 
 const SOON = 60_000;
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 const one = async (view, filter) => {
     const found = await view.api('GET', `/vms?filter=${encodeURIComponent(filter)}&limit=1&sort=name`);

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Journeys J4 (both families side by side) and J5 (power and snapshots), in the browser.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
 /** Text of a column's visible cells. */
 const cells = (page, column) =>

@@ -3,49 +3,20 @@
 // and the system's own colours, on every list and in dialogs. Nothing scrolls sideways, nothing is out of reach, and what has the
 // focus is never hidden behind something that stays.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
+import { LISTS } from './places.mjs';
 
-let server;
-let browser;
-before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
-});
+const { server, browser } = stage();
 
-const LISTS = [
-    ['vms', '/vms'],
-    ['vms-groups', '/vms?group=power_state'],
-    ['vms-facets', '/vms?facets=1&filter=power%3Arunning'],
-    ['hosts', '/hosts'],
-    ['clusters', '/clusters'],
-    ['datastores', '/storage/datastores'],
-    ['networks', '/networks'],
-    ['switches', '/switches'],
-    ['providers', '/providers'],
-    ['tasks', '/tasks'],
-    ['events', '/events'],
-    ['alerts', '/alerts'],
-    ['alert-rules', '/alerts/rules'],
-    ['audit', '/audit'],
-    ['users', '/access/users'],
-    ['roles', '/access/roles'],
-    ['grants', '/access/grants'],
-    ['tokens', '/access/tokens'],
-];
-const READY = '.pv-row, .pv-empty';
 const WIDE = 1280;
 const HIGH = 1024;
 
 async function everyList(view, what, check) {
     const wrong = [];
-    for (const [name, path] of LISTS) {
+    for (const [name, path, ready] of LISTS) {
         try {
-            await view.go(path, READY);
+            await view.go(path, ready);
             await view.settle();
             await check(name);
         } catch (error) {
@@ -128,7 +99,7 @@ test('dialogs at 400 %: no sideways scrolling, every field and button can be rea
         } catch (error) {
             wrong.push(`${name}: ${error.message}`);
         }
-    await view.go('/vms', READY);
+    await view.go('/vms', '.pv-row');
     await page.keyboard.press('?');
     await page.getByRole('dialog').waitFor();
     await view.fits('the shortcuts');
@@ -151,7 +122,7 @@ test('reduced motion: nothing moves by itself', async () => {
         );
         assert.deepEqual(moving, []);
     });
-    await view.go('/vms', READY);
+    await view.go('/vms', '.pv-row');
     await view.page.keyboard.press('t');
     const slow = await view.page.evaluate(() =>
         [...document.querySelectorAll('*')]
@@ -171,7 +142,7 @@ test('high contrast: no violation on any list, nor in the dark', async () => {
     });
     await view.close();
     const dark = await browser.open(server, look('dark'));
-    await dark.go('/vms?group=power_state&facets=1', READY);
+    await dark.go('/vms?group=power_state&facets=1', '.pv-row');
     await dark.settle();
     await dark.axe('dark, high contrast');
     await dark.screenshot('contrast-dark-vms');

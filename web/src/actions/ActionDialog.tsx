@@ -233,6 +233,8 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
             isOpen
             onClose={close}
             variant="medium"
+            data-surface="action"
+            data-of={name}
             aria-labelledby="action-title"
             aria-describedby="action-body"
             elementToFocus=".pf-v6-c-modal-box__body :is(input:not([type=radio]), select, textarea), .pf-v6-c-modal-box__footer button"

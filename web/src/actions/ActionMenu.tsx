@@ -21,8 +21,14 @@ export interface MenuPlace {
 }
 
 /** Arrow keys go through the entries, Escape and Tab leave. */
-function useMenuKeys(box: RefObject<HTMLDivElement | null>, onClose: () => void) {
+function useMenuKeys(box: RefObject<HTMLDivElement | null>, close: () => void) {
+    // Whoever shows the menu may be drawn again while it is open: the focus stays where it is.
+    const latest = useRef(close);
     useEffect(() => {
+        latest.current = close;
+    });
+    useEffect(() => {
+        const onClose = () => latest.current();
         const before = document.activeElement as HTMLElement | null;
         const entries = () => [...(box.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])];
         const key = (e: KeyboardEvent) => {
@@ -55,7 +61,7 @@ function useMenuKeys(box: RefObject<HTMLDivElement | null>, onClose: () => void)
             removeEventListener('blur', onClose);
             before?.focus({ preventScroll: true });
         };
-    }, [box, onClose]);
+    }, [box]);
 }
 
 export function MenuEntries({ actions, onPick }: { actions: Action[]; onPick: (action: Action) => void }) {
@@ -112,6 +118,8 @@ export function ActionMenu({
         <div
             ref={box}
             className="pv-menu"
+            data-surface="menu-object"
+            data-of={place.kind}
             role="menu"
             aria-label={t('grid.menu_of', { name: place.name ?? '' })}
             style={{ left: Math.max(4, place.x + shift.x), top: Math.max(4, place.y + shift.y) }}
@@ -150,6 +158,8 @@ export function ActionMenu({
 
 /** A button that opens a menu below it; for pages and tool bars. */
 export function MenuButton(p: {
+    /** What tells this menu from all others, in tests. */
+    surface: `menu-${string}`;
     label: string;
     actions: Action[];
     onPick: (action: Action) => void;
@@ -185,6 +195,7 @@ export function MenuButton(p: {
 
 function Dropped(p: {
     button: RefObject<HTMLButtonElement | null>;
+    surface: string;
     label: string;
     actions: Action[];
     onPick: (action: Action) => void;
@@ -204,7 +215,14 @@ function Dropped(p: {
         box.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus();
     }, [p.button]);
     return createPortal(
-        <div ref={box} className="pv-menu" role="menu" aria-label={p.label} style={at}>
+        <div
+            ref={box}
+            className="pv-menu"
+            data-surface={p.surface}
+            role="menu"
+            aria-label={p.label}
+            style={at}
+        >
             <MenuEntries
                 actions={p.actions}
                 onPick={(action) => {

@@ -43,27 +43,29 @@ export function ChangeTable({
 }) {
     const { t } = useTranslation();
     return (
-        <table className="pv-table pv-difftable">
-            <thead>
-                <tr>
-                    <th scope="col">{t('machine.value')}</th>
-                    <th scope="col">{t('machine.before')}</th>
-                    <th scope="col">{t('machine.after')}</th>
-                </tr>
-            </thead>
-            <tbody>
-                {changes.map((c) => (
-                    <tr key={c.leaf.path}>
-                        <th scope="row">{label(c.leaf.path)}</th>
-                        <td>
-                            <del>{show(c.leaf, c.before)}</del>
-                        </td>
-                        <td>
-                            <ins>{show(c.leaf, c.after)}</ins>
-                        </td>
+        <div className="pv-scroll" role="region" aria-label={t('machine.vm.change')} tabIndex={0}>
+            <table className="pv-table pv-difftable">
+                <thead>
+                    <tr>
+                        <th scope="col">{t('machine.value')}</th>
+                        <th scope="col">{t('machine.before')}</th>
+                        <th scope="col">{t('machine.after')}</th>
                     </tr>
-                ))}
-            </tbody>
-        </table>
+                </thead>
+                <tbody>
+                    {changes.map((c) => (
+                        <tr key={c.leaf.path}>
+                            <th scope="row">{label(c.leaf.path)}</th>
+                            <td>
+                                <del>{show(c.leaf, c.before)}</del>
+                            </td>
+                            <td>
+                                <ins>{show(c.leaf, c.after)}</ins>
+                            </td>
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
+        </div>
     );
 }

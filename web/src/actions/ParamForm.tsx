@@ -291,7 +291,9 @@ export function ParamForm(p: ParamFormProps) {
                         </fieldset>
                     );
                 const whole = p.prefix && around.blocked?.(`/${p.prefix.slice(0, -1).replaceAll('.', '/')}`);
-                const doc = around.quiet ? undefined : docText(schema.description);
+                const help = around.quiet ? undefined : docText(schema.description);
+                // What only says the label again is no help.
+                const doc = help?.replace(/[.。]$/, '') === label ? undefined : help;
                 const line = error ?? (blocked && blocked !== whole ? blocked : doc);
                 const hint = around.hint?.(path) ?? (around.quiet ? docText(schema.description) : undefined);
                 const mark = around.base !== undefined && changed(value, getAt(around.base, path));

@@ -5,7 +5,7 @@ import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Item, Plan, PlanEntry } from '../api/types';
 import { number } from '../i18n/format';
-import { enumText, said } from '../i18n/words';
+import { enumText, said, sentences } from '../i18n/words';
 import { kindOfId } from '../lib/links';
 import { NameOf } from './ChangeTable';
 import { labelOf } from './labels';
@@ -95,8 +95,8 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
                             {findings.slice(0, MOST).map((f, i) => (
                                 <tr key={`f${i}`} className="pv-plan__refused">
                                     <td>{f.ref?.name ?? ''}</td>
-                                    <td>
-                                        {said(f, 'detail')} {said(f, 'remedy')}
+                                    <td className="pv-table__prose">
+                                        {sentences(said(f, 'detail'), said(f, 'remedy'))}
                                     </td>
                                 </tr>
                             ))}

@@ -20,7 +20,7 @@ export function ThreeWay({ rows, current, label, show, onDone }: ThreeWayProps) 
     const [choice, setChoice] = useState<Record<string, 'mine' | 'theirs'>>({});
     const open = rows.filter((r) => r.side === 'conflict' && !choice[r.leaf.path]);
     return (
-        <section className="pv-threeway" aria-labelledby="threeway-title">
+        <section className="pv-threeway" data-surface="three-way" aria-labelledby="threeway-title">
             <Notice variant="warning" title={<span id="threeway-title">{t('machine.meanwhile')}</span>}>
                 {rows.some((r) => r.side === 'conflict')
                     ? t('machine.meanwhile_choose')

@@ -8,7 +8,7 @@ import { notify } from '../lib/notify';
 import { operationText, problemText, said } from '../i18n/words';
 import { useAddress, useGo } from '../lib/address';
 import { readSelection, writeSelection } from '../lib/held';
-import { kindOfId, linkTo } from '../lib/links';
+import { kindOfId, linkTo, ownedKindOf } from '../lib/links';
 import type { Task } from '../api/types';
 import { operationOf } from '../api/model';
 import { asksFirst, run, type Target } from './registry';
@@ -49,7 +49,7 @@ function parse(on: string, kind: string): Target | null {
     const first = ids[0]!;
     if (ids.length > 1) return { kind: kindOfId(first) ?? kind, selection };
     const [owner, id] = first.split('/');
-    return id ? { kind: kindOfId(id) ?? kind, id, owner } : { kind: kindOfId(first) ?? kind, id: first };
+    return id ? { kind: ownedKindOf(id) ?? kind, id, owner } : { kind: kindOfId(first) ?? kind, id: first };
 }
 
 export function useAct(): (name: string, target: Target) => void {

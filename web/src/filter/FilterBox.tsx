@@ -201,7 +201,13 @@ export function FilterBox({ kind, value, onChange, error, label }: FilterBoxProp
                 )}
             </div>
             {expanded && (
-                <ul className="pv-suggest" role="listbox" id={listId} aria-label={t('filter.suggestions')}>
+                <ul
+                    className="pv-suggest"
+                    data-surface="suggestions"
+                    role="listbox"
+                    id={listId}
+                    aria-label={t('filter.suggestions')}
+                >
                     {items.map((item, i) => (
                         // Keys are handled by the combobox, which keeps the focus.
                         // eslint-disable-next-line jsx-a11y/click-events-have-key-events

@@ -8,6 +8,8 @@ export interface Layout {
     widths: Record<string, number>;
     /** Pinned to the left. */
     pinned: string[];
+    /** Takes what is left of the width; the first unless said. */
+    grows?: string;
 }
 
 export interface Shape {
@@ -45,10 +47,33 @@ export function shapeOf(columns: Column[], layout: Layout, plain: boolean): Shap
             stuck = width + own;
         }
         width += own;
-        // The first column takes what is left.
-        tracks.push(column === shown[0] ? `minmax(${own}px, 1fr)` : `${own}px`);
+        const grows = column.id === (layout.grows ?? shown[0]?.id);
+        tracks.push(grows ? `minmax(${own}px, 1fr)` : `${own}px`);
     }
     return { shown, template: tracks.join(' '), width, pinned, stuck };
+}
+
+const NARROW_FIRST = 130;
+const NARROW = 104;
+const NARROW_MOST = 168;
+
+/** On a phone: a column of sentences takes what is left of the width, else the first that is no time does. */
+export function narrowLayout(
+    columns: Column[],
+    ids: string[],
+    isTime: (id: string) => boolean = () => false,
+): Layout {
+    const width = (id: string) => columns.find((c) => c.id === id)?.width ?? WIDTH;
+    const first = ids[0] ?? '';
+    const grows = ids.reduce((a, b) => (isTime(a) || width(b) > 1.5 * width(a) ? b : a), first);
+    const widthAt = (id: string) =>
+        id === grows ? NARROW_FIRST : grows === first ? NARROW : Math.min(width(id), NARROW_MOST);
+    return {
+        columns: ids,
+        widths: Object.fromEntries(ids.map((id) => [id, widthAt(id)])),
+        pinned: [],
+        grows,
+    };
 }
 
 export function withWidth(layout: Layout, id: string, width: number): Layout {

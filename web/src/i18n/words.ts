@@ -138,6 +138,17 @@ export function said(answer: object | null | undefined, member: string): string 
     return sentence(all[member] as string | undefined, all[`${member}_text`]);
 }
 
+/** With its full stop: some texts of the server come without. */
+export function stopped(text: string): string {
+    return /[.。!?…:]$/.test(text) ? text : `${text}${i18next.language === 'zh-CN' ? '。' : '.'}`;
+}
+
+/** Sentences one after the other. */
+export function sentences(...parts: (string | null | undefined)[]): string {
+    const all = parts.filter((p): p is string => !!p);
+    return all.map((p, i) => (i < all.length - 1 ? stopped(p) : p)).join(' ');
+}
+
 /** For words outside of components; components use useTranslation, which follows the language. */
 export function t(key: string, values?: Record<string, unknown>): string {
     return i18next.t(key, values ?? {});

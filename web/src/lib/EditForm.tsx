@@ -6,7 +6,7 @@ import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patte
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
-import { formOf, pathOf } from '../api/model';
+import { formOf, kindOf, pathOf } from '../api/model';
 import { isApiError, isMissing } from '../api/problem';
 import { objectQuery, queryClient } from '../api/query';
 import type { Item, JsonSchema } from '../api/types';
@@ -15,6 +15,7 @@ import { errorsOf, ParamForm } from '../actions/ParamForm';
 import { GoneDialog } from '../states/gone';
 import { FailureLine, SkeletonLines } from '../states/states';
 import { useDialog } from './address';
+import { Fields } from './Fields';
 import { narrowed, tidied } from './NewForm';
 
 /** What a reference is called where the API takes names and ids alike. */
@@ -117,6 +118,8 @@ export default function EditForm({
     useEffect(() => {
         if (there) document.querySelector<HTMLElement>('#edit-form :is(input, select, textarea)')?.focus();
     }, [there]);
+    // What can only be made and deleted is shown.
+    const fixed = schema.data === null;
     const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
     const failure = error ?? object.error ?? schema.error;
     const name = called ?? item?.name ?? t(`access.one_${kind}`);
@@ -124,9 +127,22 @@ export default function EditForm({
     if (isMissing(object.error) && !busy)
         return <GoneDialog what={kindText(kind)} error={object.error} onClose={onClose} />;
     return (
-        <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="edit-title">
+        <Modal
+            isOpen
+            variant="medium"
+            onClose={onClose}
+            data-surface="edit"
+            data-of={kind}
+            aria-labelledby="edit-title"
+        >
             <ModalHeader
-                title={sure ? t('access.delete_title', { name }) : t('access.edit_title', { name })}
+                title={
+                    sure
+                        ? t('access.delete_title', { name })
+                        : fixed
+                          ? name
+                          : t('access.edit_title', { name })
+                }
                 labelId="edit-title"
                 titleIconVariant={sure ? 'warning' : undefined}
                 titleScreenReaderText={sure ? t('machine.warning') : undefined}
@@ -135,6 +151,8 @@ export default function EditForm({
                 {failure && Object.keys(errors).length === 0 ? <FailureLine error={failure} /> : null}
                 {sure ? (
                     <p>{lost ?? t(`access.delete_${kind}`)}</p>
+                ) : fixed && item ? (
+                    <Fields item={{ ...item, kind }} paths={Object.keys(kindOf(kind).fields)} known />
                 ) : !base || !schema.data ? (
                     !failure && <SkeletonLines lines={4} />
                 ) : (
@@ -164,13 +182,15 @@ export default function EditForm({
                     </Button>
                 ) : (
                     <>
-                        <Button
-                            type="submit"
-                            form="edit-form"
-                            isDisabled={busy || Object.keys(changed).length === 0}
-                        >
-                            {t('action.save')}
-                        </Button>
+                        {!fixed && (
+                            <Button
+                                type="submit"
+                                form="edit-form"
+                                isDisabled={busy || Object.keys(changed).length === 0}
+                            >
+                                {t('action.save')}
+                            </Button>
+                        )}
                         {!stays && (
                             <Button
                                 variant="danger"

@@ -82,13 +82,22 @@ export default function NewForm({
     }, [there]);
     const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
     return (
-        <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="new-title">
+        <Modal
+            isOpen
+            variant="medium"
+            onClose={onClose}
+            data-surface="new"
+            data-of={path}
+            aria-labelledby="new-title"
+        >
             <ModalHeader title={title} labelId="new-title" />
             <ModalBody>
                 {token ? (
-                    <Notice variant="success" title={t('access.token_once')}>
-                        <code className="pv-code">{token}</code> <CopyButton text={token} />
-                    </Notice>
+                    <div data-surface="token">
+                        <Notice variant="success" title={t('access.token_once')}>
+                            <code className="pv-code">{token}</code> <CopyButton text={token} />
+                        </Notice>
+                    </div>
                 ) : !schema.data ? (
                     <SkeletonLines lines={4} />
                 ) : (

@@ -13,7 +13,7 @@ import { useAct } from '../actions/useAct';
 import { kindText, healthText } from '../i18n/words';
 import { ago, dateTime, number } from '../i18n/format';
 import { Empty, Failure, Notice, SkeletonLines, StaleLine } from '../states/states';
-import { useTitle } from './hooks';
+import { useTabInSight, useTitle } from './hooks';
 import { Health, Power, ProviderBadge, State } from './cells';
 import { placeOf } from './links';
 
@@ -59,6 +59,7 @@ export function ObjectPage(p: {
         placeholderData: (old) => (old?.item.id === id ? old : undefined),
     });
     const item = data?.item;
+    const tabs = useTabInSight(item ? (tab ?? '') : null);
     const place = placeOf(p.kind) ?? '/';
     useTitle(item?.name ?? kindText(p.kind));
     if (!item) {
@@ -139,7 +140,7 @@ export function ObjectPage(p: {
                     {(item.health_reasons as unknown[]).map(reasonText).join(' · ')}
                 </Notice>
             )}
-            <nav className="pv-tabs" aria-label={t('object.tabs')}>
+            <nav ref={tabs} className="pv-tabs" aria-label={t('object.tabs')}>
                 {p.tabs.map((x) => {
                     const count = x.count?.(item);
                     return (
@@ -199,7 +200,9 @@ function ActionBar(p: {
                 <ActionButton key={action.name} action={action} onPick={pick} />
             ))}
             {p.extra}
-            {actions.length > 0 && <MenuButton label={t('action.more')} actions={actions} onPick={pick} />}
+            {actions.length > 0 && (
+                <MenuButton surface="menu-more" label={t('action.more')} actions={actions} onPick={pick} />
+            )}
         </div>
     );
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { look, type Look } from './look';
 
 export function useLook(): Look {
@@ -37,6 +37,19 @@ export function useNow(every = 10_000): number {
         return () => clearInterval(timer);
     }, [every]);
     return now;
+}
+
+/** For a row of tabs that may be longer than the window: the one that is open is in sight. */
+export function useTabInSight(open: unknown) {
+    const row = useRef<HTMLElement>(null);
+    useEffect(() => {
+        const box = row.current;
+        const at = box?.querySelector<HTMLElement>('.active');
+        if (!box || !at) return;
+        const left = at.getBoundingClientRect().left - box.getBoundingClientRect().left;
+        box.scrollLeft += left - (box.clientWidth - at.offsetWidth) / 2;
+    }, [open]);
+    return row;
 }
 
 export function useTitle(title: string): void {

@@ -52,6 +52,19 @@ export function kindOfId(id: string): string | undefined {
     return PREFIX[id.slice(0, id.indexOf('_'))];
 }
 
+/** What belongs to a machine has no page of its own, but dialogs with an address. */
+const OWNED: Record<string, string> = {
+    ctl: 'controller',
+    dsk: 'disk',
+    nic: 'nic',
+    cdr: 'cdrom',
+    snp: 'snapshot',
+};
+
+export function ownedKindOf(id: string): string | undefined {
+    return OWNED[id.slice(0, id.indexOf('_'))];
+}
+
 export function placeOf(kind: string): string | undefined {
     return PLACES[kind];
 }

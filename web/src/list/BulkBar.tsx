@@ -63,6 +63,7 @@ export function BulkBar(p: {
             ))}
             {actions.length > FIRST && (
                 <MenuButton
+                    surface="menu-bulk"
                     label={t('action.more')}
                     actions={actions.slice(FIRST)}
                     onPick={(action) => start(action.name)}

@@ -55,8 +55,14 @@ export default function ColumnChooser(p: {
         </button>
     );
     return (
-        <Modal isOpen variant="medium" onClose={p.onClose} aria-labelledby="columns-title">
-            <ModalHeader title={t('list.columns')} labelId="columns-title" />
+        <Modal
+            isOpen
+            variant="medium"
+            onClose={p.onClose}
+            data-surface="columns"
+            aria-labelledby="columns-title"
+        >
+            <ModalHeader title={t('list.columns').replace(/ ?…$/, '')} labelId="columns-title" />
             <ModalBody>
                 <div className="pv-chooser">
                     <section>

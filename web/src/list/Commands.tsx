@@ -36,8 +36,14 @@ export default function Commands(p: {
 }) {
     const { t } = useTranslation();
     return (
-        <Modal isOpen variant="medium" onClose={p.onClose} aria-labelledby="commands-title">
-            <ModalHeader title={t('list.copy_as')} labelId="commands-title" />
+        <Modal
+            isOpen
+            variant="medium"
+            onClose={p.onClose}
+            data-surface="commands"
+            aria-labelledby="commands-title"
+        >
+            <ModalHeader title={t('list.copy_as').replace(/ ?…$/, '')} labelId="commands-title" />
             <ModalBody>
                 {commands(p.list, p.filter, p.sort).map((c) => (
                     <section key={c.id} className="pv-command" data-command={c.id}>

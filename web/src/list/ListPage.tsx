@@ -17,7 +17,7 @@ import { isApiError } from '../api/problem';
 import type { Item } from '../api/types';
 import { allColumns } from '../grid/columns';
 import { Grid } from '../grid/Grid';
-import type { Layout } from '../grid/layout';
+import { narrowLayout, type Layout } from '../grid/layout';
 import { NOTHING, type Selection } from '../grid/selection';
 import { GroupStore } from '../grid/groups';
 import type { GroupHead, RowSource } from '../grid/rows';
@@ -42,10 +42,6 @@ const Away = lazy(() => import('./Away'));
 const TimeTools = lazy(() => import('./TimeTools'));
 
 const noMenu = () => undefined;
-
-/** On a phone the first column takes what is left. */
-const narrowWidths = (columns: string[]) =>
-    Object.fromEntries(columns.map((id, i) => [id, i === 0 ? 130 : 104]));
 
 export function ListPage({ list }: { list: ListDeclaration }) {
     const { t } = useTranslation();
@@ -79,8 +75,11 @@ export function ListView({
     const [menu, setMenu] = useState<{ place: MenuPlace; item: Item } | null>(null);
     const columns = useMemo(() => allColumns(list.kind, list.columns), [list]);
     const layout = useMemo(
-        () => (narrow ? { columns: list.narrow, widths: narrowWidths(list.narrow), pinned: [] } : url.layout),
-        [narrow, list.narrow, url.layout],
+        () =>
+            narrow
+                ? narrowLayout(columns, list.narrow, (id) => fieldOf(list.kind, id)?.type === 'time')
+                : url.layout,
+        [narrow, columns, list.kind, list.narrow, url.layout],
     );
     const fields = useMemo(() => {
         const wanted = new Set(['name', 'version', 'presence', 'stale'].filter((f) => fieldOf(list.kind, f)));

@@ -87,6 +87,7 @@ export function ListTools(p: {
             )}
             {groupable.length > 0 && (
                 <MenuButton
+                    surface="menu-group"
                     label={
                         url.group
                             ? t('lists.grouped', { field: fieldLabel(list.kind, url.group) })
@@ -100,6 +101,7 @@ export function ListTools(p: {
                 />
             )}
             <MenuButton
+                surface="menu-list"
                 label={t('list.more')}
                 actions={[
                     ...(p.narrow ? [] : [entry('columns', t('list.columns'))]),

@@ -65,8 +65,8 @@ export default function SaveView({
         }, setError);
     };
     return (
-        <Modal isOpen variant="small" onClose={onClose} aria-labelledby="view-title">
-            <ModalHeader title={t('views.save')} labelId="view-title" />
+        <Modal isOpen variant="small" onClose={onClose} data-surface="save-view" aria-labelledby="view-title">
+            <ModalHeader title={t('views.save').replace(/ ?…$/, '')} labelId="view-title" />
             <ModalBody>
                 <Form
                     id="view-form"

@@ -81,6 +81,7 @@ export default function TimeTools(p: { prefix: string; waiting: number; onReload
     return (
         <>
             <MenuButton
+                surface="menu-times"
                 label={label}
                 name={t('estate.time.label')}
                 actions={['any', ...RANGES, 'own'].map(entry)}
@@ -105,6 +106,7 @@ export default function TimeTools(p: { prefix: string; waiting: number; onReload
             {own && (
                 <form
                     className="pv-times"
+                    data-surface="times"
                     onSubmit={(e) => {
                         e.preventDefault();
                         if (wrong) return;

@@ -64,6 +64,7 @@ export function Views({
     return (
         <>
             <MenuButton
+                surface="menu-views"
                 label={current?.name ?? t('views.label')}
                 actions={[
                     entry('all', t('views.all')),

@@ -37,6 +37,7 @@ export function Gate({ title, intro, children }: { title: string; intro?: ReactN
             <div className="pv-gate__foot">
                 <span className="pv-subtle">{t('signin.tagline')}</span>
                 <MenuButton
+                    surface="menu-languages"
                     label={LANGUAGES.find((l) => l.code === i18n.language)?.name ?? 'English'}
                     actions={LANGUAGES.map((l) => ({
                         name: l.code,

@@ -34,7 +34,7 @@ export default function ApiCalls({ onClose }: { onClose: () => void }) {
     const { t } = useTranslation();
     const all = distinct(useSyncExternalStore(calls.subscribe, calls.get));
     return (
-        <Modal isOpen variant="large" onClose={onClose} aria-labelledby="calls-title">
+        <Modal isOpen variant="large" onClose={onClose} data-surface="calls" aria-labelledby="calls-title">
             <ModalHeader
                 title={t('estate.calls.title')}
                 labelId="calls-title"

@@ -52,7 +52,7 @@ export default function HelpSheet({
         </section>
     );
     return (
-        <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="help-title">
+        <Modal isOpen variant="medium" onClose={onClose} data-surface="help" aria-labelledby="help-title">
             <ModalHeader title={t('keys.title')} labelId="help-title" description={t('keys.intro')} />
             {/* All text: whoever scrolls by keyboard needs a place to stand on. */}
             <ModalBody tabIndex={0} role="region" aria-label={t('keys.title')}>

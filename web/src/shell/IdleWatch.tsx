@@ -16,7 +16,13 @@ function Warning({ endsAt }: { endsAt: number }) {
         return () => clearInterval(timer);
     }, [endsAt]);
     return (
-        <Modal isOpen variant="small" aria-labelledby="idle-title" aria-describedby="idle-body">
+        <Modal
+            isOpen
+            variant="small"
+            data-surface="idle"
+            aria-labelledby="idle-title"
+            aria-describedby="idle-body"
+        >
             <ModalHeader title={t('organise.idle.title')} labelId="idle-title" titleIconVariant="warning" />
             <ModalBody id="idle-body">
                 <p>{t('organise.idle.body')}</p>

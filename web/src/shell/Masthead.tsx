@@ -135,6 +135,7 @@ export function Masthead(p: {
                 </button>
                 <span className="pv-masthead__extra">
                     <MenuButton
+                        surface="menu-theme"
                         label={t('shell.theme')}
                         actions={[
                             ...(['light', 'dark', 'system'] as const).map((x) =>
@@ -149,6 +150,7 @@ export function Masthead(p: {
                         }
                     />
                     <MenuButton
+                        surface="menu-language"
                         label={LANGUAGES.find((l) => l.code === i18n.language)?.name ?? 'English'}
                         actions={LANGUAGES.map((l) => entry(l.code, l.name))}
                         onPick={({ name }) => {
@@ -169,6 +171,7 @@ export function Masthead(p: {
                     </svg>
                 </button>
                 <MenuButton
+                    surface="menu-me"
                     label={me?.user.name ?? ''}
                     actions={[
                         entry('me', t('shell.me')),

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lazy, Suspense } from 'react';
-import { NavLink } from 'react-router';
+import { Link, useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { may, useMe } from '../api/query';
 import { useAddress } from '../lib/address';
 import { look, navigationAtFirst, type NavigationMode } from '../lib/look';
-import { GROUPS, permissionOf } from './sections';
+import { GROUPS, permissionOf, type Section } from './sections';
 import { SkeletonLines } from '../states/states';
 
 const MODES: NavigationMode[] = ['sections', 'tree', 'folders'];
 
 const Tree = lazy(() => import('./Tree'));
 
+/** A section holds its pages; one that opens with a tab holds the other tabs, too. */
+function isIn(pathname: string, { path, root = path }: Section): boolean {
+    return pathname === path || (root !== '/' && `${pathname}/`.startsWith(`${root}/`));
+}
+
 export function Navigation() {
     const { t } = useTranslation();
     const me = useMe();
     const [params, change] = useAddress();
+    const { pathname } = useLocation();
     const asked = params.get('nav') as NavigationMode | null;
     const navigationMode = asked && MODES.includes(asked) ? asked : navigationAtFirst;
     const show = (mode: NavigationMode) => {
@@ -52,16 +58,23 @@ export function Navigation() {
                         <div key={group.title} className="pv-nav__group">
                             {group.title && <h2 className="pv-nav__title">{t(group.title)}</h2>}
                             <ul>
-                                {sections.map((s) => (
-                                    <li key={s.path}>
-                                        <NavLink to={s.path} end={s.path === '/'} className="pv-nav__link">
-                                            <svg viewBox="0 0 16 16" aria-hidden="true">
-                                                <path d={s.icon} />
-                                            </svg>
-                                            {t(s.title)}
-                                        </NavLink>
-                                    </li>
-                                ))}
+                                {sections.map((s) => {
+                                    const here = isIn(pathname, s);
+                                    return (
+                                        <li key={s.path}>
+                                            <Link
+                                                to={s.path}
+                                                className={`pv-nav__link${here ? ' active' : ''}`}
+                                                aria-current={here ? 'page' : undefined}
+                                            >
+                                                <svg viewBox="0 0 16 16" aria-hidden="true">
+                                                    <path d={s.icon} />
+                                                </svg>
+                                                {t(s.title)}
+                                            </Link>
+                                        </li>
+                                    );
+                                })}
                             </ul>
                         </div>
                     );

@@ -29,7 +29,14 @@ export default function NotificationDrawer({ onClose }: { onClose: () => void })
         };
     }, [onClose]);
     return (
-        <div ref={box} className="pv-drawer" role="dialog" aria-label={t('notes.title')} tabIndex={-1}>
+        <div
+            ref={box}
+            className="pv-drawer"
+            data-surface="notifications"
+            role="dialog"
+            aria-label={t('notes.title')}
+            tabIndex={-1}
+        >
             <div className="pv-drawer__head">
                 <h2 className="pv-h2">{t('notes.title')}</h2>
                 <button

@@ -175,6 +175,7 @@ export default function Palette({ onHelp, onCalls }: { onHelp: () => void; onCal
         <dialog
             ref={dialog}
             className="pv-palette"
+            data-surface="palette"
             aria-label={t('palette.title')}
             onClose={onClose}
             onCancel={onClose}

@@ -10,7 +10,7 @@ export default function SessionOver({ onDone }: { onDone: () => void }) {
     const { t } = useTranslation();
     const me = useMe();
     return (
-        <Modal isOpen variant="small" aria-labelledby="session-title">
+        <Modal isOpen variant="small" data-surface="session" aria-labelledby="session-title">
             <ModalHeader
                 title={t('session.over')}
                 labelId="session-title"

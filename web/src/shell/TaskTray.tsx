@@ -179,6 +179,7 @@ export function TaskTray({ open, onToggle }: { open: boolean; onToggle: () => vo
     return (
         <aside
             className={`pv-tray${open ? ' pv-tray--open' : ''}`}
+            data-surface={open ? 'tray' : undefined}
             aria-label={t('tray.title')}
             style={open ? { height } : undefined}
         >

@@ -16,7 +16,7 @@ export default function Tour() {
     const last = step === STEPS.length - 1;
     const name = STEPS[step] ?? 'search';
     return (
-        <Modal isOpen variant="small" onClose={end} aria-labelledby="tour-title">
+        <Modal isOpen variant="small" onClose={end} data-surface="tour" aria-labelledby="tour-title">
             <ModalHeader
                 title={t(`tour.${name}.title`)}
                 labelId="tour-title"

@@ -4,6 +4,8 @@ import { kindOf } from '../api/model';
 
 export interface Section {
     path: string;
+    /** What the addresses of all its pages begin with, if not with the path. */
+    root?: string;
     /** Key of its name. */
     title: string;
     /** Shown to who may read this kind. */
@@ -121,6 +123,7 @@ export const GROUPS: Group[] = [
         sections: [
             {
                 path: '/access/users',
+                root: '/access',
                 title: 'nav.access',
                 permission: 'access.manage',
                 icon: 'M5.5 7.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM1 14c0-2.5 2-4.5 4.5-4.5S10 11.5 10 14M10.5 2.8a2.5 2.5 0 0 1 0 4.4M12 10c1.8.7 3 2.2 3 4',

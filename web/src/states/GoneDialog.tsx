@@ -24,6 +24,7 @@ export default function GoneDialog({
     return (
         <Modal
             isOpen
+            data-surface="gone"
             variant="small"
             onClose={onClose}
             aria-labelledby="gone-title"

@@ -6,7 +6,7 @@ import { ApiError, isApiError } from '../api/problem';
 import { useLiveState } from '../live/live';
 import { live } from '../live/live';
 import { ago, dateTime } from '../i18n/format';
-import { permissionText, problemText, said } from '../i18n/words';
+import { permissionText, problemText, said, sentences, stopped } from '../i18n/words';
 import { useNow } from '../lib/hooks';
 
 /** A line above what is shown. Plain elements: the design system's alert brings half a pop-up library along. */
@@ -184,13 +184,13 @@ export function FailureLine({
     return (
         <Notice
             variant="danger"
-            title={
+            title={stopped(
                 known?.offline
                     ? t('state.offline_title')
                     : problem
                       ? problemText(problem.code, problem.title)
-                      : t('state.error_title')
-            }
+                      : t('state.error_title'),
+            )}
             onClose={onClose}
             links={
                 <>
@@ -207,8 +207,9 @@ export function FailureLine({
                 </>
             }
         >
-            {known?.offline ? t('state.offline_body') : said(problem, 'detail') || String(error)}{' '}
-            {said(problem, 'remedy')}
+            {known?.offline
+                ? t('state.offline_body')
+                : sentences(said(problem, 'detail') || String(error), said(problem, 'remedy'))}
             {problem?.request_id && (
                 <span className="pv-subtle"> {t('state.request', { id: problem.request_id })}</span>
             )}

@@ -10,7 +10,7 @@ import { column } from '../../grid/columns';
 import { permissionText, roleText, sentence } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
 import { RefLink } from '../../lib/cells';
-import { useTitle } from '../../lib/hooks';
+import { useTabInSight, useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
@@ -24,12 +24,13 @@ const TABS = ['users', 'groups', 'roles', 'grants', 'tokens', 'explain'] as cons
 function Page({ title, children }: { title: string; children: ReactNode }) {
     const { t } = useTranslation();
     useTitle(t(title));
+    const tabs = useTabInSight(title);
     return (
         <section className="pv-page pv-page--list" aria-labelledby="page-title">
             <h1 className="pv-h1" id="page-title">
                 {t('nav.access')}
             </h1>
-            <nav className="pv-tabs" aria-label={t('nav.access')}>
+            <nav ref={tabs} className="pv-tabs" aria-label={t('nav.access')}>
                 {TABS.map((tab) => (
                     <NavLink
                         key={tab}
@@ -110,7 +111,7 @@ const roles = list('role', ['name', 'description', 'builtin', 'permissions'], {
             cell: purposeOf,
             text: purposeOf,
         }),
-        column('role', 'builtin'),
+        column('role', 'builtin', { width: 190 }),
         column('role', 'permissions', { width: 420, cell: permissionsOf, text: permissionsOf }),
     ],
 });

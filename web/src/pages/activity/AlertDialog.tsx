@@ -120,7 +120,14 @@ export default function AlertDialog() {
         close();
     };
     return (
-        <Modal isOpen variant="small" onClose={close} aria-labelledby="alert-title">
+        <Modal
+            isOpen
+            variant="small"
+            onClose={close}
+            data-surface="alert"
+            data-of={action}
+            aria-labelledby="alert-title"
+        >
             <ModalHeader
                 title={t('estate.alerts.of_many', { what: t(`estate.alerts.${action}`), count })}
                 labelId="alert-title"

@@ -121,7 +121,7 @@ function Children({ task }: { task: Task }) {
                                 <td>
                                     <TaskProgress task={child} />
                                 </td>
-                                <td className="pv-subtle">{said(child.error, 'detail')}</td>
+                                <td className="pv-subtle pv-table__prose">{said(child.error, 'detail')}</td>
                             </tr>
                         ))}
                     </tbody>

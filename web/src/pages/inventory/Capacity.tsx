@@ -135,7 +135,9 @@ export function Capacity({ item }: { item: Item }) {
                 {rx !== undefined && (
                     <Tile label={t('estate.cap.network')} value={rate((rx + (get('net.tx_bps') ?? 0)) / 8)} />
                 )}
-                {watts !== undefined && <Tile label={t('estate.cap.power')} value={`${number(watts)} W`} />}
+                {watts !== undefined && (
+                    <Tile label={t('estate.cap.power')} value={t('estate.cap.watts', { n: number(watts) })} />
+                )}
                 {boot && item.connection_state !== 'disconnected' && (
                     <Tile
                         label={t('estate.cap.uptime')}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ListPage } from '../../list/ListPage';
 import '../../i18n/estate';
+import { ofEverything } from '../../lib/AddProvider';
 import {
     clusterList,
     datacenterList,
@@ -11,10 +12,18 @@ import {
     switchList,
 } from './declarations';
 
-export const Hosts = () => <ListPage list={hostList} />;
-export const Clusters = () => <ListPage list={clusterList} />;
-export const Datastores = () => <ListPage list={datastoreList} />;
-export const Networks = () => <ListPage list={networkList} />;
-export const Switches = () => <ListPage list={switchList} />;
-export const Datacenters = () => <ListPage list={datacenterList} />;
-export const Pools = () => <ListPage list={poolList} />;
+const hosts = ofEverything(hostList);
+const clusters = ofEverything(clusterList);
+const datastores = ofEverything(datastoreList);
+const networks = ofEverything(networkList);
+const switches = ofEverything(switchList);
+const datacenters = ofEverything(datacenterList);
+const pools = ofEverything(poolList);
+
+export const Hosts = () => <ListPage list={hosts} />;
+export const Clusters = () => <ListPage list={clusters} />;
+export const Datastores = () => <ListPage list={datastores} />;
+export const Networks = () => <ListPage list={networks} />;
+export const Switches = () => <ListPage list={switches} />;
+export const Datacenters = () => <ListPage list={datacenters} />;
+export const Pools = () => <ListPage list={pools} />;

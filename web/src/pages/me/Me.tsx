@@ -8,9 +8,11 @@ import { meQuery } from '../../api/query';
 import { ago } from '../../i18n/format';
 import '../../i18n/admin';
 import { permissionText } from '../../i18n/words';
+import { agentText } from '../../lib/agent';
 import { useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
 import { FailureLine, SkeletonLines } from '../../states/states';
+import { Preferences } from './Preferences';
 import { SecondFactor } from './SecondFactor';
 
 interface Login {
@@ -40,8 +42,9 @@ function Sessions() {
                 <ul className="pv-feed">
                     {data.items.map((s) => (
                         <li key={s.id}>
-                            <span className="pv-feed__text">
-                                {[s.address, s.agent].filter(Boolean).join(' · ') || s.id}
+                            <span className="pv-feed__text" title={s.agent ?? undefined}>
+                                {[s.address, s.agent && agentText(s.agent)].filter(Boolean).join(' · ') ||
+                                    s.id}
                             </span>
                             {s.last_used_at && <span className="pv-subtle">{ago(s.last_used_at)}</span>}
                             {s.current ? (
@@ -65,17 +68,19 @@ export function Component() {
     const { data: me } = useQuery(meQuery);
     if (!me) return <SkeletonLines lines={8} />;
     return (
-        <article className="pv-page" aria-labelledby="page-title">
+        <article className="pv-page pv-stack" aria-labelledby="page-title">
             <h1 className="pv-h1" id="page-title">
                 {me.user.name}
             </h1>
             <div className="pv-buttons">
                 <NewButton path="/tokens" title="access.new_token" />
             </div>
+            <Preferences />
             <SecondFactor on={me.mfa?.enabled ?? false} />
             <Sessions />
             <section className="pv-card pv-pad">
                 <h2 className="pv-h3">{t('me.rights')}</h2>
+                {!me.permissions.length && <p className="pv-subtle">{t('value.none')}</p>}
                 <ul className="pv-rights">
                     {me.permissions.map((p) => (
                         <li key={p}>

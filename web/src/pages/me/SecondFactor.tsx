@@ -45,7 +45,10 @@ function Steps({ on, onDone }: { on: boolean; onDone: (recovery: string[] | null
     };
     return (
         <div ref={form}>
-            <Form onSubmit={(e) => void submit(e)}>
+            <Form
+                data-surface={on ? 'factor-off' : key ? 'factor-code' : 'factor-on'}
+                onSubmit={(e) => void submit(e)}
+            >
                 {error !== null && <FailureLine error={error} />}
                 {!key && (
                     <FormGroup label={t('signin.password')} fieldId="totp-password" isRequired>
@@ -102,10 +105,12 @@ export function SecondFactor({ on }: { on: boolean }) {
             <h2 className="pv-h3">{t('me.factor')}</h2>
             <p>{t(on ? 'me.factor_on' : 'me.factor_off')}</p>
             {recovery && (
-                <Notice variant="success" title={t('me.recovery')}>
-                    <pre className="pv-code">{recovery.join('\n')}</pre>
-                    <CopyButton text={recovery.join('\n')} />
-                </Notice>
+                <div data-surface="recovery">
+                    <Notice variant="success" title={t('me.recovery')}>
+                        <pre className="pv-code">{recovery.join('\n')}</pre>
+                        <CopyButton text={recovery.join('\n')} />
+                    </Notice>
+                </div>
             )}
             <div className="pv-buttons">
                 <Button variant="secondary" aria-expanded={asked} onClick={() => show(!asked)}>

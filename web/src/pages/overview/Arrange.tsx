@@ -42,7 +42,13 @@ export default function Arrange({ layout, onClose }: { layout: Layout; onClose: 
         }
     };
     return (
-        <Modal isOpen variant="small" onClose={onClose} aria-labelledby="arrange-title">
+        <Modal
+            isOpen
+            variant="small"
+            onClose={onClose}
+            data-surface="arrange"
+            aria-labelledby="arrange-title"
+        >
             <ModalHeader
                 title={t('overview.arrange.title')}
                 labelId="arrange-title"

@@ -49,7 +49,7 @@ function Credentials(p: TabProps) {
                 {t('providers.mend_signin')}
             </h2>
             <p>{t('providers.mend_signin_body')}</p>
-            <Form onSubmit={submit}>
+            <Form data-surface="credentials" onSubmit={submit}>
                 {error !== null && <FailureLine error={error} />}
                 <FormGroup label={t('signin.user')} fieldId="mend-user" isRequired>
                     <TextInput

@@ -93,6 +93,7 @@ export default function Remove() {
             isOpen
             variant="small"
             onClose={close}
+            data-surface="remove"
             aria-labelledby="remove-title"
             aria-describedby="remove-body"
         >

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The places that are managed: how their connections are and how old their data is.
 import { lazy, Suspense } from 'react';
-import { Link } from 'react-router';
-import { useTranslation } from 'react-i18next';
 import { useCan } from '../../api/query';
 import { column } from '../../grid/columns';
+import { AddProvider } from '../../lib/AddProvider';
 import { useAddress } from '../../lib/address';
 import { ListPage } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
-
-function Add() {
-    const { t } = useTranslation();
-    return (
-        <Link className="pf-v6-c-button pf-m-primary" to="/providers/new">
-            {t('providers.add')}
-        </Link>
-    );
-}
 
 const providerList: ListDeclaration = {
     kind: 'provider',
@@ -38,8 +28,8 @@ const providerList: ListDeclaration = {
     narrow: ['name', 'state'],
     sort: 'name',
     facets: ['state', 'family', 'driver'],
-    Tools: Add,
-    EmptyAction: Add,
+    Tools: AddProvider,
+    EmptyAction: AddProvider,
 };
 
 const RemoveDialog = lazy(() => import('./Remove'));

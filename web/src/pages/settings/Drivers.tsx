@@ -71,7 +71,7 @@ export function Drivers() {
                         <summary>
                             {t('settings.operations')} ({number(d.operations?.length ?? 0)})
                         </summary>
-                        <ul className="pv-columns">
+                        <ul className="pv-textcolumns">
                             {d.operations?.map((name) => (
                                 <li key={name}>
                                     {operationText(name)} <code className="pv-code pv-subtle">{name}</code>

@@ -4,7 +4,7 @@ import { lazy, Suspense } from 'react';
 import { NavLink, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/admin';
-import { useTitle } from '../../lib/hooks';
+import { useTabInSight, useTitle } from '../../lib/hooks';
 import { SkeletonLines } from '../../states/states';
 import { About } from './About';
 import { Backups } from './Backups';
@@ -36,12 +36,13 @@ export function Component() {
     const { t } = useTranslation();
     const { tab = 'general' } = useParams();
     useTitle(`${t('nav.settings')} · ${t(`settings.tab.${tab}`, { defaultValue: tab })}`);
+    const tabs = useTabInSight(tab);
     return (
         <article className="pv-page pv-object" aria-labelledby="page-title">
             <h1 className="pv-h1" id="page-title">
                 {t('nav.settings')}
             </h1>
-            <nav className="pv-tabs" aria-label={t('object.tabs')}>
+            <nav ref={tabs} className="pv-tabs" aria-label={t('object.tabs')}>
                 {TABS.map((name, i) => (
                     <NavLink
                         key={name}

@@ -50,7 +50,9 @@ export default function Capabilities({ item }: TabProps) {
                           : t(`capability.${state}`)}
                 </span>
             </td>
-            <td className="pv-subtle">{[reason, ...(needs ?? [])].filter(Boolean).join(' · ')}</td>
+            <td className="pv-subtle pv-table__prose">
+                {[reason, ...(needs ?? [])].filter(Boolean).join(' · ')}
+            </td>
         </tr>
     );
     return (

@@ -185,6 +185,7 @@ function Keyboard({ id, action }: { id: string; action: Action }) {
                     />
                     {action.ready && (
                         <MenuButton
+                            surface="menu-console"
                             label={t('machine.console.keys')}
                             actions={list}
                             onPick={(a) => press({ keys: [a.name] })}

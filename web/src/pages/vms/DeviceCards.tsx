@@ -261,7 +261,7 @@ function Device(p: { kind: DeviceKind; device: Item; vm: Item; state: FormState;
                 )}
             </div>
             {removal?.operation === 'vm.disk.detach' && (
-                <label className="pv-device__choice">
+                <label className="pv-device__choice" data-surface="device-file">
                     {t('machine.param.vm_disk_detach.file')}
                     <FormSelect
                         id={`file-${device.id}`}
@@ -331,7 +331,12 @@ function DeviceForm(p: {
         quiet: true,
     };
     return (
-        <Form className="pv-hwform__fields" onSubmit={(e) => e.preventDefault()}>
+        <Form
+            className="pv-hwform__fields"
+            data-surface="device"
+            data-of={d.kind}
+            onSubmit={(e) => e.preventDefault()}
+        >
             <ParamForm
                 name={p.operation}
                 id={`hw-${device.id}`}
@@ -372,7 +377,7 @@ function NewDevice(p: { addition: Addition; vm: Item; add: ActionState | undefin
             ) : null,
     };
     return (
-        <li className="pv-device pv-device--new">
+        <li className="pv-device pv-device--new" data-surface="device-new" data-of={a.kind}>
             <div className="pv-device__line">
                 <span className="pv-device__name">{operationText(a.operation)}</span>
                 <span className="pv-device__facts" />

@@ -114,6 +114,7 @@ export function OwnedMenu({
     const now = actionsOf(useSubjectActions(target, asked));
     return (
         <MenuButton
+            surface="menu-owned"
             label={t('action.more')}
             name={target.name}
             actions={[

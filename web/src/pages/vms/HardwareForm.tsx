@@ -145,6 +145,7 @@ function Filled({
             {behind && !reviewing && <Notice variant="info" title={t('machine.behind')} />}
             <Form
                 className="pv-hwform"
+                data-surface="hardware"
                 onSubmit={(e) => {
                     e.preventDefault();
                     if (steps.length) review(true);

@@ -78,6 +78,7 @@ export default function NotesForm({ base, onClose }: { base: Item; onClose: () =
     return (
         <Form
             className="pv-pad"
+            data-surface="notes"
             onSubmit={(e) => {
                 e.preventDefault();
                 void save();

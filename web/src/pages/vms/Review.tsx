@@ -118,6 +118,7 @@ export default function Review(p: {
             isOpen
             variant="medium"
             onClose={p.onBack}
+            data-surface="review"
             aria-labelledby="review-title"
             elementToFocus=".pf-v6-c-modal-box__footer button"
         >

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where one can go: every page by its address with what shows that it is there, and one object of each kind. The tests that look at
+// all pages go by this list; `unlisted` finds a page that is not in it.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Name, address, what is there when the page is. */
+export const LISTS = [
+    ['vms', '/vms', '.pv-row'],
+    ['vms-facets', '/vms?facets=1&filter=power%3Arunning', '.pv-row'],
+    ['vms-groups', '/vms?group=power_state', '.pv-row'],
+    ['hosts', '/hosts', '.pv-row'],
+    ['clusters', '/clusters', '.pv-row'],
+    ['datastores', '/storage/datastores', '.pv-row'],
+    ['networks', '/networks', '.pv-row'],
+    ['switches', '/switches', '.pv-row'],
+    ['datacenters', '/datacenters', '.pv-row'],
+    ['resource-pools', '/resource-pools', '.pv-row'],
+    ['providers', '/providers', '.pv-row'],
+    ['tasks', '/tasks', '.pv-row, .pv-empty'],
+    ['events', '/events', '.pv-row'],
+    ['alerts', '/alerts', '.pv-row, .pv-empty'],
+    ['alert-rules', '/alerts/rules', '.pv-row'],
+    ['audit', '/audit', '.pv-row'],
+    ['users', '/access/users', '.pv-row'],
+    ['groups', '/access/groups', '.pv-row, .pv-empty'],
+    ['roles', '/access/roles', '.pv-row'],
+    ['grants', '/access/grants', '.pv-row, .pv-empty'],
+    ['tokens', '/access/tokens', '.pv-row, .pv-empty'],
+];
+
+export const PAGES = [
+    ['overview', '/', '.pv-overview'],
+    ['overview-table', '/?hosts=table', '.pv-overview .pv-scroll table'],
+    ...LISTS,
+    ['vms-none', '/vms?filter=name%3Anothing-has-this-name', '.pv-empty'],
+    ['vms-filter-error', '/vms?filter=memory%3E%3Dmuch', '.pv-filter__error'],
+    ['provider-new', '/providers/new', '.pv-page'],
+    ['provider-new-vapi', '/providers/new?driver=vapi', '[data-account=vapi]'],
+    ['provider-new-wmi', '/providers/new?driver=wmi', '[data-account=wmi]'],
+    ['provider-new-sim', '/providers/new?driver=sim', '.pv-details'],
+    ['explain', '/access/explain', '#ex-what'],
+    ['settings', '/settings', '#sign_in-idle_minutes'],
+    ['settings-retention', '/settings/retention', '.pv-settings, form'],
+    ['settings-certificate', '/settings/certificate', '.pv-card'],
+    ['settings-plugins', '/settings/plugins', '.pv-card'],
+    ['settings-backup', '/settings/backup', '.pv-card'],
+    ['settings-about', '/settings/about', '.pv-card'],
+    ['explorer', '/explorer?route=GET+%2Fapi%2Fv1%2Fvms', '.pv-explorer'],
+    ['me', '/me', '.pv-rights'],
+    ['nothing', '/there/is/nothing', 'main'],
+];
+
+/** What a page says about itself in the test's log and needs the API to refuse. */
+export const REFUSED = /status of 400 .*filter=memory/;
+
+/** Kind, address of its pages, what of the API lists it, and with which filter one is found that has much to show. */
+export const OBJECTS = [
+    ['vm-vmware', '/vms', '/vms', 'power:running provider.family:vmware snapshots.count>0'],
+    ['vm-hyperv', '/vms', '/vms', 'power:running provider.family:hyperv snapshots.count>0'],
+    ['host', '/hosts', '/hosts'],
+    ['cluster', '/clusters', '/clusters'],
+    ['datastore', '/storage/datastores', '/datastores'],
+    ['network', '/networks', '/networks'],
+    ['switch', '/switches', '/switches'],
+    ['datacenter', '/datacenters', '/datacenters'],
+    ['resource-pool', '/resource-pools', '/resource-pools'],
+    ['provider', '/providers', '/providers'],
+    ['task', '/tasks', '/tasks'],
+    ['event', '/events', '/events'],
+    ['alert', '/alerts', '/alerts'],
+    ['audit-record', '/audit', '/audit'],
+];
+
+/** The address of one object of the kind. */
+export async function objectOf(view, [kind, path, list, filter]) {
+    const query = filter ? `&filter=${encodeURIComponent(filter)}` : '';
+    const { items } = await view.api('GET', `${list}?limit=1${query}`);
+    if (!items[0]) throw new Error(`there is no ${kind}`);
+    return `${path}/${items[0].id}`;
+}
+
+/** The tabs of the object that is shown, as addresses; none where a page has no tabs. */
+export const tabsOf = (page) =>
+    page.$$eval('[data-tab]', (all) => all.map((a) => [a.dataset.tab, a.getAttribute('href')]));
+
+/** Every page, every kind of object and every tab of it, one after the other; answers what the visitor threw. */
+export async function everywhere(view, visit) {
+    const wrong = [];
+    const one = async (name, path, ready) => {
+        try {
+            await view.go(path, ready);
+            await view.settle();
+            await visit(name);
+        } catch (error) {
+            wrong.push(`${name}: ${error.message}`);
+        }
+    };
+    for (const [name, path, ready] of PAGES) await one(name, path, ready);
+    for (const kind of OBJECTS) {
+        await one(kind[0], await objectOf(view, kind), 'h1');
+        // The first tab is the page itself.
+        for (const [tab, href] of (await tabsOf(view.page)).slice(1))
+            await one(`${kind[0]}-${tab}`, href, 'h1');
+    }
+    return wrong;
+}
+
+/** Opened by tests of their own: they need nobody signed in, or two machines. */
+const ELSEWHERE = ['/login', '/setup', '/vms/compare'];
+
+/** Routes of the page to which no entry above leads. */
+export function unlisted() {
+    const source = readFileSync(fileURLToPath(new URL('../../web/src/routes.tsx', import.meta.url)), 'utf8');
+    const routes = [...source.matchAll(/\bpath: '([^']+)'/g)].map((m) => `/${m[1].replace(/^\//, '')}`);
+    const known = [...PAGES.map(([, path]) => path.split('?')[0]), ...ELSEWHERE];
+    const objects = OBJECTS.map(([, path]) => path);
+    return routes.filter((route) => {
+        if (route === '/' || route === '/*') return false;
+        const [place, id] = route.split('/:');
+        return !(id?.startsWith('id') ? objects.includes(place) : known.includes(place));
+    });
+}
