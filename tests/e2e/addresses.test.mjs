@@ -3,15 +3,12 @@
 // to who had it; forward and a reload show it again; closing it leads to the address before. One line of a table each.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { after, before, test } from 'node:test';
-import { Browser, Server } from './harness.mjs';
+import { before, test } from 'node:test';
+import { stage } from './harness.mjs';
 
-let server;
-let browser;
+const { server, browser } = stage();
 let ids;
 before(async () => {
-    server = await Server.start();
-    browser = await Browser.start();
     const view = await browser.open(server);
     const first = async (path) => (await view.api('GET', path)).items[0];
     const vms = '/vms?limit=1&sort=name&filter=';
@@ -37,10 +34,6 @@ before(async () => {
         node: tree.items.find((n) => n.expands).id,
     };
     await view.close();
-});
-after(async () => {
-    await browser?.stop();
-    await server?.stop();
 });
 
 const dialog = (name) => (page) => page.getByRole('dialog', { name });

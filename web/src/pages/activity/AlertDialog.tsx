@@ -11,7 +11,6 @@ import {
     ModalBody,
     ModalFooter,
     ModalHeader,
-    TextArea,
     TextInput,
 } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
@@ -168,7 +167,14 @@ export default function AlertDialog() {
                     )}
                     {action !== 'unsilence' && (
                         <FormGroup label={t('estate.alerts.note')} fieldId="alert-note">
-                            <TextArea id="alert-note" rows={3} value={note} onChange={(_, v) => setNote(v)} />
+                            <span className="pf-v6-c-form-control pf-m-textarea pf-m-resize-vertical">
+                                <textarea
+                                    id="alert-note"
+                                    rows={3}
+                                    value={note}
+                                    onChange={(e) => setNote(e.target.value)}
+                                />
+                            </span>
                         </FormGroup>
                     )}
                 </Form>
