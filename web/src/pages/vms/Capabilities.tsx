@@ -28,7 +28,7 @@ export default function Capabilities({ item }: TabProps) {
         <tr key={name}>
             <td>{title}</td>
             <td>
-                <code className="pv-code pv-subtle">{name}</code>
+                <code className="pv-code pv-code--word pv-subtle">{name}</code>
             </td>
             <td>
                 <span className="pv-state">
