@@ -123,6 +123,16 @@ test('signing in, and a session that is over', async () => {
     await view.close();
 });
 
+test('the warning before a session ends for nobody being there', async () => {
+    const view = await browser.open(server);
+    await view.page.clock.install();
+    await view.go('/hosts', '.pv-row');
+    await view.settle();
+    await view.page.clock.fastForward(29 * 60_000 + 5_000);
+    await looked.at(view, 'idle');
+    await view.close();
+});
+
 test('what a list opens', async () => {
     const view = await browser.open(server);
     const { page } = view;
