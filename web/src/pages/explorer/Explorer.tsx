@@ -118,7 +118,7 @@ function Try({ route }: { route: Route }) {
             <h2 className="pv-h3">
                 <code className="pv-code">{`${route.method} ${route.path}`}</code>
             </h2>
-            {route.summary && <p>{route.summary}</p>}
+            {route.summary && <p lang="en">{route.summary}</p>}
             {route.permission && (
                 <p className="pv-subtle">
                     {t('explorer.permission')} <code className="pv-code">{route.permission}</code>
