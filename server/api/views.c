@@ -67,7 +67,7 @@ static int visible(struct req *r, const struct filter **out, struct pv_err *err)
 
 static enum req_result view_list(struct req *r)
 {
-    const struct filter *mine;
+    const struct filter *mine = NULL;
     struct pv_err err = { 0 };
     struct list_query l;
 
