@@ -71,6 +71,16 @@ const hasChoice = (language: string, name: string, value: string) =>
     words[language]!.has(`enum.${name}.${value}`) || words[language]!.has(`enum.any.${value}`);
 
 describe('words for the server', () => {
+    test.each(LANGUAGES)('no key of %s has a dot in itself, where it would not be found', (language) => {
+        const dotted = (value: object): string[] =>
+            Object.entries(value).flatMap(([key, v]) => [
+                ...(key.includes('.') ? [key] : []),
+                ...(v && typeof v === 'object' ? dotted(v as object) : []),
+            ]);
+        const file = readFileSync(join(__dirname, `server/${language}.json`), 'utf8');
+        expect(dotted(JSON.parse(file) as object)).toEqual([]);
+    });
+
     test.each(FOREIGN)('every sentence of the server has its %s, with the same places', (language) => {
         const places = (text: string, mark: RegExp) => [...text.matchAll(mark)].map((m) => m[1]).sort();
         const wrong = Object.entries(server.texts as Record<string, string>).filter(([code, english]) => {

@@ -138,6 +138,14 @@ export function said(answer: object | null | undefined, member: string): string 
     return sentence(all[member] as string | undefined, all[`${member}_text`]);
 }
 
+/** The word for what changed; of a device the path begins with the member that it is in: nics.ip_addresses. */
+export function changedLabel(kind: string, change: { field: string; id?: string | null }): string {
+    const at = change.field.indexOf('.');
+    return change.id && at > 0
+        ? fieldLabel(change.field.slice(0, at - 1), change.field.slice(at + 1))
+        : fieldLabel(kind, change.field);
+}
+
 /** With its full stop: some texts of the server come without. */
 export function stopped(text: string): string {
     return /[.。!?…:]$/.test(text) ? text : `${text}${i18next.language === 'zh-CN' ? '。' : '.'}`;

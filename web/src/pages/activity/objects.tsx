@@ -11,7 +11,7 @@ import { listQuery, objectQuery, queryClient } from '../../api/query';
 import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
 import { report } from '../../actions/useAct';
 import { bytes, dateTime, duration, number, rate, timeOfDay } from '../../i18n/format';
-import { enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
+import { changedLabel, enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ChildrenLine, partsText, reasonsOf, TaskProgress, TaskState } from '../../shell/TaskTray';
@@ -175,7 +175,7 @@ function lineOf(e: LiveEvent): string {
     if (e.ref?.kind !== 'task')
         return [
             e.message ?? e.type,
-            (e.changes ?? []).map((c) => fieldLabel(e.ref?.kind ?? '', c.field)).join(', '),
+            (e.changes ?? []).map((c) => changedLabel(e.ref?.kind ?? '', c)).join(', '),
         ]
             .filter(Boolean)
             .join(' · ');
@@ -365,7 +365,7 @@ export function EventPage() {
                         </Line>
                     )}
                     {(event.changes ?? []).map((c, i) => (
-                        <Line key={i} label={fieldLabel(event.ref?.kind ?? '', c.field)}>
+                        <Line key={i} label={changedLabel(event.ref?.kind ?? '', c)}>
                             <del>{JSON.stringify(c.from ?? null)}</del> →{' '}
                             <ins>{JSON.stringify(c.to ?? null)}</ins>
                         </Line>

@@ -51,7 +51,7 @@ export default function Capabilities({ item }: TabProps) {
                 </span>
             </td>
             <td className="pv-subtle pv-table__prose">
-                {[reason, ...(needs ?? [])].filter(Boolean).join(' · ')}
+                {reason || <span lang="en">{(needs ?? []).join(' · ')}</span>}
             </td>
         </tr>
     );

@@ -3,7 +3,7 @@
 import { fieldOf } from '../../api/model';
 import type { ChangedField } from '../../api/types';
 import { plain } from '../../grid/columns';
-import { fieldLabel } from '../../i18n/words';
+import { changedLabel } from '../../i18n/words';
 
 function Value({ change, value }: { change: ChangedField; value: unknown }) {
     const [kind, path] = change.id
@@ -24,7 +24,7 @@ export function Changes({ changes }: { changes: ChangedField[] }) {
         <dl className="pv-changes">
             {changes.map((c, i) => (
                 <div key={`${c.id ?? ''}${c.field}${i}`}>
-                    <dt title={c.field}>{fieldLabel('vm', c.field)}</dt>
+                    <dt title={c.field}>{changedLabel('vm', c)}</dt>
                     <dd>
                         <del>
                             <Value change={c} value={c.from} />
