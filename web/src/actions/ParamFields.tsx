@@ -5,7 +5,7 @@ import { FormSelect, FormSelectOption, TextInput } from '@patternfly/react-core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { listQuery, objectQuery } from '../api/query';
-import { pathOf, valueAt } from '../api/model';
+import { fieldOf, pathOf, valueAt } from '../api/model';
 import type { Item } from '../api/types';
 import { bytes } from '../i18n/format';
 import { useDebounced } from '../lib/hooks';
@@ -74,7 +74,7 @@ export function RefField(p: {
     const [typed, setTyped] = useState('');
     const text = useDebounced(typed, 150);
     const parts = [
-        p.provider && p.kind !== 'provider' && `provider:${p.provider}`,
+        p.provider && !!fieldOf(p.kind, 'provider') && `provider:${p.provider}`,
         text && `name:"${text.replaceAll('"', '')}"`,
     ].filter(Boolean);
     const { data } = useQuery({
