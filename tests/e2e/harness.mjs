@@ -66,6 +66,8 @@ export function stage(options) {
         started = resolve;
         failed = reject;
     });
+    // The hook tells it.
+    browser.ready.catch(() => undefined);
     before(async () => {
         try {
             await server.start();

@@ -439,12 +439,17 @@ test('a second factor is enrolled, refused, shown its codes, and taken away', as
     const view = await browser.open(server, { user: 'factor' });
     const { page } = view;
     view.expected.push(/status of (401|403|409|422) /);
+    // A wrong password or code is told in the form; the session goes on.
+    const refused = async () => {
+        await page.getByRole('alert').waitFor();
+        assert.equal(await page.locator('[data-surface=session]').count(), 0, 'the session was told as over');
+    };
     await view.go('/me', '#look-theme');
     await button(view, 'Set up a second factor').click();
     await page.locator('#totp-password').fill('not the password');
     await looked.at(view, 'factor-on');
     await page.keyboard.press('Enter');
-    await page.getByRole('alert').waitFor();
+    await refused();
     await looked.at(view, 'factor-on', { what: 'refused' });
     await page.locator('#totp-password').fill(PASSWORD);
     const begin = page.waitForResponse((r) => r.url().endsWith('/me/totp'));
@@ -453,7 +458,7 @@ test('a second factor is enrolled, refused, shown its codes, and taken away', as
     await looked.at(view, 'factor-code');
     await page.locator('#totp-code').fill('000000');
     await page.keyboard.press('Enter');
-    await page.getByRole('alert').waitFor();
+    await refused();
     await looked.at(view, 'factor-code', { what: 'refused' });
     await page.locator('#totp-code').fill(codeOf(secret));
     await page.keyboard.press('Enter');
@@ -464,7 +469,7 @@ test('a second factor is enrolled, refused, shown its codes, and taken away', as
     await page.locator('#totp-password').fill(PASSWORD);
     await page.locator('#totp-code').fill('000000');
     await page.keyboard.press('Enter');
-    await page.getByRole('alert').waitFor();
+    await refused();
     await looked.at(view, 'factor-off', { what: 'refused' });
     await view.close();
 });

@@ -124,7 +124,9 @@ async function send(method: string, path: string, body: unknown, accept: string,
     for (const listener of sentListeners) listener(call);
     if (!response.ok) {
         const problem = await problemOf(response);
-        if (problem.status === 401 && problem.code === 'unauthenticated' && !path.startsWith('/auth/'))
+        // Where a password or a code is part of the request, it is that which is wrong.
+        const ofSession = !/^\/(auth|me\/totp)\b/.test(path);
+        if (problem.status === 401 && problem.code === 'unauthenticated' && ofSession)
             for (const listener of signedOutListeners) listener();
         throw new ApiError(problem, method, path);
     }

@@ -5,9 +5,11 @@ import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
+import { isApiError } from '../../api/problem';
 import { meQuery, queryClient } from '../../api/query';
 import type { Schemas } from '../../api/types';
 import '../../i18n/admin';
+import { said } from '../../i18n/words';
 import { useOpened } from '../../lib/address';
 import { useReturnFocus } from '../../lib/hooks';
 import { CopyButton, FailureLine, Notice } from '../../states/states';
@@ -49,7 +51,12 @@ function Steps({ on, onDone }: { on: boolean; onDone: (recovery: string[] | null
                 data-surface={on ? 'factor-off' : key ? 'factor-code' : 'factor-on'}
                 onSubmit={(e) => void submit(e)}
             >
-                {error !== null && <FailureLine error={error} />}
+                {error !== null &&
+                    (isApiError(error) && error.status === 401 ? (
+                        <Notice variant="danger" title={said(error.problem, 'detail')} />
+                    ) : (
+                        <FailureLine error={error} />
+                    ))}
                 {!key && (
                     <FormGroup label={t('signin.password')} fieldId="totp-password" isRequired>
                         <TextInput
