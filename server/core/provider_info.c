@@ -124,13 +124,18 @@ static void write_capability(struct jsonw *w, const char *name, enum capability 
     jsonw_end(w);
 }
 
-/* The capability of an operation of the table. */
-static bool is_of_operation(const char *name)
+static const char *capability_of(const struct model_operation *op)
+{
+    return op->capability ? op->capability : op->name;
+}
+
+/* The first operation of the table with this capability; NULL: it is of none. */
+static const struct model_operation *operation_of(const char *capability)
 {
     for (const struct model_operation *op = model_operations; op->name; op++)
-        if (str_eq(op->capability ? op->capability : op->name, name))
-            return true;
-    return false;
+        if (str_eq(capability_of(op), capability))
+            return op;
+    return NULL;
 }
 
 /* Operations of the table first, then what only the provider names. */
@@ -140,10 +145,11 @@ static void write_capabilities(struct provider *p, struct jsonw *w, struct arena
     size_t i;
 
     for (const struct model_operation *op = model_operations; op->name; op++) {
-        const char *name = op->capability ? op->capability : op->name, *reason, *needs;
+        const char *name = capability_of(op), *reason, *needs;
         enum capability state;
 
-        if (op->core)
+        /* What several have in common is named once. */
+        if (op->core || operation_of(name) != op)
             continue;
         state = provider_capability(p, op->name, name, a, &reason, &needs);
         write_capability(w, name, state, reason, needs);
@@ -155,7 +161,7 @@ static void write_capabilities(struct provider *p, struct jsonw *w, struct arena
         const char *reason = json_string_value(json_object_get(one, "reason"));
         const char *need = json_string_value(json_array_get(json_object_get(one, "needs"), 0));
 
-        if (!name || is_of_operation(name))
+        if (!name || operation_of(name))
             continue;
         write_capability(w, name,
                          str_eq(state, "yes")       ? CAP_YES
