@@ -110,8 +110,12 @@ def test_killed_among_several_clones_each_ends_as_its_own(hv, sources, method):
     hv.server.start()
     hv.again()
     tasks = [hv.api.wait_task(task["id"], 120) for task in sent]
-    assert [t["state"] for t in tasks] == ["succeeded"] * COUNT, [t["error"] for t in tasks]
-    assert {m: hv.calls(m) - n for m, n in counted.items()} == {m: COUNT for m in ONCE}
+    # A step that was noted and not sent yet when the server died is none that may be sent: that clone fails, and leaves nothing.
+    made = [n for n, t in enumerate(tasks) if t["state"] == "succeeded"]
+    assert len(made) >= COUNT - 1, str([t["error"] for t in tasks])
+    assert all("nothing is to be seen" in t["error"]["detail"] for t in tasks if t["state"] != "succeeded"), str([t["error"] for t in tasks])
+    sent_once = {m: hv.calls(m) - n for m, n in counted.items()}
+    assert all(len(made) <= n <= COUNT for n in sent_once.values()), sent_once
     host = hv.host
-    assert {vm.name: vm.memory_mb for vm in host.vms() if vm.name.startswith(stem)} == {f"{stem}{n}": 512 + 2 * n for n in range(COUNT)}
+    assert {vm.name: vm.memory_mb for vm in host.vms() if vm.name.startswith(stem)} == {f"{stem}{n}": 512 + 2 * n for n in made}
     assert not hv.leftovers()
