@@ -3,16 +3,7 @@
 // server's dry run), and a confirmation where something is lost. What changes an object starts from the object as it is; only
 // what was changed is sent, for the version that was read.
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
-import {
-    Button,
-    Form,
-    FormGroup,
-    Modal,
-    ModalBody,
-    ModalFooter,
-    ModalHeader,
-    TextInput,
-} from '@patternfly/react-core';
+import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../i18n/machine';
@@ -22,6 +13,7 @@ import { isApiError, isMissing } from '../api/problem';
 import type { Item, JsonSchema, Task } from '../api/types';
 import { number } from '../i18n/format';
 import { kindText, operationText } from '../i18n/words';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../lib/Modal';
 import { useDebounced } from '../lib/hooks';
 import { GoneDialog } from '../states/gone';
 import { FailureLine, Notice, SkeletonLines } from '../states/states';
@@ -230,7 +222,6 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
 
     return (
         <Modal
-            isOpen
             onClose={close}
             variant="medium"
             data-surface="action"
@@ -239,12 +230,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
             aria-describedby="action-body"
             elementToFocus=".pf-v6-c-modal-box__body :is(input:not([type=radio]), select, textarea), .pf-v6-c-modal-box__footer button"
         >
-            <ModalHeader
-                title={title}
-                labelId="action-title"
-                titleIconVariant={danger ? 'warning' : undefined}
-                titleScreenReaderText={danger ? t('machine.warning') : undefined}
-            />
+            <ModalHeader title={title} labelId="action-title" warning={danger} />
             <ModalBody id="action-body">
                 <Form
                     onSubmit={(e) => {

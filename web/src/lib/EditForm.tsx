@@ -2,7 +2,7 @@
 // Changes or deletes one object of a collection of ours; the address of the dialog is ?edit=<id>. The form follows from the API's
 // description of the request, filled with what is.
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
-import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button, Form } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
@@ -14,6 +14,7 @@ import { kindText } from '../i18n/words';
 import { errorsOf, ParamForm } from '../actions/ParamForm';
 import { GoneDialog } from '../states/gone';
 import { FailureLine, SkeletonLines } from '../states/states';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from './Modal';
 import { useDialog } from './address';
 import { Fields } from './Fields';
 import { narrowed, tidied } from './NewForm';
@@ -128,7 +129,6 @@ export default function EditForm({
         return <GoneDialog what={kindText(kind)} error={object.error} onClose={onClose} />;
     return (
         <Modal
-            isOpen
             variant="medium"
             onClose={onClose}
             data-surface="edit"
@@ -144,8 +144,7 @@ export default function EditForm({
                           : t('access.edit_title', { name })
                 }
                 labelId="edit-title"
-                titleIconVariant={sure ? 'warning' : undefined}
-                titleScreenReaderText={sure ? t('machine.warning') : undefined}
+                warning={sure}
             />
             <ModalBody>
                 {failure && Object.keys(errors).length === 0 ? <FailureLine error={failure} /> : null}

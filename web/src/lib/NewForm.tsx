@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The form follows from the API's description of the request.
 import { useEffect, useRef, useState, type ReactNode } from 'react';
-import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button, Form } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../api/client';
@@ -11,6 +11,7 @@ import { queryClient } from '../api/query';
 import type { JsonSchema } from '../api/types';
 import { errorsOf, ParamForm } from '../actions/ParamForm';
 import { CopyButton, FailureLine, Notice, SkeletonLines } from '../states/states';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from './Modal';
 
 /** Of the members of a scope only those that its type has: the others would only be refused. */
 export function narrowed(schema: JsonSchema, value: Record<string, unknown>): JsonSchema {
@@ -83,7 +84,6 @@ export default function NewForm({
     const errors = isApiError(error) ? errorsOf(error.problem.errors) : {};
     return (
         <Modal
-            isOpen
             variant="medium"
             onClose={onClose}
             data-surface="new"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which columns a list shows, in which order, which are pinned. Every way works without dragging.
 import { useState, type ReactNode } from 'react';
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from '@patternfly/react-core';
+import { Button, TextInput } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import type { Column } from '../grid/columns';
 import { widthOf, withMoved, withPinned, withWidth, type Layout } from '../grid/layout';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../lib/Modal';
 import { initialLayout, type ListUrl } from './url';
 import type { ListDeclaration } from './types';
 
@@ -55,13 +56,7 @@ export default function ColumnChooser(p: {
         </button>
     );
     return (
-        <Modal
-            isOpen
-            variant="medium"
-            onClose={p.onClose}
-            data-surface="columns"
-            aria-labelledby="columns-title"
-        >
+        <Modal variant="medium" onClose={p.onClose} data-surface="columns" aria-labelledby="columns-title">
             <ModalHeader title={t('list.columns').replace(/ ?…$/, '')} labelId="columns-title" />
             <ModalBody>
                 <div className="pv-chooser">

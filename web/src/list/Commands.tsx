@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list that is shown, as commands that answer the same.
-import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { urlOf } from '../api/client';
 import { pathOf } from '../api/model';
+import { Modal, ModalBody, ModalHeader } from '../lib/Modal';
 import { shell } from '../lib/snippets';
 import { CopyButton } from '../states/states';
 import type { ListDeclaration } from './types';
@@ -36,13 +36,7 @@ export default function Commands(p: {
 }) {
     const { t } = useTranslation();
     return (
-        <Modal
-            isOpen
-            variant="medium"
-            onClose={p.onClose}
-            data-surface="commands"
-            aria-labelledby="commands-title"
-        >
+        <Modal variant="medium" onClose={p.onClose} data-surface="commands" aria-labelledby="commands-title">
             <ModalHeader title={t('list.copy_as').replace(/ ?…$/, '')} labelId="commands-title" />
             <ModalBody>
                 {commands(p.list, p.filter, p.sort).map((c) => (

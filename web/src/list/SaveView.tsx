@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useState } from 'react';
-import {
-    Button,
-    Checkbox,
-    Form,
-    FormGroup,
-    Modal,
-    ModalBody,
-    ModalFooter,
-    ModalHeader,
-    Radio,
-    TextInput,
-} from '@patternfly/react-core';
+import { Button, Checkbox, Form, FormGroup, Radio, TextInput } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { useQuery } from '@tanstack/react-query';
 import '../i18n/organise';
 import { listQuery } from '../api/query';
 import { roleText } from '../i18n/words';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../lib/Modal';
 import { look } from '../lib/look';
 import { FailureLine } from '../states/states';
 import { writeLayout, type ListUrl } from './url';
@@ -65,7 +55,7 @@ export default function SaveView({
         }, setError);
     };
     return (
-        <Modal isOpen variant="small" onClose={onClose} data-surface="save-view" aria-labelledby="view-title">
+        <Modal variant="small" onClose={onClose} data-surface="save-view" aria-labelledby="view-title">
             <ModalHeader title={t('views.save').replace(/ ?…$/, '')} labelId="view-title" />
             <ModalBody>
                 <Form

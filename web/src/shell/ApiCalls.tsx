@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The API calls that the page at hand has made, each once, to be repeated elsewhere. The address of the dialog is ?calls=1.
 import { useSyncExternalStore } from 'react';
-import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../i18n/estate';
 import { calls } from '../api/calls';
 import type { Call } from '../api/client';
 import { number } from '../i18n/format';
+import { Modal, ModalBody, ModalHeader } from '../lib/Modal';
 import { Snippets } from '../lib/Snippets';
 
 /** Ids in an address are places in the route. */
@@ -34,7 +34,7 @@ export default function ApiCalls({ onClose }: { onClose: () => void }) {
     const { t } = useTranslation();
     const all = distinct(useSyncExternalStore(calls.subscribe, calls.get));
     return (
-        <Modal isOpen variant="large" onClose={onClose} data-surface="calls" aria-labelledby="calls-title">
+        <Modal variant="large" onClose={onClose} data-surface="calls" aria-labelledby="calls-title">
             <ModalHeader
                 title={t('estate.calls.title')}
                 labelId="calls-title"

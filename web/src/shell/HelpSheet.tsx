@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import '../i18n/estate';
 import '../i18n/start';
+import { Modal, ModalBody, ModalHeader } from '../lib/Modal';
 import { Kbd } from '../lib/cells';
 import { SECTIONS } from './sections';
 
@@ -52,7 +52,7 @@ export default function HelpSheet({
         </section>
     );
     return (
-        <Modal isOpen variant="medium" onClose={onClose} data-surface="help" aria-labelledby="help-title">
+        <Modal variant="medium" onClose={onClose} data-surface="help" aria-labelledby="help-title">
             <ModalHeader title={t('keys.title')} labelId="help-title" description={t('keys.intro')} />
             {/* All text: whoever scrolls by keyboard needs a place to stand on. */}
             <ModalBody tabIndex={0} role="region" aria-label={t('keys.title')}>

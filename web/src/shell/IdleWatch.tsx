@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ends the session of who is not there any more, and says so before: whatever is touched keeps it.
 import { useEffect, useRef, useState } from 'react';
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import '../i18n/organise';
 import { api } from '../api/client';
 import { number } from '../i18n/format';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../lib/Modal';
 import { watchIdle } from './idle';
 
 function Warning({ endsAt }: { endsAt: number }) {
@@ -16,14 +17,8 @@ function Warning({ endsAt }: { endsAt: number }) {
         return () => clearInterval(timer);
     }, [endsAt]);
     return (
-        <Modal
-            isOpen
-            variant="small"
-            data-surface="idle"
-            aria-labelledby="idle-title"
-            aria-describedby="idle-body"
-        >
-            <ModalHeader title={t('organise.idle.title')} labelId="idle-title" titleIconVariant="warning" />
+        <Modal variant="small" data-surface="idle" aria-labelledby="idle-title" aria-describedby="idle-body">
+            <ModalHeader title={t('organise.idle.title')} labelId="idle-title" warning />
             <ModalBody id="idle-body">
                 <p>{t('organise.idle.body')}</p>
                 <p role="timer">{t('organise.idle.left', { count: left, n: number(left) })}</p>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The session is over: sign in again over the page, what was typed stays.
-import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { useMe } from '../api/query';
+import { Modal, ModalBody, ModalHeader } from '../lib/Modal';
 import { live } from '../live/live';
 import { SignInForm } from '../pages/SignIn';
 
@@ -10,7 +10,7 @@ export default function SessionOver({ onDone }: { onDone: () => void }) {
     const { t } = useTranslation();
     const me = useMe();
     return (
-        <Modal isOpen variant="small" data-surface="session" aria-labelledby="session-title">
+        <Modal variant="small" data-surface="session" aria-labelledby="session-title">
             <ModalHeader
                 title={t('session.over')}
                 labelId="session-title"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Five points for the first minutes; one can leave at any time.
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import '../i18n/start';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../lib/Modal';
 import { useAddress } from '../lib/address';
 
 const STEPS = ['search', 'grid', 'actions', 'tasks', 'keys'] as const;
@@ -16,7 +17,7 @@ export default function Tour() {
     const last = step === STEPS.length - 1;
     const name = STEPS[step] ?? 'search';
     return (
-        <Modal isOpen variant="small" onClose={end} data-surface="tour" aria-labelledby="tour-title">
+        <Modal variant="small" onClose={end} data-surface="tour" aria-labelledby="tour-title">
             <ModalHeader
                 title={t(`tour.${name}.title`)}
                 labelId="tour-title"

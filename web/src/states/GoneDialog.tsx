@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // In place of a dialog whose address names what is not there (any more).
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import '../i18n/machine';
 import { isApiError } from '../api/problem';
 import { said } from '../i18n/words';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../lib/Modal';
 
 export default function GoneDialog({
     why = 'object',
@@ -23,7 +24,6 @@ export default function GoneDialog({
     const detail = isApiError(error) ? said(error.problem, 'detail') : '';
     return (
         <Modal
-            isOpen
             data-surface="gone"
             variant="small"
             onClose={onClose}

@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks what is to be said about one alert or many, and does it one by one: each is a change with an answer of its own.
 import { useMemo, useState } from 'react';
-import {
-    Button,
-    Form,
-    FormGroup,
-    FormSelect,
-    FormSelectOption,
-    Modal,
-    ModalBody,
-    ModalFooter,
-    ModalHeader,
-    TextInput,
-} from '@patternfly/react-core';
+import { Button, Form, FormGroup, FormSelect, FormSelectOption, TextInput } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
@@ -22,6 +11,7 @@ import { objectQuery, queryClient, useMe } from '../../api/query';
 import type { Item } from '../../api/types';
 import { sizeOf, targetsOf, type Selection } from '../../grid/selection';
 import { kindText } from '../../i18n/words';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../../lib/Modal';
 import { useAddress } from '../../lib/address';
 import { readSelection } from '../../lib/held';
 import { notify } from '../../lib/notify';
@@ -120,7 +110,6 @@ export default function AlertDialog() {
     };
     return (
         <Modal
-            isOpen
             variant="small"
             onClose={close}
             data-surface="alert"

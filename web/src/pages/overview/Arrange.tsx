@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which cards are shown, and in which order; buttons alone, so every way works without dragging.
 import { useState } from 'react';
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../../lib/Modal';
 import { FailureLine } from '../../states/states';
 import { isDefault, keepLayout, layoutOf, moved, type Card, type Layout } from './layout';
 
@@ -42,13 +43,7 @@ export default function Arrange({ layout, onClose }: { layout: Layout; onClose: 
         }
     };
     return (
-        <Modal
-            isOpen
-            variant="small"
-            onClose={onClose}
-            data-surface="arrange"
-            aria-labelledby="arrange-title"
-        >
+        <Modal variant="small" onClose={onClose} data-surface="arrange" aria-labelledby="arrange-title">
             <ModalHeader
                 title={t('overview.arrange.title')}
                 labelId="arrange-title"

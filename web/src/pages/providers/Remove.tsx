@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes providers out: says first what leaves the inventory with them and what stays, and asks for more than one click.
 import { useState } from 'react';
-import {
-    Button,
-    Checkbox,
-    Form,
-    FormGroup,
-    Modal,
-    ModalBody,
-    ModalFooter,
-    ModalHeader,
-    TextInput,
-} from '@patternfly/react-core';
+import { Button, Checkbox, Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
@@ -20,6 +10,7 @@ import { listQuery, queryClient } from '../../api/query';
 import type { Item } from '../../api/types';
 import { number } from '../../i18n/format';
 import { kindText } from '../../i18n/words';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../../lib/Modal';
 import { useAddress, useGo } from '../../lib/address';
 import { notify } from '../../lib/notify';
 import { GoneDialog } from '../../states/gone';
@@ -90,7 +81,6 @@ export default function Remove() {
     const working = isApiError(error) && error.code === 'object-busy';
     return (
         <Modal
-            isOpen
             variant="small"
             onClose={close}
             data-surface="remove"
@@ -99,7 +89,7 @@ export default function Remove() {
         >
             <ModalHeader
                 labelId="remove-title"
-                titleIconVariant="warning"
+                warning
                 title={t(many ? 'providers.remove_title_many' : 'providers.remove_title', {
                     count: found.length || 1,
                     name: found[0]?.name ?? '',

@@ -5,20 +5,7 @@ import 'uplot/dist/uPlot.min.css';
 import i18next from 'i18next';
 import { dateTime, dayAndHour, hourAndMinute } from '../../i18n/format';
 import { useLook } from '../../lib/hooks';
-
-export interface Series {
-    name: string;
-    /** In words, where the name alone does not tell. */
-    label?: string;
-    times: number[];
-    values: (number | null)[];
-}
-
-/** Something that happened, as a line across the chart. */
-export interface Marker {
-    time: number;
-    severity: string;
-}
+import { seriesLabel, type Marker, type Series } from './series';
 
 const COLORS = ['--pv-accent', '--pv-warn', '--pv-on', '--pv-sleep'];
 const DAY_S = 86_400;
@@ -30,10 +17,6 @@ const sync = uPlot.sync('polyvisor');
 export function align(series: Series[]): uPlot.AlignedData {
     if (series.length === 1) return [series[0]!.times, series[0]!.values];
     return uPlot.join(series.map((s) => [s.times, s.values] as uPlot.AlignedData));
-}
-
-export function seriesLabel(s: Series): string {
-    return s.label ?? i18next.t(`metric.${s.name.replaceAll('.', '_')}`, { defaultValue: s.name });
 }
 
 function drawMarkers(u: uPlot, markers: Marker[], color: (severity: string) => string): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers over time, drawn by uPlot, with one cursor and one view for all charts and what happened marked in them; the same as a
 // table and as a file.
-import { useMemo, useState } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
@@ -14,10 +14,23 @@ import { SeverityMark, SmallTable } from '../../lib/Feed';
 import { useAddress, useDialog, type How } from '../../lib/address';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, SkeletonLines } from '../../states/states';
-import { Chart, seriesLabel, type Marker, type Series } from './Chart';
-import { csvOf, lastSeconds, localTime, readSeries, seriesOf, spanOf, type Span } from './series';
+import {
+    csvOf,
+    lastSeconds,
+    localTime,
+    readSeries,
+    seriesLabel,
+    seriesOf,
+    spanOf,
+    type Marker,
+    type Series,
+    type Span,
+} from './series';
 import { useUsage } from './usage';
 import { eventText } from '../../lib/eventText';
+
+// The drawing comes after the frame of the page and its numbers.
+const Chart = lazy(async () => ({ default: (await import('./Chart')).Chart }));
 
 const RANGES: [string, number][] = [
     ['15m', 900],
@@ -267,16 +280,22 @@ export default function Metrics({ item }: TabProps) {
                                 ) : table ? (
                                     <Numbers series={lines} show={d.show} label={t(`metrics.${d.id}`)} />
                                 ) : (
-                                    <Chart
-                                        series={lines}
-                                        markers={markers}
-                                        show={d.show}
-                                        most={d.most}
-                                        binary={d.binary}
-                                        label={`${t(`metrics.${d.id}`)}. ${t('machine.met.zoom_help')}`}
-                                        view={view}
-                                        onView={setView}
-                                    />
+                                    <Suspense
+                                        fallback={
+                                            <div className="pv-chart pv-chart--wait" aria-busy="true" />
+                                        }
+                                    >
+                                        <Chart
+                                            series={lines}
+                                            markers={markers}
+                                            show={d.show}
+                                            most={d.most}
+                                            binary={d.binary}
+                                            label={`${t(`metrics.${d.id}`)}. ${t('machine.met.zoom_help')}`}
+                                            view={view}
+                                            onView={setView}
+                                        />
+                                    </Suspense>
                                 )}
                             </section>
                         ))}

@@ -2,7 +2,7 @@
 // Before anything is sent: each step with before and after, and what the server says to it. Then one task, whatever the number of
 // steps: the first that fails is its last.
 import { useRef, useState, type Dispatch, type SetStateAction } from 'react';
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useQueries } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { ChangeTable, showValue } from '../../actions/ChangeTable';
@@ -15,6 +15,7 @@ import { forget, readSubject, type Read } from '../../actions/useDraft';
 import { isApiError } from '../../api/problem';
 import type { Item, JsonSchema, Task } from '../../api/types';
 import { operationText, said } from '../../i18n/words';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from '../../lib/Modal';
 import { FailureLine, Notice, SkeletonLines } from '../../states/states';
 import type { FormState, Step } from './steps';
 
@@ -115,7 +116,6 @@ export default function Review(p: {
     };
     return (
         <Modal
-            isOpen
             variant="medium"
             onClose={p.onBack}
             data-surface="review"

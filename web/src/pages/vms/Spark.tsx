@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last hour of a number as a small line; what it was at least and at most stands in words.
 import { useTranslation } from 'react-i18next';
-import type { Series } from './Chart';
+import type { Series } from './series';
 
 const WIDTH = 160;
 const HEIGHT = 32;

@@ -1,13 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers over time as the API gives them, and as charts, tables and files take them.
+import i18next from 'i18next';
 import { api } from '../../api/client';
-import type { Series } from './Chart';
+
+export interface Series {
+    name: string;
+    /** In words, where the name alone does not tell. */
+    label?: string;
+    times: number[];
+    values: (number | null)[];
+}
+
+/** Something that happened, as a line across the chart. */
+export interface Marker {
+    time: number;
+    severity: string;
+}
 
 export interface SeriesAnswer {
     from: string;
     to: string;
     step_s: number;
     series: { ref: string; name: string; unit?: string; values: (number | null)[] }[];
+}
+
+export function seriesLabel(s: Series): string {
+    return s.label ?? i18next.t(`metric.${s.name.replaceAll('.', '_')}`, { defaultValue: s.name });
 }
 
 /** From when to when, in milliseconds. */
