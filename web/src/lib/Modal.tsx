@@ -2,7 +2,15 @@
 // The dialog over a page. Looks as the design system's (its style sheets), without what that brings along: tooltips, their placing,
 // a library for focus, and English words. Focus goes into the dialog, stays in it by Tab, and goes back where it was; what is behind
 // is hidden from screen readers. Several may be open: the last one is meant by the keyboard.
-import { useEffect, useId, useLayoutEffect, useRef, type HTMLAttributes, type ReactNode } from 'react';
+import {
+    useEffect,
+    useId,
+    useLayoutEffect,
+    useRef,
+    useState,
+    type HTMLAttributes,
+    type ReactNode,
+} from 'react';
 import { createPortal } from 'react-dom';
 import { useTranslation } from 'react-i18next';
 import '@patternfly/patternfly/components/Backdrop/backdrop.css';
@@ -43,16 +51,17 @@ function stops(box: HTMLElement): HTMLElement[] {
 /** Keeps the focus within the box as long as it is the one on top. */
 function useFocusWithin(first: string | undefined, onEscape: (() => void) | undefined) {
     const ref = useRef<HTMLDivElement>(null);
+    // Before a field of it that asks for the focus has it.
+    const [before] = useState(() => document.activeElement);
     const escape = useRef(onEscape);
     useEffect(() => {
         escape.current = onEscape;
     });
     useLayoutEffect(() => {
         const box = ref.current!;
-        const before = document.activeElement;
         open.push(box);
         hideOthers();
-        if (!box.contains(before)) {
+        if (!box.contains(document.activeElement)) {
             const wanted = first ? box.querySelector<HTMLElement>(first) : null;
             (wanted ?? stops(box)[0] ?? box).focus();
         }
@@ -77,7 +86,7 @@ function useFocusWithin(first: string | undefined, onEscape: (() => void) | unde
             if (before instanceof HTMLElement && (box.contains(active) || active === document.body))
                 before.focus();
         };
-    }, [first]);
+    }, [first, before]);
     return ref;
 }
 

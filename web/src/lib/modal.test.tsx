@@ -35,6 +35,7 @@ function Stage({ first }: { first?: string }) {
             {open > 1 && (
                 <Modal data-surface="two" aria-labelledby="two" onClose={() => setOpen(1)}>
                     <ModalHeader title="Two" labelId="two" />
+                    <input aria-label="Other" autoFocus />
                 </Modal>
             )}
         </>
@@ -65,6 +66,7 @@ test('of two dialogs the upper is the one that is there, and Escape closes them 
     await userEvent.click(screen.getByText('Open'));
     await userEvent.click(screen.getByText('More'));
     expect(screen.getAllByRole('dialog').map((d) => d.getAttribute('aria-labelledby'))).toEqual(['two']);
+    expect(focused()).toBe('Other');
     await userEvent.keyboard('{Escape}');
     expect(screen.getAllByRole('dialog').map((d) => d.getAttribute('aria-labelledby'))).toEqual(['one']);
     expect(focused()).toBe('More');
