@@ -44,7 +44,7 @@ test('folders are made, filled, renamed, moved and deleted in the page', async (
     await view.axe('the dialog of a new folder');
     await dialog(page).getByRole('button', { name: 'Save' }).click();
     await line(page, 'Shops').waitFor();
-    assert.ok(!page.url().includes('folder='), 'the dialog has left the address');
+    await page.waitForURL((url) => !url.searchParams.has('folder'));
     // One in it, from its menu; its parent is filled in.
     await line(page, 'Shops').click({ button: 'right' });
     await page.getByRole('menuitem', { name: 'New folder in it' }).click();
@@ -76,15 +76,31 @@ test('folders are made, filled, renamed, moved and deleted in the page', async (
     // The tree counts what the link of the outer folder lists.
     await counts(page, 'Shops', 3);
     await line(page, 'Shops').click();
-    await page.waitForURL(/\/vms\?filter=folder/);
+    await page.waitForURL(`**/folders/${id.Shops}`);
     await view.settle();
-    assert.equal(await page.locator('.pv-count').first().innerText(), '3');
+    assert.equal(await page.locator('[data-tab=vms] .pv-tabs__count').innerText(), '3');
+    // What lies in it is not machines alone.
+    const { items: stores } = await view.api('GET', '/datastores?limit=1');
+    await view.api('PATCH', `/datastores/${stores[0].id}`, { folder: id.North });
+    await page.getByRole('link', { name: 'North', exact: true }).click();
+    await page.waitForURL(`**/folders/${id.North}`);
+    await page.locator('[data-tab=datastores]').click();
+    await page.locator('.pv-row', { hasText: stores[0].name }).waitFor();
+    await page.locator('.pv-crumbs').getByRole('link', { name: 'Shops' }).waitFor();
+    await view.axe('the page of a folder');
+    await view.api('PATCH', `/datastores/${stores[0].id}`, { folder: null });
 
     // Renamed; it cannot be deleted while it holds something, and says so.
     await line(page, 'Shops').click({ button: 'right' });
     await page.getByRole('menuitem', { name: /Rename/ }).click();
     await dialog(page).getByText('3 machines lie in it and below it.').waitFor();
     await view.axe('the dialog of a folder');
+    // It is offered neither itself nor what is below it as the place to go to.
+    await dialog(page).locator('select option').nth(0).waitFor({ state: 'attached' });
+    assert.deepEqual(
+        (await dialog(page).locator('select option').allInnerTexts()).filter((o) => /Shops|North/.test(o)),
+        [],
+    );
     await dialog(page).getByLabel('Name').fill('Stores');
     await dialog(page).getByRole('button', { name: 'Save' }).click();
     await line(page, 'Stores').waitFor();

@@ -35,6 +35,8 @@ export const PAGES = [
     ...LISTS,
     ['vms-none', '/vms?filter=name%3Anothing-has-this-name', '.pv-empty'],
     ['vms-filter-error', '/vms?filter=memory%3E%3Dmuch', '.pv-filter__error'],
+    ['vm-new', '/vms/new', '#nv-where'],
+    ['tasks-facets', '/tasks?facets=1', '.pv-row, .pv-empty'],
     ['provider-new', '/providers/new', '.pv-page'],
     ['provider-new-vapi', '/providers/new?driver=vapi', '[data-account=vapi]'],
     ['provider-new-wmi', '/providers/new?driver=wmi', '[data-account=wmi]'],
@@ -127,7 +129,7 @@ export async function everyObject(view, visit) {
 }
 
 /** Opened by tests of their own: they need nobody signed in, or two machines. */
-const ELSEWHERE = ['/login', '/setup', '/vms/compare'];
+const ELSEWHERE = ['/login', '/setup', '/vms/compare', '/folders'];
 
 /** Routes of the page to which no entry above leads. */
 export function unlisted() {

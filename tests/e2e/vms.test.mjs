@@ -317,3 +317,37 @@ for (const tab of [
         await view.axe(`tab ${tab} at 320 px`);
         await view.close();
     });
+
+test('a machine is made from the list: where it goes is chosen once, and the dialog knows it', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const { items } = await view.api('GET', '/hosts?limit=1&sort=name&filter=provider.family%3Avmware');
+    await view.go('/vms', '.pv-row');
+    await page.getByRole('link', { name: 'Create', exact: true }).click();
+    await page.waitForURL('**/vms/new');
+    const place = page.locator('#nv-where');
+    await place.locator(`option[value="${items[0].id}"]`).waitFor({ state: 'attached' });
+    await place.selectOption(items[0].id);
+    await page.locator('button[aria-disabled=false]', { hasText: 'Next' }).click();
+    const dialog = page.locator('[data-surface=action][data-of="vm.create"]');
+    await dialog.locator('#action-name').fill('made-from-the-list');
+    assert.equal(await dialog.locator('#action-host').inputValue(), items[0].id);
+    await dialog.getByRole('button', { name: 'Create', exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+    const made = await view.until(
+        '/vms?filter=name%3Amade-from-the-list&view=full',
+        (a) => a.items.length === 1,
+    );
+    assert.equal(made.items[0].host.id, items[0].id);
+    await view.close();
+});
+
+test('what is counted beside a list is what the server counts, on every list', async () => {
+    const view = await browser.open(server);
+    for (const path of ['/tasks', '/events', '/audit', '/providers', '/alerts']) {
+        await view.go(`${path}?facets=1`, '.pv-row, .pv-empty');
+        await view.settle();
+        assert.equal(await view.page.locator('[role=alert]').count(), 0, path);
+    }
+    await view.close();
+});

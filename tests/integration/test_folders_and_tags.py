@@ -120,3 +120,15 @@ def test_it_needs_the_right_to_write_tags(api, module_servers):
     vm = api.items("vms")[0]["id"]
     refused = problem(viewer.post(f"/vms/{vm}/actions/set_tags", {"add": ["x"]}), 403, "forbidden")
     assert "tag.write" in refused["detail"]
+
+
+def test_a_folder_goes_neither_into_itself_nor_below_itself(api):
+    top = api.post("/folders", {"name": "circle"}).json()["id"]
+    middle = api.post("/folders", {"name": "in it", "parent": top}).json()["id"]
+    low = api.post("/folders", {"name": "in that", "parent": middle}).json()["id"]
+    for parent in (top, middle, low):
+        said = problem(api.patch(f"/folders/{top}", {"parent": parent}), 422, "validation-failed")
+        assert [e["pointer"] for e in said["errors"]] == ["/parent"], said
+    assert api.read(f"/folders/{top}")["parent"] is None
+    for folder in (low, middle, top):
+        assert api.delete(f"/folders/{folder}").status_code == 204

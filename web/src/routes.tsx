@@ -44,6 +44,7 @@ export const routes: RouteObject[] = [
                 children: [
                     { path: 'vms', lazy: () => import('./pages/vms/VmList') },
                     { path: 'vms/compare', lazy: () => import('./pages/vms/Compare') },
+                    { path: 'vms/new', lazy: () => import('./pages/vms/NewVm') },
                     { path: 'vms/:id/:tab?', lazy: () => import('./pages/vms/VmPage') },
                     { index: true, lazy: () => import('./pages/overview/Overview') },
                     { path: 'hosts', lazy: named(lists, 'Hosts') },
@@ -60,6 +61,10 @@ export const routes: RouteObject[] = [
                     { path: 'datacenters/:id/:tab?', lazy: named(objects, 'DatacenterPage') },
                     { path: 'resource-pools', lazy: named(lists, 'Pools') },
                     { path: 'resource-pools/:id/:tab?', lazy: named(objects, 'PoolPage') },
+                    {
+                        path: 'folders/:id/:tab?',
+                        lazy: named(() => import('./pages/inventory/FolderPage'), 'FolderPage'),
+                    },
                     { path: 'providers', lazy: named(() => import('./pages/providers/list'), 'Providers') },
                     { path: 'providers/new', lazy: () => import('./pages/providers/NewProvider') },
                     {

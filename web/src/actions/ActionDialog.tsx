@@ -43,8 +43,10 @@ export default function ActionDialogs() {
     return <ActionDialog key={key} name={open.name} target={open.target} />;
 }
 
-/** What a form that makes something starts with. */
-function defaults(name: string, schema: JsonSchema | undefined, when: Date): Values {
+/** What a form that makes something starts with: what is made where one stands is made there. */
+function defaults(name: string, schema: JsonSchema | undefined, when: Date, target: Target): Values {
+    if ('id' in target && schema?.properties?.[target.kind]?.['x-kind'] === target.kind)
+        return { [target.kind]: target.id };
     if (name !== 'vm.snapshot.create' || !schema?.properties?.name) return {};
     const two = (n: number) => String(n).padStart(2, '0');
     const stamp = `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())} ${two(when.getHours())}:${two(when.getMinutes())}`;
@@ -104,8 +106,8 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
             const values = valuesOf(schema, object.data.item);
             setStart({ ...object.data, values });
             setParams(values);
-        } else setParams({ ...defaults(name, schema, new Date()), ...target.preset });
-    }, [schema, sets, object.data, name, target.preset]);
+        } else setParams({ ...defaults(name, schema, new Date(), target), ...target.preset });
+    }, [schema, sets, object.data, name, target]);
 
     // The fields come a moment after the dialog: who opened it by keyboard goes on in the first of them.
     const shown = !!schema && (!sets || !!start);

@@ -8,6 +8,7 @@ import { listQuery, objectQuery } from '../api/query';
 import { fieldOf, pathOf, valueAt } from '../api/model';
 import type { Item } from '../api/types';
 import { bytes } from '../i18n/format';
+import { isWithin, pathText, useFolders } from '../lib/folders';
 import { useDebounced } from '../lib/hooks';
 
 /** What tells how much room an object has. */
@@ -51,19 +52,14 @@ export function useRoom(kind: string, id: string | null | undefined): Item | und
 /** Chosen: no object. */
 export const NOTHING = '-';
 
-/** What tells two of the same name apart. */
-function placed(item: Item): string {
-    const name = item.name ?? item.id;
-    const above = (item.parent as { name?: string | null } | null | undefined)?.name;
-    return item.kind === 'folder' && above ? `${above} / ${name}` : name;
-}
-
 export function RefField(p: {
     id: string;
     kind: string;
     value: string;
     provider?: string;
     disabled?: boolean;
+    /** Neither it nor what lies in it can be chosen: what is put somewhere else does not go into itself. */
+    outside?: string;
     /** It may point to nothing. */
     none?: boolean;
     /** Even that must be said: nothing is NOTHING then, and '' is what was not chosen yet. */
@@ -87,7 +83,15 @@ export function RefField(p: {
         enabled: !p.disabled,
         placeholderData: keepPreviousData,
     });
-    const items = data?.items ?? [];
+    const folders = useFolders(p.kind === 'folder' && !p.disabled);
+    const found = data?.items ?? [];
+    const items =
+        p.kind !== 'folder' || !folders
+            ? found
+            : found
+                  .filter((i) => !p.outside || !isWithin(i, p.outside, folders))
+                  .map((i) => ({ ...i, name: pathText(i, folders) }))
+                  .sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
     const here = items.some((i) => i.id === p.value);
     const picked = useQuery({
         ...objectQuery<Item>(p.kind, p.value, { fields: 'name' }),
@@ -95,7 +99,7 @@ export function RefField(p: {
     });
     const words = (item: Item) => {
         const room = roomOf(item);
-        const name = placed(item);
+        const name = item.name ?? item.id;
         return room ? t(`machine.option_${room.what}`, { name, free: bytes(room.free) }) : name;
     };
     return (

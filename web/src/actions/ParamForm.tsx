@@ -33,6 +33,8 @@ export interface FormAround {
     blocked?: (pointer: string) => string | null;
     /** Restricts searched references: the provider of the object at hand. */
     provider?: string;
+    /** The folder whose form it is: it is offered nowhere below itself. */
+    outside?: string;
     /** What stands in the title of a label: the native name. */
     hint?: (path: string) => string | undefined;
     /** Words for a path, before all others. */
@@ -199,6 +201,7 @@ function Control(p: FieldProps) {
                 id={p.id}
                 kind={schema['x-kind']}
                 provider={p.around.provider}
+                outside={p.around.outside}
                 value={p.value === null ? NOTHING : String(p.value ?? '')}
                 disabled={p.disabled}
                 none={[schema.type].flat().includes('null')}

@@ -132,6 +132,19 @@ export function roleText(name: string): string {
     return has(key) ? i18next.t(key) : name;
 }
 
+/** What a value of a field is called among values: in heads of groups and beside a list. */
+export function valueText(
+    kind: string,
+    path: string,
+    type: string | undefined,
+    value: string,
+    name?: string | null,
+) {
+    if (type === 'enum') return enumText(kind, path, value);
+    if (type === 'bool') return i18next.t(value === 'true' ? 'value.yes' : 'value.no');
+    return path === 'role' && name ? roleText(name) : (name ?? value);
+}
+
 /** A member of an answer that has its code beside it: said(problem, 'detail'). */
 export function said(answer: object | null | undefined, member: string): string {
     const all = (answer ?? {}) as Record<string, unknown>;

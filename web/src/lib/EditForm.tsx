@@ -168,6 +168,7 @@ export default function EditForm({
                             value={value}
                             onChange={(v) => setOwn(tidied(v))}
                             errors={errors}
+                            around={kind === 'folder' ? { outside: id } : undefined}
                             id="edit"
                         />
                         {extra?.(value)}

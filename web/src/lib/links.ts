@@ -9,6 +9,7 @@ const PLACES: Record<string, string> = {
     switch: '/switches',
     datacenter: '/datacenters',
     resource_pool: '/resource-pools',
+    folder: '/folders',
     provider: '/providers',
     task: '/tasks',
     event: '/events',
@@ -24,9 +25,6 @@ const DIALOGS: Record<string, string> = {
     token: '/access/tokens',
     alert_rule: '/alerts/rules',
 };
-
-/** A folder is what lies in it and below it, as the tree counts. */
-const folder = (id: string) => `/vms?filter=${encodeURIComponent(`folder:${id}`)}`;
 
 /** The first part of an id tells its kind. */
 const PREFIX: Record<string, string> = {
@@ -72,7 +70,6 @@ export function placeOf(kind: string): string | undefined {
 export function linkTo(id: string, kind = kindOfId(id), tab?: string): string | null {
     const dialog = kind && DIALOGS[kind];
     if (dialog) return `${dialog}?edit=${id}`;
-    if (kind === 'folder') return folder(id);
     const place = kind && PLACES[kind];
     return place ? `${place}/${id}${tab ? `/${tab}` : ''}` : null;
 }

@@ -5,7 +5,7 @@ import type { Facet } from '../api/types';
 import { fieldOf } from '../api/model';
 import { hasTerm, toggleTerm } from '../filter/tokens';
 import { number } from '../i18n/format';
-import { enumText, fieldLabel } from '../i18n/words';
+import { fieldLabel, valueText } from '../i18n/words';
 import type { ListDeclaration } from './types';
 
 const MOST = 12;
@@ -22,14 +22,16 @@ export function Facets(p: {
             {(p.list.facets ?? []).map((field) => {
                 const values = (p.facets[field] ?? []).filter((f) => f.value !== null && f.count > 0);
                 if (!values.length) return null;
-                const enumerated = fieldOf(p.list.kind, field)?.type === 'enum';
+                const type = fieldOf(p.list.kind, field)?.type;
                 return (
                     <fieldset key={field} className="pv-facet">
                         <legend>{fieldLabel(p.list.kind, field)}</legend>
                         {values.slice(0, MOST).map((f) => {
                             const twin = f.name && values.some((o) => o !== f && o.name === f.name);
                             const value = f.name && !twin ? f.name : String(f.value);
-                            const text = enumerated ? enumText(p.list.kind, field, value) : (f.name ?? value);
+                            const called =
+                                f.name && p.list.valueName ? p.list.valueName(field, f.name) : f.name;
+                            const text = valueText(p.list.kind, field, type, value, called);
                             const id = `facet-${field}-${f.value}`;
                             return (
                                 <label key={String(f.value)} htmlFor={id} className="pv-facet__value">

@@ -28,7 +28,7 @@ import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/s
 import { useAddress, useGo, type How } from '../lib/address';
 import { useLook, useNarrow, useTitle } from '../lib/hooks';
 import { number } from '../i18n/format';
-import { enumText, fieldLabel } from '../i18n/words';
+import { fieldLabel, valueText } from '../i18n/words';
 import { notify } from '../lib/notify';
 import { linkTo } from '../lib/links';
 import { BulkBar } from './BulkBar';
@@ -120,16 +120,11 @@ export function ListView({
     const groupLabel = useCallback(
         ({ key, name }: GroupHead) => {
             const field = group ? fieldOf(kind, group) : undefined;
-            const text = !key
-                ? t('lists.no_value')
-                : field?.type === 'bool'
-                  ? t(key === 'true' ? 'value.yes' : 'value.no')
-                  : field?.type === 'enum'
-                    ? enumText(kind, group ?? '', key)
-                    : (name ?? key);
+            const called = name && list.valueName ? list.valueName(group ?? '', name) : name;
+            const text = key ? valueText(kind, group ?? '', field?.type, key, called) : t('lists.no_value');
             return t('lists.group_head', { field: fieldLabel(kind, group ?? ''), value: text });
         },
-        [t, kind, group],
+        [t, kind, group, list],
     );
     const copy = useCallback(() => {
         import('./copyTable')

@@ -35,6 +35,8 @@ export interface ListDeclaration {
     sort: string;
     /** Fields counted beside the grid. */
     facets?: string[];
+    /** The word for a value of a field that has a name, where the name alone is the product's own English. */
+    valueName?: (path: string, name: string) => string;
     /** Fixed parameters of the collection. */
     params?: Query;
     /** A filter that always holds, e.g. the VMs of one host. */

@@ -28,6 +28,11 @@ export const ruleName = (rule: Item) => {
     return builtinNames[String(rule.builtin)] === name ? ruleText(String(rule.builtin), name) : name;
 };
 
+const builtinWords = new Map(Object.entries(builtinNames).map(([word, name]) => [name, word]));
+
+/** A rule of which nothing but its name is known. */
+export const ruleNamed = (name: string) => ruleText(builtinWords.get(name), name);
+
 /** The object, with what it is part of: a snapshot's name alone says nothing. */
 export function Subject({ value }: { value: unknown }) {
     const ref = value as Ref | null;

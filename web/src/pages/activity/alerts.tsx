@@ -17,7 +17,7 @@ import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { Denied } from '../../states/states';
 import { AlertBulk, AlertMenu } from './alertActions';
-import { alertText, ruleName, Subject } from './alertText';
+import { alertText, ruleName, ruleNamed, Subject } from './alertText';
 
 const AlertDialog = lazy(() => import('./AlertDialog'));
 const RuleForm = lazy(() => import('./RuleForm'));
@@ -90,6 +90,7 @@ const alertList = (which: Which): ListDeclaration => ({
     narrow: ['severity', 'message'],
     sort: '-fired_at',
     facets: ['state', 'severity', 'rule', 'provider'],
+    valueName: (path, name) => (path === 'rule' ? ruleNamed(name) : name),
     scope: STATES[which] || undefined,
     linkOf: (alert) => `/alerts/${alert.id}`,
     Bulk: AlertBulk,
@@ -170,7 +171,7 @@ export function Alerts() {
     );
 }
 
-const ruleList: ListDeclaration = {
+export const ruleList: ListDeclaration = {
     kind: 'alert_rule',
     name: 'alert-rules',
     title: 'alerts.rules',

@@ -32,7 +32,7 @@ const subjects = {
     },
 };
 
-const taskList: ListDeclaration = {
+export const taskList: ListDeclaration = {
     kind: 'task',
     name: 'tasks',
     title: 'nav.tasks',
@@ -42,11 +42,11 @@ const taskList: ListDeclaration = {
     shown: ['action', 'subjects', 'state', 'created_at', 'actor.name', 'provider'],
     narrow: ['action', 'state'],
     sort: '-created_at',
-    facets: ['state', 'action'],
+    facets: ['state', 'provider', 'source'],
     plain: true,
 };
 
-const eventList: ListDeclaration = {
+export const eventList: ListDeclaration = {
     kind: 'event',
     name: 'events',
     title: 'nav.events',
@@ -66,7 +66,7 @@ const eventList: ListDeclaration = {
     shown: ['time', 'severity', 'type', 'ref', 'message', 'actor.name'],
     narrow: ['time', 'message'],
     sort: '-time',
-    facets: ['severity', 'type', 'provider'],
+    facets: ['severity', 'provider', 'actor.type'],
     plain: true,
     linkOf: (event) => `/events/${event.id}`,
 };
@@ -79,7 +79,7 @@ const Verify = () => (
     </Suspense>
 );
 
-const auditList: ListDeclaration = {
+export const auditList: ListDeclaration = {
     kind: 'audit',
     name: 'audit',
     title: 'nav.audit',
@@ -112,7 +112,7 @@ const auditList: ListDeclaration = {
     shown: ['time', 'actor.name', 'address', 'action', 'subject', 'outcome', 'detail'],
     narrow: ['time', 'action', 'outcome'],
     sort: '-seq',
-    facets: ['outcome', 'dry_run', 'action'],
+    facets: ['outcome', 'dry_run', 'actor.type'],
     plain: true,
     linkOf: (record) => `/audit/${record.id}`,
     Tools: Verify,

@@ -27,6 +27,7 @@ const EventsTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ def
 const TasksTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.TasksTab })));
 const Capacity = lazy(() => import('./Capacity').then((m) => ({ default: m.Capacity })));
 const Space = lazy(() => import('./Capacity').then((m) => ({ default: m.Space })));
+const Metrics = lazy(() => import('../vms/Metrics'));
 const Notes = lazy(() =>
     Promise.all([import('../vms/Notes'), import('../../i18n/machine')]).then(([m]) => ({ default: m.Notes })),
 );
@@ -163,6 +164,7 @@ const hostTabs = tabs(
     belongs('datastores', 'nav.datastores', datastoreList, 'd-', by('hosts')),
     belongs('networks', 'nav.networks', networkList, 'n-', by('hosts')),
     belongs('switches', 'inventory.switches', switchList, 's-', (item) => oneOf('id', ids(item, 'switches'))),
+    { id: 'metrics', title: 'vm.tab.metrics', Component: Metrics },
 );
 
 const ofCluster = { kind: 'host', scopeOf: by('cluster') };

@@ -8,7 +8,7 @@ import { useAddress } from '../../lib/address';
 import { ListPage } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 
-const providerList: ListDeclaration = {
+export const providerList: ListDeclaration = {
     kind: 'provider',
     name: 'providers',
     title: 'nav.providers',
@@ -27,7 +27,7 @@ const providerList: ListDeclaration = {
     shown: ['name', 'state', 'family', 'driver', 'endpoint', 'product.name', 'product.version'],
     narrow: ['name', 'state'],
     sort: 'name',
-    facets: ['state', 'family', 'driver'],
+    facets: ['state', 'family'],
     Tools: AddProvider,
     EmptyAction: AddProvider,
 };

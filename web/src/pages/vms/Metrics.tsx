@@ -7,6 +7,7 @@ import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/machine';
 import { isMissing } from '../../api/problem';
+import { pathOf } from '../../api/model';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
 import { bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
@@ -112,7 +113,7 @@ export default function Metrics({ item }: TabProps) {
         placeholderData: (old) => old,
     });
     const happened = useQuery({
-        ...listQuery<Item & LiveEvent>(`/vms/${item.id}/events`, {
+        ...listQuery<Item & LiveEvent>(`${pathOf(item.kind)}/${item.id}/events`, {
             sort: '-time',
             limit: MOST_EVENTS,
             filter: custom
