@@ -225,6 +225,8 @@ static int own_failure(const struct httpc_connection *c, const char *origin, str
         return pv_fail(err, PV_ENOMEM, "no memory for the answer of %s", origin);
     if (c->address_refused)
         return pv_fail(err, PV_EINVAL, "%s is not this machine: plain http is refused", origin);
+    if (c->response->ended)
+        return pv_fail(err, PV_EIO, "the connection to %s ended between two requests", origin);
     if (c->repeat_refused)
         return cut_off(c, origin, "a kept connection was closed", err);
     return PV_OK;

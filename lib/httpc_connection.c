@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 
 #include <polyvisor/clock.h>
+#include <polyvisor/str.h>
 
-/* What is on the way forgets connections that are silent, often after a minute, and tells nobody. */
+/* What is on the way forgets connections that are silent, often after a minute, and tells nobody.
+ */
 #define KEEPALIVE_AFTER_S 20L
 #define KEEPALIVE_EVERY_S 10L
 
@@ -84,23 +86,26 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 }
 
 /* curl repeats a request by itself when a kept connection ends before an answer. The server may
- * have done by then what was asked, so a write that reached the wire is not sent again. */
+ * have done by then what was asked, so a write that reached the wire is not sent again. And what
+ * belongs to a connection (the steps of a sign-in) is not sent over another one. */
 static int on_send(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
     struct httpc_connection *c = arg;
     long bytes = 0;
 
     (void)remote_ip;
-    (void)local_ip;
     (void)remote_port;
-    (void)local_port;
-    if (c->sends++ == 0 || c->is_safe)
-        return CURL_PREREQFUNC_OK;
-    curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &bytes);
-    if (bytes == 0)
-        return CURL_PREREQFUNC_OK;
-    c->repeat_refused = true;
-    return CURL_PREREQFUNC_ABORT;
+    if (c->sends++ > 0 && !c->is_safe) {
+        curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &bytes);
+        c->repeat_refused = bytes > 0;
+    }
+    c->response->ended = !c->repeat_refused && c->request->same_connection &&
+                         (local_port != c->local_port || !str_eq(local_ip, c->local_ip));
+    if (c->repeat_refused || c->response->ended)
+        return CURL_PREREQFUNC_ABORT;
+    c->local_port = local_port;
+    (void)str_copy(c->local_ip, sizeof(c->local_ip), local_ip);
+    return CURL_PREREQFUNC_OK;
 }
 
 static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *arg)

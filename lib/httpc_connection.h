@@ -30,6 +30,8 @@ struct httpc_connection {
     CURLM *multi;
     struct httpc_peer peer; /* what the server showed in the handshake */
     char error[CURL_ERROR_SIZE];
+    char local_ip[64]; /* this end of the connection that the last request went over */
+    int local_port;
 
     /* The request under way. */
     const struct httpc_request *request;

@@ -50,7 +50,7 @@ struct exchange {
     int64_t deadline_ms;
     char challenge[8192]; /* of the last 401 */
     bool midway;  /* tokens were exchanged on the connection that the next request has to use */
-    bool cut;     /* but it went over another one, which says nothing about the account */
+    bool cut;     /* but that has ended: the request was not sent */
     bool refused; /* the host itself, or the realm, turned the account down */
     bool fresh;   /* a sign-in has just been accepted */
     bool offers_other; /* the 401 names schemes, but not ours */
@@ -192,6 +192,7 @@ static int post(struct session *s, struct exchange *x, const char *type, const s
         .body = body ? body : "",
         .body_len = len,
         .reads_only = !changes,
+        .same_connection = x->midway,
         .timeout_ms = left > 0 ? (unsigned)left : 1,
         .cancelled = is_cancelled,
         .ctx = (void *)(uintptr_t)x->r->call,
@@ -207,7 +208,7 @@ static int post(struct session *s, struct exchange *x, const char *type, const s
     }
     if (rc == PV_OK)
         read_offers(s, response, x);
-    x->cut = rc == PV_OK && x->midway && response->connected && response->status == 401;
+    x->cut = response->ended;
     return rc;
 }
 
@@ -218,8 +219,6 @@ static int refused(const struct session *s, struct exchange *x, struct pv_err *e
     const struct config *c = s->config;
     int rc;
 
-    if (x->cut)
-        return pv_fail(err, PV_EIO, "the connection ended in the middle of the sign-in");
     x->refused = true;
     /* Kerberos says why. */
     if (auth_is_kerberos(s->auth) && strchr(x->challenge, ' ')) {
@@ -469,12 +468,15 @@ static int try_with_proof(struct session *s, struct exchange *x, struct buf *hea
     return rc;
 }
 
-/* For hosts that want every request to sign in: the last message carries the request. */
+/* For hosts that want every request to sign in: the last message carries the request. One that
+ * waits would keep the turn for as long: before it goes a question that does not. */
 static int try_carried(struct session *s, struct exchange *x, struct buf *header,
                        struct pv_err *err)
 {
+    bool turns = !x->r->waits;
     struct httpc_response response = { 0 };
-    int rc = auth_gate_enter(s->gate, x->r->call, x->deadline_ms, err);
+    int rc = turns ? auth_gate_enter(s->gate, x->r->call, x->deadline_ms, err)
+                   : sign_in(s, x, header, err);
 
     if (rc)
         return rc;
@@ -489,7 +491,10 @@ static int try_carried(struct session *s, struct exchange *x, struct buf *header
         take_body(x->out, &response);
     httpc_response_free(&response);
     s->each_request = rc == PV_OK;
-    leave(s, x, rc, err);
+    if (turns)
+        leave(s, x, rc, err);
+    else if (x->refused)
+        auth_gate_refuse(s->gate, err);
     return rc;
 }
 
@@ -508,9 +513,11 @@ static int try_signed_in(struct session *s, struct exchange *x, struct buf *head
         rc = sign_in(s, x, header, err);
     if (rc == PV_OK)
         rc = send_request(s, x, crypt, header, &response, err);
-    *again = rc == PV_OK && response.status == 401;
+    *again = x->cut || (rc == PV_OK && response.status == 401);
     if (rc || *again)
         s->signed_in = false; /* forgotten, or the connection has ended */
+    if (*again)
+        rc = PV_OK;
     else if (crypt)
         rc = decrypt(s, x->out, &response, err);
     else
@@ -537,9 +544,12 @@ static int send_signed_in(struct session *s, struct exchange *x, struct buf *hea
     if (s->config->message_encryption)
         return pv_fail(err, PV_EIO, "%s accepts the sign-in and refuses what follows it",
                        s->config->at.host);
-    buf_reset(header);
-    x->midway = x->cut = false;
-    return try_carried(s, x, header, err);
+    for (unsigned tries = 0; tries == 0 || (x->cut && tries < TRIES_MOST); tries++) {
+        buf_reset(header);
+        x->midway = x->cut = false;
+        rc = try_carried(s, x, header, err);
+    }
+    return rc;
 }
 
 int session_send(struct session *s, const struct session_request *r, struct session_answer *out,

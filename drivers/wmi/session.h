@@ -33,6 +33,7 @@ struct session_request {
     size_t len;
     bool anonymous; /* /wsman-anon/identify: nobody signs in */
     bool changes;
+    bool waits; /* the host answers when something happens: nobody else waits for that */
     unsigned timeout_ms;
     const struct call *call; /* for asking whether it was cancelled; may be NULL */
 };

@@ -295,6 +295,7 @@ static int send_once(struct wsman *w, const struct call *c, struct session *own,
         .url = w->config->at.url,
         .anonymous = m->anonymous,
         .changes = m->changes,
+        .waits = m->waits,
         .timeout_ms = timeout_ms + SLACK_MS,
         .call = c,
     };

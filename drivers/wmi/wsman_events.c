@@ -172,6 +172,7 @@ int wsman_pull(struct wsman *w, const struct call *c, struct wsman_subscription 
     struct message m = { .action = NS_ENUMERATION "/Pull",
                          .uri = s->uri,
                          .what = "pulling events",
+                         .waits = true,
                          .timeout_ms = wait_ms > WAIT_LEAST_MS ? wait_ms : WAIT_LEAST_MS };
     struct reply reply = { 0 };
     struct buf body;

@@ -62,6 +62,7 @@ struct message {
     const char *identifier;    /* e:Identifier of a subscription; NULL or "": none */
     const char *what;          /* for messages to people */
     bool changes;
+    bool waits;     /* the host answers when something happens */
     bool identify;  /* no header */
     bool anonymous; /* without an account */
     unsigned timeout_ms; /* of the operation; 0: the call's or the configured one */

@@ -74,6 +74,9 @@ static bool answer(struct test_request *r)
         if (r->nth > 0)
             return false;
         test_reply_body(r, "", "once", 4);
+    } else if (test_path_is(r, "/last")) {
+        test_reply_body(r, "", "last", 4);
+        return false;
     } else if (test_path_is(r, "/never")) {
         test_wait_for_close(r);
         return false;
@@ -383,6 +386,32 @@ Test(httpc, a_kept_connection_is_used_again_within_its_time_and_not_beyond, .tim
     clock_sleep_ms(3000);
     cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
     cr_expect_eq(f.server.connections, 1);
+    stop(&f);
+}
+
+Test(httpc, what_belongs_to_a_connection_is_sent_over_no_other, .timeout = 30)
+{
+    struct fixture f;
+    char url[128];
+    struct httpc_request r = { .method = "POST", .url = url, .reads_only = true };
+    unsigned requests;
+
+    start(&f);
+    snprintf(url, sizeof(url), "%s/last", f.server.url);
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    httpc_response_free(&f.response);
+    r.same_connection = true;
+    cr_assert_eq(httpc_send(f.client, &r, &f.response, &f.err), PV_OK, "%s", f.err.message);
+    cr_expect(!f.response.ended);
+    httpc_response_free(&f.response);
+    cr_expect_eq(f.server.connections, 1);
+
+    requests = f.server.requests;
+    cr_assert_eq(httpc_send(f.client, &r, &f.response, &f.err), PV_EIO, "%s", f.err.message);
+    cr_expect(f.response.ended);
+    httpc_response_free(&f.response);
+    cr_expect_eq(f.server.requests, requests, "it was sent over another connection");
+    cr_expect_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
     stop(&f);
 }
 

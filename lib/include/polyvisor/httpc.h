@@ -56,6 +56,8 @@ struct httpc_request {
     const void *body;               /* NULL: none */
     size_t body_len;
     bool reads_only;                /* a POST that changes nothing (SOAP): may be sent again, like a GET */
+    bool same_connection;           /* only over the connection of the request before (max_connections is 1): if that
+                                       has ended nothing is sent, PV_EIO */
     unsigned timeout_ms;            /* 0: the client's */
     unsigned stall_timeout_ms;      /* 0: the client's */
     /* Body bytes as they come; nonzero stops with that rc. NULL: they are kept in response.body. */
@@ -70,6 +72,7 @@ struct httpc_response {
     struct buf headers;             /* "Name: value\n"... of the last answer */
     bool sent;                      /* the request (or part of it) reached the wire before a failure */
     bool connected;                 /* it went over a new connection */
+    bool ended;                     /* same_connection, and that has ended: a write was not sent, a read without effect */
     /* The TLS channel binding tls-server-end-point of that connection (RFC 5929): its certificate's hash. 0 bytes: not a
      * new connection, no TLS, or a kind of certificate that has none. */
     uint8_t peer_binding[64];
