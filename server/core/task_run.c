@@ -323,10 +323,11 @@ static int on_progress(void *arg, const struct pv_progress *p)
     return rc;
 }
 
-/* Not sent: it may be tried again. */
+/* Not sent: it may be tried again. A host that shows another certificate is told nothing; the task waits until somebody
+ * has looked at it. */
 static bool never_sent(int code)
 {
-    return code == PV_EOFFLINE || code == PV_ELIMIT;
+    return code == PV_EOFFLINE || code == PV_ELIMIT || code == PV_ECERT;
 }
 
 static void failed(struct task *t, const struct pv_failure *failure)

@@ -100,10 +100,32 @@ def test_a_host_whose_certificate_changed_is_told_nothing_until_somebody_accepts
         wait_for(lambda: state(hv, provider) == "cert_changed", "the changed certificate", 60)
         assert "not the one that was pinned" in hv.api.provider(provider["id"])["state_reason"]["detail"]
         assert not hv.control.ledger(), "neither a password nor a request reaches a host that may be another one"
-        assert hv.real(vm["name"]).state == "off" and hv.api.task(task["id"])["state"] in ("queued", "waiting")
+        wait_for(lambda: hv.api.task(task["id"])["state"] in ("queued", "waiting"), "the task should wait", 60)
+        assert hv.real(vm["name"]).state == "off"
         assert hv.api.patch(f"/providers/{provider['id']}", {"tls": {"mode": "pin", "pins": [new]}}).status_code == 200
         hv.api.wait_provider(provider["id"], timeout=60)
         assert hv.api.wait_task(task["id"], 60)["state"] == "succeeded" and hv.calls("RequestStateChange") == 1
+    finally:
+        hv.close()
+
+
+def test_a_pull_of_events_that_waits_holds_up_nobody(servers, tmp_path):
+    """On a host where every request signs in: who waits for an event does not keep the others from signing in."""
+    hv = Estate(servers("pull"), tmp_path / "f", add=False, hosts=1, vms=4, speed=50, settings={"auth": "ntlm", "poll_interval_s": 60})
+    try:
+        hv.host.settings(each_request=True)
+        hv.add(hv.host)
+        vm = hv.off()
+
+        def pulls():
+            return sum(1 for row in hv.control.ledger() if row.get("action") == "Pull")
+
+        hv.control.fault(action="Pull", delay=120000)
+        wait_for(lambda: pulls() > 1, "events should be waited for", 120)
+        before = pulls()
+        for n in range(4):
+            hv.do("post", f"{hv.path(vm)}/actions/rename", {"name": f"meanwhile{n}"}, timeout=120)
+        assert pulls() - before < 4, "an operation waits for the end of a pull"
     finally:
         hv.close()
 

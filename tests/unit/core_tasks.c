@@ -247,14 +247,18 @@ Test(tasks, an_unknown_outcome_that_leaves_no_trace_is_lost)
 
 Test(tasks, what_was_never_sent_is_tried_again)
 {
-    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
-    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+    static const int reasons[] = { PV_EOFFLINE, PV_ELIMIT, PV_ECERT };
 
-    answer(s, call.number, PV_EOFFLINE, "no route", NULL);
-    call = wait_call(w, CALLED_OPERATION, "vm.stop");
-    answer(s, call.number, PV_OK, "", NULL);
-    await(task, PV_TASK_STATE_SUCCEEDED);
-    cr_expect_eq(count_calls(w, CALLED_OPERATION), 2);
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+        struct called call = wait_call(w, CALLED_OPERATION, "vm.stop");
+
+        answer(s, call.number, reasons[i], "not now", NULL);
+        call = wait_call(w, CALLED_OPERATION, "vm.stop");
+        answer(s, call.number, PV_OK, "", NULL);
+        await(task, PV_TASK_STATE_SUCCEEDED);
+        cr_expect_eq(count_calls(w, CALLED_OPERATION), 2 * ((int)i + 1));
+    }
 }
 
 Test(tasks, a_running_task_is_canceled_at_the_provider)
