@@ -223,7 +223,8 @@ static int fail(struct op *o, int rc, struct pv_err *err)
 
     /* A host that is away when the work is to be gone on with: that waits, it is no reason to take
      * back. */
-    if (!made || o->dry_run || (o->resumed && (rc == PV_EOFFLINE || rc == PV_ELIMIT)) ||
+    if (!made || o->dry_run ||
+        (o->resumed && (rc == PV_EOFFLINE || rc == PV_ELIMIT || rc == PV_ECERT)) ||
         call_is_closing(&o->c) || o->orphan)
         return rc;
     if (err)

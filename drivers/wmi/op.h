@@ -87,13 +87,15 @@ struct op_step {
     const char *what; /* for messages, progress: "adding a disk drive to web01" */
     const struct cim_ref *on;
     const struct cim_instance *in;
-    op_look_fn look; /* NULL: nothing can be looked for; a lost outcome stays unknown */
+    op_look_fn look;      /* NULL: nothing can be looked for; a lost outcome stays unknown */
     op_look_fn lost_look; /* instead of `look`: only where neither answer nor job say anything; a
                              host that says it is done is believed */
     void *ctx;
     const char *remote; /* a path or host that the host reaches out to: errors get the hint about
                            delegation */
     bool any_state;     /* 32775 is not waited for */
+    bool repeats; /* however often it is done the host ends up the same: after a restart it is sent
+                     again if nothing is to be seen of it */
     const char *
         file; /* the virtual disk a step of the image service is about: tells its job from others */
 };
@@ -116,8 +118,8 @@ int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref *
                struct pv_err *err);
 /* "verb name", for messages. */
 const char *op_what(struct op *o, const char *verb, const char *name);
-/* Before something is sent that must not be sent twice: returns when the server has stored that it begins.
- * PV_EUNKNOWN: it could not; nothing may be sent, a later call goes on. */
+/* Before something is sent that must not be sent twice: returns when the server has stored that it
+ * begins. PV_EUNKNOWN: it could not; nothing may be sent, a later call goes on. */
 int op_begin_step(struct op *o, const char *key, const char *what, struct pv_err *err);
 /* Told to the host: percentage, and the journal as native_ref. */
 void op_tell(struct op *o, const char *step_name, int percent);
@@ -231,8 +233,8 @@ int op_file_delete(struct op *o, const char *path, struct pv_err *err);
  * PV_EIO, or PV_EUNKNOWN where the host cannot be asked. */
 int op_file_look(struct op *o, const char *path, const char *why, struct pv_err *err);
 int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *err);
-/* op_image.c: a step that makes the file `path`; it goes if a later step fails, unless somebody else may have made it
- * meanwhile. */
+/* op_image.c: a step that makes the file `path`; it goes if a later step fails, unless somebody
+ * else may have made it meanwhile. */
 int op_make_file(struct op *o, const struct op_step *s, const char *path, struct pv_err *err);
 /* op_look_fn; ctx is the path: is there a disk file that the host can read? */
 int op_image_look(struct op *o, void *ctx, bool *there, struct pv_err *err);

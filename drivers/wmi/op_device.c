@@ -150,7 +150,7 @@ int op_remove_resource(struct op *o, const char *key, const char *what, const st
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualSystemManagementService, RemoveResourceSettings));
     const struct cim_ref *ref = op_by_id(o, cls, id);
-    struct op_step s = { .key = key, .what = what, .in = in, .look = is_removed };
+    struct op_step s = { .key = key, .what = what, .in = in, .look = is_removed, .repeats = true };
     int rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
 
     s.ctx = (void *)(uintptr_t)ref; /* only read */

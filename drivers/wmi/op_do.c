@@ -13,8 +13,8 @@
 #define SYSTEM_IN_USE 32774u
 #define INVALID_STATE 32775u
 #define BUSY_TRIES 6
-#define DONE_LOOK_MS 10000 /* how long the effect of a step that is said to be done is looked for */
-#define LATE_LOOK_MS 2000  /* ... at least, of one that was sent before a restart */
+#define DONE_LOOK_MS 10000           /* how long what is said to be done is looked for */
+#define LATE_LOOK_MS 2000            /* ... at least, of one that was sent before a restart */
 #define JOBS_KEPT_MS (4 * 60 * 1000) /* the host keeps a job for five minutes after its end */
 
 int op_service(struct op *o, const struct cim_class *cls, const struct cim_ref **out,
@@ -51,8 +51,8 @@ void op_tell(struct op *o, const char *step_name, int percent)
         .job = journal_job(&o->journal),
     };
 
-    if (!ref || (host->progress && !o->dry_run &&
-                 host->progress(host->ctx, o->c.number, &p) != PV_OK))
+    if (!ref ||
+        (host->progress && !o->dry_run && host->progress(host->ctx, o->c.number, &p) != PV_OK))
         o->orphan = true;
     free(ref);
 }
@@ -61,7 +61,8 @@ int op_begin_step(struct op *o, const char *key, const char *what, struct pv_err
 {
     journal_step(&o->journal, key, NULL);
     op_tell(o, what, -1);
-    return o->orphan ? pv_fail(err, PV_EUNKNOWN, "%s: the server could not note that the step begins", what)
+    return o->orphan ? pv_fail(err, PV_EUNKNOWN,
+                               "%s: the server could not note that the step begins", what)
                      : PV_OK;
 }
 
@@ -184,8 +185,8 @@ static int follow_job(struct op *o, const struct op_step *s, const struct cim_re
 
 /* ------------------------------------------------------------------ the answer was lost */
 
-/* One look at the object and the jobs. *over: rc is what became of it. A disk is there as soon as its job has begun to
- * write it, so a job that runs counts more than what is seen. */
+/* One look at the object and the jobs. *over: rc is what became of it. A disk is there as soon as
+ * its job has begun to write it, so a job that runs counts more than what is seen. */
 static int look_back(struct op *o, const struct op_step *s, bool *over, struct op_trace *t,
                      struct pv_err *err)
 {
@@ -209,17 +210,20 @@ static int look_back(struct op *o, const struct op_step *s, bool *over, struct o
     return PV_OK;
 }
 
-/* Of what leaves nothing to look at only its job can tell: that may be one of those there are, or forgotten. */
+/* Of what leaves nothing to look at only its job can tell: that may be one of those there are, or
+ * forgotten. */
 static bool may_be_over(const struct op *o, const struct op_trace *t)
 {
     return o->job || t->others > 0 || t->ours > 0 || clock_wall_ms() - o->sent_ms > JOBS_KEPT_MS;
 }
 
 /*
- * The step was sent, and the connection broke or the server was restarted before the host answered. What it was for is
- * looked for until it is there, or for `outcome_wait_s` during which the host is not at work on anything of the kind.
+ * The step was sent, and the connection broke or the server was restarted before the host answered.
+ * What it was for is looked for until it is there, or for `outcome_wait_s` during which the host is
+ * not at work on anything of the kind. *unseen: then it never began.
  */
-static int decide(struct op *o, const struct op_step *s, const char *why, struct pv_err *err)
+static int decide(struct op *o, const struct op_step *s, const char *why, bool *unseen,
+                  struct pv_err *err)
 {
     struct backoff pause = { .first_ms = 100, .most_ms = 1000 };
     int64_t began = clock_mono_ms();
@@ -228,6 +232,7 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
     int rc;
 
     o->lost = true;
+    *unseen = false;
     /* Before a restart the time was running already. */
     if (o->late)
         wait_ms -= clock_wall_ms() - o->sent_ms;
@@ -253,13 +258,13 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
             break;
         }
         if (clock_mono_ms() - began >= wait_ms) {
-            bool told = rc == PV_OK && (s->look || s->lost_look || !may_be_over(o, &t));
-
-            rc = told ? pv_fail(err, PV_EIO, "%s: %s, and nothing is to be seen of it on the host",
-                                s->what, why)
-                      : pv_fail(err, PV_EUNKNOWN,
-                                "%s: %s, and the host cannot be asked what became of it", s->what,
-                                why);
+            *unseen = rc == PV_OK && (s->look || s->lost_look || !may_be_over(o, &t));
+            rc = *unseen
+                     ? pv_fail(err, PV_EIO, "%s: %s, and nothing is to be seen of it on the host",
+                               s->what, why)
+                     : pv_fail(err, PV_EUNKNOWN,
+                               "%s: %s, and the host cannot be asked what became of it", s->what,
+                               why);
             break;
         }
         clock_sleep_ms(backoff_next_ms(&pause));
@@ -271,10 +276,10 @@ static int decide(struct op *o, const struct op_step *s, const char *why, struct
 static int follow(struct op *o, const struct op_step *s, const struct cim_ref *job,
                   struct pv_err *err)
 {
-    bool gone = false;
+    bool gone = false, unseen;
     int rc = follow_job(o, s, job, &gone, err);
 
-    return gone ? decide(o, s, "the host has forgotten its job", err) : rc;
+    return gone ? decide(o, s, "the host has forgotten its job", &unseen, err) : rc;
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -330,13 +335,13 @@ static int send_step(struct op *o, const struct op_step *s, struct cim_instance 
     for (unsigned tries = 1;; tries++) {
         struct cim_instance *answer = NULL;
         uint32_t value = 0;
-        bool there = false;
+        bool there = false, unseen;
         int rc = send_once(o, s, &answer, &value, err);
 
         if (o->orphan)
             return rc;
         if (rc == PV_EUNKNOWN || rc == PV_ETIMEOUT)
-            return decide(o, s, "the connection broke before the host answered", err);
+            return decide(o, s, "the connection broke before the host answered", &unseen, err);
         if (rc) {
             hint(s, rc, err);
             return rc;
@@ -348,7 +353,8 @@ static int send_step(struct op *o, const struct op_step *s, struct cim_instance 
         if (value == JOB_STARTED) {
             const struct cim_ref *job = job_of(answer);
 
-            return job ? follow(o, s, job, err) : decide(o, s, "the host named no job", err);
+            return job ? follow(o, s, job, err)
+                       : decide(o, s, "the host named no job", &unseen, err);
         }
         /* A transition is under way, or somebody else works on it: it passes. */
         if ((value != INVALID_STATE && value != SYSTEM_IN_USE) || s->any_state ||
@@ -369,17 +375,23 @@ static int send_step(struct op *o, const struct op_step *s, struct cim_instance 
     }
 }
 
-/* The step that was under way when the server or the driver was stopped. */
-static int catch_up(struct op *o, const struct op_step *s, struct pv_err *err)
+/* The step that was under way when the server or the driver was stopped. *over: it is not to be
+ * sent. */
+static int catch_up(struct op *o, const struct op_step *s, bool *over, struct pv_err *err)
 {
     const char *text = journal_job(&o->journal);
     const struct cim_ref *job = job_parse(o->a, text);
+    bool unseen = false;
+    int rc;
 
     o->resumed = false;
     o->sent_ms = journal_step_began(&o->journal);
     o->late = true;
     o->job = NULL;
-    return job ? follow(o, s, job, err) : decide(o, s, "the server was restarted meanwhile", err);
+    rc = job ? follow(o, s, job, err)
+             : decide(o, s, "the server was restarted meanwhile", &unseen, err);
+    *over = !unseen || !s->repeats;
+    return *over ? rc : PV_OK;
 }
 
 /* It is not sent again; what its look notes is noted, if it is still to be seen. */
@@ -401,7 +413,7 @@ static int go_on(struct op *o, const struct op_step *s, bool *over, struct pv_er
 
     *over = true;
     if (str_eq(journal_step_of(&o->journal), s->key))
-        return catch_up(o, s, err);
+        return catch_up(o, s, over, err);
     if (journal_is_done(&o->journal, s->key))
         return done_before(o, s, err);
     *over = s->look && s->look(o, s->ctx, &there, NULL) == PV_OK && there;

@@ -178,7 +178,9 @@ int op_modify(struct op *o, const char *key, struct cim_instance *want,
               const struct cim_instance *have, const char *what, struct pv_err *err)
 {
     struct modified m = { .want = want };
-    struct op_step s = { .key = key, .what = what, .look = is_modified, .ctx = &m };
+    struct op_step s = {
+        .key = key, .what = what, .look = is_modified, .ctx = &m, .repeats = true
+    };
     int rc;
 
     if (!want)

@@ -460,9 +460,11 @@ static struct cim_instance *copy_vlan(struct op *o, const struct cim_instance *f
 static int take_vlan(struct op *o, const char *key, const char *port, struct pv_err *err)
 {
     struct feature f = { .cls = CIM(Msvm_EthernetSwitchPortVlanSettingData), .port = port };
-    struct op_step s = {
-        .key = key, .what = op_what(o, o->def->verb, o->name), .look = is_without, .ctx = &f
-    };
+    struct op_step s = { .key = key,
+                         .what = op_what(o, o->def->verb, o->name),
+                         .look = is_without,
+                         .ctx = &f,
+                         .repeats = true };
     struct cim_instance *again;
     bool there = false;
     int rc = find_feature(o, &f, &there, err);

@@ -479,7 +479,8 @@ static int realize(struct op *o, struct pv_err *err)
                          .what = op_what(o, o->def->verb, o->name),
                          .in = in,
                          .look = is_real,
-                         .ctx = o->vm };
+                         .ctx = o->vm,
+                         .repeats = true };
     int rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
 
     cim_set_ref(in, A(Msvm_VirtualSystemManagementService, RealizePlannedSystem, PlannedSystem),

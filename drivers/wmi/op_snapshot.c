@@ -333,9 +333,11 @@ static int run_delete(struct op *o, struct pv_err *err)
     bool tree = op_arg_bool(o, "children");
     char guid[40];
     struct about b = { .guid = guid, .tree = tree };
-    struct op_step s = {
-        .key = "delete", .what = op_what(o, o->def->verb, o->name), .look = is_deleted, .ctx = &b
-    };
+    struct op_step s = { .key = "delete",
+                         .what = op_what(o, o->def->verb, o->name),
+                         .look = is_deleted,
+                         .ctx = &b,
+                         .repeats = true };
     struct cim_instance *in, *found = NULL;
     const struct cim_ref *ref;
     unsigned state;

@@ -314,9 +314,11 @@ static int run_delete(struct op *o, struct pv_err *err)
 {
     struct cim_instance *in =
         cim_call(o->a, M(Msvm_VirtualEthernetSwitchManagementService, DestroySystem));
-    struct op_step s = {
-        .key = "destroy", .what = op_what(o, o->def->verb, o->name), .in = in, .look = is_gone
-    };
+    struct op_step s = { .key = "destroy",
+                         .what = op_what(o, o->def->verb, o->name),
+                         .in = in,
+                         .look = is_gone,
+                         .repeats = true };
     char guid[40];
     bool gone = false;
     int rc = switch_guid(o, guid, err);

@@ -442,7 +442,8 @@ static int destroy(struct op *o, struct pv_err *err)
                          .what = op_what(o, o->def->verb, o->name),
                          .in = in,
                          .look = is_removed,
-                         .ctx = o->vm };
+                         .ctx = o->vm,
+                         .repeats = true };
     int rc = op_service(o, CIM(Msvm_VirtualSystemManagementService), &s.on, err);
 
     cim_set_ref(in, A(Msvm_VirtualSystemManagementService, DestroySystem, AffectedSystem),

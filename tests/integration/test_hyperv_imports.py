@@ -110,12 +110,12 @@ def test_killed_among_several_clones_each_ends_as_its_own(hv, sources, method):
     hv.server.start()
     hv.again()
     tasks = [hv.api.wait_task(task["id"], 120) for task in sent]
-    # A step that was noted and not sent yet when the server died is none that may be sent: that clone fails, and leaves nothing.
     made = [n for n, t in enumerate(tasks) if t["state"] == "succeeded"]
-    assert len(made) >= COUNT - 1, str([t["error"] for t in tasks])
-    assert all("nothing is to be seen" in t["error"]["detail"] for t in tasks if t["state"] != "succeeded"), str([t["error"] for t in tasks])
-    sent_once = {m: hv.calls(m) - n for m, n in counted.items()}
-    assert all(len(made) <= n <= COUNT for n in sent_once.values()), sent_once
+    # An export or import that was noted, and not sent yet when the server died, is not begun anew: who knows that it never arrives?
+    unsent = [t["error"]["detail"] for t in tasks if t["state"] != "succeeded"]
+    assert all(d.startswith(("exporting ", "reading ")) and "nothing is to be seen of it on the host" in d for d in unsent), unsent
+    sent = {m: hv.calls(m) - n for m, n in counted.items()}
+    assert sent["RealizePlannedSystem"] == len(made) and all(len(made) <= n <= COUNT for n in sent.values()), sent
     host = hv.host
     assert {vm.name: vm.memory_mb for vm in host.vms() if vm.name.startswith(stem)} == {f"{stem}{n}": 512 + 2 * n for n in made}
     assert not hv.leftovers()

@@ -113,3 +113,47 @@ def test_a_vm_is_made_with_each_of_its_parts_once(hv):
     assert {m: hv.calls(m) - n for m, n in counted.items()} == {"DefineSystem": 1, "CreateVirtualHardDisk": 2}
     wait_for(lambda: {d["capacity_bytes"] for d in hv.children(hv.vm("parts"), "disks")} == {GIB, 2 * GIB},
              "both disks should be there with their sizes", 60)
+
+
+def killed_on_the_way(hv, method, send):
+    """The server is killed when the request is noted and on its way, and it never has an effect."""
+    hv.control.fault(method, delay=5000, drop="before", count=1)
+    before = hv.calls(method)
+    status, task = send()
+    assert status == 202, task
+    wait_for(lambda: hv.calls(method) > before, f"{method} should be on its way", 60)
+    hv.server.kill()
+    hv.control.no_faults()
+    hv.server.start()
+    hv.again()
+    return hv.api.wait_task(task["id"], 120)
+
+
+@pytest.mark.parametrize("method", ["ModifySystemSettings", "ModifyResourceSettings", "RealizePlannedSystem"])
+def test_what_may_be_done_twice_and_never_arrived_is_done_after_the_restart(hv, method):
+    vm, name = hv.off(), f"again-{method[:9].lower()}"
+    task = killed_on_the_way(hv, method, lambda: hv.send("post", f"{hv.path(vm)}/actions/clone", {"name": name}))
+    assert task["state"] == "succeeded", str(task["error"])
+    assert [vm.name for vm in hv.host.vms() if vm.name == name] == [name]
+    assert not hv.leftovers()
+
+
+def test_a_deletion_that_never_arrived_is_done_after_the_restart(hv):
+    host = hv.api.one("hosts", hv.host.name)["id"]
+    hv.do("post", "/vms", {"name": "going", "host": host, "memory": {"bytes": GIB}, "disks": [{"capacity_bytes": GIB}]})
+    vm = hv.vm("going")
+    hv.do("post", f"{hv.path(vm)}/snapshots", {"name": "before"})
+    snapshot = hv.api.items("snapshots", filter=f"vm:{vm['id']}")[0]
+    task = killed_on_the_way(hv, "DestroySnapshot", lambda: hv.send("delete", f"{hv.path(vm)}/snapshots/{snapshot['id']}"))
+    assert task["state"] == "succeeded", str(task["error"])
+    assert not hv.real("going").snapshots
+    task = killed_on_the_way(hv, "DestroySystem", lambda: hv.send("delete", hv.path(vm)))
+    assert task["state"] == "succeeded", str(task["error"])
+    assert hv.host.vm_named("going") is None
+
+
+def test_what_must_not_be_done_twice_and_never_arrived_fails_and_says_so(hv):
+    task = killed_on_the_way(hv, "ImportSystemDefinition",
+                             lambda: hv.send("post", f"{hv.path(hv.off())}/actions/clone", {"name": "once"}))
+    assert task["state"] == "failed" and "nothing is to be seen of it" in task["error"]["detail"], str(task)
+    assert hv.host.vm_named("once") is None and not hv.leftovers()

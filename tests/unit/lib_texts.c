@@ -68,6 +68,18 @@ Test(texts, the_words_of_the_other_side_stay_behind_ours)
            "\"text\":\"it is in use\"},\"native\":\"Die Datei wird verwendet.\"}}}");
 }
 
+Test(texts, what_became_of_the_work_before_stands_behind_the_reason)
+{
+    expect("it is in use; what was done before is taken back",
+           "{\"t\":{\"code\":\"op.undone\",\"params\":{\"why\":{\"code\":\"fault.in-use\","
+           "\"params\":{},\"text\":\"it is in use\"}}}}");
+    expect("starting web 01: it is in use; what was done before is taken back",
+           "{\"t\":{\"code\":\"op.undone\",\"params\":{\"why\":{\"code\":\"about\",\"params\":{"
+           "\"what\":{\"code\":\"step.hyperv-start\",\"params\":{\"name\":\"web 01\"},"
+           "\"text\":\"starting web 01\"},\"why\":{\"code\":\"fault.in-use\",\"params\":{},"
+           "\"text\":\"it is in use\"}},\"text\":\"starting web 01: it is in use\"}}}}");
+}
+
 Test(texts, a_fault_of_a_filter_says_where_and_what)
 {
     expect("column 4: the quote is not closed",
