@@ -37,7 +37,7 @@ def estate(module_servers):
     seed(server.data, objects)
     server.start()
     api = server.admin()
-    wait_for(lambda: (cluster(api, growing)["trends"]["memory"] or {}).get("history_days") == 30,
+    wait_for(lambda: all((trend or {}).get("history_days") == 30 for trend in cluster(api, growing)["trends"].values()),
              "the past should have been read", 120)
     return api, growing, young, names, stores
 
@@ -80,6 +80,6 @@ def test_hosts_in_no_cluster_are_counted_for_their_provider(servers):
     provider = api.post("/providers", {"name": "loose", "driver": "sim", "endpoint": "sim://loose",
                                        "settings": {"family": "hyperv", "vms": 20, "hosts": 3, "clusters": 0}}).json()
     wait_for(lambda: api.count("vms") == 20, "the estate should be there", 120)
-    items = api.read("/summary")["cluster_items"]
+    items = wait_for(lambda: [c for c in api.read("/summary")["cluster_items"] if c["storage_bytes"]], "its stores should be there", 60)
     assert [(c["kind"], c["id"], c["hosts"], c["vms"]) for c in items] == [("provider", provider["id"], 3, 20)]
     assert items[0]["storage_bytes"] == sum(d["capacity_bytes"] for d in api.items("datastores"))

@@ -26,6 +26,9 @@ def add(api, host):
                                 "wmi", settings={"events": False})
     api.wait_provider(provider["id"])
     wait_for(lambda: all(d["capacity_bytes"] for d in api.items("disks", view="full")), "the sizes of all disks", 90)
+    # What belongs to a VM is told after it: once more from the beginning, and all of it is there.
+    task = api.post(f"/providers/{provider['id']}/actions/sync").json()
+    assert api.wait_task(task["id"], 120)["state"] == "succeeded"
     return provider
 
 
