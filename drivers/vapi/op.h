@@ -24,6 +24,7 @@
 #include <polyvisor/enums.h>
 #include <polyvisor/err.h>
 
+#include "drivers/sdk/args.h"
 #include "drivers/vapi/session.h"
 #include "drivers/vapi/values.h"
 
@@ -116,11 +117,8 @@ int op_wrong_state(const struct operation *o, struct pv_err *err, const char *wh
 /* ------------------------------------------------------------------ arguments, answers
  * (op_result.c) */
 
-/* A member by path "cpu.count"; NULL: not given. */
-const json_t *op_member(const json_t *object, const char *path);
-const char *op_member_str(const json_t *object, const char *path);
-bool op_member_int(const json_t *object, const char *path, int64_t *v);
-const char *op_arg_str(const struct operation *o, const char *path);
+bool op_member_int(const json_t *object, const char *path, int64_t *v); /* false: no number */
+const char *op_arg_str(const struct operation *o, const char *path);    /* NULL: not given */
 bool op_arg_true(const struct operation *o, const char *path);
 /* An object that an argument names: {"native_id"}. */
 bool op_named(const json_t *args, const char *member, const char *type, struct moref *out);

@@ -28,6 +28,7 @@
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
 
+#include "drivers/sdk/args.h"
 #include "drivers/wmi/job.h"
 #include "drivers/wmi/undo.h"
 #include "drivers/wmi/wmi.h"
@@ -134,8 +135,6 @@ const json_t *op_arg(const struct op *o, const char *path);
 const char *op_arg_str(const struct op *o, const char *path);       /* NULL: not given */
 bool op_arg_bool(const struct op *o, const char *path);             /* false */
 bool op_arg_u64(const struct op *o, const char *path, uint64_t *v); /* false: not given */
-const json_t *op_member(const json_t *object, const char *path);
-const char *op_member_str(const json_t *object, const char *path);
 bool op_member_u64(const json_t *object, const char *path, uint64_t *v);
 
 void op_object(struct op *o, const char *kind, const char *native_id); /* to be read again */

@@ -177,6 +177,20 @@ def second(request):
         client.close()
 
 
+@pytest.fixture(scope="module")
+def api(module_servers, vcenter):
+    """Of a server that knows the vCenter of the module, a fixture named vcenter there."""
+    api = module_servers().admin()
+    api.wait_provider(api.add_provider("vc", vcenter.url)["id"])
+    return api
+
+
+@pytest.fixture
+def other(second, vcenter):
+    """Somebody else at that vCenter."""
+    return second(vcenter)
+
+
 @pytest.fixture
 def proxies(tmp_path):
     """proxies(vcsim) puts a fault proxy in front of it."""

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from support.compare import compare
 from support.hyperv import HypervFake
 from support.wait import wait_equal, wait_for
 from support.wsman import CIMV2, WsMan
@@ -468,22 +469,6 @@ class Shown:
                 value = sorted(value)
             found[path] = value
         return found
-
-
-def nothing(value):
-    return value in (None, "", "unknown", [], {})
-
-
-def compare(what, truth, shown, more=frozenset(), lines=None):
-    lines = [] if lines is None else lines
-    for path, expected in sorted(truth.items()):
-        seen = shown.get(path)
-        if seen != expected and not (nothing(seen) and nothing(expected)):
-            lines.append(f"{what}: {path}: the host says {expected!r}, the API shows {seen!r}")
-    for path in sorted(set(shown) - set(truth) - set(more)):
-        if not nothing(shown[path]):
-            lines.append(f"{what}: {path}: the API shows {shown[path]!r}, the table of this test does not know the field")
-    return lines
 
 
 def report(lines):

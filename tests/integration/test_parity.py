@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 from pyVmomi import vim
 
+from support.compare import compare
 from support.vsphere import SecondClient
 from support.wait import wait_equal, wait_for
 
@@ -369,23 +370,6 @@ class Shown:
                 value = sorted(value)
             found[path] = value
         return found
-
-
-def nothing(value):
-    """Absent, unknown and empty are one: the vCenter does not tell."""
-    return value in (None, "", "unknown", [], {})
-
-
-def compare(what, truth, shown, more=frozenset(), lines=None):
-    lines = [] if lines is None else lines
-    for path, expected in sorted(truth.items()):
-        seen = shown.get(path)
-        if seen != expected and not (nothing(seen) and nothing(expected)):
-            lines.append(f"{what}: {path}: vCenter says {expected!r}, API shows {seen!r}")
-    for path in sorted(set(shown) - set(truth) - more):
-        if not nothing(shown[path]):
-            lines.append(f"{what}: {path}: API shows {shown[path]!r}, the table of this test does not know the field")
-    return lines
 
 
 def report(lines):

@@ -16,13 +16,6 @@ def vcenter(module_vcenters):
     return module_vcenters(vm=4)
 
 
-@pytest.fixture(scope="module")
-def api(module_servers, vcenter):
-    api = module_servers().admin()
-    api.wait_provider(api.add_provider("vc", vcenter.url)["id"])
-    return api
-
-
 @pytest.fixture
 def other(second, vcenter):
     yield second(vcenter)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Making VMs of vSphere and changing their devices; each effect is looked at through pyvmomi."""
 
-import json
-
 import pytest
 from pyVmomi import vim
 
-from support.client import said
+from support.client import finish, said
 
 pytestmark = pytest.mark.timeout(300)
 GIB = 1 << 30
@@ -15,25 +13,6 @@ GIB = 1 << 30
 @pytest.fixture(scope="module")
 def vcenter(module_vcenters):
     return module_vcenters(vm=2, pg=1, ds=2)
-
-
-@pytest.fixture(scope="module")
-def api(module_servers, vcenter):
-    api = module_servers().admin()
-    api.wait_provider(api.add_provider("vc", vcenter.url)["id"])
-    return api
-
-
-@pytest.fixture
-def other(second, vcenter):
-    return second(vcenter)
-
-
-def finish(api, answer, state="succeeded"):
-    assert answer.status_code in (200, 202), said(answer)
-    task = api.wait_task(answer.json()["id"])
-    assert task["state"] == state, json.dumps(task, indent=1)
-    return task
 
 
 def a_host(api):

@@ -4,6 +4,7 @@
 import pytest
 from pyVmomi import vim
 
+from support.client import finish
 from support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -13,18 +14,6 @@ GIB = 1 << 30
 @pytest.fixture(scope="module")
 def vcenter(module_vcenters):
     return module_vcenters(vm=6)
-
-
-@pytest.fixture(scope="module")
-def api(module_servers, vcenter):
-    api = module_servers().admin()
-    api.wait_provider(api.add_provider("vc", vcenter.url)["id"])
-    return api
-
-
-@pytest.fixture
-def other(second, vcenter):
-    return second(vcenter)
 
 
 def pick(api, other, index, off=False):
@@ -38,13 +27,6 @@ def pick(api, other, index, off=False):
 
 def ours(api, theirs):
     return api.read(f"/vms/native:vc:{theirs._moId}")
-
-
-def finish(api, answer, state="succeeded"):
-    assert answer.status_code in (200, 202), answer.text
-    task = api.wait_task(answer.json()["id"])
-    assert task["state"] == state, str(task)
-    return task
 
 
 def test_processors_memory_and_firmware_are_changed(api, other):

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Screen, keyboard and console of VMs of vSphere, and VMs that go elsewhere, are copied and come back from files."""
 
-import json
 import struct
 
 import pytest
 from pyVmomi import vim
 
-from support.client import said
+from support.client import finish, said
 from support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -17,25 +16,6 @@ GIB = 1 << 30
 @pytest.fixture(scope="module")
 def vcenter(module_vcenters):
     return module_vcenters(vm=4, pg=1, ds=2, host=2)
-
-
-@pytest.fixture(scope="module")
-def api(module_servers, vcenter):
-    api = module_servers().admin()
-    api.wait_provider(api.add_provider("vc", vcenter.url)["id"])
-    return api
-
-
-@pytest.fixture
-def other(second, vcenter):
-    return second(vcenter)
-
-
-def finish(api, answer, state="succeeded"):
-    assert answer.status_code in (200, 202), said(answer)
-    task = api.wait_task(answer.json()["id"])
-    assert task["state"] == state, json.dumps(task, indent=1)
-    return task
 
 
 def running(api):

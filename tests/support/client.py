@@ -273,6 +273,14 @@ def problem(answer: requests.Response, status: int, code: str | None = None) -> 
     return document
 
 
+def finish(api: Api, answer: requests.Response, state: str = "succeeded") -> dict:
+    """The task that a request became, when it has ended so."""
+    assert answer.status_code in (200, 202), said(answer)
+    task = api.wait_task(answer.json()["id"])
+    assert task["state"] == state, json.dumps(task, indent=1)
+    return task
+
+
 def host_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname, parts.port

@@ -8,62 +8,7 @@
 
 #include "drivers/vapi/events.h"
 #include "drivers/vapi/map.h"
-
-#define LINES 400
-
-/* Every field of every record as "kind/native id/path=value". */
-static char lines[LINES][512];
-static size_t nlines;
-
-static void keep_value(const struct model_kind *k, const char *id, const struct model_field *f,
-                       uint64_t v, const struct pv_batch *b)
-{
-    char text[256];
-
-    if (v == PV_NULL) {
-        snprintf(text, sizeof(text), "null");
-    } else if (f->type == MODEL_ENUM) {
-        snprintf(text, sizeof(text), "%s", model_enum_text(f->enum_id, (int64_t)v));
-    } else if (f->type == MODEL_U64 || f->type == MODEL_BOOL || f->type == MODEL_TIME) {
-        snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
-    } else {
-        pv_ref ref;
-
-        memcpy(&ref, &v, sizeof(ref));
-        snprintf(text, sizeof(text), "%.*s", (int)ref.len, b->blob + ref.off);
-        for (char *p = text; *p; p++)
-            *p = *p == '\n' ? ',' : *p;
-    }
-    if (nlines < LINES)
-        snprintf(lines[nlines++], sizeof(lines[0]), "%s/%s/%s=%s", k->name, id, f->path, text);
-}
-
-static int on_emit(void *ctx, const struct pv_batch *b)
-{
-    const struct model_kind *k = model_kind((enum pv_kind)b->kind);
-
-    (void)ctx;
-    for (uint32_t i = 0; i < b->count; i++) {
-        const char *at = (const char *)b->records + (size_t)i * b->stride;
-        struct pv_record r;
-        char id[128];
-
-        memcpy(&r, at, sizeof(r));
-        snprintf(id, sizeof(id), "%.*s", (int)r.native_id.len, b->blob + r.native_id.off);
-        if (r.native_id.len == 0 && nlines < LINES)
-            snprintf(lines[nlines++], sizeof(lines[0]), "%s/none", k->name);
-        for (size_t f = 0; f < k->nfields; f++) {
-            const struct model_field *field = &k->fields[f];
-            uint64_t v;
-
-            if (field->slot < 0 || !(r.have[field->slot / 64] >> (field->slot % 64) & 1))
-                continue;
-            memcpy(&v, at + PV_RECORD_HEAD + 8 * field->slot, 8);
-            keep_value(k, id, field, v, b);
-        }
-    }
-    return PV_OK;
-}
+#include "tests/unit/map_lines.h"
 
 static void on_log(void *ctx, int level, const char *message)
 {
@@ -152,9 +97,9 @@ static void map_text(const char *type, const char *id, const char *text)
 #define VM_BASE                                                                                    \
     PROP("name", "xsd:string", "a%2fb")                                                            \
     REF("parent", "Folder", "group-v1")                                                            \
-        PROP("runtime.powerState", "VirtualMachinePowerState", "poweredOn")                        \
-            REF("runtime.host", "HostSystem", "host-1")                                            \
-                PROP("config.instanceUuid", "xsd:string", "uuid-1")
+    PROP("runtime.powerState", "VirtualMachinePowerState", "poweredOn")                            \
+    REF("runtime.host", "HostSystem", "host-1")                                                    \
+    PROP("config.instanceUuid", "xsd:string", "uuid-1")
 
 TestSuite(vapi_map, .init = open_map, .fini = close_map);
 
@@ -325,24 +270,42 @@ Test(vapi_map, judges_the_health_of_a_vm)
 Test(vapi_map, unrolls_the_tree_of_snapshots)
 {
     map_text("VirtualMachine", "vm-1",
-             OBJECT(
-                 VM_BASE
-                     PROP("snapshot", "VirtualMachineSnapshotInfo",
-                          "<currentSnapshot "
-                          "type=\"VirtualMachineSnapshot\">snapshot-2</currentSnapshot>"
-                          "<rootSnapshotList>" SNAP("snapshot-1", "base", "2026-01-01T00:00:00Z") "<state>poweredOn</state><quiesced>false</quiesced><childSnapshotList>" SNAP(
-                              "snapshot-2", "n%2fx",
-                              "2026-01-02T00:00:00Z") "<state>poweredOff</state><quiesced>true</"
-                                                      "quiesced></childSnapshotList>"
-                                                      "<childSnapshotList>" SNAP(
-                                                          "snapshot-3", "side",
-                                                          "2026-01-01T12:00:00Z") "<state>"
-                                                                                  "poweredOff</"
-                                                                                  "state></"
-                                                                                  "childSnapshotLis"
-                                                                                  "t></"
-                                                                                  "rootSnapshotList"
-                                                                                  ">")));
+             OBJECT(VM_BASE PROP(
+                 "snapshot", "VirtualMachineSnapshotInfo",
+                 "<currentSnapshot "
+                 "type=\"VirtualMachineSnapshot\">snapshot-2</currentSnapshot>"
+                 "<rootSnapshotList>" SNAP(
+                     "snapshot-1", "base",
+                     "2026-01-01T00:00:00Z") "<state>poweredOn</state><quiesced>false</"
+                                             "quiesced><childSnapshotList>" SNAP("snapshot-2",
+                                                                                 "n%2fx",
+                                                                                 "2026-01-02T00:00:"
+                                                                                 "00Z") "<state>"
+                                                                                        "poweredOff"
+                                                                                        "</"
+                                                                                        "state><"
+                                                                                        "quiesced>"
+                                                                                        "true</"
+                                                                                        "quiesced><"
+                                                                                        "/childSnap"
+                                                                                        "shotList>"
+                                                                                        "<childSnap"
+                                                                                        "shotList"
+                                                                                        ">" SNAP(
+                                                                                            "snapsh"
+                                                                                            "ot-3",
+                                                                                            "side",
+                                                                                            "2026-"
+                                                                                            "01-"
+                                                                                            "01T12:"
+                                                                                            "00:"
+                                                                                            "00Z") "<state>"
+                                                                                                   "poweredOff</"
+                                                                                                   "state></"
+                                                                                                   "childSnapshotLis"
+                                                                                                   "t></"
+                                                                                                   "rootSnapshotList"
+                                                                                                   ">")));
     expect("vm/vm-1/snapshots.count=3");
     expect("vm/vm-1/snapshots.depth=2");
     expect("vm/vm-1/snapshots.newest_at=1767312000000");

@@ -13,66 +13,12 @@
 #include "drivers/wmi/inventory_known.h"
 #include "drivers/wmi/kvp.h"
 #include "drivers/wmi/map.h"
+#include "tests/unit/map_lines.h"
 
-#define LINES 600
 #define VM "11111111-2222-3333-4444-555555555555"
 #define CP1 "aaaaaaaa-0000-0000-0000-000000000001"
 #define CP2 "aaaaaaaa-0000-0000-0000-000000000002"
 #define SW "99999999-0000-0000-0000-000000000009"
-
-/* Every field of every record as "kind/native id/path=value". */
-static char lines[LINES][512];
-static size_t nlines;
-
-static void keep_value(const struct model_kind *k, const char *id, const struct model_field *f,
-                       uint64_t v, const struct pv_batch *b)
-{
-    char text[256];
-
-    if (v == PV_NULL) {
-        snprintf(text, sizeof(text), "null");
-    } else if (f->type == MODEL_ENUM) {
-        snprintf(text, sizeof(text), "%s", model_enum_text(f->enum_id, (int64_t)v));
-    } else if (f->type == MODEL_U64 || f->type == MODEL_BOOL || f->type == MODEL_TIME) {
-        snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
-    } else {
-        pv_ref ref;
-
-        memcpy(&ref, &v, sizeof(ref));
-        snprintf(text, sizeof(text), "%.*s", (int)ref.len, b->blob + ref.off);
-        for (char *p = text; *p; p++)
-            *p = *p == '\n' ? ',' : *p;
-    }
-    if (nlines < LINES)
-        snprintf(lines[nlines++], sizeof(lines[0]), "%s/%s/%s=%s", k->name, id, f->path, text);
-}
-
-static int on_emit(void *ctx, const struct pv_batch *b)
-{
-    const struct model_kind *k = model_kind((enum pv_kind)b->kind);
-
-    (void)ctx;
-    for (uint32_t i = 0; i < b->count; i++) {
-        const char *at = (const char *)b->records + (size_t)i * b->stride;
-        struct pv_record r;
-        char id[200];
-
-        memcpy(&r, at, sizeof(r));
-        snprintf(id, sizeof(id), "%.*s", (int)r.native_id.len, b->blob + r.native_id.off);
-        if (r.native_id.len == 0 && nlines < LINES)
-            snprintf(lines[nlines++], sizeof(lines[0]), "%s/none", k->name);
-        for (size_t f = 0; f < k->nfields; f++) {
-            const struct model_field *field = &k->fields[f];
-            uint64_t v;
-
-            if (field->slot < 0 || !(r.have[field->slot / 64] >> (field->slot % 64) & 1))
-                continue;
-            memcpy(&v, at + PV_RECORD_HEAD + 8 * field->slot, 8);
-            keep_value(k, id, field, v, b);
-        }
-    }
-    return PV_OK;
-}
 
 static void on_log(void *ctx, int level, const char *message)
 {
@@ -345,7 +291,8 @@ Test(wmi_map, a_volume_that_is_nearly_full_says_so)
     map_datastores(&m);
     cr_assert_eq(pv_builder_send(b), PV_OK);
     expect("datastore/\\\\?\\volume{aaaaaaaa-0000-0000-0000-00000000000c}\\/health=warning");
-    expect("datastore/\\\\?\\volume{aaaaaaaa-0000-0000-0000-00000000000c}\\/health_reasons=,space_low,");
+    expect("datastore/\\\\?\\volume{aaaaaaaa-0000-0000-0000-00000000000c}\\/"
+           "health_reasons=,space_low,");
 }
 
 static void nic(uint64_t mode, const char *mac)
@@ -477,13 +424,16 @@ Test(wmi_map, a_vm_that_is_off_has_no_start_and_a_running_one_has)
 
 Test(wmi_map, a_guest_tells_what_it_likes_and_only_the_readable_part_counts)
 {
-    static const char *const items[] = {
-        ITEM("OSName", "Debian GNU/Linux 12"),
-        ITEM("FullyQualifiedDomainName", "web.example"),
-        ITEM("NetworkAddressIPv4", "10.0.0.2;127.0.0.1; 10.0.0.2 ;&lt;script&gt;;"),
-        ITEM("NetworkAddressIPv6", "fe80::1%2;;"),
-        "<INSTANCE", "", "nothing", ITEM("", "x"), ITEM("OSVersion", "")
-    };
+    static const char *const items[] = { ITEM("OSName", "Debian GNU/Linux 12"),
+                                         ITEM("FullyQualifiedDomainName", "web.example"),
+                                         ITEM("NetworkAddressIPv4",
+                                              "10.0.0.2;127.0.0.1; 10.0.0.2 ;&lt;script&gt;;"),
+                                         ITEM("NetworkAddressIPv6", "fe80::1%2;;"),
+                                         "<INSTANCE",
+                                         "",
+                                         "nothing",
+                                         ITEM("", "x"),
+                                         ITEM("OSVersion", "") };
     struct cim_instance *kvp = cim_new(a, CIM(Msvm_KvpExchangeComponent));
     struct cim_value *v =
         &kvp->values[P(Msvm_KvpExchangeComponent, GuestIntrinsicExchangeItems).id->slot];
