@@ -223,6 +223,8 @@ static int own_failure(const struct httpc_connection *c, const char *origin, str
                        HTTPC_HEADERS_MOST);
     if (c->no_memory)
         return pv_fail(err, PV_ENOMEM, "no memory for the answer of %s", origin);
+    if (c->link_local_refused)
+        return pv_fail(err, PV_EINVAL, "%s leads to a link-local or metadata address, which is refused", origin);
     if (c->address_refused)
         return pv_fail(err, PV_EINVAL, "%s is not this machine: plain http is refused", origin);
     if (c->response->ended)
@@ -288,6 +290,7 @@ static void start_over(struct httpc_connection *c, struct httpc_response *respon
     c->received = c->activity = 0;
     c->sends = 0;
     c->body_rc = 0;
+    c->link_local_refused = false;
     c->address_refused = c->body_too_large = c->headers_too_large = c->no_memory = false;
     c->repeat_refused = false;
     c->peer.seen = c->peer.refused = false;

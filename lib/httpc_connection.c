@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <polyvisor/clock.h>
+#include <polyvisor/outgoing.h>
 #include <polyvisor/str.h>
 
 /* What is on the way forgets connections that are silent, often after a minute, and tells nobody.
@@ -80,6 +81,10 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
     (void)purpose;
     if (c->is_plain && !c->config->http_anywhere && !is_loopback(address)) {
         c->address_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    if (c->config->no_link_local && !outgoing_address_ok(&address->addr, address->addrlen)) {
+        c->link_local_refused = true;
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);

@@ -42,6 +42,7 @@ struct httpc_connection {
     int body_rc;       /* what on_body answered */
     bool is_safe;      /* doing it twice does no harm: GET, HEAD, OPTIONS */
     bool is_plain;     /* http: */
+    bool link_local_refused;
     bool address_refused, body_too_large, headers_too_large, no_memory, repeat_refused;
 };
 

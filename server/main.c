@@ -198,9 +198,10 @@ static int lock_data(struct server *s, struct pv_err *err)
     return PV_OK;
 }
 
-static int open_secret(void *ctx, const struct pv_id *provider, const char *sealed, char **secret, struct pv_err *err)
+static int open_secret(void *ctx, enum pv_kind kind, const struct pv_id *row, unsigned field, const char *sealed,
+                       char **secret, struct pv_err *err)
 {
-    return auth_open(ctx, PV_KIND_provider, provider, F(provider, password), sealed, secret, err);
+    return auth_open(ctx, kind, row, field, sealed, secret, err);
 }
 
 static int first_administrator(struct server *s, struct pv_err *err)

@@ -30,6 +30,10 @@ static const char *const severities[] = { "info", "warning", "error", NULL };
       .doc = "Seconds it must hold before there is an alert." },                                   \
     { .name = "notes", .type = PARAM_TEXT, .nullable = true, .max = 4096,                          \
       .doc = "What to do about it." },                                                             \
+    { .name = "notify", .type = PARAM_ENUM, .enum_id = PV_ENUM_notify,                             \
+      .doc = "Who is told: all notification targets (unless given), none, or the chosen ones." },  \
+    { .name = "targets", .type = PARAM_LIST, .max = 100,                                           \
+      .doc = "Ids of the chosen notification targets." },                                          \
     { 0 }
 
 static const struct model_param create_body[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For monitoring: liveness, health in the forms of Nagios and Zabbix, Prometheus. Never waits for a provider. */
 #include "server/api/internal.h"
+#include "server/core/deliveries.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -68,6 +69,7 @@ struct overview {
     struct core_provider_health *providers;
     size_t nproviders, down, degraded;
     struct core_stats core;
+    struct core_delivery_stats deliveries;
 };
 
 /* Keeps the providers that the caller may see. */
@@ -96,8 +98,10 @@ static int look(struct req *r, struct overview *o, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     o->nproviders = drop_unseen(r, o->providers, o->nproviders);
-    if (access_everywhere(r->caller.access, PERM_MONITOR_READ))
+    if (access_everywhere(r->caller.access, PERM_MONITOR_READ)) {
         core_get_stats(api_of(r)->core, &o->core);
+        core_delivery_stats(api_of(r)->core, &o->deliveries);
+    }
     o->down = o->degraded = 0;
     for (size_t i = 0; i < o->nproviders; i++) {
         if (o->providers[i].state == PV_PROVIDER_STATE_DEGRADED)
@@ -519,6 +523,12 @@ static enum req_result metrics(struct req *r)
     single(out, "polyvisor_records_total", "counter", "Records taken from drivers since the start.", o.core.records);
     single(out, "polyvisor_records_dropped_total", "counter", "Values of records that were not acceptable.", o.core.records_dropped);
     single(out, "polyvisor_rows_written_total", "counter", "Rows written since the start.", o.core.rows_written);
+    family(out, "polyvisor_deliveries_total", "counter",
+           "What was told to notification targets and webhooks since the start, by outcome; failed: attempts.");
+    buf_printf(out, "polyvisor_deliveries_total{outcome=\"delivered\"} %llu\n", (unsigned long long)o.deliveries.delivered);
+    buf_printf(out, "polyvisor_deliveries_total{outcome=\"failed\"} %llu\n", (unsigned long long)o.deliveries.failed);
+    buf_printf(out, "polyvisor_deliveries_total{outcome=\"dead\"} %llu\n", (unsigned long long)o.deliveries.dead);
+    buf_printf(out, "polyvisor_deliveries_total{outcome=\"skipped\"} %llu\n", (unsigned long long)o.deliveries.skipped);
     single(out, "polyvisor_http_requests_total", "counter", "Requests since the start.", net.requests);
     single(out, "polyvisor_http_client_errors_total", "counter", "Answers 4xx.", net.problems_4xx);
     single(out, "polyvisor_http_server_errors_total", "counter", "Answers 5xx.", net.problems_5xx);

@@ -86,6 +86,7 @@ extern const struct route summary_routes[];
 extern const struct route metric_routes[];
 extern const struct route history_routes[];
 extern const struct route alert_routes[];
+extern const struct route channel_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */

@@ -336,6 +336,8 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_NONE:
         response(w, "204", "Done.", NULL, NULL);
+        if (r->flags & ROUTE_DRY_RUN)
+            response(w, "200", "What would be done.", "application/json", "Plan");
         break;
     case ANSWER_TEXT:
         response(w, "200", "Text.", "text/plain", "Anything");

@@ -100,6 +100,8 @@ const struct named_schema api_schemas[] = {
     { "RuleFindings", OBJECT("\"items\",\"count\"", "\"items\":{\"type\":\"array\",\"items\":" OBJECT(
                                  "\"kind\",\"id\",\"name\"", "\"kind\":" TEXT ",\"id\":" TEXT ",\"name\":" TEXT_OR_NULL ",\"value\":" COUNT)
                              "},\"count\":" COUNT ",\"cut\":" FLAG) },
+    { "DeliveryTest", OBJECT("\"ok\",\"took_ms\",\"delivery\"", "\"ok\":" FLAG ",\"took_ms\":" COUNT ",\"answer\":" TEXT_OR_NULL
+                             ",\"error\":{\"anyOf\":[" REF("Problem") ",{\"type\":\"null\"}]},\"delivery\":" TEXT) },
     { "MetricNames", LIST_OF(OBJECT("\"name\",\"unit\"", "\"name\":" TEXT ",\"unit\":" TEXT ",\"doc\":" TEXT)) },
     { "Series",
       OBJECT("\"from\",\"to\",\"step_s\",\"series\"",

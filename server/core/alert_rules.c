@@ -119,6 +119,28 @@ static int check_name(const struct record_check *c, const struct model_row *row,
     return rc;
 }
 
+/* All are told unless the rule says otherwise; chosen ones have to be there. */
+static int check_targets(const struct record_check *c, struct row_diff *d, struct pv_err *err)
+{
+    const struct model_value *chosen = model_get(d->row, F(alert_rule, targets));
+
+    if (c->created && !model_get(d->row, F(alert_rule, notify))->set) {
+        struct model_value all = value_number(chosen->set && chosen->len > 0 ? PV_NOTIFY_CHOSEN : PV_NOTIFY_ALL);
+
+        diff_set(d, F(alert_rule, notify), &all);
+    }
+    for (size_t i = 0; chosen->set && i < chosen->len; i++) {
+        struct model_row *row = NULL;
+        int rc = tx_rows_get(c->tx, PV_KIND_notification_target, &chosen->refs[i].id, 1, false, c->arena, &row, err);
+
+        if (rc != PV_OK)
+            return rc;
+        if (!row)
+            return refuse(err, "/targets", "there is no such notification target");
+    }
+    return PV_OK;
+}
+
 static int check_rule(const struct record_check *c, struct row_diff *d, struct pv_err *err)
 {
     struct core_rule rule;
@@ -140,6 +162,8 @@ static int check_rule(const struct record_check *c, struct row_diff *d, struct p
     }
     rule_of_row(d->row, &rule);
     rc = check_meaning(&rule, c->arena, err);
+    if (rc == PV_OK)
+        rc = check_targets(c, d, err);
     return rc == PV_OK ? check_name(c, d->row, err) : rc;
 }
 

@@ -13,6 +13,8 @@
 
 #include <polyvisor/filter.h>
 
+#include "server/core/deliver.h"
+
 #define LOOK_EVERY_MS 3000
 #define ALL_EVERY_MS 60000
 #define RULES_MAX 500
@@ -158,6 +160,16 @@ static int tell(struct event_set *events, struct store_tx *tx, const struct mode
     return events_add(events, tx, &e, err);
 }
 
+/* That it is over. Its rule may be gone by now. */
+static int tell_receivers(struct core *c, struct store_tx *tx, const struct model_row *row, const char *type,
+                          struct arena *a, struct pv_err *err)
+{
+    struct model_row *rule = NULL;
+    int rc = tx_rows_get(tx, PV_KIND_alert_rule, &model_get(row, F(alert, rule))->id, 1, false, a, &rule, err);
+
+    return rc == PV_OK ? deliver_alert(c, tx, row, rule, type, err) : rc;
+}
+
 static int fire(struct pass *p, struct store_tx *tx, const struct firing *f, struct arena *a, struct pv_err *err)
 {
     struct model_row *row = model_row_new(a, PV_KIND_alert);
@@ -186,7 +198,9 @@ static int fire(struct pass *p, struct store_tx *tx, const struct firing *f, str
     model_set_number(row, F(alert, updated_at), now);
     model_set_number(row, F(alert, version), 1);
     rc = tx_row_insert(tx, row, err);
-    return rc == PV_OK ? tell(&p->events, tx, row, "alert.firing", NULL, err) : rc;
+    if (rc == PV_OK)
+        rc = tell(&p->events, tx, row, "alert.firing", NULL, err);
+    return rc == PV_OK ? deliver_alert(p->core, tx, row, p->rule_row, "alert.firing", err) : rc;
 }
 
 static const uint16_t changed_fields[] = {
@@ -211,7 +225,9 @@ static int resolve(struct pass *p, struct store_tx *tx, const struct pv_id *id, 
     model_set_number(row, F(alert, state), PV_ALERT_STATE_RESOLVED);
     model_set_number(row, F(alert, resolved_at), clock_wall_ms());
     rc = write_change(tx, row, err);
-    return rc == PV_OK ? tell(&p->events, tx, row, "alert.resolved", NULL, err) : rc;
+    if (rc == PV_OK)
+        rc = tell(&p->events, tx, row, "alert.resolved", NULL, err);
+    return rc == PV_OK ? tell_receivers(p->core, tx, row, "alert.resolved", a, err) : rc;
 }
 
 static int pass_tx(struct store_tx *tx, void *arg, struct pv_err *err)
@@ -610,7 +626,11 @@ static int act_tx(struct store_tx *tx, void *arg, struct pv_err *err)
         act->subject = (struct pv_id){ { 0 } };
     type = apply(act, row);
     rc = write_change(tx, row, err);
-    return rc == PV_OK ? tell(&act->events, tx, row, type, act->by, err) : rc;
+    if (rc == PV_OK)
+        rc = tell(&act->events, tx, row, type, act->by, err);
+    return rc == PV_OK && act->what == ALERT_RESOLVE
+               ? tell_receivers(act->core, tx, row, type, tx_arena(tx), err)
+               : rc;
 }
 
 int core_alert_act(struct core *c, const struct core_actor *by, const struct pv_id *id, enum core_alert_action what,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/core/alert_inner.h"
+#include "server/core/deliver.h"
 #include "server/core/days.h"
 #include "server/core/internal.h"
 #include "server/core/series.h"
@@ -244,7 +245,8 @@ static int start(struct core *c, struct pv_err *err)
     series_start(c);
     days_start(c);
     tasks_go(c);
-    return alerts_start(c, err);
+    rc = deliver_start(c, err);
+    return rc == PV_OK ? alerts_start(c, err) : rc;
 }
 
 int core_start(const struct core_config *config, struct core **out, struct pv_err *err)
@@ -309,6 +311,7 @@ void core_stop(struct core *c)
         store_write(c->store, nothing, NULL, NULL);
     waiters_end(c);
     series_stop(c);
+    deliver_stop(c);
     alerts_stop(c);
     core_free(c);
 }

@@ -35,13 +35,15 @@ struct store_idempotency;
 struct core_config {
     struct store *store;
     struct drivers *drivers;
-    /* Sealed password of a provider -> clear text (owned, released by secret_free). From auth. */
-    int (*secret_open)(void *ctx, const struct pv_id *provider, const char *sealed, char **secret,
-                       struct pv_err *err);
+    /* Sealed secret of a row's field -> clear text (owned, released by secret_free). From auth. */
+    int (*secret_open)(void *ctx, enum pv_kind kind, const struct pv_id *row, unsigned field, const char *sealed,
+                       char **secret, struct pv_err *err);
     void (*secret_free)(char *secret);
     void *ctx;
     /* Times of domain rules, for tests; 0: the settings (settings.h) say. */
     int64_t missing_grace_ms, gone_after_ms, purge_after_ms;
+    /* The same for what is told to receivers (deliveries.h); 0: a day, two seconds. */
+    int64_t delivery_age_ms, delivery_first_ms;
 };
 
 int core_start(const struct core_config *config, struct core **out, struct pv_err *err);

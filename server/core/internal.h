@@ -104,6 +104,8 @@ struct core {
     pthread_mutex_t usage_lock;
     struct table usage;                 /* guarded by usage_lock */
     struct alert_store *alerts;
+    struct delivery_store *deliveries;
+    struct feed *feed;
     struct series_store *series;        /* guarded by usage_lock; NULL: numbers are not kept over time */
 
     pthread_mutex_t subs_lock;

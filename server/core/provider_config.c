@@ -88,7 +88,8 @@ int provider_config(struct provider *p, char **config, char **secrets, struct pv
         rc = PV_OK;
     }
     if (rc == PV_OK && sealed && sealed[0] && c->config.secret_open)
-        rc = c->config.secret_open(c->config.ctx, &p->id, sealed, &password, err);
+        rc = c->config.secret_open(c->config.ctx, PV_KIND_provider, &p->id, F(provider, password), sealed, &password,
+                                   err);
     if (rc != PV_OK)
         return rc;
     rc = provider_config_of(row, password, config, secrets, err);

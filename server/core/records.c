@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Records of our own whose members are plain fields: saved views, rules of
- * alerts. One way to make, change and delete them all; what is particular to a
+ * alerts, channels. One way to make, change and delete them all; what is particular to a
  * kind stands in its record_rules.
  */
 #include "server/core/records.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LIST_BYTES 65536
+#define REFS_MAX 200
 
 struct record_change {
     struct core *core;
@@ -20,6 +21,8 @@ struct record_change {
     const json_t *body;
     struct pv_id id;
     bool create, remove;
+    bool changes;               /* it would change, or has changed something */
+    bool rehearsed;             /* everything held, and was taken back */
     struct event_set events;
 };
 
@@ -55,14 +58,55 @@ static int list_value(const struct model_field *f, const json_t *list, struct ar
     return out->set ? PV_OK : refuse(err, f, "it is too long");
 }
 
-static int ref_value(const struct model_field *f, const json_t *v, struct model_value *out, struct pv_err *err)
+static int ref_id(const struct model_field *f, const json_t *v, struct pv_id *out, struct pv_err *err)
 {
     const char *text = json_string_value(json_is_object(v) ? json_object_get(v, "id") : v);
-    struct pv_id id;
 
-    if (!text || !id_parse(model_kind(f->ref)->prefix, text, strlen(text), &id))
+    if (!text || !id_parse(model_kind(f->ref)->prefix, text, strlen(text), out))
         return refuse(err, f, "it must be an id");
-    *out = value_ref(&id);
+    return PV_OK;
+}
+
+static int ref_value(const struct model_field *f, const json_t *v, struct model_value *out, struct pv_err *err)
+{
+    struct pv_id id;
+    int rc = ref_id(f, v, &id, err);
+
+    if (rc == PV_OK)
+        *out = value_ref(&id);
+    return rc;
+}
+
+static int compare_refs(const void *a, const void *b)
+{
+    const struct model_ref *x = a, *y = b;
+
+    return memcmp(x->id.b, y->id.b, sizeof(x->id.b));
+}
+
+static int refs_value(const struct model_field *f, const json_t *list, struct arena *a, struct model_value *out,
+                      struct pv_err *err)
+{
+    size_t n = json_array_size(list), kept = 0;
+    struct model_ref *refs;
+
+    if (!json_is_array(list) || n > REFS_MAX)
+        return refuse(err, f, "it must be a list of ids, and not too long");
+    refs = arena_alloc(a, (n + 1) * sizeof(*refs));
+    if (!refs)
+        return pv_fail(err, PV_ENOMEM, "no memory for a record");
+    for (size_t i = 0; i < n; i++) {
+        int rc = ref_id(f, json_array_get(list, i), &refs[i].id, err);
+
+        if (rc != PV_OK)
+            return rc;
+        refs[i].name = NULL;
+    }
+    qsort(refs, n, sizeof(*refs), compare_refs);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !id_eq(&refs[kept - 1].id, &refs[i].id))
+            refs[kept++] = refs[i];
+    *out = (struct model_value){ .set = true, .refs = refs, .len = kept };
     return PV_OK;
 }
 
@@ -104,8 +148,9 @@ static int value_of(const struct model_field *f, const json_t *v, struct arena *
         return number >= 0 ? PV_OK : refuse(err, f, "there is no such value");
     case MODEL_REF:
         return ref_value(f, v, out, err);
-    case MODEL_TIME:
     case MODEL_REFS:
+        return refs_value(f, v, a, out, err);
+    case MODEL_TIME:
         break;
     }
     return refuse(err, f, "it cannot be set");
@@ -127,7 +172,11 @@ static int set_members(struct record_change *ch, struct row_diff *d, struct aren
         rc = value_of(f, v, a, &value, err);
         if (rc != PV_OK)
             return rc;
-        diff_set(d, f->index, &value);
+        /* Sealed or not: what is secret is in no event. */
+        if (f->flags & MODEL_SECRET)
+            diff_set_quiet(d, f->index, &value);
+        else
+            diff_set(d, f->index, &value);
     }
     return rc;
 }
@@ -198,6 +247,7 @@ static int change(struct record_change *ch, struct store_tx *tx, struct model_ro
         rc = set_members(ch, &d, a, err);
     if (rc == PV_OK)
         rc = check(ch, tx, &d, a, err);
+    ch->changes = ch->remove || d.n > 0;
     if (rc == PV_OK && ch->remove) {
         rc = tx_row_delete(tx, ch->rules->kind, &ch->id, err);
         if (rc == PV_OK)
@@ -231,14 +281,24 @@ static int in_tx(struct store_tx *tx, void *arg, struct pv_err *err)
     return rc == PV_OK ? change(ch, tx, row, a, err) : rc;
 }
 
+/* A rehearsal does it all, and then fails: the transaction takes its own work back. */
+static int maybe_tx(struct store_tx *tx, void *arg, struct pv_err *err)
+{
+    struct record_change *ch = arg;
+    int rc = in_tx(tx, arg, err);
+
+    ch->rehearsed = rc == PV_OK && ch->options && ch->options->dry_run;
+    return ch->rehearsed ? PV_ECANCELED : rc;
+}
+
 static int run(struct record_change *ch, struct pv_err *err)
 {
     int rc;
 
     events_init(&ch->events, ch->core);
-    rc = store_write(ch->core->store, in_tx, ch, err);
+    rc = store_write(ch->core->store, maybe_tx, ch, err);
     events_free(&ch->events);
-    return rc;
+    return ch->rehearsed ? PV_OK : rc;
 }
 
 int record_create(struct core *c, const struct record_rules *rules, const struct core_actor *by, const void *who,
@@ -252,6 +312,27 @@ int record_create(struct core *c, const struct record_rules *rules, const struct
     rc = run(&ch, err);
     if (rc == PV_OK)
         *id = ch.id;
+    return rc;
+}
+
+int record_make(struct core *c, const struct record_rules *rules, const struct core_actor *by, const struct pv_id *id,
+                const json_t *body, const struct core_options *o, struct pv_err *err)
+{
+    struct record_change ch = { .core = c, .rules = rules, .by = by, .options = o, .body = body, .create = true,
+                                .id = *id };
+
+    return run(&ch, err);
+}
+
+int record_alter(struct core *c, const struct record_rules *rules, const struct core_actor *by, const struct pv_id *id,
+                 const json_t *body, const struct core_options *o, bool *changed, struct pv_err *err)
+{
+    struct record_change ch = { .core = c, .rules = rules, .by = by, .options = o, .body = body, .id = *id,
+                                .remove = body == NULL };
+    int rc = run(&ch, err);
+
+    if (rc == PV_OK)
+        *changed = ch.changes;
     return rc;
 }
 

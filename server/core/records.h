@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * records - making, changing and deleting rows of our own kinds (views, alert
- * rules) in one transaction with their event.
+ * rules, channels) in one transaction with their event.
  *
  * The body's members are the kind's fields by path; what they may be is said by
  * the route's table of parameters, what must hold beyond that by `check`, which
@@ -33,3 +33,10 @@ int record_create(struct core *c, const struct record_rules *rules, const struct
 /* body NULL: deletes. */
 int record_change(struct core *c, const struct record_rules *rules, const struct core_actor *by, const void *who,
                   const struct pv_id *id, const json_t *body, const struct core_options *o, struct pv_err *err);
+/* The same with an id that was made before, because a secret is sealed for it. Options with dry_run: everything is
+ * checked and nothing stays. */
+int record_make(struct core *c, const struct record_rules *rules, const struct core_actor *by, const struct pv_id *id,
+                const json_t *body, const struct core_options *o, struct pv_err *err);
+/* The same, with dry_run as above; *changed: anything differs. */
+int record_alter(struct core *c, const struct record_rules *rules, const struct core_actor *by, const struct pv_id *id,
+                 const json_t *body, const struct core_options *o, bool *changed, struct pv_err *err);

@@ -2,7 +2,7 @@
 /*
  * Once an hour: what is too old is deleted, in small transactions.
  */
-#include "server/core/internal.h"
+#include "server/core/deliver.h"
 
 #define HOUR_MS (60ll * 60 * 1000)
 #define DAY_MS (24 * HOUR_MS)
@@ -62,5 +62,6 @@ void core_retention(void *arg)
         if (rc != PV_OK && rc != PV_ECANCELED)
             log_msg(PV_LOG_ERROR, "retention", "%s", err.message);
     }
+    deliver_clean(c);
     core_later(c, HOUR_MS, core_retention, c);
 }

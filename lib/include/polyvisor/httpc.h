@@ -34,6 +34,7 @@ struct httpc_config {
     size_t npins;
     bool allow_http;                /* plain http; only loopback addresses are ever reached by it */
     bool http_anywhere;             /* with allow_http: beyond loopback, too. For messages that are encrypted themselves */
+    bool no_link_local;             /* addresses that outgoing.h refuses are never reached */
     const char *client_cert_pem;    /* TLS client certificate (chain), NULL: none */
     const char *client_key_pem;     /* and its private key */
     unsigned max_connections;       /* 0: 8; a request waits for a free one */
