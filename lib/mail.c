@@ -64,14 +64,16 @@ static void header_text(struct buf *out, const char *text)
 
 static void header_date(struct buf *out, int64_t ms)
 {
-    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[] = "SunMonTueWedThuFriSat",
+                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     time_t s = (time_t)(ms / 1000);
     struct tm tm;
 
     if (!gmtime_r(&s, &tm))
         return;
-    buf_printf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d +0000\r\n", days + 3 * tm.tm_wday, tm.tm_mday,
-               months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    buf_printf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d +0000\r\n", days + 3 * tm.tm_wday,
+               tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+               tm.tm_sec);
 }
 
 void mail_write(struct buf *out, const struct mail_message *m)
@@ -87,8 +89,10 @@ void mail_write(struct buf *out, const struct mail_message *m)
     buf_text(out, "\r\n");
     header_date(out, m->time_ms);
     buf_printf(out, "Message-ID: <%s%s>\r\n", m->id, domain ? domain : "@localhost");
-    buf_text(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-                  "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+    buf_text(
+        out,
+        "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n");
     for (size_t at = 0; at < len; at += LINE) {
         str_base64(out, (const uint8_t *)m->text + at, len - at < LINE ? len - at : LINE);
         buf_text(out, "\r\n");
@@ -137,8 +141,8 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
     return s->canceled;
 }
 
-static int failure(const struct sending *s, CURLcode code, const char *text, struct mail_result *out,
-                   struct pv_err *err)
+static int failure(const struct sending *s, CURLcode code, const char *text,
+                   struct mail_result *out, struct pv_err *err)
 {
     const struct mail_config *c = s->config;
     const char *why = text[0] ? text : curl_easy_strerror(code);
@@ -146,7 +150,8 @@ static int failure(const struct sending *s, CURLcode code, const char *text, str
     if (s->canceled)
         return pv_fail(err, PV_ECANCELED, "the message to %s was canceled", c->server);
     if (s->refused)
-        return pv_fail(err, PV_EINVAL, "%s leads to a link-local or metadata address, which is refused", c->server);
+        return pv_fail(err, PV_EINVAL,
+                       "%s leads to a link-local or metadata address, which is refused", c->server);
     switch ((int)code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -179,14 +184,15 @@ static int failure(const struct sending *s, CURLcode code, const char *text, str
     return PV_EIO;
 }
 
-static int set_options(CURL *e, struct sending *s, struct curl_slist *to, const char *from, char *error,
-                       struct pv_err *err)
+static int set_options(CURL *e, struct sending *s, struct curl_slist *to, const char *from,
+                       char *error, struct pv_err *err)
 {
     const struct mail_config *c = s->config;
     char url[320], sender[330];
     int bad = 0;
 
-    snprintf(url, sizeof(url), strchr(c->server, ':') && c->server[0] != '[' ? "%s://[%s]:%u" : "%s://%s:%u",
+    snprintf(url, sizeof(url),
+             strchr(c->server, ':') && c->server[0] != '[' ? "%s://[%s]:%u" : "%s://%s:%u",
              c->security == MAIL_TLS ? "smtps" : "smtp", c->server, c->port);
     snprintf(sender, sizeof(sender), "<%s>", from);
 #define SET(option, value) bad |= (int)curl_easy_setopt(e, option, value)
@@ -226,8 +232,8 @@ static int set_options(CURL *e, struct sending *s, struct curl_slist *to, const 
     return bad ? pv_fail(err, PV_EINTERNAL, "this libcurl lacks an option that is needed") : PV_OK;
 }
 
-int mail_send(const struct mail_config *config, const struct mail_message *message, struct mail_result *out,
-              struct pv_err *err)
+int mail_send(const struct mail_config *config, const struct mail_message *message,
+              struct mail_result *out, struct pv_err *err)
 {
     PV_AUTO(curl_easy_cleanup_p) CURL *e = curl_easy_init();
     PV_AUTO(curl_slist_free_all_p) struct curl_slist *to = NULL;

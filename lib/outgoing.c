@@ -98,7 +98,8 @@ int outgoing_check_host(const char *host, struct pv_err *err)
         ok = strcasecmp(name, "metadata.google.internal") != 0;
     return ok ? PV_OK
               : pv_fail(err, PV_EINVAL,
-                        "link-local and metadata addresses are refused: they may hold secrets of this machine");
+                        "link-local and metadata addresses are refused: they may hold secrets of "
+                        "this machine");
 }
 
 int outgoing_check_url(const char *url, struct pv_err *err)
@@ -112,11 +113,15 @@ int outgoing_check_url(const char *url, struct pv_err *err)
         return pv_fail(err, PV_ENOMEM, "no memory for an address");
     if (curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK || strpbrk(url, " \t\r\n\"<>\\^`{|}"))
+        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        strpbrk(url, " \t\r\n\"<>\\^`{|}"))
         return pv_fail(err, PV_EINVAL, "this is not an address; say https://host/...");
     if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        return pv_fail(err, PV_EINVAL, "an account does not belong into the address: it would be shown");
-    if (strcmp(scheme, "https") != 0 && (strcmp(scheme, "http") != 0 || !outgoing_is_loopback(host)))
-        return pv_fail(err, PV_EINVAL, "only https:// is posted to; http:// reaches this machine alone");
+        return pv_fail(err, PV_EINVAL,
+                       "an account does not belong into the address: it would be shown");
+    if (strcmp(scheme, "https") != 0 &&
+        (strcmp(scheme, "http") != 0 || !outgoing_is_loopback(host)))
+        return pv_fail(err, PV_EINVAL,
+                       "only https:// is posted to; http:// reaches this machine alone");
     return outgoing_check_host(host, err);
 }

@@ -93,8 +93,9 @@ static int send_datagram(const struct syslogc_config *c, const struct buf *text,
     if (sent)
         return PV_OK;
     if (refused)
-        return pv_fail(err, PV_EINVAL, "%s leads to a link-local or metadata address, which is refused", c->server);
-    return pv_fail(err, PV_EOFFLINE, "no connection to %s: %s", c->server, strerror(code));
+        return pv_fail(err, PV_EINVAL,
+                       "%s leads to a link-local or metadata address, which is refused", c->server);
+    return pv_fail_os(err, code, "no connection to %s", c->server);
 }
 
 /* ---------------------------------------------------------------- TCP and TLS */
@@ -135,7 +136,8 @@ static int failure(const struct connecting *k, CURLcode code, const char *text, 
     if (k->canceled)
         return pv_fail(err, PV_ECANCELED, "the message to %s was canceled", server);
     if (k->refused)
-        return pv_fail(err, PV_EINVAL, "%s leads to a link-local or metadata address, which is refused", server);
+        return pv_fail(err, PV_EINVAL,
+                       "%s leads to a link-local or metadata address, which is refused", server);
     switch ((int)code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -159,7 +161,8 @@ static int set_options(CURL *e, struct connecting *k, char *error, struct pv_err
     char url[320];
     int bad = 0;
 
-    snprintf(url, sizeof(url), strchr(c->server, ':') && c->server[0] != '[' ? "%s://[%s]:%u/" : "%s://%s:%u/",
+    snprintf(url, sizeof(url),
+             strchr(c->server, ':') && c->server[0] != '[' ? "%s://[%s]:%u/" : "%s://%s:%u/",
              c->transport == SYSLOGC_TLS ? "https" : "http", c->server, c->port);
 #define SET(option, value) bad |= (int)curl_easy_setopt(e, option, value)
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -188,7 +191,8 @@ static int set_options(CURL *e, struct connecting *k, char *error, struct pv_err
     return bad ? pv_fail(err, PV_EINTERNAL, "this libcurl lacks an option that is needed") : PV_OK;
 }
 
-static int send_all(CURL *e, const struct syslogc_config *c, const struct buf *text, struct pv_err *err)
+static int send_all(CURL *e, const struct syslogc_config *c, const struct buf *text,
+                    struct pv_err *err)
 {
     int64_t deadline = clock_mono_ms() + c->timeout_ms;
     curl_socket_t fd = CURL_SOCKET_BAD;
@@ -205,7 +209,8 @@ static int send_all(CURL *e, const struct syslogc_config *c, const struct buf *t
             continue;
         }
         if (code != CURLE_AGAIN)
-            return pv_fail(err, PV_EIO, "the connection to %s was cut: %s", c->server, curl_easy_strerror(code));
+            return pv_fail(err, PV_EIO, "the connection to %s was cut: %s", c->server,
+                           curl_easy_strerror(code));
         if (clock_mono_ms() >= deadline)
             return pv_fail(err, PV_ETIMEOUT, "%s did not answer in time", c->server);
         if (c->cancelled && c->cancelled(c->ctx))
@@ -235,12 +240,14 @@ static int send_stream(const struct syslogc_config *c, const struct buf *text, s
     buf_init(&framed, MESSAGE_MOST + 16);
     buf_printf(&framed, "%zu ", text->len);
     buf_append(&framed, text->data, text->len);
-    rc = buf_ok(&framed) ? send_all(e, c, &framed, err) : pv_fail(err, PV_ENOMEM, "no memory for a message");
+    rc = buf_ok(&framed) ? send_all(e, c, &framed, err)
+                         : pv_fail(err, PV_ENOMEM, "no memory for a message");
     buf_free(&framed);
     return rc;
 }
 
-int syslogc_send(const struct syslogc_config *c, const struct syslogc_message *message, struct pv_err *err)
+int syslogc_send(const struct syslogc_config *c, const struct syslogc_message *message,
+                 struct pv_err *err)
 {
     struct buf text;
     int rc;
@@ -250,7 +257,8 @@ int syslogc_send(const struct syslogc_config *c, const struct syslogc_message *m
     if (!buf_ok(&text))
         rc = pv_fail(err, PV_ENOMEM, "no memory for a message");
     else
-        rc = c->transport == SYSLOGC_UDP ? send_datagram(c, &text, err) : send_stream(c, &text, err);
+        rc =
+            c->transport == SYSLOGC_UDP ? send_datagram(c, &text, err) : send_stream(c, &text, err);
     buf_free(&text);
     return rc;
 }

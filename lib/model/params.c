@@ -339,6 +339,8 @@ static void write_object(struct jsonw *w, const struct model_param *table)
                 jsonw_object(w, "items");
                 jsonw_str(w, "type", "string");
                 jsonw_i64(w, "maxLength", 4096);
+                if (p->ref != PV_KIND_NONE)
+                    jsonw_str(w, "x-kind", model_kind(p->ref)->name);
                 jsonw_end(w);
             }
             break;

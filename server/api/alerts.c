@@ -32,7 +32,7 @@ static const char *const severities[] = { "info", "warning", "error", NULL };
       .doc = "What to do about it." },                                                             \
     { .name = "notify", .type = PARAM_ENUM, .enum_id = PV_ENUM_notify,                             \
       .doc = "Who is told: all notification targets (unless given), none, or the chosen ones." },  \
-    { .name = "targets", .type = PARAM_LIST, .max = 100,                                           \
+    { .name = "targets", .type = PARAM_LIST, .ref = PV_KIND_notification_target, .max = 100,       \
       .doc = "Ids of the chosen notification targets." },                                          \
     { 0 }
 

@@ -176,26 +176,6 @@ static enum req_result plan_reply(struct req *r, const struct pv_id *id, const c
 
 /* ------------------------------------------------------------------ targets and webhooks */
 
-/* They are of no part of the inventory: whoever has the right on a part of it has nothing to do here. */
-static int may_here(struct req *r, struct pv_err *err)
-{
-    return need_everywhere(r, r->route->kind->permission, err);
-}
-
-static enum req_result channel_list(struct req *r)
-{
-    struct pv_err err = { 0 };
-
-    return may_here(r, &err) == PV_OK ? object_list(r) : reply_problem(r, &err);
-}
-
-static enum req_result channel_get(struct req *r)
-{
-    struct pv_err err = { 0 };
-
-    return may_here(r, &err) == PV_OK ? object_get(r) : reply_problem(r, &err);
-}
-
 static enum req_result channel_create(struct req *r)
 {
     const struct model_kind *kind = r->route->kind;
@@ -224,7 +204,7 @@ static enum req_result channel_change(struct req *r)
     struct pv_err err = { 0 };
     struct pv_id id;
 
-    if (may_here(r, &err) != PV_OK || object_resolve(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
+    if (object_resolve(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
         options_read(r, kind, &o, &err) != PV_OK || seal_secrets(r, &id, &err) != PV_OK ||
         core_channel_change(api_of(r)->core, &by, kind->number, &id, r->json, &o, &changed, &err) != PV_OK)
         return reply_problem(r, &err);
@@ -240,7 +220,7 @@ static enum req_result channel_delete(struct req *r)
     struct pv_err err = { 0 };
     struct pv_id id;
 
-    if (may_here(r, &err) != PV_OK || object_resolve(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
+    if (object_resolve(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
         options_read(r, kind, &o, &err) != PV_OK ||
         core_channel_change(api_of(r)->core, &by, kind->number, &id, NULL, &o, &changed, &err) != PV_OK)
         return reply_problem(r, &err);
@@ -253,7 +233,7 @@ static enum req_result channel_test(struct req *r)
     struct pv_err err = { 0 };
     struct pv_id id;
 
-    if (may_here(r, &err) != PV_OK || object_find(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
+    if (object_find(r, kind, req_param(r, "id"), &id, &err) != PV_OK ||
         core_channel_test(api_of(r)->core, kind->number, &id, live_done, r, &err) != PV_OK)
         return reply_problem(r, &err);
     return REQ_LATER;
@@ -304,8 +284,7 @@ static enum req_result delivery_list_of(struct req *r)
     char text[PV_ID_TEXT];
     struct pv_id id;
 
-    if (need_everywhere(r, kind->permission, &err) != PV_OK ||
-        object_find(r, kind, req_param(r, "id"), &id, &err) != PV_OK)
+    if (object_find(r, kind, req_param(r, "id"), &id, &err) != PV_OK)
         return reply_problem(r, &err);
     model_id_text(kind->number, &id, text);
     if (filter_equals(model_kind(PV_KIND_delivery), hook ? "webhook" : "target", text, 0, r->arena, &of, &err) != PV_OK)
@@ -359,12 +338,12 @@ static enum req_result delivery_resend(struct req *r)
 #define LOG API_BASE "/deliveries"
 
 const struct route channel_routes[] = {
-    { .method = "GET", .pattern = TARGETS, .permission = PERM_ALERT_MANAGE, .handler = channel_list, .answer = ANSWER_LIST,
+    { .method = "GET", .pattern = TARGETS, .permission = PERM_ALERT_MANAGE, .handler = object_list, .answer = ANSWER_LIST,
       .doc = "Channels that alerts are told through." },
     { .method = "POST", .pattern = TARGETS, .permission = PERM_ALERT_MANAGE, .handler = channel_create,
       .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = target_create,
       .statuses = "409", .doc = "Make a notification target." },
-    { .method = "GET", .pattern = TARGETS "/{id}", .permission = PERM_ALERT_MANAGE, .handler = channel_get,
+    { .method = "GET", .pattern = TARGETS "/{id}", .permission = PERM_ALERT_MANAGE, .handler = object_get,
       .answer = ANSWER_OBJECT, .flags = ROUTE_ETAG, .statuses = "404 409", .doc = "One notification target." },
     { .method = "PATCH", .pattern = TARGETS "/{id}", .permission = PERM_ALERT_MANAGE, .handler = channel_change,
       .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH | ROUTE_DRY_RUN, .body = target_change,
@@ -377,12 +356,12 @@ const struct route channel_routes[] = {
       .doc = "Send a test at once, and say what became of it." },
     { .method = "GET", .pattern = TARGETS "/{id}/deliveries", .permission = PERM_ALERT_MANAGE,
       .handler = delivery_list_of, .answer = ANSWER_LIST, .statuses = "404 409", .doc = "What was sent to it." },
-    { .method = "GET", .pattern = HOOKS, .permission = PERM_WEBHOOK_MANAGE, .handler = channel_list, .answer = ANSWER_LIST,
+    { .method = "GET", .pattern = HOOKS, .permission = PERM_WEBHOOK_MANAGE, .handler = object_list, .answer = ANSWER_LIST,
       .doc = "Addresses that events are posted to." },
     { .method = "POST", .pattern = HOOKS, .permission = PERM_WEBHOOK_MANAGE, .handler = channel_create,
       .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = hook_create,
       .statuses = "409", .doc = "Make a webhook; it begins with the next event." },
-    { .method = "GET", .pattern = HOOKS "/{id}", .permission = PERM_WEBHOOK_MANAGE, .handler = channel_get,
+    { .method = "GET", .pattern = HOOKS "/{id}", .permission = PERM_WEBHOOK_MANAGE, .handler = object_get,
       .answer = ANSWER_OBJECT, .flags = ROUTE_ETAG, .statuses = "404 409", .doc = "One webhook." },
     { .method = "PATCH", .pattern = HOOKS "/{id}", .permission = PERM_WEBHOOK_MANAGE, .handler = channel_change,
       .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH | ROUTE_DRY_RUN, .body = hook_change,

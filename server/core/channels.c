@@ -38,12 +38,13 @@ static bool is_among(const struct row_diff *d, unsigned field)
 }
 
 /* Of the same kind: no other has the name, and there is room for one more. */
-static int check_others(const struct record_check *c, const struct model_row *row, unsigned name, unsigned enabled,
-                        struct pv_err *err)
+static int check_others(const struct record_check *c, const struct model_row *row, unsigned name,
+                        unsigned enabled, struct pv_err *err)
 {
     size_t n, total = 0;
     struct pv_id *ids;
-    int rc = tx_find(c->tx, row->kind->number, name, model_get(row, name), 2, c->arena, &ids, &n, err);
+    int rc =
+        tx_find(c->tx, row->kind->number, name, model_get(row, name), 2, c->arena, &ids, &n, err);
 
     for (size_t i = 0; rc == PV_OK && i < n; i++) {
         if (id_eq(&ids[i], &row->id))
@@ -54,7 +55,8 @@ static int check_others(const struct record_check *c, const struct model_row *ro
     for (int on = 0; c->created && on < 2 && rc == PV_OK; on++) {
         struct model_value v = value_number(on);
 
-        rc = tx_find(c->tx, row->kind->number, enabled, &v, CORE_CHANNELS_MAX, c->arena, &ids, &n, err);
+        rc = tx_find(c->tx, row->kind->number, enabled, &v, CORE_CHANNELS_MAX, c->arena, &ids, &n,
+                     err);
         total += rc == PV_OK ? n : 0;
     }
     if (rc == PV_OK && total >= CORE_CHANNELS_MAX)
@@ -63,12 +65,14 @@ static int check_others(const struct record_check *c, const struct model_row *ro
 }
 
 /* What is on its way to it goes, too; what is left after so many goes with the hourly cleaning. */
-static int drop_deliveries(const struct record_check *c, unsigned field, const struct pv_id *id, struct pv_err *err)
+static int drop_deliveries(const struct record_check *c, unsigned field, const struct pv_id *id,
+                           struct pv_err *err)
 {
     struct model_value v = value_ref(id);
     struct pv_id *ids;
     size_t n = 0;
-    int rc = tx_find(c->tx, PV_KIND_delivery, field, &v, DELIVERIES_AT_ONCE, c->arena, &ids, &n, err);
+    int rc =
+        tx_find(c->tx, PV_KIND_delivery, field, &v, DELIVERIES_AT_ONCE, c->arena, &ids, &n, err);
 
     for (size_t i = 0; i < n && rc == PV_OK; i++)
         rc = tx_row_delete(c->tx, PV_KIND_delivery, &ids[i], err);
@@ -77,7 +81,8 @@ static int drop_deliveries(const struct record_check *c, unsigned field, const s
 
 static int check_url(const char *url, struct pv_err *err)
 {
-    int rc = *url ? outgoing_check_url(url, err) : pv_fail(err, PV_EINVAL, "a webhook needs the address it posts to");
+    int rc = *url ? outgoing_check_url(url, err)
+                  : pv_fail(err, PV_EINVAL, "a webhook needs the address it posts to");
 
     if (rc != PV_OK)
         pv_err_pointer(err, "/url");
@@ -86,8 +91,11 @@ static int check_url(const char *url, struct pv_err *err)
 
 /* ------------------------------------------------------------------ notification targets */
 
-enum { FOR_MAIL = 1 << PV_TARGET_TYPE_MAIL, FOR_WEBHOOK = 1 << PV_TARGET_TYPE_WEBHOOK,
-       FOR_SYSLOG = 1 << PV_TARGET_TYPE_SYSLOG };
+enum {
+    FOR_MAIL = 1 << PV_TARGET_TYPE_MAIL,
+    FOR_WEBHOOK = 1 << PV_TARGET_TYPE_WEBHOOK,
+    FOR_SYSLOG = 1 << PV_TARGET_TYPE_SYSLOG
+};
 
 static const struct {
     unsigned field, types;
@@ -128,14 +136,16 @@ static int check_server(struct row_diff *d, struct pv_err *err)
 {
     const char *server = model_text(d->row, F(notification_target, server));
     int64_t port;
-    int rc = *server ? outgoing_check_host(server, err) : pv_fail(err, PV_EINVAL, "the name of the server is needed");
+    int rc = *server ? outgoing_check_host(server, err)
+                     : pv_fail(err, PV_EINVAL, "the name of the server is needed");
 
     if (rc != PV_OK) {
         pv_err_pointer(err, "/server");
         return rc;
     }
     port = model_number(d->row, F(notification_target, port));
-    return port >= 1 && port <= 65535 ? PV_OK : refuse(err, "/port", "a port is a number from 1 to 65535");
+    return port >= 1 && port <= 65535 ? PV_OK
+                                      : refuse(err, "/port", "a port is a number from 1 to 65535");
 }
 
 static int check_addresses(const struct model_row *row, struct arena *a, struct pv_err *err)
@@ -171,21 +181,27 @@ static int check_mail(const struct record_check *c, struct row_diff *d, struct p
     preset(d, F(notification_target, security), PV_CHANNEL_SECURITY_STARTTLS);
     security = model_number(row, F(notification_target, security));
     preset(d, F(notification_target, port),
-           security == PV_CHANNEL_SECURITY_TLS ? 465 : security == PV_CHANNEL_SECURITY_STARTTLS ? 587 : 25);
+           security == PV_CHANNEL_SECURITY_TLS        ? 465
+           : security == PV_CHANNEL_SECURITY_STARTTLS ? 587
+                                                      : 25);
     rc = check_server(d, err);
     if (rc == PV_OK)
         rc = check_addresses(row, c->arena, err);
     if (rc != PV_OK)
         return rc;
     account = model_text(row, F(notification_target, username))[0] != '\0';
-    if (is_among(d, F(notification_target, password)) && model_get(row, F(notification_target, password))->set && !account)
+    if (is_among(d, F(notification_target, password)) &&
+        model_get(row, F(notification_target, password))->set && !account)
         return refuse(err, "/username", "a password needs the account it is of");
     if (account && security == PV_CHANNEL_SECURITY_NONE &&
         !outgoing_is_loopback(model_text(row, F(notification_target, server))))
-        return refuse(err, "/security", "a password is not sent over a connection that is not protected");
+        return refuse(err, "/security",
+                      "a password is not sent over a connection that is not protected");
     /* Else whoever may change a target could have the password sent to himself. */
-    moved = is_among(d, F(notification_target, server)) || is_among(d, F(notification_target, port)) ||
-            is_among(d, F(notification_target, security)) || is_among(d, F(notification_target, ca_pem));
+    moved = is_among(d, F(notification_target, server)) ||
+            is_among(d, F(notification_target, port)) ||
+            is_among(d, F(notification_target, security)) ||
+            is_among(d, F(notification_target, ca_pem));
     if (!c->created && account && moved && !is_among(d, F(notification_target, password)))
         return refuse(err, "/password", "it would go to another server: give the password again");
     return PV_OK;
@@ -221,7 +237,8 @@ static int check_unused(const struct record_check *c, const struct pv_id *id, st
         struct pv_id *ids;
         size_t n = 0;
 
-        rc = tx_find(c->tx, PV_KIND_alert_rule, F(alert_rule, enabled), &v, RULES_MAX, c->arena, &ids, &n, err);
+        rc = tx_find(c->tx, PV_KIND_alert_rule, F(alert_rule, enabled), &v, RULES_MAX, c->arena,
+                     &ids, &n, err);
         rows = arena_alloc(c->arena, (n + 1) * sizeof(struct model_row *));
         if (rc == PV_OK && !rows)
             rc = pv_fail(err, PV_ENOMEM, "no memory for the rules");
@@ -230,11 +247,13 @@ static int check_unused(const struct record_check *c, const struct pv_id *id, st
         if (rc != PV_OK)
             return rc;
         for (size_t i = 0; i < n; i++) {
-            const struct model_value *chosen = rows[i] ? model_get(rows[i], F(alert_rule, targets)) : NULL;
+            const struct model_value *chosen =
+                rows[i] ? model_get(rows[i], F(alert_rule, targets)) : NULL;
 
             for (size_t k = 0; chosen && chosen->set && k < chosen->len; k++)
                 if (id_eq(&chosen->refs[k].id, id)) {
-                    pv_fail_as(err, "conflict", "the alert rule %s names it", model_text(rows[i], F(alert_rule, name)));
+                    pv_fail_as(err, "conflict", "the alert rule %s names it",
+                               model_text(rows[i], F(alert_rule, name)));
                     pv_err_remedy(err, "Take it out of the rule first, or disable it.");
                     return err ? err->rc : PV_ESTATE;
                 }
@@ -267,10 +286,13 @@ static int check_target(const struct record_check *c, struct row_diff *d, struct
             rc = check_syslog(d, err);
         }
     }
-    return rc == PV_OK ? check_others(c, d->row, F(notification_target, name), F(notification_target, enabled), err) : rc;
+    return rc == PV_OK ? check_others(c, d->row, F(notification_target, name),
+                                      F(notification_target, enabled), err)
+                       : rc;
 }
 
-static const struct record_rules target_rules = { .kind = PV_KIND_notification_target, .check = check_target };
+static const struct record_rules target_rules = { .kind = PV_KIND_notification_target,
+                                                  .check = check_target };
 
 /* ------------------------------------------------------------------ webhooks */
 
@@ -282,7 +304,8 @@ static int check_types(const struct model_row *row, struct pv_err *err)
         size_t len = strcspn(list + 1, "\n");
 
         if (len > 64 || strspn(list + 1, "abcdefghijklmnopqrstuvwxyz_.*?") != len) {
-            int rc = pv_fail(err, PV_EINVAL, "a type of event is a word like vm.updated, with * and ? for any");
+            int rc = pv_fail(err, PV_EINVAL,
+                             "a type of event is a word like vm.updated, with * and ? for any");
 
             pv_err_pointer(err, "/event_types/%zu", n);
             return rc;
@@ -301,7 +324,8 @@ static int check_webhook(const struct record_check *c, struct row_diff *d, struc
         return drop_deliveries(c, F(delivery, webhook), &d->row->id, err);
     preset(d, F(webhook, enabled), 1);
     if (c->created) {
-        struct model_value from = value_number((int64_t)core_event_seq(c->core)), none = value_number(0);
+        struct model_value from = value_number((int64_t)core_event_seq(c->core)),
+                           none = value_number(0);
 
         diff_set(d, F(webhook, position), &from);
         diff_set(d, F(webhook, missed), &none);
@@ -314,15 +338,16 @@ static int check_webhook(const struct record_check *c, struct row_diff *d, struc
     if (rc == PV_OK)
         rc = check_types(d->row, err);
     if (rc == PV_OK) {
-        rc = filter_parse(model_kind(PV_KIND_event), model_text(d->row, F(webhook, selector)), clock_wall_ms(), c->arena,
-                          &f, err);
+        rc = filter_parse(model_kind(PV_KIND_event), model_text(d->row, F(webhook, selector)),
+                          clock_wall_ms(), c->arena, &f, err);
         if (rc != PV_OK)
             pv_err_pointer(err, "/selector");
     }
     return rc == PV_OK ? check_others(c, d->row, F(webhook, name), F(webhook, enabled), err) : rc;
 }
 
-static const struct record_rules webhook_rules = { .kind = PV_KIND_webhook, .check = check_webhook };
+static const struct record_rules webhook_rules = { .kind = PV_KIND_webhook,
+                                                   .check = check_webhook };
 
 /* ------------------------------------------------------------------ both */
 
@@ -331,8 +356,9 @@ static const struct record_rules *rules_of(enum pv_kind kind)
     return kind == PV_KIND_webhook ? &webhook_rules : &target_rules;
 }
 
-int core_channel_create(struct core *c, const struct core_actor *by, enum pv_kind kind, const struct pv_id *id,
-                        const json_t *body, const struct core_options *o, struct pv_err *err)
+int core_channel_create(struct core *c, const struct core_actor *by, enum pv_kind kind,
+                        const struct pv_id *id, const json_t *body, const struct core_options *o,
+                        struct pv_err *err)
 {
     int rc = record_make(c, rules_of(kind), by, id, body, o, err);
 
@@ -341,8 +367,9 @@ int core_channel_create(struct core *c, const struct core_actor *by, enum pv_kin
     return rc;
 }
 
-int core_channel_change(struct core *c, const struct core_actor *by, enum pv_kind kind, const struct pv_id *id,
-                        const json_t *body, const struct core_options *o, bool *changed, struct pv_err *err)
+int core_channel_change(struct core *c, const struct core_actor *by, enum pv_kind kind,
+                        const struct pv_id *id, const json_t *body, const struct core_options *o,
+                        bool *changed, struct pv_err *err)
 {
     int rc = record_alter(c, rules_of(kind), by, id, body, o, changed, err);
 

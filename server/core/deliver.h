@@ -2,10 +2,13 @@
 /*
  * deliver - what the files of deliveries share, and what alerts hand over.
  *
- *   deliver.c        the queue: lanes, attempts, what came of them
- *   deliver_send.c   one attempt: HTTP, mail, syslog
- *   deliver_feed.c   from the event log into the queue, for webhooks
- *   channels.c       targets and webhooks as records
+ *   deliver.c          the queue: whose turn it is, and what is next
+ *   deliver_rows.c     rows of the queue, and who is told about an alert
+ *   deliver_outcome.c  what came of an attempt
+ *   deliver_ask.c      tests, sending again, figures, old rows
+ *   deliver_send.c     one attempt: HTTP, mail, syslog
+ *   deliver_feed.c     from the event log into the queue, for webhooks
+ *   channels.c         targets and webhooks as records
  *
  * Threads: see each function. The lock of struct delivery_store is a leaf.
  */
@@ -15,6 +18,14 @@
 #include "server/core/internal.h"
 
 struct httpc;
+struct lane;
+
+struct delivery_store {
+    pthread_mutex_t lock;       /* leaf */
+    struct lane *lanes;         /* they stay until the end; guarded by lock */
+    struct workers *senders;    /* guarded by lock; NULL at the end */
+    _Atomic uint64_t delivered, failed, dead, skipped;
+};
 
 int deliver_start(struct core *c, struct pv_err *err);
 /* Before workers end: what is being sent is broken off. */
@@ -63,6 +74,28 @@ void deliver_attempt(struct core *c, const struct model_row *receiver, const str
 /* "t=1700000000,v1=<hex>" over "<t>.<body>". */
 #define DELIVER_SIGNATURE 100
 bool deliver_sign(const char *secret, int64_t time_s, const char *body, size_t len, char out[DELIVER_SIGNATURE]);
+
+/* ---------------------------------------------------------------- what came of it */
+
+struct deliver_outcome {
+    const struct model_row *receiver;
+    struct pv_id id;
+    const struct deliver_result *result;    /* NULL: not tried */
+    enum pv_delivery_state state;
+    int64_t next_ms;                        /* PENDING: wall time of the next attempt */
+    const char *error;                      /* problem document, or NULL */
+    bool there;                             /* the row is still there and was waiting */
+};
+
+#define DELIVER_OUTCOME_FIELDS 10
+/* What deliver_write_outcome sets. */
+extern const uint16_t deliver_outcome_fields[DELIVER_OUTCOME_FIELDS];
+void deliver_write_outcome(struct model_row *row, const struct deliver_outcome *o);
+/* Stored, with the receiver's own newest result; waits for the commit. */
+int deliver_finish(struct core *c, struct deliver_outcome *o, struct pv_err *err);
+/* The problem document of an error, as arena text; NULL: too long. */
+const char *deliver_problem(struct arena *a, const struct pv_err *err);
+const char *deliver_name(const struct model_row *receiver);
 
 /* ---------------------------------------------------------------- events -> queue */
 

@@ -12,22 +12,22 @@
 
 #include <polyvisor/filter.h>
 
-#define WAITING_MOST 500        /* deliveries of one webhook; beyond, the log keeps the rest */
-#define BLOCK 200               /* events looked at in one go */
-#define NOTE_EVERY 1000         /* events that did not match, before the position is written for them */
-#define PAUSE_MS 200            /* between two rounds */
+#define WAITING_MOST 500 /* deliveries of one webhook; beyond, the log keeps the rest */
+#define BLOCK 200        /* events looked at in one go */
+#define NOTE_EVERY 1000  /* events that did not match, before the position is written for them */
+#define PAUSE_MS 200     /* between two rounds */
 
 struct place {
     struct pv_id id;
-    uint64_t looked;            /* events up to here were looked at */
-    uint64_t noted;             /* as stored */
+    uint64_t looked; /* events up to here were looked at */
+    uint64_t noted;  /* as stored */
 };
 
 struct feed {
-    pthread_mutex_t lock;       /* leaf */
+    pthread_mutex_t lock; /* leaf */
     struct core_subscription *subscription;
-    bool queued;                /* a round is to come or runs; guarded by lock */
-    bool again;                 /* guarded by lock */
+    bool queued;                            /* a round is to come or runs; guarded by lock */
+    bool again;                             /* guarded by lock */
     struct place places[CORE_CHANNELS_MAX]; /* of the round alone */
     size_t nplaces;
 };
@@ -35,14 +35,14 @@ struct feed {
 /* One webhook in one round. */
 struct hook {
     struct core *core;
-    struct arena *arena;        /* of one block */
+    struct arena *arena; /* of one block */
     const struct model_row *row;
     const struct filter *filter;
-    const char *types;          /* as stored: "\na\nb\n" */
+    const char *types; /* as stored: "\na\nb\n" */
     struct place *at;
     struct model_row *rows[BLOCK];
     size_t nrows;
-    uint64_t last;              /* of the block */
+    uint64_t last; /* of the block */
     uint64_t missed;
 };
 
@@ -90,7 +90,9 @@ static struct model_row *make_row(const struct hook *h, const struct model_row *
     buf_init(&text, 120000);
     jsonw_init(&w, &text);
     model_write_json(&w, NULL, h->core->event_shape, event);
-    body = buf_ok(&text) ? deliver_body(h->arena, &row->id, type, "event", text.data, text.len, NULL) : NULL;
+    body = buf_ok(&text)
+               ? deliver_body(h->arena, &row->id, type, "event", text.data, text.len, NULL)
+               : NULL;
     buf_free(&text);
     if (!body)
         return NULL;
@@ -130,7 +132,8 @@ static int hand_over(struct store_tx *tx, void *arg, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     model_set_number(row, F(webhook, position), (int64_t)h->last);
-    model_set_number(row, F(webhook, missed), model_number(row, F(webhook, missed)) + (int64_t)h->missed);
+    model_set_number(row, F(webhook, missed),
+                     model_number(row, F(webhook, missed)) + (int64_t)h->missed);
     return tx_row_update(tx, row, fields, PV_COUNT(fields), err);
 }
 
@@ -143,8 +146,8 @@ static int skip_gap(struct hook *h, struct pv_err *err)
     if (rc == PV_OK && oldest > h->at->looked + 1) {
         h->missed = oldest - h->at->looked - 1;
         h->at->looked = oldest - 1;
-        log_msg(PV_LOG_WARN, "webhook.missed", "webhook=\"%s\" events=%llu", model_text(h->row, F(webhook, name)),
-                (unsigned long long)h->missed);
+        log_msg(PV_LOG_WARN, "webhook.missed", "webhook=\"%s\" events=%llu",
+                model_text(h->row, F(webhook, name)), (unsigned long long)h->missed);
     }
     return rc;
 }
@@ -179,8 +182,8 @@ static int feed_block(struct hook *h, bool *more, struct pv_err *err)
     if (rc != PV_OK || queued >= WAITING_MOST)
         return rc;
     from = h->last = h->at->looked;
-    rc = filter_parse(model_kind(PV_KIND_event), model_text(h->row, F(webhook, selector)), clock_wall_ms(), h->arena,
-                      &h->filter, err);
+    rc = filter_parse(model_kind(PV_KIND_event), model_text(h->row, F(webhook, selector)),
+                      clock_wall_ms(), h->arena, &h->filter, err);
     if (rc == PV_OK)
         rc = store_events_since(c->store, from, BLOCK, c->event_shape, see_event, h, err);
     if (rc != PV_OK)
@@ -213,11 +216,13 @@ static int feed_hook(void *ctx, const struct model_row *row, struct pv_err *err)
         int rc;
 
         h->arena = arena_new(65536, 64u << 20);
-        rc = h->arena ? feed_block(h, &more, &own) : pv_fail(&own, PV_ENOMEM, "no memory for a webhook");
+        rc = h->arena ? feed_block(h, &more, &own)
+                      : pv_fail(&own, PV_ENOMEM, "no memory for a webhook");
         arena_free(h->arena);
         /* One that is broken does not keep the others from theirs. */
         if (rc != PV_OK && rc != PV_ENOENT)
-            log_msg(PV_LOG_ERROR, "webhook.feed", "webhook=\"%s\" %s", model_text(row, F(webhook, name)), own.message);
+            log_msg(PV_LOG_ERROR, "webhook.feed", "webhook=\"%s\" %s",
+                    model_text(row, F(webhook, name)), own.message);
         if (rc != PV_OK)
             break;
     }
@@ -262,7 +267,8 @@ static void feed_all(struct core *c)
         PV_AUTO(arena_free_p) struct arena *own = arena_new(16384, 1u << 20);
         struct model_row *row;
 
-        if (own && store_row_get(c->store, c->kinds[PV_KIND_webhook].shape, &all->ids[i], own, &row, &err) == PV_OK)
+        if (own && store_row_get(c->store, c->kinds[PV_KIND_webhook].shape, &all->ids[i], own, &row,
+                                 &err) == PV_OK)
             (void)feed_hook(c, row, &err);
     }
 }

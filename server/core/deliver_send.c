@@ -18,7 +18,7 @@
 #include <polyvisor/mail.h>
 #include <polyvisor/syslogc.h>
 
-#define TIMEOUT_MS 9000     /* with what is around it less than the ten seconds of a test */
+#define TIMEOUT_MS 9000 /* with what is around it less than the ten seconds of a test */
 #define RESPONSE_MOST (4u << 20)
 #define RETRY_MOST_S 3600
 
@@ -36,23 +36,25 @@ static bool stopping(void *ctx)
 }
 
 /* Clear text of a sealed field; *out NULL: there is none. */
-static int open_field(struct core *c, const struct model_row *receiver, unsigned field, struct arena *a, char **out,
-                      struct pv_err *err)
+static int open_field(struct core *c, const struct model_row *receiver, unsigned field,
+                      struct arena *a, char **out, struct pv_err *err)
 {
     const char *sealed = NULL;
-    int rc = store_secret_get(c->store, receiver->kind->number, &receiver->id, field, a, &sealed, err);
+    int rc =
+        store_secret_get(c->store, receiver->kind->number, &receiver->id, field, a, &sealed, err);
 
     *out = NULL;
     if (rc == PV_ENOENT || (rc == PV_OK && (!sealed || !*sealed)))
         return PV_OK;
     if (rc == PV_OK && !c->config.secret_open)
         return pv_fail(err, PV_EINTERNAL, "there is nothing that opens secrets");
-    return rc == PV_OK
-               ? c->config.secret_open(c->config.ctx, receiver->kind->number, &receiver->id, field, sealed, out, err)
-               : rc;
+    return rc == PV_OK ? c->config.secret_open(c->config.ctx, receiver->kind->number, &receiver->id,
+                                               field, sealed, out, err)
+                       : rc;
 }
 
-bool deliver_sign(const char *secret, int64_t time_s, const char *body, size_t len, char out[DELIVER_SIGNATURE])
+bool deliver_sign(const char *secret, int64_t time_s, const char *body, size_t len,
+                  char out[DELIVER_SIGNATURE])
 {
     uint8_t mac[32];
     char hex[2 * sizeof(mac) + 1];
@@ -63,8 +65,10 @@ bool deliver_sign(const char *secret, int64_t time_s, const char *body, size_t l
     buf_init(&text, len + 32);
     buf_printf(&text, "%" PRId64 ".", time_s);
     buf_append(&text, body, len);
-    ok = buf_ok(&text) && HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)text.data, text.len, mac,
-                               &n) && n == sizeof(mac);
+    ok = buf_ok(&text) &&
+         HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)text.data, text.len,
+              mac, &n) &&
+         n == sizeof(mac);
     buf_free(&text);
     if (!ok)
         return false;
@@ -75,7 +79,8 @@ bool deliver_sign(const char *secret, int64_t time_s, const char *body, size_t l
 
 /* ---------------------------------------------------------------- HTTP */
 
-/* What is refused once is refused always, unless it is about who asks, how often, or a proxy between. */
+/* What is refused once is refused always, unless it is about who asks, how often, or a proxy
+ * between. */
 static bool is_permanent(long status)
 {
     static const long again[] = { 401, 403, 404, 407, 408, 409, 421, 423, 425, 429 };
@@ -94,15 +99,22 @@ static int ignore_body(void *ctx, const void *data, size_t len)
     return PV_OK;
 }
 
-static int take_client(struct core *c, const struct model_row *receiver, unsigned ca_field, struct deliver_link *link,
-                       struct pv_err *err)
+static int take_client(struct core *c, const struct model_row *receiver, unsigned ca_field,
+                       struct deliver_link *link, struct pv_err *err)
 {
     int64_t version = model_number(receiver, (unsigned)c->kinds[receiver->kind->number].version);
     const char *ca = model_text(receiver, ca_field);
-    const struct httpc_config config = { .tls = HTTPC_TLS_CA, .ca_pem = *ca ? ca : NULL, .allow_http = true,
-                                         .no_link_local = true, .max_connections = 1, .connect_timeout_ms = TIMEOUT_MS,
-                                         .timeout_ms = TIMEOUT_MS, .stall_timeout_ms = TIMEOUT_MS,
-                                         .max_response = RESPONSE_MOST, .cancelled = stopping, .ctx = c };
+    const struct httpc_config config = { .tls = HTTPC_TLS_CA,
+                                         .ca_pem = *ca ? ca : NULL,
+                                         .allow_http = true,
+                                         .no_link_local = true,
+                                         .max_connections = 1,
+                                         .connect_timeout_ms = TIMEOUT_MS,
+                                         .timeout_ms = TIMEOUT_MS,
+                                         .stall_timeout_ms = TIMEOUT_MS,
+                                         .max_response = RESPONSE_MOST,
+                                         .cancelled = stopping,
+                                         .ctx = c };
 
     if (link->http && link->version == version)
         return PV_OK;
@@ -120,18 +132,20 @@ static void judge_status(const struct httpc_response *answer, struct deliver_res
     if (answer->status >= 200 && answer->status < 300)
         return;
     out->permanent = is_permanent(answer->status);
-    if (httpc_header(answer, "Retry-After", later, sizeof(later)) && str_u64(later, strlen(later), RETRY_MOST_S, &s))
+    if (httpc_header(answer, "Retry-After", later, sizeof(later)) &&
+        str_u64(later, strlen(later), RETRY_MOST_S, &s))
         out->retry_s = (unsigned)s;
     out->rc = answer->status >= 300 && answer->status < 400
-                  ? pv_fail(&out->err, PV_EIO, "the receiver sends elsewhere (HTTP %ld); that is not followed",
+                  ? pv_fail(&out->err, PV_EIO,
+                            "the receiver sends elsewhere (HTTP %ld); that is not followed",
                             answer->status)
                   : pv_fail(&out->err, PV_EIO, "the receiver answered HTTP %ld", answer->status);
     snprintf(native, sizeof(native), "%ld", answer->status);
     pv_err_native(&out->err, native);
 }
 
-static void post(struct core *c, const struct model_row *receiver, const struct model_row *row, struct deliver_link *link,
-                 struct arena *a, struct deliver_result *out)
+static void post(struct core *c, const struct model_row *receiver, const struct model_row *row,
+                 struct deliver_link *link, struct arena *a, struct deliver_result *out)
 {
     bool hook = receiver->kind->number == PV_KIND_webhook;
     unsigned secret_field = hook ? F(webhook, secret) : F(notification_target, secret);
@@ -139,23 +153,31 @@ static void post(struct core *c, const struct model_row *receiver, const struct 
     struct httpc_response answer = { .status = 0 };
     char id[PV_ID_TEXT], signature[DELIVER_SIGNATURE], *secret = NULL;
     const char *headers[6];
-    struct httpc_request request = { .method = "POST",
-                                     .url = model_text(receiver, hook ? F(webhook, url) : F(notification_target, url)),
-                                     .headers = headers, .body = body, .body_len = strlen(body),
-                                     .on_body = ignore_body };
+    struct httpc_request request = {
+        .method = "POST",
+        .url = model_text(receiver, hook ? F(webhook, url) : F(notification_target, url)),
+        .headers = headers,
+        .body = body,
+        .body_len = strlen(body),
+        .on_body = ignore_body
+    };
 
     out->rc = open_field(c, receiver, secret_field, a, &secret, &out->err);
     if (out->rc == PV_OK)
-        out->rc = take_client(c, receiver, hook ? F(webhook, ca_pem) : F(notification_target, ca_pem), link, &out->err);
-    if (out->rc == PV_OK && secret && !deliver_sign(secret, clock_wall_ms() / 1000, body, strlen(body), signature))
+        out->rc =
+            take_client(c, receiver, hook ? F(webhook, ca_pem) : F(notification_target, ca_pem),
+                        link, &out->err);
+    if (out->rc == PV_OK && secret &&
+        !deliver_sign(secret, clock_wall_ms() / 1000, body, strlen(body), signature))
         out->rc = pv_fail(&out->err, PV_ENOMEM, "no memory for a signature");
     if (out->rc == PV_OK) {
         model_id_text(PV_KIND_delivery, &row->id, id);
         headers[request.nheaders++] = "Content-Type: application/json";
         headers[request.nheaders++] = arena_printf(a, "Polyvisor-Delivery: %s", id);
-        headers[request.nheaders++] = arena_printf(a, "Polyvisor-Event: %s", model_text(row, F(delivery, type)));
         headers[request.nheaders++] =
-            arena_printf(a, "Polyvisor-Attempt: %" PRId64, model_number(row, F(delivery, attempts)) + 1);
+            arena_printf(a, "Polyvisor-Event: %s", model_text(row, F(delivery, type)));
+        headers[request.nheaders++] = arena_printf(a, "Polyvisor-Attempt: %" PRId64,
+                                                   model_number(row, F(delivery, attempts)) + 1);
         if (secret)
             headers[request.nheaders++] = arena_printf(a, "Polyvisor-Signature: %s", signature);
         for (size_t i = 0; i < request.nheaders && out->rc == PV_OK; i++)
@@ -248,8 +270,8 @@ static size_t split(struct arena *a, const char *list, const char **out, size_t 
     return n;
 }
 
-static void mail(struct core *c, const struct model_row *t, const struct model_row *row, const json_t *body,
-                 struct arena *a, struct deliver_result *out)
+static void mail(struct core *c, const struct model_row *t, const struct model_row *row,
+                 const json_t *body, struct arena *a, struct deliver_result *out)
 {
     static const enum mail_security security[] = { [PV_CHANNEL_SECURITY_TLS] = MAIL_TLS,
                                                    [PV_CHANNEL_SECURITY_STARTTLS] = MAIL_STARTTLS,
@@ -257,14 +279,21 @@ static void mail(struct core *c, const struct model_row *t, const struct model_r
     const char *to[32], *head = headline(a, body, row);
     char id[PV_ID_TEXT], *password = NULL;
     struct mail_result result = { 0 };
-    struct mail_config config = { .server = model_text(t, F(notification_target, server)),
-                                  .port = (unsigned)model_number(t, F(notification_target, port)),
-                                  .security = security[model_number(t, F(notification_target, security)) % 3],
-                                  .username = model_text(t, F(notification_target, username)),
-                                  .ca_pem = model_text(t, F(notification_target, ca_pem)), .timeout_ms = TIMEOUT_MS,
-                                  .cancelled = stopping, .ctx = c };
-    struct mail_message m = { .from = model_text(t, F(notification_target, from)), .to = to, .id = id,
-                              .nto = split(a, model_text(t, F(notification_target, to)), to, PV_COUNT(to)),
+    struct mail_config config = {
+        .server = model_text(t, F(notification_target, server)),
+        .port = (unsigned)model_number(t, F(notification_target, port)),
+        .security = security[model_number(t, F(notification_target, security)) % 3],
+        .username = model_text(t, F(notification_target, username)),
+        .ca_pem = model_text(t, F(notification_target, ca_pem)),
+        .timeout_ms = TIMEOUT_MS,
+        .cancelled = stopping,
+        .ctx = c
+    };
+    struct mail_message m = { .from = model_text(t, F(notification_target, from)),
+                              .to = to,
+                              .id = id,
+                              .nto = split(a, model_text(t, F(notification_target, to)), to,
+                                           PV_COUNT(to)),
                               .text = mail_text(a, body, head ? head : ""),
                               .time_ms = model_number(row, F(delivery, created_at)) };
 
@@ -285,10 +314,12 @@ static void mail(struct core *c, const struct model_row *t, const struct model_r
         c->config.secret_free(password);
 }
 
-static void syslog_line(struct core *c, const struct model_row *t, const struct model_row *row, const json_t *body,
-                        struct arena *a, struct deliver_result *out)
+static void syslog_line(struct core *c, const struct model_row *t, const struct model_row *row,
+                        const json_t *body, struct arena *a, struct deliver_result *out)
 {
-    static const unsigned levels[] = { [PV_SEVERITY_INFO] = 6, [PV_SEVERITY_WARNING] = 4, [PV_SEVERITY_ERROR] = 3 };
+    static const unsigned levels[] = {
+        [PV_SEVERITY_INFO] = 6, [PV_SEVERITY_WARNING] = 4, [PV_SEVERITY_ERROR] = 3
+    };
     const json_t *alert = json_object_get(body, "alert");
     const char *severity = text_at(alert, NULL, "severity"), *head = headline(a, body, row);
     int64_t level = model_enum_value(PV_ENUM_severity, severity, strlen(severity));
@@ -298,22 +329,29 @@ static void syslog_line(struct core *c, const struct model_row *t, const struct 
     const struct syslogc_config config = {
         .server = model_text(t, F(notification_target, server)),
         .port = (unsigned)model_number(t, F(notification_target, port)),
-        .transport = model_number(t, F(notification_target, security)) == PV_CHANNEL_SECURITY_TLS ? SYSLOGC_TLS
-                     : udp ? SYSLOGC_UDP : SYSLOGC_TCP,
-        .ca_pem = model_text(t, F(notification_target, ca_pem)), .timeout_ms = TIMEOUT_MS, .cancelled = stopping,
+        .transport = model_number(t, F(notification_target, security)) == PV_CHANNEL_SECURITY_TLS
+                         ? SYSLOGC_TLS
+                     : udp ? SYSLOGC_UDP
+                           : SYSLOGC_TCP,
+        .ca_pem = model_text(t, F(notification_target, ca_pem)),
+        .timeout_ms = TIMEOUT_MS,
+        .cancelled = stopping,
         .ctx = c,
     };
     const struct syslogc_message m = {
         .facility = (unsigned)model_number(t, F(notification_target, facility)),
         .severity = over || level < 0 ? 5 : levels[level % 3],
         .time_ms = model_number(row, F(delivery, created_at)),
-        .host = host, .id = model_text(row, F(delivery, type)),
+        .host = host,
+        .id = model_text(row, F(delivery, type)),
         .text = head ? arena_printf(a, "%s (%s %s)", head, text_at(alert, NULL, "id"),
-                                    text_at(json_object_get(alert, "ref"), NULL, "id")) : NULL,
+                                    text_at(json_object_get(alert, "ref"), NULL, "id"))
+                     : NULL,
     };
 
     gethostname(host, sizeof(host) - 1);
-    out->rc = m.text ? syslogc_send(&config, &m, &out->err) : pv_fail(&out->err, PV_ENOMEM, "no memory for a message");
+    out->rc = m.text ? syslogc_send(&config, &m, &out->err)
+                     : pv_fail(&out->err, PV_ENOMEM, "no memory for a message");
     if (out->rc == PV_OK)
         str_copy(out->answer, sizeof(out->answer), "sent");
 }
@@ -352,7 +390,8 @@ void deliver_attempt(struct core *c, const struct model_row *receiver, const str
     PV_AUTO(arena_free_p) struct arena *a = arena_new(8192, 2u << 20);
     PV_AUTO(json_decref_p) json_t *body = NULL;
     bool hook = receiver->kind->number == PV_KIND_webhook;
-    int64_t type = hook ? PV_TARGET_TYPE_WEBHOOK : model_number(receiver, F(notification_target, type));
+    int64_t type =
+        hook ? PV_TARGET_TYPE_WEBHOOK : model_number(receiver, F(notification_target, type));
     int64_t from = clock_mono_ms();
 
     *out = (struct deliver_result){ .rc = PV_OK };

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { PASSWORD, stage } from './harness.mjs';
@@ -395,6 +396,70 @@ test('alerts and what is made, changed and deleted of ours', async () => {
     await page.locator('#new-name').fill('shown once');
     await button(view, 'Save').click();
     await looked.at(view, 'token');
+    await view.close();
+});
+
+test('channels of alerts, and webhooks: tested, logged, sent again, chosen in a rule', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const came = [];
+    const receiver = createServer((request, response) => {
+        const parts = [];
+        request.on('data', (part) => parts.push(part));
+        request.on('end', () => {
+            came.push({
+                ...JSON.parse(Buffer.concat(parts)),
+                signed: request.headers['polyvisor-signature'],
+            });
+            response.end();
+        });
+    });
+    await new Promise((done) => receiver.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${receiver.address().port}/`;
+    await view.go('/alerts/channels?new=%2Fnotification-targets', '#new-server');
+    await looked.at(view, 'new', { of: '/notification-targets' });
+    await page.locator('#new-name').fill('duty');
+    await page.locator('#new-type').selectOption('webhook');
+    await page.locator('#new-url').fill(url);
+    await button(view, 'Save').click();
+    await gone(view, 'new');
+    await page.locator('.pv-row', { hasText: 'duty' }).getByRole('link').first().click();
+    await page.locator('#edit-url').waitFor();
+    await button(view, 'Send a test').click();
+    await page.getByText('The test arrived').waitFor();
+    assert.equal(came[0].type, 'test');
+    await looked.at(view, 'edit', { of: 'notification_target' });
+    await button(view, 'Delivery log').click();
+    await page.locator('[data-surface=deliveries] tbody tr').first().waitFor();
+    await looked.at(view, 'deliveries', { of: 'notification_target' });
+    await button(view, 'Send again').click();
+    await page.locator('[data-surface=deliveries] tbody td', { hasText: /^2$/ }).waitFor();
+    assert.equal(came[1].id, came[0].id);
+    await escape(view, 'deliveries');
+    const rule = await first(view, '/alert-rules', 'builtin=vm-missing');
+    await view.go(`/alerts/rules?edit=${rule.id}`, '#edit-notify');
+    await page.locator('#edit-notify').selectOption('chosen');
+    await page.getByLabel('duty (Webhook)').check();
+    await button(view, 'Save').click();
+    await gone(view, 'edit');
+    const told = await view.api('GET', `/alert-rules/${rule.id}`);
+    assert.deepEqual([told.notify, told.targets.map((one) => one.name)], ['chosen', ['duty']]);
+    await view.go('/settings/webhooks?new=%2Fwebhooks', '#new-url');
+    await button(view, 'Make a secret').click();
+    await looked.at(view, 'new', { of: '/webhooks' });
+    await page.locator('#new-name').fill('inventory');
+    await page.locator('#new-url').fill(url);
+    await page.locator('#new-event_types').fill('alert_rule.*');
+    await button(view, 'Make a secret').click();
+    await button(view, 'Save').click();
+    await gone(view, 'new');
+    await view.api('PATCH', `/alert-rules/${rule.id}`, { notify: 'all', targets: [] });
+    const hook = await first(view, '/webhooks');
+    await view.go(`/settings/webhooks?log=${hook.id}`, '[data-surface=deliveries] tbody tr');
+    await page.locator('[data-surface=deliveries] .pv-state', { hasText: 'Arrived' }).first().waitFor();
+    assert.match(came.find((one) => one.type === 'alert_rule.updated').signed, /^t=\d+,v1=[0-9a-f]{64}$/);
+    receiver.closeAllConnections();
+    receiver.close();
     await view.close();
 });
 

@@ -81,6 +81,7 @@ export const routes: RouteObject[] = [
                         lazy: named(() => import('./pages/activity/AlertPage'), 'AlertPage'),
                     },
                     { path: 'alerts/rules', lazy: named(alerts, 'AlertRules') },
+                    { path: 'alerts/channels', lazy: () => import('./pages/activity/Channels') },
                     { path: 'audit', lazy: named(activity, 'Audit') },
                     {
                         path: 'audit/:id',

@@ -37,6 +37,7 @@ function valuesOf(schema: JsonSchema, from: Record<string, unknown>): Record<str
         if (value === undefined || value === null || member.writeOnly) continue;
         // What is chosen from a list is its id.
         if (member['x-kind']) found[key] = (value as { id?: string }).id ?? value;
+        else if (member.items?.['x-kind']) found[key] = (value as { id: string }[]).map((v) => v.id);
         else
             found[key] = member.properties
                 ? valuesOf(member, value as Record<string, unknown>)
@@ -59,9 +60,9 @@ export default function EditForm({
     id: string;
     onClose: () => void;
     /** Says more about the members than the API's description does. */
-    shape?: (schema: JsonSchema) => JsonSchema;
+    shape?: (schema: JsonSchema, value: Record<string, unknown>) => JsonSchema;
     /** Below the fields. */
-    extra?: (value: Record<string, unknown>) => ReactNode;
+    extra?: (value: Record<string, unknown>, change: (value: Record<string, unknown>) => void) => ReactNode;
     /** What it is called, if not by its name. */
     name?: string;
     /** It cannot be deleted. */
@@ -164,14 +165,14 @@ export default function EditForm({
                     >
                         <ParamForm
                             name={path}
-                            schema={narrowed(shape(schema.data), value)}
+                            schema={narrowed(shape(schema.data, value), value)}
                             value={value}
                             onChange={(v) => setOwn(tidied(v))}
                             errors={errors}
                             around={kind === 'folder' ? { outside: id } : undefined}
                             id="edit"
                         />
-                        {extra?.(value)}
+                        {extra?.(value, setOwn)}
                     </Form>
                 )}
             </ModalBody>

@@ -37,6 +37,7 @@ export default function NewForm({
     title,
     onClose,
     shape = (schema) => schema,
+    tidy = (value) => value,
     start = {},
     extra,
 }: {
@@ -44,11 +45,13 @@ export default function NewForm({
     title: string;
     onClose: () => void;
     /** Says more about the members than the API's description does. */
-    shape?: (schema: JsonSchema) => JsonSchema;
+    shape?: (schema: JsonSchema, value: Record<string, unknown>) => JsonSchema;
+    /** What one member's value does to the others. */
+    tidy?: (value: Record<string, unknown>) => Record<string, unknown>;
     /** What it is filled with. */
     start?: Record<string, unknown>;
     /** Below the fields. */
-    extra?: (value: Record<string, unknown>) => ReactNode;
+    extra?: (value: Record<string, unknown>, change: (value: Record<string, unknown>) => void) => ReactNode;
 }) {
     const { t } = useTranslation();
     const schema = useQuery({
@@ -111,13 +114,13 @@ export default function NewForm({
                         {error !== null && Object.keys(errors).length === 0 && <FailureLine error={error} />}
                         <ParamForm
                             name={path}
-                            schema={narrowed(shape(schema.data), value)}
+                            schema={narrowed(shape(schema.data, value), value)}
                             value={value}
-                            onChange={(v) => setValue(tidied(v))}
+                            onChange={(v) => setValue(tidy(tidied(v)))}
                             errors={errors}
                             id="new"
                         />
-                        {extra?.(value)}
+                        {extra?.(value, setValue)}
                     </Form>
                 )}
             </ModalBody>

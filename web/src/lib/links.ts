@@ -24,6 +24,8 @@ const DIALOGS: Record<string, string> = {
     grant: '/access/grants',
     token: '/access/tokens',
     alert_rule: '/alerts/rules',
+    notification_target: '/alerts/channels',
+    webhook: '/settings/webhooks',
 };
 
 /** The first part of an id tells its kind. */
@@ -42,6 +44,8 @@ const PREFIX: Record<string, string> = {
     usr: 'user',
     rol: 'role',
     arl: 'alert_rule',
+    ntf: 'notification_target',
+    hk: 'webhook',
     evt: 'event',
     alr: 'alert',
 };

@@ -2,7 +2,15 @@
 // Every file of this folder is part of the language; files share no top-level key. Words of what is loaded late come with it
 // (see ../machine.ts).
 const files = import.meta.glob<Record<string, unknown>>(
-    ['./*.json', '!./machine.json', '!./estate.json', '!./organise.json', '!./start.json', '!./admin.json'],
+    [
+        './*.json',
+        '!./machine.json',
+        '!./estate.json',
+        '!./organise.json',
+        '!./start.json',
+        '!./admin.json',
+        '!./channels.json',
+    ],
     { eager: true, import: 'default' },
 );
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes or changes a rule, with a look at what it would find before it is saved.
-import { lazy } from 'react';
+import { lazy, Suspense } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
@@ -13,6 +13,7 @@ import { RuleTest } from './RuleTest';
 
 const EditForm = lazy(() => import('../../lib/EditForm'));
 const NewForm = lazy(() => import('../../lib/NewForm'));
+const TargetChoice = lazy(() => import('./TargetChoice'));
 
 /** Kinds that rules look at: what hypervisors report, providers and tasks. */
 const watched = () => kinds().filter((k) => fieldOf(k, 'presence') || k === 'provider' || k === 'task');
@@ -27,16 +28,30 @@ export default function RuleForm({ id, onClose }: { id: string | null; onClose: 
     const rule = useQuery({ ...objectQuery<Item>('alert_rule', id ?? '', { view: 'full' }), enabled: !!id });
     const metrics = ['free_pct', ...(names.data?.items ?? []).map((m) => m.name)];
     /** The server takes texts; people choose. */
-    const choices = (schema: JsonSchema): JsonSchema => ({
+    const choices = ({ properties, ...schema }: JsonSchema): JsonSchema => ({
         ...schema,
         properties: {
-            ...schema.properties,
-            of: { ...schema.properties?.of, enum: watched() },
-            metric: { ...schema.properties?.metric, enum: metrics },
-            enabled: { ...schema.properties?.enabled, default: true },
+            // Chosen below, by name.
+            ...Object.fromEntries(Object.entries(properties ?? {}).filter(([key]) => key !== 'targets')),
+            of: { ...properties?.of, enum: watched() },
+            metric: { ...properties?.metric, enum: metrics },
+            enabled: { ...properties?.enabled, default: true },
+            notify: { ...properties?.notify, default: 'all' },
         },
     });
-    const extra = (value: Record<string, unknown>) => <RuleTest value={value} id={id} />;
+    const extra = (value: Record<string, unknown>, change: (value: Record<string, unknown>) => void) => (
+        <>
+            {value.notify === 'chosen' && (
+                <Suspense fallback={null}>
+                    <TargetChoice
+                        value={(value.targets as string[] | undefined) ?? []}
+                        onChange={(targets) => change({ ...value, targets })}
+                    />
+                </Suspense>
+            )}
+            <RuleTest value={value} id={id} />
+        </>
+    );
     if (!id)
         return (
             <NewForm

@@ -97,17 +97,17 @@ const alertList = (which: Which): ListDeclaration => ({
     Menu: AlertMenu,
 });
 
-function Page({
+export function Page({
     which,
     children,
     tools,
 }: {
-    which: Which | 'rules';
+    which: Which | 'rules' | 'channels';
     children: ReactNode;
     tools?: ReactNode;
 }) {
     const { t } = useTranslation();
-    const tab = (name: Which | 'rules', to: string, text: string) => (
+    const tab = (name: Which | 'rules' | 'channels', to: string, text: string) => (
         <Link
             key={name}
             to={to}
@@ -134,6 +134,7 @@ function Page({
                     ),
                 )}
                 {tab('rules', '/alerts/rules', t('alerts.rules'))}
+                {tab('channels', '/alerts/channels', t('estate.alerts.channels'))}
             </nav>
             {children}
         </section>

@@ -12,8 +12,9 @@ import { Certificate } from './Certificate';
 import { Drivers } from './Drivers';
 
 const SettingsForm = lazy(() => import('./SettingsForm'));
+const Webhooks = lazy(() => import('./Webhooks'));
 
-const TABS = ['general', 'retention', 'certificate', 'plugins', 'backup', 'about'] as const;
+const TABS = ['general', 'retention', 'certificate', 'webhooks', 'plugins', 'backup', 'about'] as const;
 
 function Content({ tab }: { tab: string }) {
     switch (tab) {
@@ -23,6 +24,8 @@ function Content({ tab }: { tab: string }) {
             return <SettingsForm key={tab} groups={['retention']} />;
         case 'certificate':
             return <Certificate />;
+        case 'webhooks':
+            return <Webhooks />;
         case 'plugins':
             return <Drivers />;
         case 'backup':
