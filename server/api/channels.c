@@ -309,7 +309,7 @@ static int delivery_id(struct req *r, struct pv_id *id, struct pv_err *err)
     if (rc == PV_OK)
         rc = store_row_get(api_of(r)->store, shape, id, r->arena, &row, err);
     if (rc == PV_OK && mine && !filter_match(mine, row))
-        rc = pv_fail(err, PV_ENOENT, "there is no such delivery");
+        rc = pv_fail(err, PV_ENOENT, "there is no such %s", model_kind(PV_KIND_delivery)->name);
     return rc;
 }
 

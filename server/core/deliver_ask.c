@@ -160,7 +160,7 @@ static int resend_tx(struct store_tx *tx, void *arg, struct pv_err *err)
     int rc = tx_rows_get(tx, PV_KIND_delivery, &r->id, 1, false, tx_arena(tx), &row, err);
 
     if (rc == PV_OK && !row)
-        rc = pv_fail(err, PV_ENOENT, "there is no such delivery");
+        rc = pv_fail(err, PV_ENOENT, "there is no such %s", model_kind(PV_KIND_delivery)->name);
     if (rc == PV_OK)
         rc = core_check_version(r->options, (uint64_t)model_number(row, F(delivery, version)), err);
     if (rc != PV_OK)

@@ -126,7 +126,7 @@ static int hand_over(struct store_tx *tx, void *arg, struct pv_err *err)
     int rc = tx_rows_get(tx, PV_KIND_webhook, &h->row->id, 1, false, tx_arena(tx), &row, err);
 
     if (rc == PV_OK && !row)
-        rc = pv_fail(err, PV_ENOENT, "there is no such webhook");
+        rc = pv_fail(err, PV_ENOENT, "there is no such %s", model_kind(PV_KIND_webhook)->name);
     for (size_t i = 0; i < h->nrows && rc == PV_OK; i++)
         rc = deliver_put(h->core, tx, h->rows[i], err);
     if (rc != PV_OK)
