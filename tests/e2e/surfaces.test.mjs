@@ -423,8 +423,8 @@ test('channels of alerts, and webhooks: tested, logged, sent again, chosen in a 
     await page.locator('#new-url').fill(url);
     await button(view, 'Save').click();
     await gone(view, 'new');
-    await page.locator('.pv-row', { hasText: 'duty' }).getByRole('link').first().click();
-    await page.locator('#edit-url').waitFor();
+    const target = await first(view, '/notification-targets');
+    await view.go(`/alerts/channels?edit=${target.id}`, '#edit-url');
     await button(view, 'Send a test').click();
     await page.getByText('The test arrived').waitFor();
     assert.equal(came[0].type, 'test');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was sent to a channel or a webhook, and what became of it; anything can be sent again. The address is ?log=<id>.
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -15,6 +15,7 @@ import { enumText, kindText, problemText, said } from '../i18n/words';
 import { GoneDialog } from '../states/gone';
 import { FailureLine, SkeletonLines } from '../states/states';
 import { Mark } from './cells';
+import { Modal, ModalBody, ModalFooter, ModalHeader } from './Modal';
 
 const SHOWN = 50;
 const LOOK_MS = 3000;
@@ -94,7 +95,6 @@ export default function DeliveryLog({
     const items = log.data?.items;
     return (
         <Modal
-            isOpen
             variant="large"
             onClose={onClose}
             data-surface="deliveries"
