@@ -5,7 +5,7 @@ import sqlite3
 
 PRESETS = {
     "sign_in": {"idle_minutes": 720, "most_minutes": 10080},
-    "retention": {"events_days": 7, "tasks_days": 30, "alerts_days": 30, "gone_days": 90, "series_fine_days": 2,
+    "retention": {"events_days": 7, "tasks_days": 30, "alerts_days": 30, "deliveries_days": 14, "gone_days": 90, "series_fine_days": 2,
                   "series_hours_days": 60},
     "sync": {"missing_minutes": 15, "gone_after_days": 7, "tasks_per_host": 4, "tasks_per_provider": 32},
 }
