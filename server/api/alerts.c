@@ -44,6 +44,22 @@ static const struct model_param change_body[] = {
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 128, .doc = "Name, unique." },
     MEANING(false), REST,
 };
+#define SILENCE(needed)                                                                            \
+    { .name = "name", .type = PARAM_TEXT, .required = needed, .min = 1, .max = 128, .doc = "Name." }, \
+    { .name = "of", .type = PARAM_TEXT, .required = needed, .min = 1, .max = 32,                   \
+      .doc = "Kind of the objects: vm, host, provider. What is part of them or lies in them is silent " \
+             "with them: snapshots of a VM, everything of a provider." },                          \
+    { .name = "filter", .type = PARAM_TEXT, .required = needed, .min = 1, .max = 4096,             \
+      .doc = "Which of them, in the filter language; looked at again while it lasts." },           \
+    { .name = "rule", .type = PARAM_ID, .ref = PV_KIND_alert_rule, .nullable = true,               \
+      .doc = "Only what this rule finds; empty: whatever is found." },                             \
+    { .name = "starts_at", .type = PARAM_TIME, .doc = "When it begins; now unless given." },       \
+    { .name = "ends_at", .type = PARAM_TIME, .required = needed, .doc = "When it ends; within a year." }, \
+    { .name = "notes", .type = PARAM_TEXT, .nullable = true, .max = 4096, .doc = "Why." },         \
+    { 0 }
+
+static const struct model_param silence_create_body[] = { SILENCE(true) };
+static const struct model_param silence_change_body[] = { SILENCE(false) };
 static const struct model_param test_body[] = { MEANING(true), { 0 } };
 static const struct model_param nothing[] = { { 0 } };
 static const struct model_param take_note_body[] = {
@@ -60,7 +76,10 @@ static const struct model_param silence_body[] = {
 
 /* ------------------------------------------------------------------ rules */
 
-static enum req_result rule_create(struct req *r)
+/* Rules and silences alike. */
+static enum req_result create(struct req *r,
+                              int (*make)(struct core *, const struct core_actor *, const json_t *,
+                                          const struct core_options *, struct pv_id *, struct pv_err *))
 {
     struct core_actor by = actor_of(r);
     struct core_options o;
@@ -71,12 +90,14 @@ static enum req_result rule_create(struct req *r)
         return reply_problem(r, &err);
     if (idempotency_replayed(r, &o))
         return REQ_DONE;
-    if (core_alert_rule_create(api_of(r)->core, &by, r->json, &o, &id, &err) != PV_OK)
+    if (make(api_of(r)->core, &by, r->json, &o, &id, &err) != PV_OK)
         return reply_problem(r, &err);
-    return object_reply(r, 201, PV_KIND_alert_rule, &id);
+    return object_reply(r, 201, r->route->kind->number, &id);
 }
 
-static enum req_result change_rule(struct req *r, const json_t *body)
+static enum req_result change(struct req *r, const json_t *body,
+                              int (*put)(struct core *, const struct core_actor *, const struct pv_id *, const json_t *,
+                                         const struct core_options *, struct pv_err *))
 {
     struct core_actor by = actor_of(r);
     struct core_options o;
@@ -85,19 +106,39 @@ static enum req_result change_rule(struct req *r, const json_t *body)
 
     if (object_resolve(r, r->route->kind, req_param(r, "id"), &id, &err) != PV_OK ||
         options_read(r, r->route->kind, &o, &err) != PV_OK ||
-        core_alert_rule_change(api_of(r)->core, &by, &id, body, &o, &err) != PV_OK)
+        put(api_of(r)->core, &by, &id, body, &o, &err) != PV_OK)
         return reply_problem(r, &err);
-    return body ? object_reply(r, 200, PV_KIND_alert_rule, &id) : reply_empty(r, 204);
+    return body ? object_reply(r, 200, r->route->kind->number, &id) : reply_empty(r, 204);
+}
+
+static enum req_result rule_create(struct req *r)
+{
+    return create(r, core_alert_rule_create);
 }
 
 static enum req_result rule_change(struct req *r)
 {
-    return change_rule(r, r->json);
+    return change(r, r->json, core_alert_rule_change);
 }
 
 static enum req_result rule_delete(struct req *r)
 {
-    return change_rule(r, NULL);
+    return change(r, NULL, core_alert_rule_change);
+}
+
+static enum req_result silence_create(struct req *r)
+{
+    return create(r, core_alert_silence_create);
+}
+
+static enum req_result silence_change(struct req *r)
+{
+    return change(r, r->json, core_alert_silence_change);
+}
+
+static enum req_result silence_delete(struct req *r)
+{
+    return change(r, NULL, core_alert_silence_change);
 }
 
 static enum req_result answer_findings(struct req *r, const struct core_rule *rule)
@@ -218,6 +259,7 @@ static enum req_result silence(struct req *r)
 
 #define RULES API_BASE "/alert-rules"
 #define ALERTS API_BASE "/alerts"
+#define SILENCES API_BASE "/alert-silences"
 
 const struct route alert_routes[] = {
     { .method = "POST", .pattern = RULES, .permission = PERM_ALERT_MANAGE, .handler = rule_create,
@@ -235,6 +277,15 @@ const struct route alert_routes[] = {
     { .method = "POST", .pattern = RULES "/{id}/actions/test", .permission = PERM_ALERT_MANAGE, .handler = rule_test,
       .answer = ANSWER_JSON, .schema = "RuleFindings", .flags = ROUTE_NO_AUDIT, .body = nothing,
       .statuses = "404 409", .doc = "What the rule finds now; nothing is stored." },
+    { .method = "POST", .pattern = SILENCES, .permission = PERM_ALERT_MANAGE, .handler = silence_create,
+      .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT, .body = silence_create_body,
+      .doc = "Keep alerts about some objects quiet for a time." },
+    { .method = "PATCH", .pattern = SILENCES "/{id}", .permission = PERM_ALERT_MANAGE, .handler = silence_change,
+      .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH, .body = silence_change_body,
+      .statuses = "404 412", .doc = "Change a silence." },
+    { .method = "DELETE", .pattern = SILENCES "/{id}", .permission = PERM_ALERT_MANAGE, .handler = silence_delete,
+      .answer = ANSWER_NONE, .flags = ROUTE_IF_MATCH, .statuses = "404 412",
+      .doc = "End a silence: what is found from then on is told again." },
     { .method = "POST", .pattern = ALERTS "/{id}/actions/acknowledge", .permission = PERM_ALERT_MANAGE,
       .handler = acknowledge, .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH, .body = take_note_body,
       .statuses = "404 409 412", .doc = "Take note of it, and say who looks after it." },

@@ -42,7 +42,7 @@ static int refuse(struct pv_err *err, const char *pointer, const char *what)
     return rc;
 }
 
-static bool may_watch(const struct model_kind *k)
+bool rule_may_watch(const struct model_kind *k)
 {
     return k && ((k->flags & MODEL_SYNCED) || k->number == PV_KIND_provider || k->number == PV_KIND_task);
 }
@@ -85,7 +85,7 @@ static int check_meaning(const struct core_rule *rule, struct arena *a, struct p
     bool metric = rule->metric && *rule->metric;
     int rc;
 
-    if (!may_watch(rule->of))
+    if (!rule_may_watch(rule->of))
         return refuse(err, "/of", "of: an inventory kind (vm, host, datastore ...), provider or task");
     if (metric && strcmp(rule->metric, FREE_PCT) == 0) {
         if (rule->of->number != PV_KIND_datastore)

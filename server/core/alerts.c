@@ -94,6 +94,7 @@ static void drop_alert(struct alert_store *st, struct alert *a)
 struct firing {
     const struct core_finding *found;
     struct pv_id id;
+    const struct hush *hush;
 };
 
 struct pass {
@@ -144,8 +145,8 @@ static const char *ref_json(struct store_tx *tx, const struct model_kind *kind,
     return out;
 }
 
-static int tell(struct event_set *events, struct store_tx *tx, const struct model_row *row,
-                const char *type, const struct core_actor *by, struct pv_err *err)
+int alert_tell(struct event_set *events, struct store_tx *tx, const struct model_row *row, const char *type,
+               const struct core_actor *by, struct pv_err *err)
 {
     const struct model_value *provider = model_get(row, F(alert, provider));
     struct event_draft e = { .type = type, .kind = PV_KIND_alert, .subject = row->id,
@@ -193,22 +194,26 @@ static int fire(struct pass *p, struct store_tx *tx, const struct firing *f, str
     model_set_ref(row, F(alert, provider), p->of->number == PV_KIND_provider ? &f->found->id : &f->found->provider);
     if (f->found->has_value)
         model_set_number(row, F(alert, value), (int64_t)f->found->value);
+    if (!id_is_zero(&f->hush->by)) {
+        model_set_ref(row, F(alert, silenced_by), &f->hush->by);
+        model_set_number(row, F(alert, silenced_until), f->hush->until_ms);
+    }
     model_set_number(row, F(alert, fired_at), now);
     model_set_number(row, F(alert, created_at), now);
     model_set_number(row, F(alert, updated_at), now);
     model_set_number(row, F(alert, version), 1);
     rc = tx_row_insert(tx, row, err);
     if (rc == PV_OK)
-        rc = tell(&p->events, tx, row, "alert.firing", NULL, err);
+        rc = alert_tell(&p->events, tx, row, "alert.firing", NULL, err);
     return rc == PV_OK ? deliver_alert(p->core, tx, row, p->rule_row, "alert.firing", err) : rc;
 }
 
 static const uint16_t changed_fields[] = {
     F(alert, state),   F(alert, acknowledged_at), F(alert, resolved_at), F(alert, resolved_by), F(alert, silenced_until),
-    F(alert, assignee), F(alert, note),           F(alert, updated_at),  F(alert, version),
+    F(alert, assignee), F(alert, note),           F(alert, updated_at),  F(alert, version),     F(alert, silenced_by),
 };
 
-static int write_change(struct store_tx *tx, struct model_row *row, struct pv_err *err)
+int alert_write(struct store_tx *tx, struct model_row *row, struct pv_err *err)
 {
     model_set_number(row, F(alert, updated_at), clock_wall_ms());
     model_set_number(row, F(alert, version), model_number(row, F(alert, version)) + 1);
@@ -224,9 +229,9 @@ static int resolve(struct pass *p, struct store_tx *tx, const struct pv_id *id, 
         return rc;
     model_set_number(row, F(alert, state), PV_ALERT_STATE_RESOLVED);
     model_set_number(row, F(alert, resolved_at), clock_wall_ms());
-    rc = write_change(tx, row, err);
+    rc = alert_write(tx, row, err);
     if (rc == PV_OK)
-        rc = tell(&p->events, tx, row, "alert.resolved", NULL, err);
+        rc = alert_tell(&p->events, tx, row, "alert.resolved", NULL, err);
     return rc == PV_OK ? tell_receivers(p->core, tx, row, "alert.resolved", a, err) : rc;
 }
 
@@ -264,7 +269,7 @@ static void sort_findings(struct alert_store *st, struct pass *p, const struct c
             continue;
         id_make(&a->id);
         a->standing = OPEN;
-        p->fire[p->nfire++] = (struct firing){ &found[i], a->id };
+        p->fire[p->nfire++] = (struct firing){ .found = &found[i], .id = a->id };
     }
 }
 
@@ -304,6 +309,23 @@ static void take_back(struct alert_store *st, struct pass *p)
     pthread_mutex_unlock(&st->lock);
 }
 
+/* Who is told of something new asks whether it is silent: that must be known when it is stored. */
+static int hush(struct core *c, struct pass *p, struct arena *arena, struct pv_err *err)
+{
+    struct hush *list = arena_alloc(arena, (p->nfire + 1) * sizeof(*list));
+
+    if (!list)
+        return pv_fail(err, PV_ENOMEM, "no memory for alerts");
+    for (size_t i = 0; i < p->nfire; i++) {
+        const struct core_finding *f = p->fire[i].found;
+
+        list[i] = (struct hush){ .rule = p->rule_row->id, .subject = f->id, .owner = f->owner, .provider = f->provider,
+                                 .kind = p->of->number };
+        p->fire[i].hush = &list[i];
+    }
+    return p->nfire ? silences_find(c, list, p->nfire, arena, err) : PV_OK;
+}
+
 static int look_at_rule(struct core *c, const struct model_row *row, struct arena *arena, struct pv_err *err)
 {
     struct alert_store *st = c->alerts;
@@ -330,8 +352,10 @@ static int look_at_rule(struct core *c, const struct model_row *row, struct aren
     pthread_mutex_unlock(&st->lock);
     if (rc != PV_OK || p.nfire + p.nover == 0)
         return rc;
+    rc = hush(c, &p, arena, err);
     events_init(&p.events, c);
-    rc = store_write(c->store, pass_tx, &p, err);
+    if (rc == PV_OK)
+        rc = store_write(c->store, pass_tx, &p, err);
     events_free(&p.events);
     if (rc != PV_OK)
         take_back(st, &p);
@@ -478,6 +502,7 @@ static void look(void *arg)
     if (atomic_load(&c->stopping))
         return;
     look_at_all(c);
+    silences_look(c);
     if (clock_mono_ms() - c->alerts->cleaned_ms > 3600 * 1000) {
         c->alerts->cleaned_ms = clock_mono_ms();
         clean_old(c);
@@ -587,6 +612,7 @@ static const char *apply(struct act *act, struct model_row *row)
             model_set_text(row, F(alert, assignee), act->by->name);
         return "alert.acknowledged";
     case ALERT_SILENCE:
+        model_set_null(row, F(alert, silenced_by));
         if (act->until_ms > 0)
             model_set_number(row, F(alert, silenced_until), act->until_ms);
         else
@@ -625,9 +651,9 @@ static int act_tx(struct store_tx *tx, void *arg, struct pv_err *err)
     if (!model_id_parse(text, strlen(text), &kind, &act->subject))
         act->subject = (struct pv_id){ { 0 } };
     type = apply(act, row);
-    rc = write_change(tx, row, err);
+    rc = alert_write(tx, row, err);
     if (rc == PV_OK)
-        rc = tell(&act->events, tx, row, type, act->by, err);
+        rc = alert_tell(&act->events, tx, row, type, act->by, err);
     return rc == PV_OK && act->what == ALERT_RESOLVE
                ? tell_receivers(act->core, tx, row, type, tx_arena(tx), err)
                : rc;

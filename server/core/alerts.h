@@ -20,6 +20,13 @@ int core_alert_rule_create(struct core *c, const struct core_actor *by, const js
 int core_alert_rule_change(struct core *c, const struct core_actor *by, const struct pv_id *id, const json_t *body,
                            const struct core_options *o, struct pv_err *err);
 
+/* Times in which alerts about some objects are told to nobody. Body members are the fields of the kind. */
+int core_alert_silence_create(struct core *c, const struct core_actor *by, const json_t *body,
+                              const struct core_options *o, struct pv_id *id, struct pv_err *err);
+/* body NULL: deletes, and what fell into it does so no more. */
+int core_alert_silence_change(struct core *c, const struct core_actor *by, const struct pv_id *id, const json_t *body,
+                              const struct core_options *o, struct pv_err *err);
+
 /* What a rule finds now; nothing is stored. */
 struct core_finding {
     struct pv_id id, provider;

@@ -106,6 +106,10 @@ struct core {
     struct alert_store *alerts;
     struct delivery_store *deliveries;
     struct feed *feed;
+    struct silence_look {
+        uint64_t changes, print;
+        int64_t looked_ms;
+    } silences;                         /* of the job that looks for alerts alone: what it saw last */
     struct series_store *series;        /* guarded by usage_lock; NULL: numbers are not kept over time */
 
     pthread_mutex_t subs_lock;

@@ -148,10 +148,13 @@ static int value_of(const struct model_field *f, const json_t *v, struct arena *
         return number >= 0 ? PV_OK : refuse(err, f, "there is no such value");
     case MODEL_REF:
         return ref_value(f, v, out, err);
+    case MODEL_TIME:
+        *out = value_number(0);
+        return json_is_string(v) && clock_parse(json_string_value(v), json_string_length(v), &out->number)
+                   ? PV_OK
+                   : refuse(err, f, "a time: 2026-01-31T12:00:00Z");
     case MODEL_REFS:
         return refs_value(f, v, a, out, err);
-    case MODEL_TIME:
-        break;
     }
     return refuse(err, f, "it cannot be set");
 }

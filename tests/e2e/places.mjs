@@ -22,6 +22,7 @@ export const LISTS = [
     ['alerts', '/alerts', '.pv-row, .pv-empty'],
     ['alert-rules', '/alerts/rules', '.pv-row'],
     ['channels', '/alerts/channels', '.pv-row, .pv-empty'],
+    ['alert-silences', '/alerts/silences', '.pv-row, .pv-empty'],
     ['audit', '/audit', '.pv-row'],
     ['users', '/access/users', '.pv-row'],
     ['groups', '/access/groups', '.pv-row, .pv-empty'],
@@ -142,6 +143,6 @@ export function unlisted() {
     return routes.filter((route) => {
         if (route === '/' || route === '/*') return false;
         const [place, id] = route.split('/:');
-        return !(id?.startsWith('id') ? objects.includes(place) : known.includes(place));
+        return !(id?.startsWith('id') ? [...objects, ...ELSEWHERE].includes(place) : known.includes(place));
     });
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts: what rules find, until it is over; rules that come with the product; what people do with alerts."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from support.client import said
@@ -150,3 +152,79 @@ def test_alerts_are_not_found_again_after_a_restart(servers):
     one = rule(api, "all hosts", of="host", filter="-name=nothing", severity="info")
     find(api, one, "firing", api.count("hosts"))
     assert {a["id"] for a in alerts_of(api, critical) if a["state"] == "firing"} >= {a["id"] for a in before}
+
+
+def hour(offset):
+    return (datetime.now(timezone.utc) + timedelta(hours=offset)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def silence(api, **body):
+    made = api.post("/alert-silences", {"name": "works", "ends_at": hour(2), **body})
+    assert made.status_code == 201, said(made)
+    return made.json()
+
+
+def hushed(api, alert, by):
+    """The alert once it falls into that silence, or into none."""
+    def look():
+        now = api.read(f"/alerts/{alert['id']}")
+        return now if (now["silenced_by"] or {}).get("id") == by else None
+    return wait_for(look, f"the alert should fall into {by}", 60)
+
+
+def test_a_silence_is_about_what_its_filter_finds_for_as_long_as_it_lasts(api):
+    inside, beside, late = [vm for vm in api.items("vms", filter="template:false")[2:5]]
+    one = rule(api, "watched in silence", of="vm", filter="notes=mark-three")
+    for vm in (inside, beside):
+        assert api.patch(f"/vms/{vm['id']}", {"notes": "mark-three"}).status_code == 200
+    found = {a["subject_id"]: a for a in find(api, one, "firing", 2)}
+    assert api.patch(f"/vms/{inside['id']}", {"tags": ["works=now"]}).status_code == 200
+    since = api.last_seq()
+    quiet = silence(api, of="vm", filter="tag:works=now")
+    silent = hushed(api, found[inside["id"]], quiet["id"])
+    assert silent["silenced_until"] == quiet["ends_at"] and silent["state"] == "firing"
+    assert api.read(f"/alerts/{found[beside['id']]['id']}")["silenced_until"] is None
+    assert [e["ref"]["id"] for e in api.events(since) if e["type"] == "alert.silenced"] == [silent["id"]]
+    # What is found meanwhile is silent from its first moment.
+    assert api.patch(f"/vms/{late['id']}", {"tags": ["works=now"], "notes": "mark-three"}).status_code == 200
+    [new] = [a for a in find(api, one, "firing", 3) if a["subject_id"] == late["id"]]
+    assert new["silenced_by"]["id"] == quiet["id"] and new["version"] == 1
+    # Ended before its time: they are told again.
+    assert api.delete(f"/alert-silences/{quiet['id']}").status_code == 204
+    for alert in (silent, new):
+        assert hushed(api, alert, None)["silenced_until"] is None
+
+
+def test_a_silence_can_be_about_one_rule_begin_later_and_be_of_the_provider(api):
+    vm = api.items("vms", filter="template:false")[6]
+    one, other = (rule(api, name, of="vm", filter="notes=mark-four") for name in ("four", "also four"))
+    assert api.patch(f"/vms/{vm['id']}", {"notes": "mark-four"}).status_code == 200
+    [alert], [beside] = find(api, one, "firing"), find(api, other, "firing")
+    quiet = silence(api, of="provider", filter=f"id:{vm['provider']['id']}", rule=one["id"], starts_at=hour(1))
+    only = silence(api, of="vm", filter=f"id:{vm['id']}", rule=other["id"])
+    assert hushed(api, beside, only["id"])["silenced_until"] == only["ends_at"]
+    assert api.read(f"/alerts/{alert['id']}")["silenced_by"] is None
+    changed = api.patch(f"/alert-silences/{quiet['id']}", {"starts_at": hour(-1)})
+    assert changed.status_code == 200, said(changed)
+    hushed(api, alert, quiet["id"])
+    for kept in (quiet, only):
+        assert api.delete(f"/alert-silences/{kept['id']}").status_code == 204
+
+
+def test_snapshots_are_silent_with_their_vm(api):
+    [old] = api.items("alert-rules", filter="builtin=snapshot-old")
+    alert = wait_for(lambda: alerts_of(api, old, view="full"), "old snapshots should have alerts", 60)[0]
+    quiet = silence(api, of="vm", filter=f"id:{alert['ref']['owner']['id']}")
+    hushed(api, alert, quiet["id"])
+    assert api.delete(f"/alert-silences/{quiet['id']}").status_code == 204
+
+
+@pytest.mark.parametrize("body, pointer", [
+    ({"of": "vmx", "filter": "a"}, "/of"), ({"of": "vm", "filter": "powr:on"}, "/filter"),
+    ({"of": "vm", "filter": "a", "ends_at": "2020-01-01T00:00:00Z"}, "/ends_at"),
+    ({"of": "vm", "filter": "a", "ends_at": "soon"}, "/ends_at"), ({"of": "vm"}, "/filter"),
+])
+def test_a_silence_that_makes_no_sense_is_refused(api, body, pointer):
+    answer = api.post("/alert-silences", {"name": "no", "ends_at": hour(1), **body})
+    assert answer.status_code in (400, 422), said(answer)
+    assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]

@@ -82,6 +82,10 @@ export const routes: RouteObject[] = [
                     },
                     { path: 'alerts/rules', lazy: named(alerts, 'AlertRules') },
                     { path: 'alerts/channels', lazy: () => import('./pages/activity/Channels') },
+                    {
+                        path: 'alerts/silences',
+                        lazy: named(() => import('./pages/activity/silences'), 'Silences'),
+                    },
                     { path: 'audit', lazy: named(activity, 'Audit') },
                     {
                         path: 'audit/:id',

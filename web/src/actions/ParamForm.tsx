@@ -19,6 +19,7 @@ import { fieldOf } from '../api/model';
 import type { JsonSchema } from '../api/types';
 import { useDocText } from '../i18n/docs';
 import { fieldLabel, paramText, said } from '../i18n/words';
+import { fromLocal, localTime } from '../lib/localTime';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
 import { NOTHING, OrderField, RefField } from './ParamFields';
@@ -190,6 +191,20 @@ function JsonField(p: FieldProps) {
     );
 }
 
+/** A moment, said and shown in the person's own time. */
+function TimeField(p: FieldProps) {
+    const at = typeof p.value === 'string' ? new Date(p.value).getTime() : NaN;
+    return (
+        <TextInput
+            id={p.id}
+            type="datetime-local"
+            isDisabled={p.disabled}
+            value={Number.isNaN(at) ? '' : localTime(at)}
+            onChange={(_, v) => p.set(fromLocal(v))}
+        />
+    );
+}
+
 function Control(p: FieldProps) {
     const { t } = useTranslation();
     const { schema } = p;
@@ -210,6 +225,7 @@ function Control(p: FieldProps) {
             />
         );
     if (schema.enum) return <EnumField {...p} />;
+    if (schema.format === 'date-time') return <TimeField {...p} />;
     if (type === 'integer' || type === 'number') return <NumberField {...p} />;
     if (type === 'array' && schema.items?.type === 'object') return <JsonField {...p} />;
     if (choices)

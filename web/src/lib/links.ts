@@ -26,6 +26,7 @@ const DIALOGS: Record<string, string> = {
     alert_rule: '/alerts/rules',
     notification_target: '/alerts/channels',
     webhook: '/settings/webhooks',
+    alert_silence: '/alerts/silences',
 };
 
 /** The first part of an id tells its kind. */
@@ -46,6 +47,7 @@ const PREFIX: Record<string, string> = {
     arl: 'alert_rule',
     ntf: 'notification_target',
     hk: 'webhook',
+    sil: 'alert_silence',
     evt: 'event',
     alr: 'alert',
 };

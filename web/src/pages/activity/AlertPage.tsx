@@ -168,6 +168,14 @@ export function AlertPage() {
                             </When>
                         </Line>
                     )}
+                    {!!alert.silenced_by && (
+                        <Line label={t('estate.silences.by')}>
+                            <RefLink
+                                value={alert.silenced_by as { id: string; name?: string }}
+                                kind="alert_silence"
+                            />
+                        </Line>
+                    )}
                     {!!alert.note && <Line label={t('estate.alerts.note')}>{String(alert.note)}</Line>}
                 </dl>
             </section>

@@ -15,7 +15,7 @@ import { useTitle } from '../../lib/hooks';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { Denied } from '../../states/states';
-import { Page } from './alerts';
+import { Page } from './alertTabs';
 
 const EditForm = lazy(() => import('../../lib/EditForm'));
 const NewForm = lazy(() => import('../../lib/NewForm'));

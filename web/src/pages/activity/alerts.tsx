@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What needs somebody now, and the rules that say so.
-import { lazy, Suspense, useMemo, type ReactNode } from 'react';
-import { Link, useLocation } from 'react-router';
+import { lazy, Suspense, useMemo } from 'react';
+import { useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { kindOf, valueAt } from '../../api/model';
@@ -17,6 +17,7 @@ import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { Denied } from '../../states/states';
 import { AlertBulk, AlertMenu } from './alertActions';
+import { Page, STATES, type Which } from './alertTabs';
 import { alertText, ruleName, ruleNamed, Subject } from './alertText';
 
 const AlertDialog = lazy(() => import('./AlertDialog'));
@@ -71,15 +72,6 @@ const alertColumns = [
     column('alert', 'owner'),
 ];
 
-/** What is shown: open first, for these want somebody. */
-const STATES = {
-    open: 'state:firing',
-    acknowledged: 'state:acknowledged',
-    resolved: 'state:resolved',
-    all: '',
-} as const;
-type Which = keyof typeof STATES;
-
 const alertList = (which: Which): ListDeclaration => ({
     kind: 'alert',
     name: 'alerts',
@@ -96,50 +88,6 @@ const alertList = (which: Which): ListDeclaration => ({
     Bulk: AlertBulk,
     Menu: AlertMenu,
 });
-
-export function Page({
-    which,
-    children,
-    tools,
-}: {
-    which: Which | 'rules' | 'channels';
-    children: ReactNode;
-    tools?: ReactNode;
-}) {
-    const { t } = useTranslation();
-    const tab = (name: Which | 'rules' | 'channels', to: string, text: string) => (
-        <Link
-            key={name}
-            to={to}
-            className={name === which ? 'pv-tabs__tab active' : 'pv-tabs__tab'}
-            aria-current={name === which ? 'page' : undefined}
-        >
-            {text}
-        </Link>
-    );
-    return (
-        <section className="pv-page pv-page--list" aria-labelledby="page-title">
-            <header className="pv-object__head">
-                <h1 className="pv-h1" id="page-title">
-                    {t('nav.alerts')}
-                </h1>
-                {tools}
-            </header>
-            <nav className="pv-tabs" aria-label={t('estate.alerts.views')}>
-                {(Object.keys(STATES) as Which[]).map((name) =>
-                    tab(
-                        name,
-                        name === 'open' ? '/alerts' : `/alerts?state=${name}`,
-                        t(`estate.alerts.${name}`),
-                    ),
-                )}
-                {tab('rules', '/alerts/rules', t('alerts.rules'))}
-                {tab('channels', '/alerts/channels', t('estate.alerts.channels'))}
-            </nav>
-            {children}
-        </section>
-    );
-}
 
 /** The dialog that the address asks for. */
 function Dialog() {

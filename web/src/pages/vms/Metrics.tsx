@@ -13,12 +13,12 @@ import type { Item, LiveEvent } from '../../api/types';
 import { bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
 import { SeverityMark, SmallTable } from '../../lib/Feed';
 import { useAddress, useDialog, type How } from '../../lib/address';
+import { localTime } from '../../lib/localTime';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Empty, Failure, SkeletonLines } from '../../states/states';
 import {
     csvOf,
     lastSeconds,
-    localTime,
     readSeries,
     seriesLabel,
     seriesOf,

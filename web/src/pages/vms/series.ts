@@ -63,12 +63,6 @@ export function spanOf(from: string | null, to: string | null): Span | null {
     return span.from < span.to && span.from > 0 ? span : null;
 }
 
-/** As an input of date and time has it: local, to the minute. */
-export function localTime(ms: number): string {
-    const at = new Date(ms);
-    return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
 /** Points of one object by name, times in seconds; what has no value at all is left out. */
 export function seriesOf(answer: SeriesAnswer | undefined, ref?: string): Map<string, Series> {
     const found = new Map<string, Series>();

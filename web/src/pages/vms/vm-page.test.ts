@@ -5,7 +5,8 @@ import { fitOf, needOf } from '../../actions/Fit';
 import type { Item, JsonSchema, Task } from '../../api/types';
 import { zoomed } from './Chart';
 import { programUrl, rdpFile, untypable } from './handoff';
-import { csvOf, localTime, seriesOf, spanOf, type SeriesAnswer } from './series';
+import { localTime } from '../../lib/localTime';
+import { csvOf, seriesOf, spanOf, type SeriesAnswer } from './series';
 import { pathOf } from './Spark';
 import { stepsOf, type FormState } from './steps';
 
