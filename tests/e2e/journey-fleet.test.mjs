@@ -162,6 +162,42 @@ for (const family of ['vmware', 'hyperv'])
         await page.locator('.pv-empty').waitFor(PATIENCE);
     });
 
+for (const family of ['vmware', 'hyperv'])
+    test(`J5: processors and memory are changed, and taken back, on ${family}`, async () => {
+        const { page } = view;
+        const vm = await one(`power:running ${OF[family]}`);
+        const done = (task) => view.until(`/tasks/${task.id}`, ({ state }) => state === 'succeeded');
+        await done(await view.api('POST', `/vms/${vm.id}/actions/stop`, {}));
+        const before = await view.api('GET', `/vms/${vm.id}?view=full`);
+        const cpus = before.cpu.count + 1;
+        const gib = before.memory.bytes === 2 ** 30 ? 2 : 1;
+        await view.go(`/vms/${vm.id}/hardware?edit=1`, '#hw-cpu-count');
+        await view.settle();
+        await page.locator('#hw-cpu-count').fill(String(cpus));
+        await page.locator('#hw-memory-bytes').fill(String(gib));
+        await page.getByRole('button', { name: 'Review and save' }).click();
+        for (const said of [String(cpus), `${gib} GiB`])
+            await dialog().locator('ins', { hasText: said }).first().waitFor();
+        await view.settle();
+        await view.axe(`the review of other hardware, ${family}`);
+        await view.screenshot(`journey-hardware-${family}`);
+        await dialog().getByRole('button', { name: /^Save/ }).click();
+        await dialogEnds();
+        await view.until(
+            `/vms/${vm.id}?view=full`,
+            (now) => now.cpu.count === cpus && now.memory.bytes === gib * 2 ** 30,
+        );
+        // One task, which its row takes back.
+        await view.go(`/vms/${vm.id}/tasks`, '.pv-row');
+        const task = page.locator('.pv-row', { hasText: 'Change hardware' }).first();
+        await task.getByRole('button', { name: 'Undo' }).click();
+        await view.until(
+            `/vms/${vm.id}?view=full`,
+            (now) => now.cpu.count === before.cpu.count && now.memory.bytes === before.memory.bytes,
+        );
+        await done(await view.api('POST', `/vms/${vm.id}/actions/start`, {}));
+    });
+
 test('J5: what somebody does outside shows in the row, without a reload and without a jump', async () => {
     const { page } = view;
     await list();
