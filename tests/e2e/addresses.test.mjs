@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { before, test } from 'node:test';
 import { stage } from './harness.mjs';
+import { VM_TABS } from './places.mjs';
 
 const { server, browser } = stage();
 let ids;
@@ -233,17 +234,7 @@ const TABLE = () => [
         close: cancel,
     },
     // A machine's page.
-    ...[
-        'hardware',
-        'snapshots',
-        'console',
-        'metrics',
-        'events',
-        'tasks',
-        'history',
-        'capabilities',
-        'raw',
-    ].map((tab) => ({
+    ...VM_TABS.map((tab) => ({
         name: `the tab ${tab}`,
         at: `/vms/${ids.vm}`,
         open: click((p) => p.locator(`[data-tab=${tab}]`)),

@@ -77,6 +77,19 @@ export const OBJECTS = [
     ['audit-record', '/audit', '/audit'],
 ];
 
+/** Tabs of a machine behind the first. */
+export const VM_TABS = [
+    'hardware',
+    'snapshots',
+    'console',
+    'metrics',
+    'events',
+    'tasks',
+    'history',
+    'capabilities',
+    'raw',
+];
+
 /** The address of one object of the kind. */
 export async function objectOf(view, [kind, path, list, filter]) {
     const query = filter ? `&filter=${encodeURIComponent(filter)}` : '';

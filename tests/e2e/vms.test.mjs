@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stage } from './harness.mjs';
+import { VM_TABS } from './places.mjs';
 
 const { server, browser } = stage();
 
@@ -290,18 +291,7 @@ test('a change made elsewhere appears in the row, and the scroll position stays'
     await view.close();
 });
 
-for (const tab of [
-    '',
-    'hardware',
-    'snapshots',
-    'console',
-    'metrics',
-    'events',
-    'tasks',
-    'history',
-    'capabilities',
-    'raw',
-])
+for (const tab of ['', ...VM_TABS])
     test(`the machine's page, ${tab || 'summary'}: no fault, no violation, fits 320 px`, async () => {
         const view = await browser.open(server);
         // Series and histories that this server does not keep are told by 404.

@@ -65,6 +65,11 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
     const seesVms = useCan('vm.read');
     const seesHosts = useCan('host.read');
     const seesProviders = useCan('provider.read');
+    const splits: [boolean, string, string, unknown, string, string, string][] = [
+        [seesVms, '/vms', 'nav.vms', summary.vms, 'power_state', 'power', 'vm'],
+        [seesHosts, '/hosts', 'nav.hosts', summary.hosts, 'connection_state', 'connection_state', 'host'],
+        [seesProviders, '/providers', 'nav.providers', summary.providers, 'state', 'state', 'provider'],
+    ];
     const word = (mark: string, text: string) => (
         <span className="pv-state">
             <Mark as={mark} />
@@ -73,35 +78,10 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
     );
     return (
         <div className="pv-overview__counters">
-            {seesVms && (
-                <Split
-                    to="/vms"
-                    label={t('nav.vms')}
-                    of={summary.vms}
-                    by="power_state"
-                    field="power"
-                    kind="vm"
-                />
-            )}
-            {seesHosts && (
-                <Split
-                    to="/hosts"
-                    label={t('nav.hosts')}
-                    of={summary.hosts}
-                    by="connection_state"
-                    field="connection_state"
-                    kind="host"
-                />
-            )}
-            {seesProviders && (
-                <Split
-                    to="/providers"
-                    label={t('nav.providers')}
-                    of={summary.providers}
-                    by="state"
-                    field="state"
-                    kind="provider"
-                />
+            {splits.map(([seen, to, label, of, by, field, kind]) =>
+                seen ? (
+                    <Split key={to} to={to} label={t(label)} of={of} by={by} field={field} kind={kind} />
+                ) : null,
             )}
             {seesTasks && (
                 <Counter
