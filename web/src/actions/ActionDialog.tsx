@@ -301,7 +301,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                             show={(leaf, v) => showValue(target.kind, leaf, v)}
                         />
                     )}
-                    {complete && (
+                    {complete && (plan.data || !planProblem) && (
                         <section className="pv-plan" aria-live="polite" aria-busy={plan.isFetching}>
                             <h3 className="pv-h3">{t('dialog.preview')}</h3>
                             {plan.isPending && !planProblem ? (

@@ -67,7 +67,7 @@ export function Grid(props: GridProps) {
         groupLabel,
         plain = false,
     } = props;
-    const { t } = useTranslation();
+    const { t, i18n } = useTranslation();
     const base = useId();
     const state = useSyncExternalStore(store.watch, store.get);
     const scroller = useRef<HTMLDivElement>(null);
@@ -76,7 +76,10 @@ export function Grid(props: GridProps) {
     const [focused, setFocused] = useState(false);
     const anchor = useRef(0);
     const height = props.density === 'compact' ? 28 : 36;
-    const shape = useMemo(() => shapeOf(columns, layout, plain), [columns, layout, plain]);
+    // Names and words of columns are longer in one language than in another.
+    const { language } = i18n;
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    const shape = useMemo(() => shapeOf(columns, layout, plain), [columns, layout, plain, language]);
     const { shown, pinned } = shape;
     const span = shown.length + offset;
 

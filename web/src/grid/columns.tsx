@@ -16,6 +16,8 @@ export interface Column {
     path?: string;
     label?: () => string;
     width?: number;
+    /** Words that it shows, if they are always the same: it is wide enough for them. */
+    words?: () => string[];
     align?: 'end';
     sort?: boolean;
     /** Fields to ask the server for. */
@@ -44,7 +46,10 @@ export function plain(value: unknown, field: Field | undefined, kind: string, pa
     if (!field) return typeof value === 'object' ? JSON.stringify(value) : String(value);
     switch (field.type) {
         case 'number':
-            return format.withUnit(Number(value), field.unit);
+            // Packets are told in bytes: 1500, not 1.46 KiB.
+            return path === 'mtu'
+                ? `${format.number(Number(value))}\u00a0${i18next.t('unit.B')}`
+                : format.withUnit(Number(value), field.unit);
         case 'bool':
             return i18next.t(value ? 'value.yes' : 'value.no');
         case 'enum':
@@ -58,9 +63,11 @@ export function plain(value: unknown, field: Field | undefined, kind: string, pa
         case 'list':
             return (value as string[]).join(', ');
         case 'json':
-            return typeof value === 'object' ? JSON.stringify(value) : String(value);
+            if (typeof value !== 'object') return String(value);
+            return Object.keys(value).length ? JSON.stringify(value) : '';
         default:
-            return String(value);
+            // Words of hypervisors that have ours.
+            return path === 'guest.state' ? enumText(kind, path, String(value)) : String(value);
     }
 }
 
@@ -88,6 +95,7 @@ export function column(kind: string, path: string, more: Partial<Column> = {}): 
         path,
         label: () => fieldLabel(kind, path),
         width: WIDTH[field.type],
+        words: field.values && (() => field.values!.map((value) => enumText(kind, path, value))),
         align: field.type === 'number' ? 'end' : undefined,
         sort: !!field.sort,
         fields: [path],

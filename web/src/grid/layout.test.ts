@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from 'vitest';
 import type { Column } from './columns';
-import { narrowLayout, shapeOf } from './layout';
+import { narrowLayout, shapeOf, widthOf } from './layout';
 
 const column = (id: string, width?: number) => ({ id, width, fields: [id] }) as unknown as Column;
 const tracks = (columns: Column[], ids: string[]) =>
@@ -17,5 +17,24 @@ test('on a phone a column of sentences takes what is left, and a time keeps its 
     expect(tracks(columns, ['time', 'message'])).toBe('168px minmax(130px, 1fr)');
     const records = [column('time', 190), column('action', 150), column('outcome', 110)];
     const layout = narrowLayout(records, ['time', 'action', 'outcome'], (id) => id === 'time');
-    expect(shapeOf(records, layout, true).template).toBe('168px minmax(130px, 1fr) 110px');
+    expect(shapeOf(records, layout, true).template).toBe('186px minmax(130px, 1fr) 110px');
+});
+
+test('a column is as wide as its name and its words are in the language', () => {
+    const named = (label: string, words?: string[]) =>
+        ({ id: 'c', width: 88, label: () => label, words: words && (() => words) }) as unknown as Column;
+    const layout = { columns: ['c'], widths: {}, pinned: [] };
+    expect(widthOf(named('On'), layout)).toBe(88);
+    expect(widthOf(named('Высокая доступность'), layout)).toBeGreaterThan(19 * 7 + 20);
+    expect(widthOf(named('空间回收能力检测'), layout)).toBeGreaterThan(8 * 13 + 20);
+    expect(widthOf(named('Вид', ['Стандартная', 'Распределённая группа портов']), layout)).toBeGreaterThan(
+        200,
+    );
+    expect(widthOf(named('x'.repeat(400)), layout)).toBeLessThan(240);
+    expect(widthOf(named('Высокая доступность'), { ...layout, widths: { c: 60 } })).toBe(60);
+});
+
+test('on a phone the second of two columns is as wide as its values', () => {
+    const columns = [column('vm', 220), column('mac', 150)];
+    expect(tracks(columns, ['vm', 'mac'])).toBe('minmax(130px, 1fr) 150px');
 });

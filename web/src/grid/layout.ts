@@ -28,8 +28,27 @@ const WIDTH = 140;
 const LEAST = 48;
 const MOST = 900;
 
+const LETTER = 7.3;
+const IDEOGRAPH = 13.2;
+/** Padding of a cell, with the arrow of the order or the mark of a state. */
+const AROUND = 38;
+const WORDS_MOST = 220;
+
+/** About how wide a text is: measuring each would lay out the page. */
+export function wordsWidth(text: string): number {
+    const wide = text.match(/[\u2e80-\u9fff\uff00-\uffef]/g)?.length ?? 0;
+    return Math.ceil((text.length - wide) * LETTER + wide * IDEOGRAPH);
+}
+
+/** As wide as declared, and as its name and its words are in the person's language. */
+function ownWidth(column: Column): number {
+    const texts = [column.label?.() ?? '', ...(column.words?.() ?? [])];
+    const needed = AROUND + Math.max(...texts.map(wordsWidth));
+    return Math.max(column.width ?? WIDTH, Math.min(WORDS_MOST, needed));
+}
+
 export const widthOf = (column: Column | undefined, layout: Layout): number =>
-    (column && layout.widths[column.id]) ?? column?.width ?? WIDTH;
+    (column && (layout.widths[column.id] ?? ownWidth(column))) ?? WIDTH;
 
 export function shapeOf(columns: Column[], layout: Layout, plain: boolean): Shape {
     const byId = new Map(columns.map((c) => [c.id, c]));
@@ -56,6 +75,7 @@ export function shapeOf(columns: Column[], layout: Layout, plain: boolean): Shap
 const NARROW_FIRST = 130;
 const NARROW = 104;
 const NARROW_MOST = 168;
+const NARROW_TIME = 186;
 
 /** On a phone: a column of sentences takes what is left of the width, else the first that is no time does. */
 export function narrowLayout(
@@ -67,7 +87,13 @@ export function narrowLayout(
     const first = ids[0] ?? '';
     const grows = ids.reduce((a, b) => (isTime(a) || width(b) > 1.5 * width(a) ? b : a), first);
     const widthAt = (id: string) =>
-        id === grows ? NARROW_FIRST : grows === first ? NARROW : Math.min(width(id), NARROW_MOST);
+        id === grows
+            ? NARROW_FIRST
+            : isTime(id)
+              ? Math.min(width(id), NARROW_TIME)
+              : grows === first && ids.length > 2
+                ? NARROW
+                : Math.min(width(id), NARROW_MOST);
     return {
         columns: ids,
         widths: Object.fromEntries(ids.map((id) => [id, widthAt(id)])),

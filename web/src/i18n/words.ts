@@ -154,8 +154,10 @@ export function said(answer: object | null | undefined, member: string): string 
 /** The word for what changed; of a device the path begins with the member that it is in: nics.ip_addresses. */
 export function changedLabel(kind: string, change: { field: string; id?: string | null }): string {
     const at = change.field.indexOf('.');
-    return change.id && at > 0
-        ? fieldLabel(change.field.slice(0, at - 1), change.field.slice(at + 1))
+    const part = change.field.slice(0, Math.max(0, at - 1));
+    const own = [kind, 'any'].some((k) => has(`field.${k}.${change.field.replaceAll('.', '_')}`));
+    return part && (change.id || (!own && has(`kind.${part}_other`)))
+        ? fieldLabel(part, change.field.slice(at + 1))
         : fieldLabel(kind, change.field);
 }
 

@@ -15,6 +15,9 @@ const MARKS: Record<string, string> = {
     succeeded: 'on',
     active: 'on',
     resolved: 'on',
+    loaded: 'on',
+    allowed: 'on',
+    info: 'info',
     off: 'off',
     disabled: 'off',
     canceled: 'off',
@@ -28,6 +31,7 @@ const MARKS: Record<string, string> = {
     acknowledged: 'warn',
     critical: 'bad',
     error: 'bad',
+    denied: 'bad',
     failed: 'bad',
     firing: 'bad',
     disconnected: 'bad',
@@ -59,7 +63,7 @@ export function State({
     if (!value) return null;
     return (
         <span className="pv-state">
-            <Mark as={MARKS[value] ?? (value === 'running' ? 'on' : 'none')} />
+            <Mark as={MARKS[value] ?? 'none'} />
             {enumText(kind, path, value)}
         </span>
     );

@@ -44,10 +44,17 @@ export function useTabInSight(open: unknown) {
     const row = useRef<HTMLElement>(null);
     useEffect(() => {
         const box = row.current;
-        const at = box?.querySelector<HTMLElement>('.active');
-        if (!box || !at) return;
-        const left = at.getBoundingClientRect().left - box.getBoundingClientRect().left;
-        box.scrollLeft += left - (box.clientWidth - at.offsetWidth) / 2;
+        if (!box) return;
+        const show = () => {
+            const at = box.querySelector<HTMLElement>('.active');
+            if (!at) return;
+            const left = at.getBoundingClientRect().left - box.getBoundingClientRect().left;
+            box.scrollLeft += left - (box.clientWidth - at.offsetWidth) / 2;
+        };
+        show();
+        // A phone that is turned.
+        window.addEventListener('resize', show);
+        return () => window.removeEventListener('resize', show);
     }, [open]);
     return row;
 }

@@ -177,9 +177,11 @@ export function AuditPage() {
                     <Line label={fieldLabel('audit', 'time')}>{dateTime(record.time)}</Line>
                     <Line label={fieldLabel('audit', 'actor.name')}>
                         {record.actor.name || enumText('audit', 'actor.type', record.actor.type)}{' '}
-                        <span className="pv-subtle">
-                            {enumText('audit', 'actor.type', record.actor.type)}
-                        </span>{' '}
+                        {record.actor.name && (
+                            <span className="pv-subtle">
+                                {enumText('audit', 'actor.type', record.actor.type)}
+                            </span>
+                        )}{' '}
                         {record.actor.name && (
                             <Link
                                 className="pv-link"
@@ -242,9 +244,11 @@ export function AuditPage() {
                     <Line label={t('estate.audit.prev')}>
                         <code className="pv-code">{record.prev_hash || '–'}</code>
                     </Line>
-                    <Line label={t('estate.audit.details')}>
-                        <code className="pv-code">{JSON.stringify(record.detail ?? {})}</code>
-                    </Line>
+                    {Object.keys(record.detail ?? {}).length > 0 && (
+                        <Line label={t('estate.audit.details')}>
+                            <code className="pv-code">{JSON.stringify(record.detail)}</code>
+                        </Line>
+                    )}
                 </dl>
             </section>
         </article>

@@ -9,7 +9,7 @@ import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime } from '../../i18n/format';
-import { ruleText, t } from '../../i18n/words';
+import { kindTitle, ruleText, t } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
 import { Mark, RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
@@ -135,9 +135,9 @@ export const ruleList: ListDeclaration = {
                 </span>
             ),
         }),
-        ...['severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s', 'notes'].map((path) =>
-            column('alert_rule', path),
-        ),
+        column('alert_rule', 'severity'),
+        column('alert_rule', 'of', { cell: (rule: Item) => kindTitle(String(rule.of ?? ''), 1) }),
+        ...['filter', 'metric', 'below', 'above', 'for_s', 'notes'].map((path) => column('alert_rule', path)),
     ],
     shown: ['name', 'enabled', 'severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s'],
     narrow: ['name', 'enabled'],

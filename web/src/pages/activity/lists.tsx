@@ -6,7 +6,7 @@ import { valueAt } from '../../api/model';
 import type { Item, Task } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
-import { operationText, t as words } from '../../i18n/words';
+import { enumText, operationText, t as words } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { eventColumns, taskColumns } from '../../lib/RelatedLists';
 import { ListPage } from '../../list/ListPage';
@@ -90,7 +90,13 @@ export const auditList: ListDeclaration = {
             width: 190,
             cell: (item) => dateTime(String(valueAt(item, 'time') ?? '')),
         }),
-        column('audit', 'actor.name', { width: 150 }),
+        column('audit', 'actor.name', {
+            width: 150,
+            fields: ['actor.name', 'actor.type'],
+            cell: (item) =>
+                String(valueAt(item, 'actor.name') ?? '') ||
+                enumText('audit', 'actor.type', String(valueAt(item, 'actor.type') ?? '')),
+        }),
         column('audit', 'address', { width: 140 }),
         column('audit', 'action', {
             width: 220,

@@ -173,10 +173,7 @@ function Course({ id, running }: { id: string; running: boolean }) {
 /** An event of a task in words; its own ones by their changes. */
 function lineOf(e: LiveEvent): string {
     if (e.ref?.kind !== 'task')
-        return [
-            e.message ?? e.type,
-            (e.changes ?? []).map((c) => changedLabel(e.ref?.kind ?? '', c)).join(', '),
-        ]
+        return [eventText(e), (e.changes ?? []).map((c) => changedLabel(e.ref?.kind ?? '', c)).join(', ')]
             .filter(Boolean)
             .join(' · ');
     if (e.type === 'task.created') return enumText('task', 'state', 'queued');
@@ -299,7 +296,7 @@ export function TaskPage() {
                             <ChildrenLine task={task} />
                         </Line>
                     )}
-                    {(!parts || !!given) && (
+                    {Object.keys(given ?? {}).length > 0 && (
                         <Line label={t('activity.params')}>
                             <code className="pv-code">{JSON.stringify(given ?? {})}</code>
                         </Line>

@@ -4,6 +4,7 @@
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
 import { bytes, mhz, number, percent } from '../../i18n/format';
+import { kindTitle } from '../../i18n/words';
 import { Bar, RefLink } from '../../lib/cells';
 import { SmallTable } from '../../lib/Feed';
 import { span, untilFull, type Trends } from './forecast';
@@ -72,7 +73,7 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
                 label={t('overview.capacity')}
                 short={places.length > 12}
                 heads={[
-                    t('nav.clusters'),
+                    kindTitle('cluster', 1),
                     t('overview.cpu'),
                     t('overview.memory'),
                     t('overview.storage'),

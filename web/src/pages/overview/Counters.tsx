@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
 import { useCan } from '../../api/query';
 import { number } from '../../i18n/format';
+import { kindText } from '../../i18n/words';
 import { Mark, State } from '../../lib/cells';
 import { FAILED_TASKS } from './Lists';
 import type { ReactNode } from 'react';
@@ -65,10 +66,10 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
     const seesVms = useCan('vm.read');
     const seesHosts = useCan('host.read');
     const seesProviders = useCan('provider.read');
-    const splits: [boolean, string, string, unknown, string, string, string][] = [
-        [seesVms, '/vms', 'nav.vms', summary.vms, 'power_state', 'power', 'vm'],
-        [seesHosts, '/hosts', 'nav.hosts', summary.hosts, 'connection_state', 'connection_state', 'host'],
-        [seesProviders, '/providers', 'nav.providers', summary.providers, 'state', 'state', 'provider'],
+    const splits: [boolean, string, unknown, string, string, string][] = [
+        [seesVms, '/vms', summary.vms, 'power_state', 'power', 'vm'],
+        [seesHosts, '/hosts', summary.hosts, 'connection_state', 'connection_state', 'host'],
+        [seesProviders, '/providers', summary.providers, 'state', 'state', 'provider'],
     ];
     const word = (mark: string, text: string) => (
         <span className="pv-state">
@@ -78,16 +79,24 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
     );
     return (
         <div className="pv-overview__counters">
-            {splits.map(([seen, to, label, of, by, field, kind]) =>
+            {splits.map(([seen, to, of, by, field, kind]) =>
                 seen ? (
-                    <Split key={to} to={to} label={t(label)} of={of} by={by} field={field} kind={kind} />
+                    <Split
+                        key={to}
+                        to={to}
+                        label={kindText(kind, counts(of).total)}
+                        of={of}
+                        by={by}
+                        field={field}
+                        kind={kind}
+                    />
                 ) : null,
             )}
             {seesTasks && (
                 <Counter
                     to={FAILED_TASKS}
                     n={tasks.failed_24h ?? 0}
-                    label={t('overview.failed_24h')}
+                    label={t('overview.failed_24h', { count: tasks.failed_24h ?? 0 })}
                     parts={[
                         {
                             to: only('/tasks', 'state:running'),
@@ -105,7 +114,7 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
             <Counter
                 to={only('/alerts', 'state:firing')}
                 n={alerts.firing ?? 0}
-                label={t('overview.open_alerts')}
+                label={t('overview.open_alerts', { count: alerts.firing ?? 0 })}
                 parts={[
                     {
                         to: only('/alerts', 'state:firing severity:error'),

@@ -5,6 +5,7 @@ import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent } from '
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
 import { bytes, number } from '../../i18n/format';
+import { kindTitle } from '../../i18n/words';
 import { useOpened } from '../../lib/address';
 import { Bar, Health, RefLink, State } from '../../lib/cells';
 import { SmallTable } from '../../lib/Feed';
@@ -55,9 +56,9 @@ function Table({ hosts, label }: { hosts: HostItem[]; label: string }) {
             <SmallTable
                 label={label}
                 heads={[
-                    t('nav.hosts'),
-                    t('nav.providers'),
-                    t('nav.clusters'),
+                    kindTitle('host', 1),
+                    kindTitle('provider', 1),
+                    kindTitle('cluster', 1),
                     t('field.any.health'),
                     t('field.any.state'),
                     t('overview.cpu'),

@@ -10,7 +10,7 @@ import { isMissing } from '../../api/problem';
 import { pathOf } from '../../api/model';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
-import { bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
+import { bytes, dateTime, duration, mhz, number, rate, withUnit } from '../../i18n/format';
 import { SeverityMark, SmallTable } from '../../lib/Feed';
 import { useAddress, useDialog, type How } from '../../lib/address';
 import { localTime } from '../../lib/localTime';
@@ -63,7 +63,7 @@ const DRAWINGS: Drawing[] = [
     },
     { id: 'memory', names: ['mem.usage_bytes', 'mem.active_bytes'], show: bytes, binary: true },
     { id: 'disk', names: ['disk.read_bps', 'disk.write_bps'], show: rate, binary: true },
-    { id: 'latency', names: ['disk.latency_ms'], show: (v) => `${number(v, 1)} ms` },
+    { id: 'latency', names: ['disk.latency_ms'], show: (v) => withUnit(v, 'ms') },
     { id: 'network', names: ['net.rx_bps', 'net.tx_bps'], show: (v) => rate(v / 8), binary: true },
 ];
 

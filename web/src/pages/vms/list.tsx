@@ -10,7 +10,9 @@ import { Bar, ProviderBadge } from '../../lib/cells';
 import type { ListDeclaration } from '../../list/types';
 
 const KIND = 'vm';
-const usage = (item: object, name: string) => valueAt(item, `usage.${name}`) as number | undefined;
+/** What was measured last says nothing of a machine that runs no more. */
+const usage = (item: Item, name: string) =>
+    item.power_state === 'running' ? (valueAt(item, `usage.${name}`) as number | undefined) : undefined;
 const provider = (item: object) =>
     valueAt(item, 'provider') as { id: string; name?: string; family?: string } | null;
 
@@ -37,7 +39,7 @@ export const vmList: ListDeclaration = {
             id: 'usage.cpu',
             label: () => t('vm.cpu_use'),
             width: 118,
-            fields: ['usage'],
+            fields: ['usage', 'power_state'],
             cell: (item) => <Bar value={usage(item, 'cpu.usage_pct')} />,
             text: (item) => {
                 const used = usage(item, 'cpu.usage_pct');
@@ -48,7 +50,7 @@ export const vmList: ListDeclaration = {
             id: 'usage.memory',
             label: () => t('vm.memory_use'),
             width: 118,
-            fields: ['usage', 'memory.bytes'],
+            fields: ['usage', 'power_state', 'memory.bytes'],
             cell: (item) => {
                 const used = usage(item, 'mem.usage_bytes');
                 const all = valueAt(item, 'memory.bytes') as number | null;
