@@ -38,6 +38,7 @@ test('setup code, administrator, simulated data, tour', async () => {
         await page.locator('.pv-overview').waitFor();
         await view.settle();
         await view.screenshot('first-overview');
+        await view.darkly('first-overview');
         await view.go('/vms', '.pv-row');
         await page.waitForFunction(() => document.querySelector('.pv-count')?.textContent === '500');
         await view.close();
@@ -54,6 +55,7 @@ test('an empty server says what belongs on the page', async () => {
         assert.match(await view.page.locator('.pv-empty').innerText(), /No virtual machines yet/);
         await view.axe('an empty list');
         await view.screenshot('vms-empty');
+        await view.darkly('vms-empty');
         await view.close();
     } finally {
         await server.stop();

@@ -477,6 +477,28 @@ export class View {
         assert.deepEqual(broken, [], `broken words on ${what}`);
     }
 
+    /** No name of a column is cut off. */
+    async wholeHeads(what) {
+        const cut = await this.page.$$eval('.pv-cell__label', (all) =>
+            all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent),
+        );
+        assert.deepEqual(cut, [], `cut names of columns on ${what}`);
+    }
+
+    /** Pictures of what is shown now in the dark theme, half as wide and narrow; nothing of it scrolls sideways. */
+    async darkly(name) {
+        const before = this.page.viewportSize();
+        const dark = await this.page.evaluate(() => document.documentElement.matches('.pf-v6-theme-dark'));
+        for (const width of [1024, 420]) {
+            await this.page.setViewportSize({ width, height: 1000 });
+            await this.dress('dark');
+            await this.screenshot(`${name}-dark-${width}`);
+            await this.fits(`${name} at ${width} px`);
+        }
+        await this.page.setViewportSize(before);
+        await this.dress(dark ? 'dark' : 'light');
+    }
+
     /** The page does not scroll sideways. */
     async fits(what) {
         const [wide, view] = await this.page.evaluate(() => [

@@ -143,6 +143,7 @@ test('the member sees what carries the tag, with right counts, and no name of an
     for (const vm of mine) assert.ok(text.includes(vm.name), vm.name);
     await member.axe('the list of a member');
     await member.screenshot('journey-member-list');
+    await member.darkly('journey-member-list');
     await page.keyboard.press('Control+k');
     const [found] = await Promise.all([
         page.waitForResponse((r) => r.url().includes('/search?') && r.url().includes(theirs.name)),
@@ -177,6 +178,7 @@ test('what the member may not do is disabled with the permission it needs, and r
     assert.equal(await page.getByRole('button', { name: 'New user' }).count(), 0, 'nothing to try in vain');
     await member.axe('a page that may not be seen');
     await member.screenshot('journey-denied');
+    await member.darkly('journey-denied');
     await member.go(`/vms/${theirs.id}`, '.pv-empty');
     assert.ok(!(await page.locator('main').innerText()).includes(theirs.name), 'as if it were not there');
     await member.screenshot('journey-not-there');

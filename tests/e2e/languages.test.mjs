@@ -135,6 +135,18 @@ const DIALOGS = [
     'vm.guest.set_data',
 ];
 
+/** Pages whose pictures are taken in the dark theme, too. */
+const DARK = [
+    'overview',
+    'vms-none',
+    'vms-filter-error',
+    'vm-vmware',
+    'host',
+    'task',
+    'alerts',
+    'do-vm-hyperv-vm.delete',
+];
+
 for (const language of ['ru', 'zh-CN'])
     test(`no page is English in ${language}`, async () => {
         const view = await browser.open(server, { look: { language } });
@@ -151,7 +163,9 @@ for (const language of ['ru', 'zh-CN'])
                 if (remnants(pieces, data).length) data.unshift(...(await theirs(view)));
                 wrong.push(...remnants(pieces, data));
                 await view.fits(`${name} at ${width} px`);
+                if (width > 420) await view.wholeHeads(name);
             }
+            if (DARK.includes(name)) await view.darkly(`lang-${language}-${name}`);
             await view.wholeWords(name);
             assert.deepEqual(wrong, []);
         };

@@ -158,6 +158,7 @@ for (const VMS of [25_000, 100_000])
                         `${step.toFixed(1)} ms for a step`,
                     );
                     await view.screenshot(`overview-${VMS}`);
+                    await view.darkly(`overview-${VMS}`);
                 }
                 await view.close();
             }
@@ -182,6 +183,7 @@ for (const VMS of [25_000, 100_000])
                     );
                     await view.settle();
                     await view.screenshot(`vms-${VMS}`);
+                    await view.darkly(`vms-${VMS}`);
                     await view.axe(`${VMS} rows`);
                 }
                 await view.close();

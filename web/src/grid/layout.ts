@@ -32,7 +32,7 @@ const LETTER = 7.3;
 const IDEOGRAPH = 13.2;
 /** Padding of a cell, with the arrow of the order or the mark of a state. */
 const AROUND = 38;
-const WORDS_MOST = 220;
+const WORDS_MOST = 260;
 
 /** About how wide a text is: measuring each would lay out the page. */
 export function wordsWidth(text: string): number {

@@ -51,8 +51,20 @@ function guess(): string {
 }
 
 export async function setLanguage(code: string): Promise<void> {
-    if (code === 'pseudo') i18next.addResourceBundle('pseudo', 'translation', lengthen(en));
-    else if (loaders[code] && !i18next.hasResourceBundle(code, 'translation')) {
+    if (code === 'pseudo') {
+        // With what pages bring along later.
+        const all = () =>
+            i18next.addResourceBundle(
+                'pseudo',
+                'translation',
+                lengthen(i18next.getResourceBundle('en', 'translation')),
+                true,
+                true,
+            );
+        all();
+        i18next.store.on('added', (language: string) => language === 'en' && all());
+    }
+    if (loaders[code] && !i18next.hasResourceBundle(code, 'translation')) {
         i18next.addResourceBundle(code, 'translation', (await loaders[code]()).default);
         await addServerWords(code);
     }
