@@ -29,6 +29,7 @@ const LEAST = 48;
 const MOST = 900;
 
 const LETTER = 7.3;
+const CYRILLIC = 8.2;
 const IDEOGRAPH = 13.2;
 /** Padding of a cell, with the arrow of the order or the mark of a state. */
 const AROUND = 38;
@@ -36,8 +37,14 @@ const WORDS_MOST = 260;
 
 /** About how wide a text is: measuring each would lay out the page. */
 export function wordsWidth(text: string): number {
-    const wide = text.match(/[\u2e80-\u9fff\uff00-\uffef]/g)?.length ?? 0;
-    return Math.ceil((text.length - wide) * LETTER + wide * IDEOGRAPH);
+    let width = 0;
+    for (const c of text)
+        width += /[\u2e80-\u9fff\uff00-\uffef]/.test(c)
+            ? IDEOGRAPH
+            : /[\u0400-\u04ff]/.test(c)
+              ? CYRILLIC
+              : LETTER;
+    return Math.ceil(width);
 }
 
 /** As wide as declared, and as its name and its words are in the person's language. */

@@ -8,7 +8,7 @@ import { Mark } from './cells';
 import { eventText } from './eventText';
 
 export function SeverityMark({ of }: { of: string | null | undefined }) {
-    return <Mark as={of === 'error' ? 'bad' : of === 'warning' ? 'warn' : 'none'} />;
+    return <Mark as={of === 'error' ? 'bad' : of === 'warning' ? 'warn' : 'info'} />;
 }
 
 /** How long ago, with the moment itself for who points at it. */

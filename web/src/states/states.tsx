@@ -18,7 +18,7 @@ export function Notice(p: {
     onClose?: () => void;
 }) {
     const { t } = useTranslation();
-    const mark = { danger: 'bad', warning: 'warn', info: 'none', success: 'on' }[p.variant];
+    const mark = { danger: 'bad', warning: 'warn', info: 'info', success: 'on' }[p.variant];
     return (
         <div
             className={`pv-notice pv-notice--${p.variant}`}

@@ -23,7 +23,7 @@ import { alertText, ruleName, ruleNamed, Subject } from './alertText';
 const AlertDialog = lazy(() => import('./AlertDialog'));
 const RuleForm = lazy(() => import('./RuleForm'));
 
-const SEVERITY: Record<string, string> = { info: 'none', warning: 'warn', error: 'bad' };
+const SEVERITY: Record<string, string> = { info: 'info', warning: 'warn', error: 'bad' };
 
 /** Silence is a state people ask for, though the server keeps it beside the others. */
 function AlertState({ item }: { item: Item }) {
