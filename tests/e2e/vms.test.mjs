@@ -313,7 +313,7 @@ test('a machine is made from the list: where it goes is chosen once, and the dia
     const { page } = view;
     const { items } = await view.api('GET', '/hosts?limit=1&sort=name&filter=provider.family%3Avmware');
     await view.go('/vms', '.pv-row');
-    await page.getByRole('link', { name: 'Create', exact: true }).click();
+    await page.getByRole('link', { name: 'Create VM', exact: true }).click();
     await page.waitForURL('**/vms/new');
     const place = page.locator('#nv-where');
     await place.locator(`option[value="${items[0].id}"]`).waitFor({ state: 'attached' });
@@ -322,7 +322,7 @@ test('a machine is made from the list: where it goes is chosen once, and the dia
     const dialog = page.locator('[data-surface=action][data-of="vm.create"]');
     await dialog.locator('#action-name').fill('made-from-the-list');
     assert.equal(await dialog.locator('#action-host').inputValue(), items[0].id);
-    await dialog.getByRole('button', { name: 'Create', exact: true }).click();
+    await dialog.getByRole('button', { name: 'Create VM', exact: true }).click();
     await dialog.waitFor({ state: 'detached' });
     const made = await view.until(
         '/vms?filter=name%3Amade-from-the-list&view=full',

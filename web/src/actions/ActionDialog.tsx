@@ -311,6 +311,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                                     plan={plan.data}
                                     sums={sums}
                                     named={named.data?.items}
+                                    name={'name' in target ? target.name : null}
                                     bare={sets}
                                 />
                             ) : null}

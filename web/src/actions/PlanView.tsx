@@ -59,8 +59,14 @@ export function sumsOf(plan: Plan | undefined, count: number, one: boolean): Sum
     };
 }
 
-/** `named` are the objects that were picked one by one; `bare` leaves the changes out, where they stand elsewhere. */
-export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boolean }) {
+/** `named` are the objects that were picked one by one, `name` is that of a single one; `bare` leaves the changes out, where they stand elsewhere. */
+export function PlanView(p: {
+    plan: Plan;
+    sums: Sums;
+    named?: Item[];
+    bare?: boolean;
+    name?: string | null;
+}) {
     const { t } = useTranslation();
     const { plan, sums } = p;
     const entries = p.bare ? [] : (plan.plan ?? []);
@@ -102,7 +108,7 @@ export function PlanView(p: { plan: Plan; sums: Sums; named?: Item[]; bare?: boo
                             ))}
                             {entries.slice(0, MOST).map((e) => (
                                 <tr key={e.ref.id}>
-                                    <td>{e.ref.name || t('machine.this_one')}</td>
+                                    <td>{e.ref.name || p.name || t('machine.this_one')}</td>
                                     <td>{changes(e)}</td>
                                 </tr>
                             ))}

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import fields from '../api/docs.gen.json';
 import params from '../api/params.gen.json';
 import en from './server/en.json';
+import reworded from './docs/en.json';
 import ru from './docs/ru.json';
 import zh from './docs/zh-CN.json';
 
@@ -94,5 +95,18 @@ describe('lines below fields', () => {
             ]),
         );
         expect(missing).toEqual([]);
+    });
+
+    test('below fields of forms speak no JSON: no names of members, no null, no bare choices', () => {
+        const shown = new Set<string>();
+        for (const schema of Object.values(params)) collect(schema as Schema, shown, false);
+        const other = reworded as Record<string, string>;
+        const raw = [...shown]
+            // What vSphere calls its devices, and operations by the name that one types.
+            .filter((line) => !/\(vSphere: pvscsi|^Operation: |^What it allows: /.test(line))
+            .map((line) => other[line] ?? line)
+            .filter((line) => /[a-z]_[a-z]|\bnull\b|`|(^|\. )[a-z]+: /.test(line));
+        expect(raw).toEqual([]);
+        expect(Object.keys(other).filter((line) => !shown.has(line))).toEqual([]);
     });
 });

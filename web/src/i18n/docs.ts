@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lines that the server and its drivers write about each field, parameter and setting, in the person's language. They are
 // looked up by the English line, so that one changed in the server is missing here and docs.test.ts says so. Loaded when a form
-// or a field asks for them first.
+// or a field asks for them first. Lines written for who calls the API, with names and null in them, have other words in English, too.
 import { useSyncExternalStore } from 'react';
 import i18next from 'i18next';
+import en from './docs/en.json';
 
 type Lines = Record<string, string>;
 
@@ -11,7 +12,7 @@ const loaders: Record<string, () => Promise<{ default: Lines }>> = {
     ru: () => import('./docs/ru.json'),
     'zh-CN': () => import('./docs/zh-CN.json'),
 };
-const NONE: Lines = {};
+const ENGLISH: Lines = en;
 const loaded = new Map<string, Lines | null>();
 const listeners = new Set<() => void>();
 
@@ -21,7 +22,7 @@ async function load(language: string): Promise<void> {
         loaded.set(language, (await loaders[language]!()).default);
     } catch {
         // Without them the English lines are shown.
-        loaded.set(language, NONE);
+        loaded.set(language, ENGLISH);
     }
     listeners.forEach((tell) => tell());
 }
@@ -29,7 +30,7 @@ async function load(language: string): Promise<void> {
 /** The lines of the present language; null: they are on their way. */
 function lines(): Lines | null {
     const language = i18next.language;
-    if (!loaders[language]) return NONE;
+    if (!loaders[language]) return ENGLISH;
     if (!loaded.has(language)) void load(language);
     return loaded.get(language) ?? null;
 }

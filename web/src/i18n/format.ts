@@ -23,10 +23,10 @@ export function number(value: number, digits = 0): string {
     ).format(value);
 }
 
-export function percent(value: number): string {
+export function percent(value: number, digits = 0): string {
     return cached(
-        'pct',
-        () => new Intl.NumberFormat(lang(), { style: 'percent', maximumFractionDigits: 0 }),
+        `pct${digits}`,
+        () => new Intl.NumberFormat(lang(), { style: 'percent', maximumFractionDigits: digits }),
     ).format(value / 100);
 }
 

@@ -193,7 +193,8 @@ function ActionBar(p: {
     const pick = (action: Action) =>
         act(action.name, { kind: p.item.kind, id: p.item.id, name: p.item.name });
     const useful = actions.filter((a) => a.ready && !a.idle);
-    const first = (useful.length ? useful : actions).slice(0, BUTTONS);
+    // What destroys stands in the menu, where nobody gets by a slip.
+    const first = (useful.length ? useful : actions).filter((a) => !a.danger).slice(0, BUTTONS);
     return (
         <div className="pv-object__actions" role="toolbar" aria-label={t('object.actions')}>
             {first.map((action) => (

@@ -6,6 +6,17 @@ export function useLook(): Look {
     return useSyncExternalStore(look.subscribe, look.get);
 }
 
+function followClass(listener: () => void): () => void {
+    const watch = new MutationObserver(listener);
+    watch.observe(document.documentElement, { attributeFilter: ['class'] });
+    return () => watch.disconnect();
+}
+
+/** What the page looks like now, by choice or by the system: for what is painted with its colours once. */
+export function useAppearance(): string {
+    return useSyncExternalStore(followClass, () => document.documentElement.className);
+}
+
 /** A value that follows another after it has been still for a while. */
 export function useDebounced<T>(value: T, ms: number): T {
     const [settled, setSettled] = useState(value);

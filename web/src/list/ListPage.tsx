@@ -230,7 +230,7 @@ export function ListView({
                     url.filter ? (
                         <NoMatch filter={url.filter} onClear={() => setFilter('')} />
                     ) : within ? (
-                        <Empty title={t('estate.time.none')} body={within} />
+                        <Empty title={t('estate.time.none')} />
                     ) : (
                         <Empty
                             title={t(`${list.empty}.title`)}

@@ -52,7 +52,8 @@ export default function ExplainForm() {
             {answer.error && <FailureLine error={answer.error} />}
             {answer.data && (
                 <p className="pv-answer" aria-live="polite">
-                    <Mark as={answer.data.allowed ? 'on' : 'bad'} /> {answer.data.why}
+                    <Mark as={answer.data.allowed ? 'on' : 'bad'} />{' '}
+                    <span className="pv-sentence">{answer.data.why}</span>
                 </p>
             )}
         </div>

@@ -98,7 +98,7 @@ const permissionsOf = (item: Item) =>
     ((item.permissions as string[] | undefined) ?? []).map(permissionText).join(', ');
 
 const users = list('user', ['name', 'full_name', 'role', 'enabled', 'mfa', 'last_login_at']);
-const groups = list('group', ['name', 'description', 'members']);
+const groups = list('group', ['name', 'description', 'members'], { empty: 'access.none_group' });
 const roles = list('role', ['name', 'description', 'builtin', 'permissions'], {
     columns: [
         column('role', 'name', {
@@ -130,15 +130,11 @@ const grants = list(
     ],
     { sort: '-created_at' },
 );
-const tokens = list('token', [
-    'name',
-    'user',
-    'role',
-    'limited',
-    'expires_at',
-    'last_used_at',
-    'last_used_from',
-]);
+const tokens = list(
+    'token',
+    ['name', 'user', 'role', 'limited', 'expires_at', 'last_used_at', 'last_used_from'],
+    { empty: 'access.none_token' },
+);
 
 /** The dialog of the one that the address names. */
 function Edit({ kind }: { kind: string }) {

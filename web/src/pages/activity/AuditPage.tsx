@@ -12,6 +12,8 @@ import { enumText, fieldLabel, operationText } from '../../i18n/words';
 import { RefLink, State } from '../../lib/cells';
 import { kindOfId, linkTo } from '../../lib/links';
 import { useTitle } from '../../lib/hooks';
+import { Facts, factsOf } from './Facts';
+import { auditAction, lastId, Subject } from './auditText';
 import { CopyButton, Failure, SkeletonLines } from '../../states/states';
 
 interface Detail {
@@ -40,12 +42,8 @@ interface AuditRecord extends Item {
 
 /** Events are written in the transaction of what they tell; the record comes a moment later. */
 const NEAR_MS = 5000;
-const ID = /\b[a-z]{2,3}_[0-9a-z]{26}\b/g;
-
-export function lastId(text: string | undefined): string | undefined {
-    return text?.match(ID)?.at(-1);
-}
-
+/** Has a line or a table of its own. */
+const NOT_AGAIN = ['session', 'status', 'made', 'changes'];
 interface Row {
     kind: string;
     field: string;
@@ -144,7 +142,7 @@ export function AuditPage() {
         ...listQuery<Item>('/tasks', { filter: `correlation_id="${record?.request_id}"`, limit: 20 }),
         enabled: tasksToo && !!record?.request_id,
     });
-    const what = record ? operationText(record.action) : '';
+    const what = record ? auditAction(record.action) : '';
     useTitle(record ? `${t('nav.audit')} ${record.seq}` : t('nav.audit'));
     if (!record)
         return error ? <Failure error={error} onRetry={() => void refetch()} /> : <SkeletonLines lines={8} />;
@@ -154,6 +152,7 @@ export function AuditPage() {
     const { session, status } = record.detail ?? {};
     const token = record.actor.type === 'token';
     const link = subject && linkTo(subject);
+    const details = factsOf(record.detail).filter(([path]) => !NOT_AGAIN.includes(path));
     return (
         <article className="pv-page pv-object" aria-labelledby="page-title">
             <nav className="pv-crumbs" aria-label={t('object.where')}>
@@ -176,12 +175,12 @@ export function AuditPage() {
                 <dl className="pv-fields">
                     <Line label={fieldLabel('audit', 'time')}>{dateTime(record.time)}</Line>
                     <Line label={fieldLabel('audit', 'actor.name')}>
-                        {record.actor.name || enumText('audit', 'actor.type', record.actor.type)}{' '}
+                        {record.actor.name || enumText('audit', 'actor.type', record.actor.type)}
                         {record.actor.name && (
                             <span className="pv-subtle">
-                                {enumText('audit', 'actor.type', record.actor.type)}
+                                {` · ${enumText('audit', 'actor.type', record.actor.type)} · `}
                             </span>
-                        )}{' '}
+                        )}
                         {record.actor.name && (
                             <Link
                                 className="pv-link"
@@ -201,12 +200,14 @@ export function AuditPage() {
                         <code className="pv-code">{record.action}</code>
                     </Line>
                     <Line label={fieldLabel('audit', 'subject')}>
-                        {link ? (
+                        {near[0]?.ref?.name && link ? (
                             <Link className="pv-link" to={link}>
-                                {near[0]?.ref?.name ?? subject}
+                                {near[0].ref.name}
                             </Link>
+                        ) : record.subject || subject ? (
+                            <Subject text={subject ?? record.subject} />
                         ) : (
-                            record.subject || '–'
+                            '–'
                         )}
                     </Line>
                     <Line label={fieldLabel('audit', 'outcome')}>
@@ -244,9 +245,9 @@ export function AuditPage() {
                     <Line label={t('estate.audit.prev')}>
                         <code className="pv-code">{record.prev_hash || '–'}</code>
                     </Line>
-                    {Object.keys(record.detail ?? {}).length > 0 && (
+                    {details.length > 0 && (
                         <Line label={t('estate.audit.details')}>
-                            <code className="pv-code">{JSON.stringify(record.detail)}</code>
+                            <Facts of={record.detail} without={NOT_AGAIN} />
                         </Line>
                     )}
                 </dl>

@@ -35,6 +35,7 @@ export default function RuleForm({ id, onClose }: { id: string | null; onClose: 
             ...Object.fromEntries(Object.entries(properties ?? {}).filter(([key]) => key !== 'targets')),
             of: { ...properties?.of, enum: watched() },
             metric: { ...properties?.metric, enum: metrics },
+            severity: { ...properties?.severity, enum: fieldOf('alert_rule', 'severity')?.values },
             enabled: { ...properties?.enabled, default: true },
             notify: { ...properties?.notify, default: 'all' },
         },

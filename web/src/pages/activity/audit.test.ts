@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from 'vitest';
 import type { LiveEvent } from '../../api/types';
-import { lastId, rowsOf } from './AuditPage';
+import '../../i18n/estate';
+import { rowsOf } from './AuditPage';
+import { auditAction, detailText, lastId } from './auditText';
+import { factsOf } from './Facts';
 
 const USER = 'usr_01m81e85hte3xayfj382vftxzb';
 
@@ -22,4 +25,30 @@ test('settings say their changes themselves, objects by their events', () => {
     expect(rowsOf('', { changes: [change] }, [])).toEqual([{ kind: '', ...change }]);
     const event = { ref: { kind: 'vm', id: 'vm_1' }, changes: [change] } as unknown as LiveEvent;
     expect(rowsOf('', { status: 200 }, [event])).toEqual([{ kind: 'vm', ...change }]);
+});
+
+test('what was asked for is told in words, by operation, by kind or by route', () => {
+    expect(auditAction('auth.login')).toBe('Sign-in');
+    expect(auditAction('vm.stop')).toBe('Turn off');
+    expect(auditAction('user.create')).toBe('Create: user');
+    expect(auditAction('PATCH /api/v1/alert-rules/{id}')).toBe('Change: alert rule');
+    expect(auditAction('POST /api/v1/alerts/{id}/actions/acknowledge')).toBe('Acknowledge an alert');
+    // What is new in the server is told as it tells it.
+    expect(auditAction('POST /api/v1/unheard-of')).toBe('POST /api/v1/unheard-of');
+});
+
+test('the details of a list hold what changed and what went wrong, no JSON', () => {
+    const record = { id: 'a', kind: 'audit', name: '', subject: USER };
+    expect(detailText({ ...record, detail: { session: 'x', status: 200 } })).toBe('');
+    expect(detailText({ ...record, detail: { status: 403, changes: [{ field: 'notes' }] } })).toBe(
+        'Notes · HTTP 403',
+    );
+});
+
+test('members of members are facts by their path; what is empty is none', () => {
+    expect(factsOf({ a: { b: 1, c: null }, d: '', e: [2] })).toEqual([
+        ['a.b', 1],
+        ['e', [2]],
+    ]);
+    expect(factsOf({})).toEqual([]);
 });

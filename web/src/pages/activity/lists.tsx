@@ -6,11 +6,12 @@ import { valueAt } from '../../api/model';
 import type { Item, Task } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
-import { enumText, operationText, t as words } from '../../i18n/words';
+import { enumText, t as words } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { eventColumns, taskColumns } from '../../lib/RelatedLists';
 import { ListPage } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
+import { auditAction, detailText, Subject } from './auditText';
 import { partsText } from '../../shell/TaskTray';
 
 const subjects = {
@@ -103,7 +104,7 @@ export const auditList: ListDeclaration = {
             fields: ['action', 'dry_run'],
             cell: (item) => (
                 <>
-                    {operationText(String(item.action ?? ''))}
+                    {auditAction(String(item.action ?? ''))}
                     {item.dry_run === true && (
                         <span className="pv-tag pv-audit__preview">{words('audit.preview')}</span>
                     )}
@@ -111,9 +112,17 @@ export const auditList: ListDeclaration = {
             ),
         }),
         column('audit', 'dry_run', { width: 110 }),
-        column('audit', 'subject', { width: 220 }),
+        column('audit', 'subject', {
+            width: 220,
+            cell: (item) => <Subject text={item.subject as string | undefined} />,
+        }),
         column('audit', 'outcome', { width: 110 }),
-        column('audit', 'detail', { width: 300 }),
+        column('audit', 'detail', {
+            width: 300,
+            fields: ['detail', 'subject'],
+            cell: detailText,
+            text: detailText,
+        }),
     ],
     shown: ['time', 'actor.name', 'address', 'action', 'subject', 'outcome', 'detail'],
     narrow: ['time', 'action', 'outcome'],

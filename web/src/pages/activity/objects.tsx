@@ -10,11 +10,12 @@ import { valueAt } from '../../api/model';
 import { listQuery, objectQuery, queryClient } from '../../api/query';
 import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
 import { report } from '../../actions/useAct';
-import { bytes, dateTime, duration, number, rate, timeOfDay } from '../../i18n/format';
+import { bytes, dateTime, duration, percent, rate, timeOfDay } from '../../i18n/format';
 import { changedLabel, enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ChildrenLine, partsText, reasonsOf, TaskProgress, TaskState } from '../../shell/TaskTray';
+import { Facts, factsOf } from './Facts';
 import { CopyButton, Failure, Notice, SkeletonLines } from '../../states/states';
 import { eventText } from '../../lib/eventText';
 
@@ -65,7 +66,7 @@ function Outcome({ task }: { task: Task }) {
             {task.error.remedy && <p>{said(task.error, 'remedy')}</p>}
             {provider && (
                 <p className="pv-subtle">
-                    {t('activity.native')} <code className="pv-code">{JSON.stringify(provider)}</code>
+                    {t('activity.native')} <Facts of={provider} without={['id', 'operation']} />
                 </p>
             )}
         </Notice>
@@ -179,7 +180,7 @@ function lineOf(e: LiveEvent): string {
     if (e.type === 'task.created') return enumText('task', 'state', 'queued');
     const parts = (e.changes ?? []).map((c) => {
         if (c.field === 'state') return enumText('task', 'state', String(c.to));
-        if (c.field === 'progress') return c.to === null ? '' : `${number(Number(c.to))} %`;
+        if (c.field === 'progress') return c.to === null ? '' : percent(Number(c.to));
         if (c.field === 'step') return said(c.to as { name?: string } | null, 'name');
         if (c.field === 'wait_reason' && c.to) return said(c.to, 'detail');
         return '';
@@ -296,14 +297,14 @@ export function TaskPage() {
                             <ChildrenLine task={task} />
                         </Line>
                     )}
-                    {Object.keys(given ?? {}).length > 0 && (
+                    {factsOf(given).length > 0 && (
                         <Line label={t('activity.params')}>
-                            <code className="pv-code">{JSON.stringify(given ?? {})}</code>
+                            <Facts of={given} operation={task.action ?? undefined} />
                         </Line>
                     )}
-                    {task.result && !parts && (
+                    {factsOf(task.result).length > 0 && !parts && (
                         <Line label={t('activity.result')}>
-                            <code className="pv-code">{JSON.stringify(task.result)}</code>
+                            <Facts of={task.result} />
                         </Line>
                     )}
                     {native && (

@@ -4,7 +4,7 @@
 import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
-import { bytes, number } from '../../i18n/format';
+import { bytes, percent, number } from '../../i18n/format';
 import { kindTitle } from '../../i18n/words';
 import { useOpened } from '../../lib/address';
 import { Bar, Health, RefLink, State } from '../../lib/cells';
@@ -131,8 +131,8 @@ function Tiles({ hosts }: { hosts: HostItem[] }) {
         [
             `${h.name}: ${words[status]}`,
             bytes(h.memory_bytes ?? 0),
-            typeof h.memory_pct === 'number' && `${t('overview.memory')} ${number(h.memory_pct)} %`,
-            typeof h.cpu_pct === 'number' && `${t('overview.cpu')} ${number(h.cpu_pct)} %`,
+            typeof h.memory_pct === 'number' && `${t('overview.memory')} ${percent(h.memory_pct)}`,
+            typeof h.cpu_pct === 'number' && `${t('overview.cpu')} ${percent(h.cpu_pct)}`,
             t('overview.machines', { count: h.vms ?? 0, n: number(h.vms ?? 0) }),
         ]
             .filter(Boolean)

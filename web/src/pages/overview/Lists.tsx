@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import type { Item, LiveEvent, Schemas, Task } from '../../api/types';
-import { bytes, number, withUnit } from '../../i18n/format';
+import { bytes, percent, number, withUnit } from '../../i18n/format';
 import { operationText, said } from '../../i18n/words';
 import { Mark, ProviderBadge, RefLink, State } from '../../lib/cells';
 import { Ago, EventLine, SeverityMark } from '../../lib/Feed';
@@ -131,7 +131,7 @@ export function Snapshots({ summary }: { summary: Summary }) {
 }
 
 const TOPS: Partial<Record<Card, { of: 'cpu' | 'memory' | 'disk_latency'; show: (n: number) => string }>> = {
-    top_cpu: { of: 'cpu', show: (n) => `${number(n)} %` },
+    top_cpu: { of: 'cpu', show: (n) => percent(n) },
     top_memory: { of: 'memory', show: bytes },
     top_latency: { of: 'disk_latency', show: (n) => withUnit(n, 'ms') },
 };

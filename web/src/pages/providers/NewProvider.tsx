@@ -69,6 +69,9 @@ export function Component() {
     useEffect(() => setFindings(null), [chosen, endpoint, username, password]);
     useEffect(() => setNodes([]), [chosen, endpoint]);
 
+    // Made-up data is nowhere: it has no account and no certificate.
+    const example = t(`providers.endpoint_example.${chosen}`, { defaultValue: '' });
+    const remote = !example || example.includes('https');
     const tls =
         trust === 'pin'
             ? { mode: 'pin', pins: [pin.replace(/[^0-9a-fA-F]/g, '').toLowerCase()] }
@@ -189,63 +192,76 @@ export function Component() {
                                 isRequired
                                 autoComplete="off"
                                 value={endpoint}
-                                placeholder={t(`providers.endpoint_example.${chosen}`, { defaultValue: '' })}
+                                placeholder={example}
                                 onChange={(_, v) => setEndpoint(v)}
                             />
                             {wrong('/endpoint')}
                         </FormGroup>
-                        <FormGroup label={t('signin.user')} fieldId="np-user">
-                            <TextInput
-                                id="np-user"
-                                autoComplete="off"
-                                value={username}
-                                onChange={(_, v) => setUsername(v)}
-                            />
-                            {wrong('/username')}
-                        </FormGroup>
-                        <FormGroup label={t('signin.password')} fieldId="np-password">
-                            <TextInput
-                                id="np-password"
-                                type="password"
-                                autoComplete="new-password"
-                                value={password}
-                                onChange={(_, v) => setPassword(v)}
-                            />
-                            {wrong('/password')}
-                        </FormGroup>
-                        <FormGroup role="radiogroup" label={t('providers.certificate')} fieldId="np-trust">
-                            {TRUSTS.map((x) => (
-                                <Radio
-                                    key={x}
-                                    id={`np-trust-${x}`}
-                                    name="trust"
-                                    label={t(`providers.trust_${x}`)}
-                                    isChecked={trust === x}
-                                    onChange={() => setTrust(x)}
-                                />
-                            ))}
-                        </FormGroup>
-                        {trust === 'pin' && (
-                            <FormGroup label={t('providers.pin')} fieldId="np-pin">
-                                <TextInput
-                                    id="np-pin"
-                                    className="pv-mono"
-                                    value={pin}
-                                    onChange={(_, v) => setPin(v)}
-                                />
-                                <FormHelperText>
-                                    <HelperText>
-                                        <HelperTextItem>{t('providers.pin_help')}</HelperTextItem>
-                                    </HelperText>
-                                </FormHelperText>
-                                {wrong('/tls/pins/0')}
-                            </FormGroup>
-                        )}
-                        {trust === 'own' && (
-                            <FormGroup label={t('providers.trust_own')} fieldId="np-ca">
-                                <TextArea id="np-ca" rows={5} value={ca} onChange={(_, v) => setCa(v)} />
-                                {wrong('/tls/ca_pem')}
-                            </FormGroup>
+                        {remote && (
+                            <>
+                                <FormGroup label={t('signin.user')} fieldId="np-user">
+                                    <TextInput
+                                        id="np-user"
+                                        autoComplete="off"
+                                        value={username}
+                                        onChange={(_, v) => setUsername(v)}
+                                    />
+                                    {wrong('/username')}
+                                </FormGroup>
+                                <FormGroup label={t('signin.password')} fieldId="np-password">
+                                    <TextInput
+                                        id="np-password"
+                                        type="password"
+                                        autoComplete="new-password"
+                                        value={password}
+                                        onChange={(_, v) => setPassword(v)}
+                                    />
+                                    {wrong('/password')}
+                                </FormGroup>
+                                <FormGroup
+                                    role="radiogroup"
+                                    label={t('providers.certificate')}
+                                    fieldId="np-trust"
+                                >
+                                    {TRUSTS.map((x) => (
+                                        <Radio
+                                            key={x}
+                                            id={`np-trust-${x}`}
+                                            name="trust"
+                                            label={t(`providers.trust_${x}`)}
+                                            isChecked={trust === x}
+                                            onChange={() => setTrust(x)}
+                                        />
+                                    ))}
+                                </FormGroup>
+                                {trust === 'pin' && (
+                                    <FormGroup label={t('providers.pin')} fieldId="np-pin">
+                                        <TextInput
+                                            id="np-pin"
+                                            className="pv-mono"
+                                            value={pin}
+                                            onChange={(_, v) => setPin(v)}
+                                        />
+                                        <FormHelperText>
+                                            <HelperText>
+                                                <HelperTextItem>{t('providers.pin_help')}</HelperTextItem>
+                                            </HelperText>
+                                        </FormHelperText>
+                                        {wrong('/tls/pins/0')}
+                                    </FormGroup>
+                                )}
+                                {trust === 'own' && (
+                                    <FormGroup label={t('providers.trust_own')} fieldId="np-ca">
+                                        <TextArea
+                                            id="np-ca"
+                                            rows={5}
+                                            value={ca}
+                                            onChange={(_, v) => setCa(v)}
+                                        />
+                                        {wrong('/tls/ca_pem')}
+                                    </FormGroup>
+                                )}
+                            </>
                         )}
                         {driver.config_schema?.properties && (
                             <details className="pv-details">

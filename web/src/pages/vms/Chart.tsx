@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import i18next from 'i18next';
 import { dateTime, dayAndHour, hourAndMinute } from '../../i18n/format';
-import { useLook } from '../../lib/hooks';
+import { useAppearance } from '../../lib/hooks';
 import { seriesLabel, type Marker, type Series } from './series';
 
 const COLORS = ['--pv-accent', '--pv-warn', '--pv-on', '--pv-sleep'];
@@ -93,7 +93,7 @@ export function Chart(p: {
 }) {
     const box = useRef<HTMLDivElement>(null);
     const plot = useRef<uPlot | null>(null);
-    const { theme, contrast } = useLook();
+    const appearance = useAppearance();
     const names = p.series.map((s) => s.name + (s.label ?? '')).join();
     const latest = useRef(p);
     useEffect(() => {
@@ -203,7 +203,7 @@ export function Chart(p: {
             made.destroy();
             plot.current = null;
         };
-    }, [names, theme, contrast]);
+    }, [names, appearance]);
     useEffect(() => {
         plot.current?.setData(align(p.series));
     }, [p.series, p.markers, p.view]);

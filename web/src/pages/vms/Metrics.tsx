@@ -10,7 +10,7 @@ import { isMissing } from '../../api/problem';
 import { pathOf } from '../../api/model';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
-import { bytes, dateTime, duration, mhz, number, rate, withUnit } from '../../i18n/format';
+import { bytes, percent, dateTime, duration, mhz, number, rate, withUnit } from '../../i18n/format';
 import { SeverityMark, SmallTable } from '../../lib/Feed';
 import { useAddress, useDialog, type How } from '../../lib/address';
 import { localTime } from '../../lib/localTime';
@@ -57,7 +57,7 @@ const DRAWINGS: Drawing[] = [
     {
         id: 'cpu',
         names: ['cpu.usage_pct', 'cpu.ready_pct'],
-        show: (v) => `${number(v, 1)} %`,
+        show: (v) => percent(v, 1),
         most: 100,
         host: 'cpu.usage_pct',
     },
@@ -77,6 +77,10 @@ function viewOf(text: string | null): View {
     const [, min, max] = /^(\d{1,12})-(\d{1,12})$/.exec(text ?? '') ?? [];
     return min && max && Number(min) < Number(max) ? { min: Number(min), max: Number(max) } : null;
 }
+
+/** Whether there is anything to draw in what is seen of the times. */
+const measured = (s: Series, view: View) =>
+    s.values.some((v, i) => v !== null && (!view || (s.times[i]! >= view.min && s.times[i]! <= view.max)));
 
 export default function Metrics({ item }: TabProps) {
     const { t } = useTranslation();
@@ -286,6 +290,9 @@ export default function Metrics({ item }: TabProps) {
                                             <div className="pv-chart pv-chart--wait" aria-busy="true" />
                                         }
                                     >
+                                        {!lines.some((s) => measured(s, view)) && (
+                                            <p className="pv-subtle pv-pad">{t('machine.met.nothing')}</p>
+                                        )}
                                         <Chart
                                             series={lines}
                                             markers={markers}
@@ -414,7 +421,7 @@ function Newest({ item }: { item: Item }) {
                 : name.endsWith('_mhz')
                   ? mhz(v)
                   : name.endsWith('_pct')
-                    ? `${number(v)} %`
+                    ? percent(v)
                     : number(v, 1);
     return (
         <section className="pv-card">

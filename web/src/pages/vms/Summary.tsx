@@ -10,7 +10,7 @@ import { valueAt } from '../../api/model';
 import { urlOf } from '../../api/client';
 import { listQuery } from '../../api/query';
 import type { Item, LiveEvent } from '../../api/types';
-import { ago, bytes, dateTime, duration, mhz, number, rate } from '../../i18n/format';
+import { ago, bytes, dateTime, duration, mhz, number, percent, rate } from '../../i18n/format';
 import { Bar, RefLink } from '../../lib/cells';
 import { EventLine } from '../../lib/Feed';
 import { Fields } from '../../lib/Fields';
@@ -268,7 +268,7 @@ function Use({ item }: { item: Item }) {
             <div className="pv-tiles">
                 <Tile
                     label={t('vm.cpu_use')}
-                    value={running && cpu !== undefined ? `${number(cpu)} %` : '–'}
+                    value={running && cpu !== undefined ? percent(cpu) : '–'}
                     sub={[
                         cpus ? t('machine.vm.cpus', { count: cpus, n: number(cpus) }) : '',
                         running && cpuMhz !== undefined ? mhz(cpuMhz) : '',
@@ -280,7 +280,7 @@ function Use({ item }: { item: Item }) {
                         <Spark
                             label={t('vm.cpu_use')}
                             series={[hour.get('cpu.usage_pct')]}
-                            show={(v) => `${number(v)} %`}
+                            show={(v) => percent(v)}
                             most={100}
                         />
                     }
