@@ -161,10 +161,11 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
     const item = object.data?.item;
     const label = operationText(name, operation?.title);
     const mustType = danger && count > 1;
+    const nameOfOne = (one ? target.name : null) ?? item?.name ?? String(item?.label ?? '');
     const title = one
         ? t('dialog.single', {
               action: label,
-              name: target.name ?? item?.name ?? String(item?.label ?? ''),
+              name: nameOfOne,
           })
         : t('dialog.many', { action: label, count, what: kindText(target.kind, count), n: number(count) });
     const sums = sumsOf(plan.data, count, one);
@@ -311,7 +312,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                                     plan={plan.data}
                                     sums={sums}
                                     named={named.data?.items}
-                                    name={'name' in target ? target.name : null}
+                                    name={one ? nameOfOne : null}
                                     bare={sets}
                                 />
                             ) : null}

@@ -50,6 +50,8 @@ export function sumsOf(plan: Plan | undefined, count: number, one: boolean): Sum
     const refused = new Set((plan?.findings ?? []).map((f) => f.ref?.id ?? f.detail));
     const total = plan?.count ?? count;
     const counts = plan?.counts;
+    // What would change is told of one that is refused, too; nothing of it comes.
+    if (one && plan?.ok === false && refused.size) return { change: 0, already: 0, skipped: 1, refused };
     if (counts) return { change: counts.change, already: counts.unchanged, skipped: counts.skipped, refused };
     return {
         change: entries.length,
@@ -69,7 +71,7 @@ export function PlanView(p: {
 }) {
     const { t } = useTranslation();
     const { plan, sums } = p;
-    const entries = p.bare ? [] : (plan.plan ?? []);
+    const entries = p.bare || !sums.change ? [] : (plan.plan ?? []);
     const findings = plan.findings ?? [];
     const hidden = p.bare
         ? 0
@@ -100,7 +102,7 @@ export function PlanView(p: {
                         <tbody>
                             {findings.slice(0, MOST).map((f, i) => (
                                 <tr key={`f${i}`} className="pv-plan__refused">
-                                    <td>{f.ref?.name ?? ''}</td>
+                                    <td>{f.ref?.name ?? p.name ?? ''}</td>
                                     <td className="pv-table__prose">
                                         {sentences(said(f, 'detail'), said(f, 'remedy'))}
                                     </td>

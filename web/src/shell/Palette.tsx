@@ -148,7 +148,7 @@ export default function Palette({ onHelp, onCalls }: { onHelp: () => void; onCal
             found.push({
                 id: 'filter',
                 group: 'filter',
-                text: t('palette.filter', { text: text.trim() }),
+                text: t('palette.filter_by', { text: text.trim() }),
                 run: go(`/vms?filter=${encodeURIComponent(text.trim())}`),
             });
         return found;
