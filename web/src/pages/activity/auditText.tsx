@@ -3,7 +3,8 @@
 import { useQuery } from '@tanstack/react-query';
 import i18next from 'i18next';
 import { api } from '../../api/client';
-import { kinds, pathOf } from '../../api/model';
+import { fieldOf, kindOf, kinds, pathOf } from '../../api/model';
+import { useCan } from '../../api/query';
 import type { Item } from '../../api/types';
 import { fieldLabel, kindText, kindTitle, operationText, t } from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
@@ -90,10 +91,12 @@ function nameOf(kind: string, id: string): Promise<string | null> {
 export function Subject({ text }: { text: string | undefined }) {
     const id = lastId(text);
     const kind = id && kindOfId(id);
+    // Alerts and grants have no names, and whoever may not read a kind is told what it was.
+    const sees = useCan(kind ? kindOf(kind).permission : '');
     const { data } = useQuery({
         queryKey: ['audit', 'name', id],
         queryFn: () => nameOf(kind!, id!),
-        enabled: !!kind && !!pathOf(kind),
+        enabled: sees && !!kind && !!pathOf(kind) && !!fieldOf(kind, 'name'),
         staleTime: 60_000,
     });
     if (!id || !kind) return <>{text ?? ''}</>;
