@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { LiveEvent } from '../../api/types';
 import '../../i18n/estate';
 import { rowsOf } from './AuditPage';
-import { auditAction, detailText, lastId } from './auditText';
+import { auditAction, detailText, lastId, subjectOf } from './auditText';
 import { factsOf } from './Facts';
 
 const USER = 'usr_01m81e85hte3xayfj382vftxzb';
@@ -43,6 +43,15 @@ test('the details of a list hold what changed and what went wrong, no JSON', () 
     expect(detailText({ ...record, detail: { status: 403, changes: [{ field: 'notes' }] } })).toBe(
         'Notes · HTTP 403',
     );
+});
+
+test('the object of a record is what was made, and never the address of a collection', () => {
+    const record = { id: 'a', kind: 'audit', name: '' };
+    expect(
+        subjectOf({ ...record, subject: '/api/v1/users', detail: { made: `/api/v1/users/${USER}` } }),
+    ).toBe(USER);
+    expect(subjectOf({ ...record, subject: '/api/v1/users' })).toBe('');
+    expect(subjectOf({ ...record, subject: `/api/v1/users/${USER}` })).toBe(USER);
 });
 
 test('members of members are facts by their path; what is empty is none', () => {

@@ -103,6 +103,13 @@ export function Subject({ text }: { text: string | undefined }) {
     return <RefLink value={{ id, name: data || kindTitle(kind, 1) }} kind={kind} />;
 }
 
+/** What was made, else what was meant; the address of a collection is neither. */
+export function subjectOf(record: Item): string {
+    const { made } = (record.detail ?? {}) as { made?: string };
+    const text = lastId(made) ?? String(record.subject ?? '');
+    return text.startsWith('/api/') ? (lastId(text) ?? '') : text;
+}
+
 /** Fields that were changed, and the answer of what did not work. */
 export function detailText(record: Item): string {
     const detail = (record.detail ?? {}) as {

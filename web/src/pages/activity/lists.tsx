@@ -11,7 +11,7 @@ import { RefLink } from '../../lib/cells';
 import { eventColumns, taskColumns } from '../../lib/RelatedLists';
 import { ListPage } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
-import { auditAction, detailText, Subject } from './auditText';
+import { auditAction, detailText, Subject, subjectOf } from './auditText';
 import { partsText } from '../../shell/TaskTray';
 
 const subjects = {
@@ -114,7 +114,8 @@ export const auditList: ListDeclaration = {
         column('audit', 'dry_run', { width: 110 }),
         column('audit', 'subject', {
             width: 220,
-            cell: (item) => <Subject text={item.subject as string | undefined} />,
+            fields: ['subject', 'detail'],
+            cell: (item) => <Subject text={subjectOf(item)} />,
         }),
         column('audit', 'outcome', { width: 110 }),
         column('audit', 'detail', {

@@ -47,7 +47,11 @@ export function CertificateFacts({ of }: { of: Certificate[] }) {
                 [
                     ['subject', c.subject],
                     ['issuer', c.issuer],
-                    ['valid', [c.not_before, c.not_after].map((x) => (x ? dateTime(x) : '…')).join(' – ')],
+                    [
+                        'valid',
+                        (c.not_before || c.not_after) &&
+                            [c.not_before, c.not_after].map((x) => (x ? dateTime(x) : '…')).join(' – '),
+                    ],
                     ['sha256', <code className="pv-code pv-fingerprint">{inBytes(c.sha256)}</code>],
                 ] as const
             ).map(
