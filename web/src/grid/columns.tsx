@@ -71,14 +71,6 @@ export function plain(value: unknown, field: Field | undefined, kind: string, pa
     }
 }
 
-/** The hypervisor's own word, such as notRunning. */
-const guestState = (word: string) =>
-    enumText(
-        'vm',
-        'guest_state',
-        word.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
-    );
-
 function usual(kind: string, path: string, field: Field): (item: Item) => ReactNode {
     if (path === 'power_state') return (item) => <Power item={item} />;
     if (path === 'health') return (item) => <Health value={valueAt(item, path) as string} />;
