@@ -257,7 +257,7 @@ test('what a page asks of the API is shown, and repeated in the explorer', async
     await view.looks('api-calls', 'the calls of a page');
     await call.getByRole('link', { name: 'Open in the explorer' }).click();
     await page.waitForURL(/explorer\?route=GET/);
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     await page.locator('.pv-explorer__answer', { hasText: '"items"' }).waitFor();
     await page.getByRole('button', { name: 'Ansible' }).click();
     await page.locator('pre', { hasText: 'ansible.builtin.uri' }).waitFor();
@@ -266,9 +266,9 @@ test('what a page asks of the API is shown, and repeated in the explorer', async
     await page.getByLabel('Body').fill('{"name": "from the explorer"');
     await page.getByText('The body is not JSON').waitFor();
     await page.getByLabel('Body').fill('{"name": "from the explorer"}');
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     await page.getByText('It changes something. Send it?').waitFor();
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     await page.locator('.pv-explorer__answer', { hasText: '201' }).waitFor();
     await view.close();
 });
