@@ -28,7 +28,7 @@ struct delivery_store {
 };
 
 int deliver_start(struct core *c, struct pv_err *err);
-/* Before workers end: what is being sent is broken off. */
+/* After the workers of core: no round of the feed runs any more. What is being sent is broken off. */
 void deliver_stop(struct core *c);
 /* Targets or webhooks have changed: which ones there are is read again. */
 void deliver_refresh(struct core *c);
