@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is told: notification targets, webhooks, the log of both, and whom a rule tells. */
+/* Who is told: notification targets, webhooks, the log of both, whom a rule tells, and silences. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,9 @@
       .max = 4096,                                                                                 \
       .doc = "File with the authorities (PEM) to trust instead of the system's." },                \
         { .name = "enabled", .type = PARAM_BOOL, .doc = "It is told; --no-enabled pauses it." },   \
-        { .name = "notes", .type = PARAM_TEXT, .nullable = true, .max = 4096, .doc = "Our notes." }
+    {                                                                                              \
+        .name = "notes", .type = PARAM_TEXT, .nullable = true, .max = 4096, .doc = "Our notes."    \
+    }
 
 #define TARGET_FLAGS                                                                               \
     { .name = "severity",                                                                          \
@@ -61,8 +63,12 @@
         { .name = "secret_file",                                                                   \
           .type = PARAM_TEXT,                                                                      \
           .max = 4096,                                                                             \
-          .doc = "Webhook: file with the key that requests are signed with; - is standard input." },  \
-        FILES, { 0 }
+          .doc =                                                                                   \
+              "Webhook: file with the key that requests are signed with; - is standard input." },  \
+        FILES,                                                                                     \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 static const struct model_param target_create_flags[] = {
     { .name = "type",
@@ -91,7 +97,10 @@ static const struct model_param target_change_flags[] = {
           .nullable = true,                                                                        \
           .max = 4096,                                                                             \
           .doc = "Which events, in the filter language of event list." },                          \
-        FILES, { 0 }
+        FILES,                                                                                     \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 static const struct model_param hook_create_flags[] = {
     { .name = "target_url",
@@ -120,6 +129,28 @@ static const struct model_param rule_flags[] = {
       .type = PARAM_LIST,
       .max = 100,
       .doc = "Name or id of a chosen target; may be said again." },
+    { 0 },
+};
+
+static const struct model_param silence_flags[] = {
+    { .name = "of",
+      .type = PARAM_TEXT,
+      .max = 64,
+      .doc = "Kind of the objects it is about: vm, host, datastore, provider ..." },
+    { .name = "filter",
+      .type = PARAM_TEXT,
+      .max = 4096,
+      .doc = "Which ones, in the filter language of their list." },
+    { .name = "rule",
+      .type = PARAM_TEXT,
+      .nullable = true,
+      .max = 128,
+      .doc = "Only what this alert rule finds: its name or id." },
+    { .name = "starts_at",
+      .type = PARAM_TIME,
+      .doc = "When it begins: a date, a time, or from now (2h); without it at once." },
+    { .name = "ends_at", .type = PARAM_TIME, .doc = "When it ends, in the same forms." },
+    { .name = "notes", .type = PARAM_TEXT, .nullable = true, .max = 4096, .doc = "Our notes." },
     { 0 },
 };
 
@@ -171,19 +202,26 @@ static int channel_body(struct cli *c, json_t **out, struct pv_err *err)
     return PV_OK;
 }
 
-static int channel_create(struct cli *c, struct pv_err *err)
+/* What the command is about, under the name that is its argument. */
+static int post_new(struct cli *c, json_t *body, struct pv_err *err)
 {
-    json_t *body = NULL, *made = NULL;
     struct call call = { .once = true };
-    int rc = channel_body(c, &body, err);
+    json_t *made = NULL;
+    int rc;
 
-    if (rc != PV_OK)
-        return rc;
     json_object_set_new(body, "name", json_string(c->args[0]));
     rc = client_call(c, "POST", arena_printf(c->arena, API "/%s", c->command->kind->plural), body,
                      &call, &made, err);
     json_decref(body);
     return rc == PV_OK ? object_tell(c, made, "made", err) : rc;
+}
+
+static int channel_create(struct cli *c, struct pv_err *err)
+{
+    json_t *body = NULL;
+    int rc = channel_body(c, &body, err);
+
+    return rc == PV_OK ? post_new(c, body, err) : rc;
 }
 
 static int patch(struct cli *c, json_t *body, struct pv_err *err)
@@ -235,6 +273,40 @@ static int rule_change(struct cli *c, struct pv_err *err)
     return patch(c, body, err);
 }
 
+static int silence_body(struct cli *c, json_t **out, struct pv_err *err)
+{
+    const char *rule = cli_flag(c, "rule"), *id;
+    json_t *body = NULL;
+    int rc = cli_body(c, c->command->flags, &body, err);
+
+    if (rc == PV_OK && rule && *rule) {
+        rc = object_id(c, model_kind(PV_KIND_alert_rule), rule, &id, err);
+        if (rc == PV_OK)
+            json_object_set_new(body, "rule", json_string(id));
+    }
+    if (rc == PV_OK)
+        *out = body;
+    else
+        json_decref(body);
+    return rc;
+}
+
+static int silence_create(struct cli *c, struct pv_err *err)
+{
+    json_t *body = NULL;
+    int rc = silence_body(c, &body, err);
+
+    return rc == PV_OK ? post_new(c, body, err) : rc;
+}
+
+static int silence_change(struct cli *c, struct pv_err *err)
+{
+    json_t *body = NULL;
+    int rc = silence_body(c, &body, err);
+
+    return rc == PV_OK ? patch(c, body, err) : rc;
+}
+
 /* ------------------------------------------------------------------ tests, sending again */
 
 static int channel_test(struct cli *c, struct pv_err *err)
@@ -255,8 +327,8 @@ static int channel_test(struct cli *c, struct pv_err *err)
         rc = output_object(c, answer, NULL, err);
         c->exit_code = json_is_object(problem) ? CLI_ERROR : c->exit_code;
     } else if (json_is_object(problem)) {
-        rc = failure_take(c, json_incref(problem),
-                          (long)json_integer_value(json_object_get(problem, "status")), err);
+        rc = failure_take(c, problem, (long)json_integer_value(json_object_get(problem, "status")),
+                          err);
     } else {
         const char *text = json_string_value(json_object_get(answer, "answer"));
 
@@ -273,9 +345,9 @@ static int delivery_resend(struct cli *c, struct pv_err *err)
     for (size_t i = 0; i < c->nargs && rc == PV_OK; i++) {
         json_t *sent = NULL;
 
-        rc = client_call(
-            c, "POST", arena_printf(c->arena, API "/deliveries/%s/actions/resend", c->args[i]),
-            NULL, NULL, &sent, err);
+        rc = client_call(c, "POST",
+                         arena_printf(c->arena, API "/deliveries/%s/actions/resend", c->args[i]),
+                         NULL, NULL, &sent, err);
         if (rc == PV_OK)
             term_note(c, "%s is sent again.", c->args[i]);
         json_decref(sent);
@@ -347,6 +419,28 @@ const struct command channel_commands[] = {
       .args = "DELIVERY-ID...",
       .doc = "Send it again, after what waits.",
       .run = delivery_resend,
+      .least = 1 },
+    { .words = "alert-silence create",
+      .args = "NAME",
+      .doc = "Tell nobody about alerts of some objects for a time.",
+      .flags = silence_flags,
+      .more = "  polyvisor alert-silence create patch-night --of vm --filter 'tag:env=test' "
+              "--ends-at 4h",
+      .run = silence_create,
+      .least = 1,
+      .most = 1 },
+    { .words = "alert-silence change",
+      .args = "ALERT-SILENCE",
+      .doc = "Change a silence, for instance when it ends.",
+      .flags = silence_flags,
+      .run = silence_change,
+      .least = 1,
+      .most = 1 },
+    { .words = "alert-silence delete",
+      .args = "ALERT-SILENCE...",
+      .doc = "End silences.",
+      .groups = GROUP_YES,
+      .run = object_delete,
       .least = 1 },
     { .words = "alert-rule change",
       .args = "ALERT-RULE",

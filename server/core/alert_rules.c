@@ -129,6 +129,13 @@ static int check_targets(const struct record_check *c, struct row_diff *d, struc
 
         diff_set(d, F(alert_rule, notify), &all);
     }
+    /* Where none is chosen none is kept: a rule that names nobody keeps nobody from being deleted. */
+    if (model_number(d->row, F(alert_rule, notify)) != PV_NOTIFY_CHOSEN) {
+        struct model_value nobody = value_null();
+
+        diff_set(d, F(alert_rule, targets), &nobody);
+        return PV_OK;
+    }
     for (size_t i = 0; chosen->set && i < chosen->len; i++) {
         struct model_row *row = NULL;
         int rc = tx_rows_get(c->tx, PV_KIND_notification_target, &chosen->refs[i].id, 1, false, c->arena, &row, err);

@@ -246,3 +246,37 @@ def test_on_a_terminal_output_is_a_table_and_no_color_is_obeyed(cli):
     text = on_terminal(NO_COLOR="1")
     assert "\x1b[" not in text, text[:200]
     assert "NAME" in text
+
+
+def test_who_is_told_of_alerts_is_settled_by_the_command_line(cli, api, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("a key that nobody guesses\n")
+    cli("notification-target", "create", "duty", "--type", "mail", "--server", "127.0.0.1", "--port", "9", "--from", "a@example.com",
+        "--to", "b@example.com")
+    cli("notification-target", "change", "duty", "--severity", "error")
+    assert cli.json("notification-target", "show", "duty")["severity"] == "error"
+    failed = cli("notification-target", "test", "duty", expect=ERROR)
+    assert "127.0.0.1" in failed.stderr, "it says who does not answer"
+    cli("alert-rule", "change", "Host disconnected", "--notify", "chosen", "--targets", "duty")
+    rule = cli.json("alert-rule", "show", "Host disconnected")
+    assert rule["notify"] == "chosen" and [t["name"] for t in rule["targets"]] == ["duty"]
+    refused = cli("notification-target", "delete", "duty", "--yes", expect=CONFLICT)
+    assert "Host disconnected" in refused.stderr
+    cli("alert-rule", "change", "Host disconnected", "--notify", "all")
+    cli("notification-target", "delete", "duty", "--yes")
+    cli("webhook", "create", "hook", "--target-url", "https://127.0.0.1:9/x", "--secret-file", str(secret), "--event-types", "vm.*",
+        "--no-enabled")
+    assert "a key" not in cli("webhook", "show", "hook", "-o", "json").stdout
+    cli("webhook", "delete", "hook", "--yes")
+
+
+def test_silences_are_made_changed_and_ended_by_the_command_line(cli, api):
+    cli("alert-silence", "create", "night", "--of", "vm", "--filter", "tag:env=test", "--rule", "VM in critical health", "--ends-at", "4h")
+    made = cli.json("alert-silence", "show", "night")
+    assert made["of"] == "vm" and made["rule"]["name"] == "VM in critical health" and made["ends_at"] > made["starts_at"]
+    cli("alert-silence", "change", "night", "--ends-at", "8h")
+    assert cli.json("alert-silence", "show", "night")["ends_at"] > made["ends_at"]
+    wrong = cli("alert-silence", "create", "never", "--of", "vm", "--filter", "no such field:1", "--ends-at", "4h", expect=ERROR)
+    assert "column 9" in wrong.stderr
+    cli("alert-silence", "delete", "night", "--yes")
+    assert not cli("alert-silence", "list", "-o", "name").stdout
