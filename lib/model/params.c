@@ -300,6 +300,8 @@ static void write_object(struct jsonw *w, const struct model_param *table)
             jsonw_i64(w, "maxLength", most(p));
             if (p->type == PARAM_SECRET)
                 jsonw_bool(w, "writeOnly", true);
+            if (p->ref != PV_KIND_NONE)
+                jsonw_str(w, "x-kind", model_kind(p->ref)->name);
             break;
         case PARAM_INT:
             write_type(w, p, "integer");
@@ -339,6 +341,8 @@ static void write_object(struct jsonw *w, const struct model_param *table)
                 jsonw_object(w, "items");
                 jsonw_str(w, "type", "string");
                 jsonw_i64(w, "maxLength", 4096);
+                if (p->choices)
+                    write_choices(w, p);
                 if (p->ref != PV_KIND_NONE)
                     jsonw_str(w, "x-kind", model_kind(p->ref)->name);
                 jsonw_end(w);

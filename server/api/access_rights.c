@@ -222,11 +222,18 @@ static enum req_result explain(struct req *r)
     return reply_send(r);
 }
 
+/* The first one is none. */
+static const char *const permissions[] = {
+#define PERM(name, text, reach, roles) text,
+#include "model/permissions.def"
+#undef PERM
+    NULL,
+};
 static const char *const scope_types[] = { "everything", "folder", "provider", "selector", "object", NULL };
 const struct model_param scope_members[] = {
     { .name = "type", .type = PARAM_ENUM, .choices = scope_types, .required = true, .doc = "What it is on; names the one other member." },
-    { .name = "folder", .type = PARAM_TEXT, .nullable = true, .max = 256, .doc = "This folder with all below it: its id." },
-    { .name = "provider", .type = PARAM_TEXT, .nullable = true, .max = 256, .doc = "Everything of this provider, by id or name." },
+    { .name = "folder", .type = PARAM_TEXT, .ref = PV_KIND_folder, .nullable = true, .max = 256, .doc = "This folder with all below it: its id." },
+    { .name = "provider", .type = PARAM_TEXT, .ref = PV_KIND_provider, .nullable = true, .max = 256, .doc = "Everything of this provider, by id or name." },
     { .name = "selector", .type = PARAM_TEXT, .nullable = true, .max = 4096, .doc = "What this filter finds: tag:app=erp" },
     { .name = "object", .type = PARAM_TEXT, .nullable = true, .max = 40, .doc = "This object alone, by its id." },
     { 0 },
@@ -237,37 +244,37 @@ const struct model_param scope_members[] = {
     { .name = "description", .type = PARAM_TEXT, .nullable = true, .max = 1024, .doc = "What it is for." }
 static const struct model_param group_body[] = {
     NAME(true), DESCRIPTION,
-    { .name = "members", .type = PARAM_LIST, .max = 1000, .doc = "Its users, by id or name." },
+    { .name = "members", .type = PARAM_LIST, .ref = PV_KIND_user, .max = 1000, .doc = "Its users, by id or name." },
     { 0 },
 };
 static const struct model_param group_patch[] = {
     NAME(false), DESCRIPTION,
-    { .name = "members", .type = PARAM_LIST, .max = 1000, .doc = "Its users, by id or name; replaces the list." },
+    { .name = "members", .type = PARAM_LIST, .ref = PV_KIND_user, .max = 1000, .doc = "Its users, by id or name; replaces the list." },
     { .name = "add", .type = PARAM_LIST, .max = 1000, .doc = "Users to add." },
     { .name = "remove", .type = PARAM_LIST, .max = 1000, .doc = "Users to take out." },
     { 0 },
 };
 static const struct model_param role_body[] = {
     NAME(true), DESCRIPTION,
-    { .name = "permissions", .type = PARAM_LIST, .required = true, .max = 64, .doc = "What it allows: vm.read, vm.power ..." },
+    { .name = "permissions", .type = PARAM_LIST, .choices = permissions + 1, .required = true, .max = 64, .doc = "What it allows: vm.read, vm.power ..." },
     { 0 },
 };
 static const struct model_param role_patch[] = {
     NAME(false), DESCRIPTION,
-    { .name = "permissions", .type = PARAM_LIST, .max = 64, .doc = "What it allows; replaces the list." },
+    { .name = "permissions", .type = PARAM_LIST, .choices = permissions + 1, .max = 64, .doc = "What it allows; replaces the list." },
     { 0 },
 };
 static const struct model_param grant_body[] = {
-    { .name = "user", .type = PARAM_TEXT, .max = 128, .doc = "Who has it, by id or name: a user ..." },
-    { .name = "group", .type = PARAM_TEXT, .max = 128, .doc = "... or a group ..." },
-    { .name = "token", .type = PARAM_TEXT, .max = 128, .doc = "... or a token, which it narrows." },
-    { .name = "role", .type = PARAM_TEXT, .required = true, .min = 1, .max = 128, .doc = "What it allows: a role, by id or name." },
+    { .name = "user", .type = PARAM_TEXT, .ref = PV_KIND_user, .max = 128, .doc = "A user who has it, by id or name." },
+    { .name = "group", .type = PARAM_TEXT, .ref = PV_KIND_group, .max = 128, .doc = "A group that has it, by id or name." },
+    { .name = "token", .type = PARAM_TEXT, .ref = PV_KIND_token, .max = 128, .doc = "A token that it narrows, by id or name." },
+    { .name = "role", .type = PARAM_TEXT, .ref = PV_KIND_role, .required = true, .min = 1, .max = 128, .doc = "What it allows: a role, by id or name." },
     { .name = "scope", .type = PARAM_OBJECT, .required = true, .members = scope_members, .doc = "On what." },
     { .name = "expires_at", .type = PARAM_TIME, .nullable = true, .doc = "When it ends; never unless given." },
     { 0 },
 };
 static const struct model_param grant_patch[] = {
-    { .name = "role", .type = PARAM_TEXT, .min = 1, .max = 128, .doc = "Another role, by id or name." },
+    { .name = "role", .type = PARAM_TEXT, .ref = PV_KIND_role, .min = 1, .max = 128, .doc = "Another role, by id or name." },
     { .name = "scope", .type = PARAM_OBJECT, .members = scope_members, .doc = "On what." },
     { .name = "expires_at", .type = PARAM_TIME, .nullable = true, .doc = "When it ends; null: never." },
     { 0 },

@@ -173,7 +173,7 @@ static enum req_result token_delete(struct req *r)
 
 static const struct model_param token_body[] = {
     { .name = "name", .type = PARAM_TEXT, .required = true, .min = 1, .max = 128, .doc = "What it is for." },
-    { .name = "role", .type = PARAM_TEXT, .max = 128, .doc = "Narrows the owner's rights to this role, by id or name." },
+    { .name = "role", .type = PARAM_TEXT, .ref = PV_KIND_role, .max = 128, .doc = "Narrows the owner's rights to this role, by id or name." },
     { .name = "scope", .type = PARAM_OBJECT, .members = scope_members, .doc = "Narrows them to a part of the inventory." },
     { .name = "networks", .type = PARAM_LIST, .max = 16, .doc = "Networks it may be used from, as 192.0.2.0/24; any unless given." },
     { .name = "user", .type = PARAM_ID, .ref = PV_KIND_user, .doc = "Its owner, for who manages access; oneself unless given." },

@@ -49,7 +49,9 @@ async function make(where, button, values, look) {
     for (const [id, value] of Object.entries(values)) {
         const field = dialog.locator(`#new-${id}`);
         await field.waitFor();
-        if (await field.evaluate((e) => e.tagName === 'SELECT')) await field.selectOption(value);
+        const tag = await field.evaluate((e) => e.tagName);
+        if (tag === 'SELECT') await field.selectOption(value);
+        else if (tag === 'DIV') for (const one of value) await field.getByLabel(one, { exact: true }).check();
         else await field.fill(value);
     }
     await view.axe(button);
@@ -69,10 +71,15 @@ test('a user, a group, a role and a grant with a scope are made in their dialogs
     );
     await closed();
     await page.locator('.pv-row', { hasText: 'mueller' }).waitFor();
-    await make('groups', 'New group', { name: 'ERP team', members: 'mueller' }, 'new-group');
+    await make('groups', 'New group', { name: 'ERP team', members: ['mueller'] }, 'new-group');
     await closed();
     await page.locator('.pv-row', { hasText: 'ERP team' }).waitFor();
-    const permissions = 'vm.read\nvm.power\nvm.snapshot\ntask.read';
+    const permissions = [
+        'see virtual machines',
+        'switch virtual machines',
+        'take and revert snapshots',
+        'see tasks',
+    ];
     await make('roles', 'New role', { name: 'erp-operator', permissions }, 'new-role');
     await closed();
     await page.locator('.pv-row', { hasText: 'erp-operator' }).waitFor();

@@ -55,6 +55,7 @@ test('the tree, the palette, the shortcuts and the notifications', async () => {
     await view.screenshot('palette');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/vms\/vm_/);
+    await page.locator('.pv-palette__input').waitFor({ state: 'detached' });
     await page.keyboard.press('?');
     await page.getByRole('dialog').waitFor();
     await view.axe('the shortcuts');

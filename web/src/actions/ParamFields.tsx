@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fields that the design system has none for: an object that is searched, with the room it has left, and things in an order.
 import { useState } from 'react';
-import { FormSelect, FormSelectOption, TextInput } from '@patternfly/react-core';
+import { Checkbox, FormSelect, FormSelectOption, TextInput } from '@patternfly/react-core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { listQuery, objectQuery } from '../api/query';
@@ -126,6 +126,78 @@ export function RefField(p: {
                     <FormSelectOption key={i.id} value={i.id} label={words(i)} />
                 ))}
             </FormSelect>
+        </div>
+    );
+}
+
+/** Any of some: each a box to tick. */
+export function CheckField(p: {
+    id: string;
+    label: string;
+    value: string[];
+    choices: { value: string; text: string }[];
+    disabled?: boolean;
+    onChange: (value: string[]) => void;
+}) {
+    return (
+        <div id={p.id} role="group" aria-label={p.label} className="pv-checks">
+            {p.choices.map((c) => (
+                <Checkbox
+                    key={c.value}
+                    id={`${p.id}-${c.value}`}
+                    label={c.text}
+                    isDisabled={p.disabled}
+                    isChecked={p.value.includes(c.value)}
+                    onChange={(_, on) =>
+                        p.onChange(on ? [...p.value, c.value] : p.value.filter((v) => v !== c.value))
+                    }
+                />
+            ))}
+        </div>
+    );
+}
+
+/** Any objects of a kind: the chosen ones first, then what the search finds. */
+export function RefListField(p: {
+    id: string;
+    label: string;
+    kind: string;
+    value: string[];
+    disabled?: boolean;
+    onChange: (ids: string[]) => void;
+}) {
+    const { t } = useTranslation();
+    const [typed, setTyped] = useState('');
+    // Those that were chosen when the form came stay where they are, though they are unticked.
+    const [first] = useState(p.value);
+    const text = useDebounced(typed, 150);
+    const found = useQuery({
+        ...listQuery(pathOf(p.kind), {
+            limit: 50,
+            sort: 'name',
+            fields: 'name',
+            filter: text && `name:"${text.replaceAll('"', '')}"`,
+        }),
+        placeholderData: keepPreviousData,
+    }).data?.items;
+    const chosen = useQuery({
+        ...listQuery(pathOf(p.kind), { fields: 'name', ids: first.slice(0, 200).join(',') }),
+        enabled: first.length > 0,
+    }).data?.items;
+    const before = (chosen ?? []).filter((i) => first.includes(i.id));
+    const items = [...before, ...(found ?? []).filter((i) => !first.includes(i.id))];
+    return (
+        <div className="pv-ref">
+            {!p.disabled && ((found?.length ?? 0) >= 12 || typed !== '') && (
+                <TextInput
+                    id={`${p.id}-search`}
+                    aria-label={t('form.search')}
+                    placeholder={t('form.search')}
+                    value={typed}
+                    onChange={(_, v) => setTyped(v)}
+                />
+            )}
+            <CheckField {...p} choices={items.map((i) => ({ value: i.id, text: String(i.name ?? i.id) }))} />
         </div>
     );
 }

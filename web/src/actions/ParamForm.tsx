@@ -22,7 +22,7 @@ import { fieldLabel, paramText, said } from '../i18n/words';
 import { fromLocal, localTime } from '../lib/localTime';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
-import { NOTHING, OrderField, RefField } from './ParamFields';
+import { CheckField, NOTHING, OrderField, RefField, RefListField } from './ParamFields';
 
 /** What is the same in all of a form, however deep. */
 export interface FormAround {
@@ -77,6 +77,7 @@ interface FieldProps {
     path: string;
     schema: JsonSchema;
     name: string;
+    label: string;
     value: unknown;
     required: boolean;
     invalid: boolean;
@@ -238,6 +239,32 @@ function Control(p: FieldProps) {
                 onChange={(v) => p.set(v)}
             />
         );
+    const list = (p.value as string[] | undefined) ?? [];
+    if (type === 'array' && schema.items?.['x-kind'])
+        return (
+            <RefListField
+                id={p.id}
+                label={p.label}
+                kind={schema.items['x-kind']}
+                value={list}
+                disabled={p.disabled}
+                onChange={p.set}
+            />
+        );
+    if (type === 'array' && schema.items?.enum)
+        return (
+            <CheckField
+                id={p.id}
+                label={p.label}
+                value={list}
+                choices={schema.items.enum.map((v) => ({
+                    value: String(v),
+                    text: choiceText(p.path, String(v)),
+                }))}
+                disabled={p.disabled}
+                onChange={p.set}
+            />
+        );
     if (type === 'array')
         return (
             <TextArea
@@ -317,7 +344,7 @@ export function ParamForm(p: ParamFormProps) {
                 const hint = around.hint?.(path) ?? (around.quiet ? docText(schema.description) : undefined);
                 const mark = around.base !== undefined && changed(value, getAt(around.base, path));
                 const title = hint ? <span title={hint}>{label}</span> : label;
-                const field = { id, path, schema, name: p.name, value, required, around };
+                const field = { id, path, schema, name: p.name, label, value, required, around };
                 return (
                     <div key={key} className={classOf(type, schema, mark)}>
                         {type === 'boolean' ? (

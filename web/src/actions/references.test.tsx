@@ -4,7 +4,7 @@ import { fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useState } from 'react';
 import { describe, expect, test, vi } from 'vitest';
-import type { Plan } from '../api/types';
+import type { JsonSchema, Plan } from '../api/types';
 import { movesOf } from './Evacuation';
 import { ParamForm } from './ParamForm';
 import type { Values } from './draft';
@@ -29,13 +29,21 @@ const schema = {
     required: ['folder'],
 };
 
-function Form({ onValue }: { onValue: (value: Values) => void }) {
-    const [value, setValue] = useState<Values>({});
+function Form({
+    onValue,
+    of = schema,
+    start = {},
+}: {
+    onValue: (value: Values) => void;
+    of?: JsonSchema;
+    start?: Values;
+}) {
+    const [value, setValue] = useState<Values>(start);
     return (
         <QueryClientProvider client={new QueryClient()}>
             <ParamForm
                 name="vm.set_folder"
-                schema={schema}
+                schema={of}
                 value={value}
                 onChange={(next) => {
                     setValue(next);
@@ -60,6 +68,37 @@ describe('a reference that may be nothing and must be said', () => {
         expect(said).toHaveBeenLastCalledWith({ folder: 'fld_2' });
         fireEvent.change(list, { target: { value: '' } });
         expect(said).toHaveBeenLastCalledWith({});
+    });
+});
+
+describe('a list', () => {
+    test('of objects is ticked, and what was chosen before stays in it', async () => {
+        const said = vi.fn();
+        const of = {
+            properties: { members: { type: 'array', items: { type: 'string', 'x-kind': 'user' } } },
+        };
+        render(<Form onValue={said} of={of} start={{ members: ['fld_2'] }} />);
+        const chosen = await screen.findByRole<HTMLInputElement>('checkbox', { name: 'North' });
+        expect(chosen.checked).toBe(true);
+        fireEvent.click(screen.getByRole('checkbox', { name: 'Shops' }));
+        expect(said).toHaveBeenLastCalledWith({ members: ['fld_2', 'fld_1'] });
+        fireEvent.click(chosen);
+        expect(said).toHaveBeenLastCalledWith({ members: ['fld_1'] });
+        expect(screen.getByRole('checkbox', { name: 'North' })).toBeTruthy();
+    });
+
+    test('of words is ticked', () => {
+        const said = vi.fn();
+        const of = {
+            properties: {
+                permissions: { type: 'array', items: { type: 'string', enum: ['vm.read', 'vm.power'] } },
+            },
+        };
+        render(<Form onValue={said} of={of} />);
+        fireEvent.click(screen.getByRole('checkbox', { name: 'vm.power' }));
+        expect(said).toHaveBeenLastCalledWith({ permissions: ['vm.power'] });
+        fireEvent.click(screen.getByRole('checkbox', { name: 'vm.power' }));
+        expect(said).toHaveBeenLastCalledWith({ permissions: [] });
     });
 });
 

@@ -5,7 +5,7 @@ import { NavLink } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { kindOf, valueAt } from '../../api/model';
 import { useCan } from '../../api/query';
-import type { Item } from '../../api/types';
+import type { Item, JsonSchema } from '../../api/types';
 import { column } from '../../grid/columns';
 import { permissionText, roleText, sentence } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
@@ -136,6 +136,12 @@ const tokens = list(
     { empty: 'access.none_token' },
 );
 
+/** The members of a group are chosen as a whole; adding and taking out one by one is for programs. */
+function whole(schema: JsonSchema): JsonSchema {
+    const kept = Object.entries(schema.properties ?? {}).filter(([key]) => key !== 'add' && key !== 'remove');
+    return { ...schema, properties: Object.fromEntries(kept) };
+}
+
 /** The dialog of the one that the address names. */
 function Edit({ kind }: { kind: string }) {
     const [params, change] = useAddress();
@@ -148,7 +154,7 @@ function Edit({ kind }: { kind: string }) {
         }, 'close');
     return (
         <Suspense fallback={null}>
-            <EditForm key={id} kind={kind} id={id} onClose={close} />
+            <EditForm key={id} kind={kind} id={id} shape={whole} onClose={close} />
         </Suspense>
     );
 }
