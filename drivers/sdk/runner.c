@@ -14,7 +14,7 @@
 
 #define WATCH_STACK (256u << 10)
 #define SESSIONS_MAX 4096u
-#define TEXT_MAX (1u << 20)     /* config, arguments */
+#define TEXT_MAX (1u << 20) /* config, arguments */
 
 /* ---------------------------------------------------------------- answers */
 
@@ -97,6 +97,12 @@ static void call_end(struct asked *c, int rc, struct pv_failure *f, char *text)
         sdk_failf(f, PV_EIO, "The driver's answer is too large.");
         result = NULL;
     }
+    /* Whoever hears that the watch is over may ask for the next at once. */
+    if (c->frame.type == FRAME_WATCH) {
+        pthread_mutex_lock(&r->lock);
+        s->watched = false;
+        pthread_mutex_unlock(&r->lock);
+    }
     send_result(c, f, rc == PV_OK ? result : NULL);
     if (text && r->plugin->driver.free_text)
         r->plugin->driver.free_text(text);
@@ -105,8 +111,6 @@ static void call_end(struct asked *c, int rc, struct pv_failure *f, char *text)
         ;
     if (*at)
         *at = c->next;
-    if (c->frame.type == FRAME_WATCH)
-        s->watched = false;
     session_less(s);
     pthread_mutex_unlock(&r->lock);
     call_free(c);
@@ -144,12 +148,10 @@ static int run_refresh(struct asked *c, const struct pv_driver *d, struct pv_fai
         return no_such(f, d, "read single objects");
     frame_read(&r, &c->frame);
     kind = (uint32_t)frame_get_u64(&r, UINT32_MAX);
-    return d->refresh(c->session->driver_session, c->number, kind, frame_get_text(&r, TEXT_MAX),
-                      f);
+    return d->refresh(c->session->driver_session, c->number, kind, frame_get_text(&r, TEXT_MAX), f);
 }
 
-static int run_call(struct asked *c, const struct pv_driver *d, char **result,
-                    struct pv_failure *f)
+static int run_call(struct asked *c, const struct pv_driver *d, char **result, struct pv_failure *f)
 {
     const char *operation, *subject, *args, *native_ref;
     struct frame_reader r;
@@ -183,7 +185,8 @@ static int run_probe(struct asked *c, const struct pv_driver *d, char **result,
     return d->probe(&c->session->host, config, c->number, result, f);
 }
 
-/* A call that follows a job is about something that has begun: the driver has to say what became of it. */
+/* A call that follows a job is about something that has begun: the driver has to say what became of
+ * it. */
 static bool follows(const struct asked *c)
 {
     struct frame_reader r;
@@ -592,8 +595,7 @@ static bool drain(struct runner *r, unsigned drain_ms)
     return !waited;
 }
 
-int sdk_runner_serve(const struct sdk_plugin *plugin, int fd, unsigned drain_ms,
-                     struct pv_err *err)
+int sdk_runner_serve(const struct sdk_plugin *plugin, int fd, unsigned drain_ms, struct pv_err *err)
 {
     struct runner *r = calloc(1, sizeof(*r));
     pthread_condattr_t attr;

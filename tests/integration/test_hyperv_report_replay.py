@@ -28,7 +28,8 @@ def add(api, host):
     wait_for(lambda: all(d["capacity_bytes"] for d in api.items("disks", view="full")), "the sizes of all disks", 90)
     # What belongs to a VM is told after it: once more from the beginning, and all of it is there.
     task = api.post(f"/providers/{provider['id']}/actions/sync").json()
-    assert api.wait_task(task["id"], 120)["state"] == "succeeded"
+    ended = api.wait_task(task["id"], 120)
+    assert ended["state"] == "succeeded", str(ended["error"])
     return provider
 
 

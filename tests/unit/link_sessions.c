@@ -23,8 +23,8 @@ static struct driver_session *open_session(struct drivers *d, const char *driver
     struct pv_err err = { 0 };
 
     recorder_init(r);
-    cr_assert_eq(drivers_open(d, driver, config, SECRETS, &recorder_ops, r, &s, &err), PV_OK,
-                 "%s", err.message);
+    cr_assert_eq(drivers_open(d, driver, config, SECRETS, &recorder_ops, r, &s, &err), PV_OK, "%s",
+                 err.message);
     return s;
 }
 
@@ -177,7 +177,7 @@ FOR_BOTH(session, close_waits_for_callbacks_and_nothing_comes_after)
     cr_assert(recorder_wait(r, &r->batches, 20));
     driver_session_close(s);
     memset(r, 0xee, sizeof(*r));
-    free(r);    /* a later callback would be a use after free */
+    free(r); /* a later callback would be a use after free */
     drivers_stop(d);
 }
 
@@ -233,6 +233,23 @@ FOR_BOTH(session, a_second_watch_is_refused_and_the_first_goes_on)
     drivers_stop(d);
 }
 
+FOR_BOTH(session, whoever_hears_that_a_watch_is_over_may_begin_the_next)
+{
+    struct drivers *d = start_registry(PLUGINS, *isolation);
+    struct recorder r;
+    struct driver_session *s = open_session(d, "unruly", CONFIG("nothing"), &r);
+
+    for (unsigned i = 1; i <= 300; i++) {
+        uint64_t watch = driver_watch(s, NULL);
+
+        driver_cancel(s, watch);
+        cr_assert(recorder_wait(&r, &r.results, i));
+        cr_assert_eq(r.result_call, watch);
+        cr_assert_eq(r.failure.code, PV_ECANCELED, "watch %u: %s", i, r.failure.message);
+    }
+    driver_session_close(s);
+    drivers_stop(d);
+}
 
 static void on_probed(void *ctx, uint64_t call, const struct pv_failure *failure,
                       const char *report)
