@@ -7,6 +7,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { actionsQuery } from '../api/query';
+import { begun } from '../i18n/words';
 import { SkeletonLines } from '../states/states';
 import { linkTo } from '../lib/links';
 import { actionsOf, type Action } from './registry';
@@ -79,7 +80,7 @@ export function MenuEntries({ actions, onPick }: { actions: Action[]; onPick: (a
                 >
                     <span>{action.label}</span>
                     {!action.ready && action.reason && (
-                        <span className="pv-menu__reason">{action.reason}</span>
+                        <span className="pv-menu__reason">{begun(action.reason)}</span>
                     )}
                 </button>
             ))}

@@ -18,7 +18,7 @@ import '../i18n/machine';
 import { fieldOf } from '../api/model';
 import type { JsonSchema } from '../api/types';
 import { useDocText } from '../i18n/docs';
-import { fieldLabel, paramText, said } from '../i18n/words';
+import { begun, fieldLabel, paramText, said } from '../i18n/words';
 import { fromLocal, localTime } from '../lib/localTime';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
@@ -340,7 +340,8 @@ export function ParamForm(p: ParamFormProps) {
                 const help = around.quiet ? undefined : docText(schema.description);
                 // What only says the label again is no help.
                 const doc = help?.replace(/[.。]$/, '') === label ? undefined : help;
-                const line = error ?? (blocked && blocked !== whole ? blocked : doc);
+                const words = error ?? (blocked && blocked !== whole ? blocked : doc);
+                const line = words && begun(words);
                 const hint = around.hint?.(path) ?? (around.quiet ? docText(schema.description) : undefined);
                 const mark = around.base !== undefined && changed(value, getAt(around.base, path));
                 const title = hint ? <span title={hint}>{label}</span> : label;

@@ -5,7 +5,7 @@ import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Item, Plan, PlanEntry } from '../api/types';
 import { number } from '../i18n/format';
-import { enumText, said, sentences } from '../i18n/words';
+import { begun, enumText, said, sentences } from '../i18n/words';
 import { kindOfId } from '../lib/links';
 import { NameOf } from './ChangeTable';
 import { labelOf } from './labels';
@@ -104,7 +104,7 @@ export function PlanView(p: {
                                 <tr key={`f${i}`} className="pv-plan__refused">
                                     <td>{f.ref?.name ?? p.name ?? ''}</td>
                                     <td className="pv-table__prose">
-                                        {sentences(said(f, 'detail'), said(f, 'remedy'))}
+                                        {begun(sentences(said(f, 'detail'), said(f, 'remedy')))}
                                     </td>
                                 </tr>
                             ))}

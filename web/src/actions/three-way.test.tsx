@@ -56,7 +56,7 @@ test('the form shows what is, marks what was changed, and locks what is refused 
     const count = screen.getByLabelText('cpu.count') as HTMLInputElement;
     expect(count.value).toBe('2');
     expect(count.disabled).toBe(true);
-    expect(screen.getByText('only while it is off')).toBeTruthy();
+    expect(screen.getByText('Only while it is off')).toBeTruthy();
     expect(count.closest('.pv-field')?.className).not.toContain('changed');
     const text = screen.getByLabelText('annotation');
     expect(text.closest('.pv-field')?.className).toContain('pv-field--changed');

@@ -3,6 +3,7 @@ import i18next from 'i18next';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as format from './format';
 import ru from './ru';
+import { begun } from './words';
 
 afterEach(() => i18next.changeLanguage('en'));
 
@@ -41,4 +42,10 @@ describe('formats', () => {
             'хост',
         ]);
     });
+});
+
+test('what stands alone begins like a sentence, and names that begin small stay so', () => {
+    expect(begun("the guest's tools are not running")).toBe("The guest's tools are not running");
+    expect(begun('vSphere has no pause; use suspend')).toBe('vSphere has no pause; use suspend');
+    expect(begun('')).toBe('');
 });

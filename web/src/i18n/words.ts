@@ -29,7 +29,12 @@ export function kindText(kind: string, count = 1): string {
 
 /** For headings. */
 export function kindTitle(kind: string, count = 2): string {
-    const text = kindText(kind, count);
+    return begun(kindText(kind, count));
+}
+
+/** A part of a sentence that stands alone begins like one; vSphere and iSCSI stay as they are. */
+export function begun(text: string): string {
+    if (/^\p{Ll}+\p{Lu}/u.test(text)) return text;
     return text.charAt(0).toLocaleUpperCase(i18next.language || 'en') + text.slice(1);
 }
 

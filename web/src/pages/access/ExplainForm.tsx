@@ -5,6 +5,7 @@ import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import type { Schemas } from '../../api/types';
+import { begun } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
 import { Mark } from '../../lib/cells';
 import { FailureLine } from '../../states/states';
@@ -52,8 +53,7 @@ export default function ExplainForm() {
             {answer.error && <FailureLine error={answer.error} />}
             {answer.data && (
                 <p className="pv-answer" aria-live="polite">
-                    <Mark as={answer.data.allowed ? 'on' : 'bad'} />{' '}
-                    <span className="pv-sentence">{answer.data.why}</span>
+                    <Mark as={answer.data.allowed ? 'on' : 'bad'} /> {begun(answer.data.why)}
                 </p>
             )}
         </div>

@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { actionsQuery } from '../../api/query';
-import { operationText, said } from '../../i18n/words';
+import { begun, operationText, said } from '../../i18n/words';
 import { Mark } from '../../lib/cells';
 import type { TabProps } from '../../lib/ObjectPage';
 import { Failure, SkeletonLines } from '../../states/states';
@@ -51,7 +51,7 @@ export default function Capabilities({ item }: TabProps) {
                 </span>
             </td>
             <td className="pv-subtle pv-table__prose">
-                {reason || <span lang="en">{(needs ?? []).join(' · ')}</span>}
+                {reason ? begun(reason) : <span lang="en">{(needs ?? []).join(' · ')}</span>}
             </td>
         </tr>
     );
