@@ -11,7 +11,15 @@ import { listQuery, objectQuery, queryClient } from '../../api/query';
 import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
 import { report } from '../../actions/useAct';
 import { bytes, dateTime, duration, percent, rate, timeOfDay } from '../../i18n/format';
-import { begun, changedLabel, enumText, fieldLabel, operationText, problemText, said } from '../../i18n/words';
+import {
+    begun,
+    changedLabel,
+    enumText,
+    fieldLabel,
+    operationText,
+    problemText,
+    said,
+} from '../../i18n/words';
 import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { ChildrenLine, partsText, reasonsOf, TaskProgress, TaskState } from '../../shell/TaskTray';
@@ -122,7 +130,9 @@ function Children({ task }: { task: Task }) {
                                 <td>
                                     <TaskProgress task={child} />
                                 </td>
-                                <td className="pv-subtle pv-table__prose">{begun(said(child.error, 'detail'))}</td>
+                                <td className="pv-subtle pv-table__prose">
+                                    {begun(said(child.error, 'detail'))}
+                                </td>
                             </tr>
                         ))}
                     </tbody>
