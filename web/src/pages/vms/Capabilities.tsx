@@ -2,6 +2,7 @@
 // Everything that can be done to machines, whether it can be done to this one now, and why not.
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
+import { operationOf } from '../../api/model';
 import { actionsQuery } from '../../api/query';
 import { begun, operationText, said } from '../../i18n/words';
 import { Mark } from '../../lib/cells';
@@ -81,7 +82,7 @@ export default function Capabilities({ item }: TabProps) {
                         {more.map((c) =>
                             row(
                                 c.name,
-                                operationText(c.name, ''),
+                                operationText(c.name, operationOf(c.name)?.title ?? ''),
                                 c.state,
                                 undefined,
                                 said(c, 'reason'),
