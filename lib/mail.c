@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include <curl/curl.h>
@@ -11,8 +10,9 @@
 #include <polyvisor/buf.h>
 #include <polyvisor/cleanup.h>
 #include <polyvisor/err.h>
-#include <polyvisor/outgoing.h>
 #include <polyvisor/str.h>
+
+#include "lib/outgoing_curl.h"
 
 #define MESSAGE_MOST (1u << 20)
 #define LINE 57 /* bytes that make 76 characters of base64 */
@@ -100,10 +100,9 @@ void mail_write(struct buf *out, const struct mail_message *m)
 }
 
 struct sending {
-    const struct mail_config *config;
+    struct outgoing_call call;
     struct buf text;
     size_t at;
-    bool refused, canceled;
 };
 
 static size_t on_read(char *out, size_t size, size_t count, void *arg)
@@ -117,87 +116,32 @@ static size_t on_read(char *out, size_t size, size_t count, void *arg)
     return n;
 }
 
-static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+static int failure(const struct outgoing_call *call, CURLcode code, struct mail_result *out,
+                   struct pv_err *err)
 {
-    struct sending *s = arg;
+    int rc = outgoing_curl_fail(call, code, err);
 
-    (void)purpose;
-    if (!outgoing_address_ok(&address->addr, address->addrlen)) {
-        s->refused = true;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    struct sending *s = arg;
-
-    (void)a;
-    (void)b;
-    (void)c;
-    (void)d;
-    s->canceled = s->config->cancelled && s->config->cancelled(s->config->ctx);
-    return s->canceled;
-}
-
-static int failure(const struct sending *s, CURLcode code, const char *text,
-                   struct mail_result *out, struct pv_err *err)
-{
-    const struct mail_config *c = s->config;
-    const char *why = text[0] ? text : curl_easy_strerror(code);
-
-    if (s->canceled)
-        return pv_fail(err, PV_ECANCELED, "the message to %s was canceled", c->server);
-    if (s->refused)
-        return pv_fail(err, PV_EINVAL,
-                       "%s leads to a link-local or metadata address, which is refused", c->server);
-    switch ((int)code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-        return pv_fail(err, PV_EOFFLINE, "no connection to %s: %s", c->server, why);
-    case CURLE_OPERATION_TIMEDOUT:
-        return pv_fail(err, PV_ETIMEOUT, "%s did not answer in time", c->server);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CONNECT_ERROR:
-        return pv_fail(err, PV_ECERT, "no TLS connection to %s: %s", c->server, why);
-    case CURLE_SSL_CACERT_BADFILE:
-        return pv_fail(err, PV_EINVAL, "the certificate authorities are not usable: %s", why);
-    case CURLE_USE_SSL_FAILED:
-        return pv_fail(err, PV_EIO, "%s offers no STARTTLS", c->server);
-    case CURLE_LOGIN_DENIED:
-        return pv_fail(err, PV_EAUTH, "%s refused the account", c->server);
-    case CURLE_OUT_OF_MEMORY:
-        return pv_fail(err, PV_ENOMEM, "no memory for a message");
-    default:
-        break;
-    }
-    /* 55x is about this message or its addresses; 530 to 535 are about the sign-in. */
-    out->permanent = out->code >= 550 && out->code <= 559;
-    pv_fail(err, PV_EIO, "%s refused the message: %s", c->server, why);
-    if (out->code) {
+    if (rc == PV_EIO && code != CURLE_USE_SSL_FAILED && out->code) {
         char native[16];
 
+        /* 55x is about this message or its addresses; 530 to 535 are about the sign-in. */
+        out->permanent = out->code >= 550 && out->code <= 559;
         snprintf(native, sizeof(native), "%ld", out->code);
         pv_err_native(err, native);
     }
-    return PV_EIO;
+    return rc;
 }
 
-static int set_options(CURL *e, struct sending *s, struct curl_slist *to, const char *from,
-                       char *error, struct pv_err *err)
+static int set_options(CURL *e, struct sending *s, const struct mail_config *c,
+                       struct curl_slist *to, const char *from, struct pv_err *err)
 {
-    const struct mail_config *c = s->config;
     char url[320], sender[330];
-    int bad = 0;
+    int bad = outgoing_curl_set(e, &s->call);
 
-    snprintf(url, sizeof(url),
-             strchr(c->server, ':') && c->server[0] != '[' ? "%s://[%s]:%u" : "%s://%s:%u",
-             c->security == MAIL_TLS ? "smtps" : "smtp", c->server, c->port);
+    outgoing_curl_url(url, sizeof(url), c->security == MAIL_TLS ? "smtps" : "smtp", c->server,
+                      c->port);
     snprintf(sender, sizeof(sender), "<%s>", from);
 #define SET(option, value) bad |= (int)curl_easy_setopt(e, option, value)
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROXY, "");
     SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     SET(CURLOPT_URL, url);
     SET(CURLOPT_MAIL_FROM, sender);
@@ -206,27 +150,10 @@ static int set_options(CURL *e, struct sending *s, struct curl_slist *to, const 
     SET(CURLOPT_READFUNCTION, on_read);
     SET(CURLOPT_READDATA, s);
     SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)s->text.len);
-    SET(CURLOPT_NOPROGRESS, 0L);
-    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
-    SET(CURLOPT_XFERINFODATA, s);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
-    SET(CURLOPT_OPENSOCKETDATA, s);
-    SET(CURLOPT_ERRORBUFFER, error);
-    SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->timeout_ms);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_USE_SSL, c->security == MAIL_PLAIN ? (long)CURLUSESSL_NONE : (long)CURLUSESSL_ALL);
     if (c->username && *c->username) {
         SET(CURLOPT_USERNAME, c->username);
         SET(CURLOPT_PASSWORD, c->password ? c->password : "");
-    }
-    if (c->ca_pem && *c->ca_pem) {
-        struct curl_blob pem = { (void *)c->ca_pem, strlen(c->ca_pem), CURL_BLOB_COPY };
-
-        SET(CURLOPT_CAINFO_BLOB, &pem);
-        SET(CURLOPT_CAPATH, NULL);
     }
 #undef SET
     return bad ? pv_fail(err, PV_EINTERNAL, "this libcurl lacks an option that is needed") : PV_OK;
@@ -237,8 +164,11 @@ int mail_send(const struct mail_config *config, const struct mail_message *messa
 {
     PV_AUTO(curl_easy_cleanup_p) CURL *e = curl_easy_init();
     PV_AUTO(curl_slist_free_all_p) struct curl_slist *to = NULL;
-    struct sending s = { .config = config };
-    char error[CURL_ERROR_SIZE] = "";
+    struct sending s = { .call = { .server = config->server,
+                                   .timeout_ms = config->timeout_ms,
+                                   .ca_pem = config->ca_pem,
+                                   .cancelled = config->cancelled,
+                                   .ctx = config->ctx } };
     CURLcode code;
     int rc;
 
@@ -259,12 +189,12 @@ int mail_send(const struct mail_config *config, const struct mail_message *messa
         buf_free(&s.text);
         return pv_fail(err, PV_ENOMEM, "no memory for a message");
     }
-    rc = set_options(e, &s, to, message->from, error, err);
+    rc = set_options(e, &s, config, to, message->from, err);
     if (rc == PV_OK) {
         code = curl_easy_perform(e);
         curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &out->code);
         if (code != CURLE_OK)
-            rc = failure(&s, code, error, out, err);
+            rc = failure(&s.call, code, out, err);
     }
     buf_free(&s.text);
     return rc;

@@ -18,6 +18,8 @@
 #include <polyvisor/outgoing.h>
 #include <polyvisor/str.h>
 
+#include "lib/outgoing_curl.h"
+
 #define MESSAGE_MOST 65536
 #define DATAGRAM_MOST 2048 /* RFC 5424, 6.1: what a receiver should be able to take */
 #define TICK_MS 250
@@ -100,94 +102,18 @@ static int send_datagram(const struct syslogc_config *c, const struct buf *text,
 
 /* ---------------------------------------------------------------- TCP and TLS */
 
-struct connecting {
-    const struct syslogc_config *config;
-    bool refused, canceled;
-};
-
-static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct connecting *c = arg;
-
-    (void)purpose;
-    if (!outgoing_address_ok(&address->addr, address->addrlen)) {
-        c->refused = true;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    struct connecting *k = arg;
-
-    (void)a;
-    (void)b;
-    (void)c;
-    (void)d;
-    k->canceled = k->config->cancelled && k->config->cancelled(k->config->ctx);
-    return k->canceled;
-}
-
-static int failure(const struct connecting *k, CURLcode code, const char *text, struct pv_err *err)
-{
-    const char *why = text[0] ? text : curl_easy_strerror(code), *server = k->config->server;
-
-    if (k->canceled)
-        return pv_fail(err, PV_ECANCELED, "the message to %s was canceled", server);
-    if (k->refused)
-        return pv_fail(err, PV_EINVAL,
-                       "%s leads to a link-local or metadata address, which is refused", server);
-    switch ((int)code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-        return pv_fail(err, PV_EOFFLINE, "no connection to %s: %s", server, why);
-    case CURLE_OPERATION_TIMEDOUT:
-        return pv_fail(err, PV_ETIMEOUT, "%s did not answer in time", server);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CONNECT_ERROR:
-        return pv_fail(err, PV_ECERT, "no TLS connection to %s: %s", server, why);
-    case CURLE_SSL_CACERT_BADFILE:
-        return pv_fail(err, PV_EINVAL, "the certificate authorities are not usable: %s", why);
-    default:
-        return pv_fail(err, PV_EIO, "%s refused the message: %s", server, why);
-    }
-}
-
 /* With CONNECT_ONLY curl makes the connection, and for https its TLS, and asks nothing. */
-static int set_options(CURL *e, struct connecting *k, char *error, struct pv_err *err)
+static int set_options(CURL *e, struct outgoing_call *call, const struct syslogc_config *c,
+                       struct pv_err *err)
 {
-    const struct syslogc_config *c = k->config;
     char url[320];
-    int bad = 0;
+    int bad = outgoing_curl_set(e, call);
 
-    snprintf(url, sizeof(url),
-             strchr(c->server, ':') && c->server[0] != '[' ? "%s://[%s]:%u/" : "%s://%s:%u/",
-             c->transport == SYSLOGC_TLS ? "https" : "http", c->server, c->port);
-#define SET(option, value) bad |= (int)curl_easy_setopt(e, option, value)
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_URL, url);
-    SET(CURLOPT_CONNECT_ONLY, 1L);
-    SET(CURLOPT_SSL_ENABLE_ALPN, 0L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->timeout_ms);
-    SET(CURLOPT_ERRORBUFFER, error);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
-    SET(CURLOPT_OPENSOCKETDATA, k);
-    SET(CURLOPT_NOPROGRESS, 0L);
-    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
-    SET(CURLOPT_XFERINFODATA, k);
-    if (c->ca_pem && *c->ca_pem) {
-        struct curl_blob pem = { (void *)c->ca_pem, strlen(c->ca_pem), CURL_BLOB_COPY };
-
-        SET(CURLOPT_CAINFO_BLOB, &pem);
-        SET(CURLOPT_CAPATH, NULL);
-    }
-#undef SET
+    outgoing_curl_url(url, sizeof(url), c->transport == SYSLOGC_TLS ? "https" : "http", c->server,
+                      c->port);
+    bad |= (int)curl_easy_setopt(e, CURLOPT_URL, url);
+    bad |= (int)curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
+    bad |= (int)curl_easy_setopt(e, CURLOPT_SSL_ENABLE_ALPN, 0L);
     return bad ? pv_fail(err, PV_EINTERNAL, "this libcurl lacks an option that is needed") : PV_OK;
 }
 
@@ -223,20 +149,23 @@ static int send_all(CURL *e, const struct syslogc_config *c, const struct buf *t
 static int send_stream(const struct syslogc_config *c, const struct buf *text, struct pv_err *err)
 {
     PV_AUTO(curl_easy_cleanup_p) CURL *e = curl_easy_init();
-    struct connecting k = { .config = c };
-    char error[CURL_ERROR_SIZE] = "";
+    struct outgoing_call call = { .server = c->server,
+                                  .timeout_ms = c->timeout_ms,
+                                  .ca_pem = c->ca_pem,
+                                  .cancelled = c->cancelled,
+                                  .ctx = c->ctx };
     struct buf framed;
     CURLcode code;
     int rc;
 
     if (!e)
         return pv_fail(err, PV_ENOMEM, "no memory for a message");
-    rc = set_options(e, &k, error, err);
+    rc = set_options(e, &call, c, err);
     if (rc != PV_OK)
         return rc;
     code = curl_easy_perform(e);
     if (code != CURLE_OK)
-        return failure(&k, code, error, err);
+        return outgoing_curl_fail(&call, code, err);
     buf_init(&framed, MESSAGE_MOST + 16);
     buf_printf(&framed, "%zu ", text->len);
     buf_append(&framed, text->data, text->len);

@@ -333,47 +333,36 @@ static enum req_result delivery_resend(struct req *r)
     return object_reply(r, 200, PV_KIND_delivery, &id);
 }
 
-#define TARGETS API_BASE "/notification-targets"
-#define HOOKS API_BASE "/webhooks"
 #define LOG API_BASE "/deliveries"
 
+/* What a notification target and a webhook both have. */
+#define CHANNEL(path, may, made, changed, list_doc, create_doc, get_doc, change_doc, delete_doc, test_doc, log_doc)        \
+    { .method = "GET", .pattern = path, .permission = may, .handler = object_list, .answer = ANSWER_LIST,                 \
+      .doc = list_doc },                                                                                                 \
+    { .method = "POST", .pattern = path, .permission = may, .handler = channel_create, .answer = ANSWER_OBJECT,           \
+      .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = made, .statuses = "409", .doc = create_doc },     \
+    { .method = "GET", .pattern = path "/{id}", .permission = may, .handler = object_get, .answer = ANSWER_OBJECT,        \
+      .flags = ROUTE_ETAG, .statuses = "404 409", .doc = get_doc },                                                      \
+    { .method = "PATCH", .pattern = path "/{id}", .permission = may, .handler = channel_change,                          \
+      .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH | ROUTE_DRY_RUN, .body = changed,              \
+      .statuses = "404 409 412", .doc = change_doc },                                                                    \
+    { .method = "DELETE", .pattern = path "/{id}", .permission = may, .handler = channel_delete, .answer = ANSWER_NONE,   \
+      .flags = ROUTE_IF_MATCH | ROUTE_DRY_RUN, .statuses = "404 409 412", .doc = delete_doc },                            \
+    { .method = "POST", .pattern = path "/{id}/actions/test", .permission = may, .handler = channel_test,                \
+      .answer = ANSWER_JSON, .schema = "DeliveryTest", .flags = ROUTE_LIVE, .body = nothing, .statuses = "404 409",       \
+      .doc = test_doc },                                                                                                 \
+    { .method = "GET", .pattern = path "/{id}/deliveries", .permission = may, .handler = delivery_list_of,                \
+      .answer = ANSWER_LIST, .statuses = "404 409", .doc = log_doc }
+
 const struct route channel_routes[] = {
-    { .method = "GET", .pattern = TARGETS, .permission = PERM_ALERT_MANAGE, .handler = object_list, .answer = ANSWER_LIST,
-      .doc = "Channels that alerts are told through." },
-    { .method = "POST", .pattern = TARGETS, .permission = PERM_ALERT_MANAGE, .handler = channel_create,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = target_create,
-      .statuses = "409", .doc = "Make a notification target." },
-    { .method = "GET", .pattern = TARGETS "/{id}", .permission = PERM_ALERT_MANAGE, .handler = object_get,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_ETAG, .statuses = "404 409", .doc = "One notification target." },
-    { .method = "PATCH", .pattern = TARGETS "/{id}", .permission = PERM_ALERT_MANAGE, .handler = channel_change,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH | ROUTE_DRY_RUN, .body = target_change,
-      .statuses = "404 409 412", .doc = "Change a notification target." },
-    { .method = "DELETE", .pattern = TARGETS "/{id}", .permission = PERM_ALERT_MANAGE, .handler = channel_delete,
-      .answer = ANSWER_NONE, .flags = ROUTE_IF_MATCH | ROUTE_DRY_RUN, .statuses = "404 409 412",
-      .doc = "Delete a notification target with its log; not while a rule names it." },
-    { .method = "POST", .pattern = TARGETS "/{id}/actions/test", .permission = PERM_ALERT_MANAGE, .handler = channel_test,
-      .answer = ANSWER_JSON, .schema = "DeliveryTest", .flags = ROUTE_LIVE, .body = nothing, .statuses = "404 409",
-      .doc = "Send a test at once, and say what became of it." },
-    { .method = "GET", .pattern = TARGETS "/{id}/deliveries", .permission = PERM_ALERT_MANAGE,
-      .handler = delivery_list_of, .answer = ANSWER_LIST, .statuses = "404 409", .doc = "What was sent to it." },
-    { .method = "GET", .pattern = HOOKS, .permission = PERM_WEBHOOK_MANAGE, .handler = object_list, .answer = ANSWER_LIST,
-      .doc = "Addresses that events are posted to." },
-    { .method = "POST", .pattern = HOOKS, .permission = PERM_WEBHOOK_MANAGE, .handler = channel_create,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_CREATES | ROUTE_IDEMPOTENT | ROUTE_DRY_RUN, .body = hook_create,
-      .statuses = "409", .doc = "Make a webhook; it begins with the next event." },
-    { .method = "GET", .pattern = HOOKS "/{id}", .permission = PERM_WEBHOOK_MANAGE, .handler = object_get,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_ETAG, .statuses = "404 409", .doc = "One webhook." },
-    { .method = "PATCH", .pattern = HOOKS "/{id}", .permission = PERM_WEBHOOK_MANAGE, .handler = channel_change,
-      .answer = ANSWER_OBJECT, .flags = ROUTE_IF_MATCH | ROUTE_MERGE_PATCH | ROUTE_DRY_RUN, .body = hook_change,
-      .statuses = "404 409 412", .doc = "Change a webhook." },
-    { .method = "DELETE", .pattern = HOOKS "/{id}", .permission = PERM_WEBHOOK_MANAGE, .handler = channel_delete,
-      .answer = ANSWER_NONE, .flags = ROUTE_IF_MATCH | ROUTE_DRY_RUN, .statuses = "404 409 412",
-      .doc = "Delete a webhook with its log." },
-    { .method = "POST", .pattern = HOOKS "/{id}/actions/test", .permission = PERM_WEBHOOK_MANAGE, .handler = channel_test,
-      .answer = ANSWER_JSON, .schema = "DeliveryTest", .flags = ROUTE_LIVE, .body = nothing, .statuses = "404 409",
-      .doc = "Post a test at once, and say what became of it." },
-    { .method = "GET", .pattern = HOOKS "/{id}/deliveries", .permission = PERM_WEBHOOK_MANAGE,
-      .handler = delivery_list_of, .answer = ANSWER_LIST, .statuses = "404 409", .doc = "What was posted to it." },
+    CHANNEL(API_BASE "/notification-targets", PERM_ALERT_MANAGE, target_create, target_change,
+            "Channels that alerts are told through.", "Make a notification target.", "One notification target.",
+            "Change a notification target.", "Delete a notification target with its log; not while a rule names it.",
+            "Send a test at once, and say what became of it.", "What was sent to it."),
+    CHANNEL(API_BASE "/webhooks", PERM_WEBHOOK_MANAGE, hook_create, hook_change,
+            "Addresses that events are posted to.", "Make a webhook; it begins with the next event.", "One webhook.",
+            "Change a webhook.", "Delete a webhook with its log.", "Post a test at once, and say what became of it.",
+            "What was posted to it."),
     { .method = "GET", .pattern = LOG, .permission = PERM_NONE, .handler = delivery_list, .answer = ANSWER_LIST,
       .statuses = "403", .doc = "What was sent to targets and webhooks, as far as the caller manages them." },
     { .method = "GET", .pattern = LOG "/{id}", .permission = PERM_NONE, .handler = delivery_get,

@@ -224,28 +224,12 @@ static int channel_create(struct cli *c, struct pv_err *err)
     return rc == PV_OK ? post_new(c, body, err) : rc;
 }
 
-static int patch(struct cli *c, json_t *body, struct pv_err *err)
-{
-    const char *segment = object_segment(c, c->command->kind, c->args[0], err);
-    json_t *changed = NULL;
-    int rc = segment ? PV_OK : err->rc;
-
-    if (rc == PV_OK && json_object_size(body) == 0)
-        rc = cli_usage(c, err, "say what to change; --help tells the flags");
-    if (rc == PV_OK)
-        rc = client_call(c, "PATCH",
-                         arena_printf(c->arena, API "/%s/%s", c->command->kind->plural, segment),
-                         body, NULL, &changed, err);
-    json_decref(body);
-    return rc == PV_OK ? object_tell(c, changed, "changed", err) : rc;
-}
-
 static int channel_change(struct cli *c, struct pv_err *err)
 {
     json_t *body = NULL;
     int rc = channel_body(c, &body, err);
 
-    return rc == PV_OK ? patch(c, body, err) : rc;
+    return rc == PV_OK ? object_patch(c, body, err) : rc;
 }
 
 /* Names of targets become ids, which is what rules keep. */
@@ -270,7 +254,7 @@ static int rule_change(struct cli *c, struct pv_err *err)
         json_decref(body);
         return rc;
     }
-    return patch(c, body, err);
+    return object_patch(c, body, err);
 }
 
 static int silence_body(struct cli *c, json_t **out, struct pv_err *err)
@@ -304,7 +288,7 @@ static int silence_change(struct cli *c, struct pv_err *err)
     json_t *body = NULL;
     int rc = silence_body(c, &body, err);
 
-    return rc == PV_OK ? patch(c, body, err) : rc;
+    return rc == PV_OK ? object_patch(c, body, err) : rc;
 }
 
 /* ------------------------------------------------------------------ tests, sending again */

@@ -173,6 +173,8 @@ const char *object_segment(struct cli *c, const struct model_kind *kind, const c
  * the command's table. */
 int object_create(struct cli *c, struct pv_err *err);
 int object_change(struct cli *c, struct pv_err *err);
+/* Changes the object that the first argument names; takes the body. */
+int object_patch(struct cli *c, json_t *body, struct pv_err *err);
 /* The object as a document, or "NAME is WHAT."; takes the object. */
 int object_tell(struct cli *c, json_t *object, const char *what, struct pv_err *err);
 /* Its id, asking the server if a name was given. */

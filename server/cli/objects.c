@@ -557,11 +557,11 @@ int object_create(struct cli *c, struct pv_err *err)
     return rc == PV_OK ? object_tell(c, made, "made", err) : rc;
 }
 
-int object_change(struct cli *c, struct pv_err *err)
+int object_patch(struct cli *c, json_t *body, struct pv_err *err)
 {
     const char *segment = object_segment(c, c->command->kind, c->args[0], err);
-    json_t *body = NULL, *changed = NULL;
-    int rc = segment ? cli_body(c, c->command->flags, &body, err) : err->rc;
+    json_t *changed = NULL;
+    int rc = segment ? PV_OK : err->rc;
 
     if (rc == PV_OK && json_object_size(body) == 0)
         rc = cli_usage(c, err, "say what to change; --help tells the flags");
@@ -571,4 +571,12 @@ int object_change(struct cli *c, struct pv_err *err)
                          body, NULL, &changed, err);
     json_decref(body);
     return rc == PV_OK ? object_tell(c, changed, "changed", err) : rc;
+}
+
+int object_change(struct cli *c, struct pv_err *err)
+{
+    json_t *body = NULL;
+    int rc = cli_body(c, c->command->flags, &body, err);
+
+    return rc == PV_OK ? object_patch(c, body, err) : rc;
 }
