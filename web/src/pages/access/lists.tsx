@@ -12,6 +12,7 @@ import { useAddress } from '../../lib/address';
 import { RefLink } from '../../lib/cells';
 import { useTabInSight, useTitle } from '../../lib/hooks';
 import { NewButton } from '../../lib/NewDialog';
+import { editLink } from '../../list/editing';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { Denied, SkeletonLines } from '../../states/states';
@@ -79,11 +80,7 @@ function list(kind: string, shown: string[], more: Partial<ListDeclaration> = {}
         narrow: shown.slice(0, 2),
         sort: 'name',
         plain: true,
-        linkOf: (item) => {
-            const params = new URLSearchParams(window.location.search);
-            params.set('edit', item.id);
-            return `?${params.toString()}`;
-        },
+        linkOf: editLink,
         Tools: button(true),
         EmptyAction: button(false),
         ...more,

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is told about alerts: notification targets, with a test and a log for each.
-import { lazy, Suspense } from 'react';
+import { lazy } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import '../../i18n/channels';
-import { kindOf } from '../../api/model';
-import { objectQuery, useCan } from '../../api/query';
+import { objectQuery } from '../../api/query';
 import type { Item, JsonSchema } from '../../api/types';
 import { column } from '../../grid/columns';
-import { useAddress } from '../../lib/address';
 import { receiverState } from '../../lib/receiver';
-import { useTitle } from '../../lib/hooks';
-import { ListView } from '../../list/ListPage';
+import { editLink, useEditing } from '../../list/editing';
 import type { ListDeclaration } from '../../list/types';
-import { Denied } from '../../states/states';
-import { Page } from './alertTabs';
+import { ManagedPage } from './alertTabs';
 
 const EditForm = lazy(() => import('../../lib/EditForm'));
 const NewForm = lazy(() => import('../../lib/NewForm'));
@@ -76,11 +72,7 @@ const list: ListDeclaration = {
     narrow: ['name', 'last.error'],
     sort: 'name',
     plain: true,
-    linkOf: (one) => {
-        const params = new URLSearchParams(window.location.search);
-        params.set('edit', one.id);
-        return `?${params.toString()}`;
-    },
+    linkOf: editLink,
 };
 
 function Edit({ id, onClose }: { id: string; onClose: () => void }) {
@@ -101,42 +93,15 @@ function Edit({ id, onClose }: { id: string; onClose: () => void }) {
 
 export function Component() {
     const { t } = useTranslation();
-    const [params, change] = useAddress();
-    const needed = kindOf('notification_target').permission;
-    const may = useCan(needed);
-    useTitle(t('channels.title'));
-    const close = () =>
-        change((next) => {
-            for (const name of ['edit', 'new', 'log', 'dialog']) next.delete(name);
-        }, 'close');
-    const id = params.get('edit');
-    const log = params.get('log');
-    if (!may)
-        return (
-            <Page which="channels">
-                <Denied permission={needed} />
-            </Page>
-        );
+    const { id, log, isNew, close } = useEditing();
     return (
-        <Page
-            which="channels"
-            tools={
-                <button
-                    type="button"
-                    className="pv-button pv-button--primary"
-                    onClick={() => change((next) => next.set('new', '/notification-targets'))}
-                >
-                    {t('channels.new')}
-                </button>
-            }
-        >
-            <ListView list={list} />
-            <Suspense fallback={null}>
-                {id ? (
-                    <Edit key={id} id={id} onClose={close} />
-                ) : log ? (
-                    <DeliveryLog key={log} kind="notification_target" id={log} onClose={close} />
-                ) : params.has('new') ? (
+        <ManagedPage which="channels" list={list} title="channels.title" add="channels.new">
+            {id ? (
+                <Edit key={id} id={id} onClose={close} />
+            ) : log ? (
+                <DeliveryLog key={log} kind="notification_target" id={log} onClose={close} />
+            ) : (
+                isNew && (
                     <NewForm
                         path="/notification-targets"
                         title={t('channels.new')}
@@ -145,8 +110,8 @@ export function Component() {
                         shape={(schema, value) => shaped(schema, value.type)}
                         tidy={tidy}
                     />
-                ) : null}
-            </Suspense>
-        </Page>
+                )
+            )}
+        </ManagedPage>
     );
 }

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame of the pages about alerts: by state, rules, silences.
-import type { ReactNode } from 'react';
+import { Suspense, type ReactNode } from 'react';
 import { Link } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
+import { kindOf, pathOf } from '../../api/model';
+import { useCan } from '../../api/query';
+import { useTitle } from '../../lib/hooks';
+import { NewButton } from '../../list/editing';
+import { ListView } from '../../list/ListPage';
+import type { ListDeclaration } from '../../list/types';
+import { Denied } from '../../states/states';
 
 /** What is shown: open first, for these want somebody. */
 export const STATES = {
@@ -57,5 +64,38 @@ export function Page({
             </nav>
             {children}
         </section>
+    );
+}
+
+/** The page of a list that is made and changed in dialogs, which are its children. */
+export function ManagedPage({
+    which,
+    list,
+    title,
+    add,
+    children,
+}: {
+    which: 'rules' | 'silences' | 'channels';
+    list: ListDeclaration;
+    title: string;
+    add: string;
+    children: ReactNode;
+}) {
+    const { t } = useTranslation();
+    const needed = kindOf(list.kind).permission;
+    const reads = useCan(needed);
+    const may = useCan('alert.manage');
+    useTitle(t(title));
+    if (!reads)
+        return (
+            <Page which={which}>
+                <Denied permission={needed} />
+            </Page>
+        );
+    return (
+        <Page which={which} tools={may && <NewButton path={pathOf(list.kind)}>{t(add)}</NewButton>}>
+            <ListView list={list} />
+            <Suspense fallback={null}>{children}</Suspense>
+        </Page>
     );
 }

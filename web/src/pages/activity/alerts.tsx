@@ -4,8 +4,7 @@ import { lazy, Suspense, useMemo } from 'react';
 import { useLocation } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
-import { kindOf, valueAt } from '../../api/model';
-import { useCan } from '../../api/query';
+import { valueAt } from '../../api/model';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime } from '../../i18n/format';
@@ -13,11 +12,11 @@ import { kindTitle, ruleText, t } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
 import { Mark, RefLink, State } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
+import { editLink, useEditing } from '../../list/editing';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
-import { Denied } from '../../states/states';
 import { AlertBulk, AlertMenu } from './alertActions';
-import { Page, STATES, type Which } from './alertTabs';
+import { ManagedPage, Page, STATES, type Which } from './alertTabs';
 import { alertText, ruleName, ruleNamed, Subject } from './alertText';
 
 const AlertDialog = lazy(() => import('./AlertDialog'));
@@ -143,53 +142,15 @@ export const ruleList: ListDeclaration = {
     narrow: ['name', 'enabled'],
     sort: 'name',
     plain: true,
-    linkOf: (rule) => {
-        const params = new URLSearchParams(window.location.search);
-        params.set('edit', rule.id);
-        return `?${params.toString()}`;
-    },
+    linkOf: editLink,
 };
 
 export function AlertRules() {
-    const { t } = useTranslation();
-    const [params, change] = useAddress();
-    const location = useLocation();
-    const may = useCan('alert.manage');
-    const needed = kindOf('alert_rule').permission;
-    const reads = useCan(needed);
-    useTitle(t('alerts.rules'));
-    const close = () =>
-        change((next) => {
-            for (const name of ['edit', 'new', 'dialog']) next.delete(name);
-        }, 'close');
-    const id = params.get('edit');
-    if (!reads)
-        return (
-            <Page which="rules">
-                <Denied permission={needed} />
-            </Page>
-        );
+    const { id, isNew, close } = useEditing();
+    const { pathname } = useLocation();
     return (
-        <Page
-            which="rules"
-            tools={
-                may && (
-                    <button
-                        type="button"
-                        className="pv-button pv-button--primary"
-                        onClick={() => change((next) => next.set('new', '/alert-rules'))}
-                    >
-                        {t('alerts.new_rule')}
-                    </button>
-                )
-            }
-        >
-            <ListView list={ruleList} />
-            {(id || params.has('new')) && (
-                <Suspense fallback={null}>
-                    <RuleForm key={`${id}${location.pathname}`} id={id} onClose={close} />
-                </Suspense>
-            )}
-        </Page>
+        <ManagedPage which="rules" list={ruleList} title="alerts.rules" add="alerts.new_rule">
+            {(id || isNew) && <RuleForm key={`${id}${pathname}`} id={id} onClose={close} />}
+        </ManagedPage>
     );
 }

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times in which alerts about some objects are told to nobody: what is on, what is to come, what was.
-import { lazy, Suspense } from 'react';
+import { lazy } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
-import { fieldOf, kinds, kindOf, pathOf } from '../../api/model';
-import { listQuery, useCan } from '../../api/query';
+import { fieldOf, kinds, pathOf } from '../../api/model';
+import { listQuery } from '../../api/query';
 import type { Item, JsonSchema } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime, number } from '../../i18n/format';
 import { t } from '../../i18n/words';
-import { useAddress } from '../../lib/address';
 import { Mark, RefLink } from '../../lib/cells';
-import { useDebounced, useTitle } from '../../lib/hooks';
-import { ListView } from '../../list/ListPage';
+import { useDebounced } from '../../lib/hooks';
+import { editLink, useEditing } from '../../list/editing';
 import type { ListDeclaration } from '../../list/types';
-import { Denied, FailureLine } from '../../states/states';
-import { Page } from './alertTabs';
+import { FailureLine } from '../../states/states';
+import { ManagedPage } from './alertTabs';
 
 const EditForm = lazy(() => import('../../lib/EditForm'));
 const NewForm = lazy(() => import('../../lib/NewForm'));
@@ -63,11 +62,7 @@ const list: ListDeclaration = {
     narrow: ['name', 'standing'],
     sort: '-ends_at',
     plain: true,
-    linkOf: (item) => {
-        const params = new URLSearchParams(window.location.search);
-        params.set('edit', item.id);
-        return `?${params.toString()}`;
-    },
+    linkOf: editLink,
 };
 
 /** The server takes a text; people choose among the kinds that alerts can be about. */
@@ -113,61 +108,21 @@ const meant = ({ of, filter }: Record<string, unknown>) =>
 
 export function Silences() {
     const { t } = useTranslation();
-    const [params, change] = useAddress();
-    const may = useCan('alert.manage');
-    const needed = kindOf('alert_silence').permission;
-    const reads = useCan(needed);
-    useTitle(t('estate.silences.tab'));
-    const close = () =>
-        change((next) => {
-            for (const name of ['edit', 'new', 'dialog']) next.delete(name);
-        }, 'close');
-    const id = params.get('edit');
-    if (!reads)
-        return (
-            <Page which="silences">
-                <Denied permission={needed} />
-            </Page>
-        );
+    const { id, isNew, close } = useEditing();
+    const form = { onClose: close, shape, extra: meant };
     return (
-        <Page
-            which="silences"
-            tools={
-                may && (
-                    <button
-                        type="button"
-                        className="pv-button pv-button--primary"
-                        onClick={() => change((next) => next.set('new', PATH))}
-                    >
-                        {t('estate.silences.new')}
-                    </button>
-                )
-            }
-        >
-            <ListView list={list} />
-            <Suspense fallback={null}>
-                {id ? (
-                    <EditForm
-                        key={id}
-                        kind="alert_silence"
-                        id={id}
-                        onClose={close}
-                        shape={shape}
-                        extra={meant}
-                        lost={t('estate.silences.delete')}
-                    />
-                ) : (
-                    params.has('new') && (
-                        <NewForm
-                            path={PATH}
-                            title={t('estate.silences.new')}
-                            onClose={close}
-                            shape={shape}
-                            extra={meant}
-                        />
-                    )
-                )}
-            </Suspense>
-        </Page>
+        <ManagedPage which="silences" list={list} title="estate.silences.tab" add="estate.silences.new">
+            {id ? (
+                <EditForm
+                    key={id}
+                    kind="alert_silence"
+                    id={id}
+                    lost={t('estate.silences.delete')}
+                    {...form}
+                />
+            ) : (
+                isNew && <NewForm path={PATH} title={t('estate.silences.new')} {...form} />
+            )}
+        </ManagedPage>
     );
 }

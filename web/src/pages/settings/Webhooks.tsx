@@ -8,8 +8,8 @@ import { kindOf } from '../../api/model';
 import { useCan } from '../../api/query';
 import type { JsonSchema } from '../../api/types';
 import { column } from '../../grid/columns';
-import { useAddress } from '../../lib/address';
 import { receiverState } from '../../lib/receiver';
+import { editLink, NewButton, useEditing } from '../../list/editing';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { CopyButton, Denied } from '../../states/states';
@@ -41,11 +41,7 @@ const list: ListDeclaration = {
     narrow: ['name', 'last.error'],
     sort: 'name',
     plain: true,
-    linkOf: (one) => {
-        const params = new URLSearchParams(window.location.search);
-        params.set('edit', one.id);
-        return `?${params.toString()}`;
-    },
+    linkOf: editLink,
 };
 
 const shape = (schema: JsonSchema): JsonSchema => ({
@@ -85,27 +81,14 @@ function Secret({ put }: { put: (secret: string) => void }) {
 
 export default function Webhooks() {
     const { t } = useTranslation();
-    const [params, change] = useAddress();
+    const { id, log, isNew, close } = useEditing();
     const needed = kindOf('webhook').permission;
-    const may = useCan(needed);
-    const close = () =>
-        change((next) => {
-            for (const name of ['edit', 'new', 'log', 'dialog']) next.delete(name);
-        }, 'close');
-    const id = params.get('edit');
-    const log = params.get('log');
-    if (!may) return <Denied permission={needed} />;
+    if (!useCan(needed)) return <Denied permission={needed} />;
     return (
         <div className="pv-sections">
             <p>{t('channels.hooks_body')}</p>
             <div>
-                <button
-                    type="button"
-                    className="pv-button pv-button--primary"
-                    onClick={() => change((next) => next.set('new', '/webhooks'))}
-                >
-                    {t('channels.new_hook')}
-                </button>
+                <NewButton path="/webhooks">{t('channels.new_hook')}</NewButton>
             </div>
             <ListView list={list} />
             <Suspense fallback={null}>
@@ -121,15 +104,17 @@ export default function Webhooks() {
                     />
                 ) : log ? (
                     <DeliveryLog key={log} kind="webhook" id={log} onClose={close} />
-                ) : params.has('new') ? (
-                    <NewForm
-                        path="/webhooks"
-                        title={t('channels.new_hook')}
-                        onClose={close}
-                        shape={shape}
-                        extra={(value, set) => <Secret put={(secret) => set({ ...value, secret })} />}
-                    />
-                ) : null}
+                ) : (
+                    isNew && (
+                        <NewForm
+                            path="/webhooks"
+                            title={t('channels.new_hook')}
+                            onClose={close}
+                            shape={shape}
+                            extra={(value, set) => <Secret put={(secret) => set({ ...value, secret })} />}
+                        />
+                    )
+                )}
             </Suspense>
         </div>
     );
