@@ -5,6 +5,7 @@
 //   src/api/params.gen.json  bodies of requests, parameters of the operations among them, loaded with the dialogs
 //   src/api/texts.gen.json   what people are told (problems, sentences), for the tests of the languages
 //   src/api/rules.gen.json   names of the alert rules that come with the product
+//   src/api/routes.gen.json  what each route and its parameters are for, for the tests of the languages
 //   src/api/docs.gen.json    one line about each field and what the hypervisors call it, loaded when somebody asks for it
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -119,6 +120,14 @@ writeFileSync(
     here('../src/api/rules.gen.json'),
     JSON.stringify(Object.fromEntries(rules.map(([code, name]) => [code.slice(5), name]))),
 );
+// What is said of routes and their parameters.
+const said = Object.values(doc.paths).flatMap((methods) =>
+    Object.values(methods).flatMap(({ summary, parameters = [] }) => [
+        summary,
+        ...parameters.map((p) => p.description),
+    ]),
+);
+writeFileSync(here('../src/api/routes.gen.json'), JSON.stringify([...new Set(said.filter(Boolean))]));
 writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify({ docs, natives, asked: [...asked] }));
 
 const before = JSON.parse(readFileSync(here('../package.json'), 'utf8')).version;

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import fields from '../api/docs.gen.json';
 import params from '../api/params.gen.json';
+import routes from '../api/routes.gen.json';
 import en from './server/en.json';
 import reworded from './docs/en.json';
 import ru from './docs/ru.json';
 import zh from './docs/zh-CN.json';
+import routesRu from './routes/ru.json';
+import routesZh from './routes/zh-CN.json';
 
 interface Schema {
     title?: string;
@@ -77,6 +80,14 @@ describe('lines below fields', () => {
     ])('%s has none that nobody says, and none in English', (language, lines) => {
         expect(Object.keys(lines).filter((line) => !wanted.has(line))).toEqual([]);
         const own = language === 'ru' ? /\p{Script=Cyrillic}/u : /\p{Script=Han}/u;
+        expect(Object.values(lines).filter((line) => !own.test(line))).toEqual([]);
+    });
+
+    test.each([
+        ['ru', routesRu, /\p{Script=Cyrillic}/u],
+        ['zh-CN', routesZh, /\p{Script=Han}/u],
+    ])('%s has each line about routes of the API, and no other', (_, lines, own) => {
+        expect(Object.keys(lines).sort()).toEqual([...routes].sort());
         expect(Object.values(lines).filter((line) => !own.test(line))).toEqual([]);
     });
 

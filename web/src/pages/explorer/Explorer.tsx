@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every route of the API from the served description, to read and to try with the session at hand.
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { Fragment, useCallback, useEffect, useId, useMemo, useState } from 'react';
 import { Button, TextArea, TextInput } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -9,6 +9,7 @@ import { isApiError } from '../../api/problem';
 import type { JsonSchema } from '../../api/types';
 import '../../i18n/admin';
 import '../../i18n/estate';
+import { useDocText, useRouteText } from '../../i18n/docs';
 import { useAddress } from '../../lib/address';
 import { useTyped } from '../../lib/typed';
 import { useTitle } from '../../lib/hooks';
@@ -48,22 +49,86 @@ function routesOf(doc: Description): Route[] {
     );
 }
 
+/** In its list, not the page. */
+const intoSight = (button: HTMLElement | null) => {
+    const list = button?.closest('ul');
+    if (!button || !list) return;
+    const at = button.offsetTop - list.offsetTop;
+    if (at < list.scrollTop || at > list.scrollTop + list.clientHeight - button.offsetHeight)
+        list.scrollTop = at - list.clientHeight / 2;
+};
+
 /** Name of a parameter of the call in the address of the explorer. */
 const GIVEN = 'p.';
 
-function Given({ name, onText }: { name: string; onText: (name: string, text: string) => void }) {
+function Given({
+    name,
+    meaning,
+    onText,
+}: {
+    name: string;
+    meaning?: string;
+    onText: (name: string, text: string) => void;
+}) {
     const [text, setText] = useTyped(`${GIVEN}${name}`);
+    const id = useId();
     useEffect(() => onText(name, text), [name, text, onText]);
     return (
         <label>
             <span>{name}</span>
-            <TextInput aria-label={name} value={text} onChange={(_, v) => setText(v)} />
+            <TextInput
+                aria-label={name}
+                aria-describedby={meaning ? id : undefined}
+                value={text}
+                onChange={(_, v) => setText(v)}
+            />
+            {meaning && (
+                <small className="pv-subtle" id={id}>
+                    {meaning}
+                </small>
+            )}
         </label>
+    );
+}
+
+/** What may stand in the body. */
+function Members({ body }: { body: JsonSchema }) {
+    const { t } = useTranslation();
+    const meaning = useDocText();
+    const members = Object.entries(body.properties ?? {});
+    if (!members.length) return null;
+    return (
+        <details>
+            <summary>{t('explorer.members', { count: members.length })}</summary>
+            <dl className="pv-explorer__members">
+                {members.map(([name, member]) => (
+                    <Fragment key={name}>
+                        <dt>
+                            <code className="pv-code">{name}</code>{' '}
+                            <span className="pv-subtle">
+                                {[member.type].flat().join(', ')}
+                                {body.required?.includes(name) && ` · ${t('explorer.required')}`}
+                            </span>
+                        </dt>
+                        <dd>
+                            {meaning(member.description)}
+                            {member.enum && (
+                                <>
+                                    {' '}
+                                    <code className="pv-code">{member.enum.join(' | ')}</code>
+                                </>
+                            )}
+                        </dd>
+                    </Fragment>
+                ))}
+            </dl>
+        </details>
     );
 }
 
 function Try({ route }: { route: Route }) {
     const { t } = useTranslation();
+    const said = useRouteText();
     // What is typed goes into the address as well; a body does not, for it may hold a secret.
     const [values, setValues] = useState<Record<string, string>>({});
     const setValue = useCallback(
@@ -118,7 +183,7 @@ function Try({ route }: { route: Route }) {
             <h2 className="pv-h3">
                 <code className="pv-code">{`${route.method} ${route.path}`}</code>
             </h2>
-            {route.summary && <p lang="en">{route.summary}</p>}
+            {route.summary && <p>{said(route.summary)}</p>}
             {route.permission && (
                 <p className="pv-subtle">
                     {t('explorer.permission')} <code className="pv-code">{route.permission}</code>
@@ -126,9 +191,15 @@ function Try({ route }: { route: Route }) {
             )}
             <div className="pv-explorer__inputs">
                 {inputs.map((name) => (
-                    <Given key={name} name={name} onText={setValue} />
+                    <Given
+                        key={name}
+                        name={name}
+                        meaning={said(route.parameters.find((p) => p.name === name)?.description)}
+                        onText={setValue}
+                    />
                 ))}
             </div>
+            {route.body && <Members body={route.body} />}
             {route.body && (
                 <TextArea
                     aria-label={t('explorer.body')}
@@ -169,6 +240,7 @@ function Try({ route }: { route: Route }) {
 export function Component() {
     const { t } = useTranslation();
     const [params, change] = useAddress();
+    const said = useRouteText();
     const [text, setText] = useTyped('q');
     useTitle(t('nav.explorer'));
     const { data, error, refetch } = useQuery({
@@ -186,7 +258,9 @@ export function Component() {
             next.set('route', id);
         });
     const shown = routes.filter((r) =>
-        `${r.method} ${r.path} ${r.summary ?? ''}`.toLowerCase().includes(text.toLowerCase()),
+        `${r.method} ${r.path} ${r.summary ?? ''} ${said(r.summary)}`
+            .toLowerCase()
+            .includes(text.toLowerCase()),
     );
     const route = routes.find((r) => `${r.method} ${r.path}` === chosen);
     return (
@@ -211,6 +285,7 @@ export function Component() {
                                     type="button"
                                     className="pv-linkbutton"
                                     aria-current={id === chosen}
+                                    ref={id === chosen ? intoSight : undefined}
                                     onClick={() => choose(id)}
                                 >
                                     <code className="pv-code">{id}</code>
