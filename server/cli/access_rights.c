@@ -112,19 +112,38 @@ static int grant_create(struct cli *c, struct pv_err *err)
     return rc == PV_OK ? object_tell(c, made, "granted", err) : rc;
 }
 
+/* The id of what may be named where the action says of which kind it is: vm.start. */
+static int target_id(struct cli *c, const char *text, const char **id, struct pv_err *err)
+{
+    const char *action = c->args[0];
+    char noun[32];
+    const struct model_kind *kind = NULL;
+    struct pv_id parsed;
+
+    *id = text;
+    if (model_id_parse(text, strlen(text), &kind, &parsed))
+        return PV_OK;
+    if (str_copy_n(noun, sizeof(noun), action, strcspn(action, ".")))
+        kind = model_kind_by_name(noun);
+    return kind ? object_id(c, kind, text, id, err)
+                : cli_usage(c, err, "say the target by its id: %s is of no kind", action);
+}
+
 /* "yes: ..." on stdout; exit code 1 where it is no, for scripts. */
 static int explain(struct cli *c, struct pv_err *err)
 {
     json_t *answer = NULL;
     struct buf path;
-    const char *text;
-    int rc;
+    const char *text, *target = NULL;
+    int rc = c->nargs > 1 ? target_id(c, c->args[1], &target, err) : PV_OK;
 
+    if (rc != PV_OK)
+        return rc;
     buf_init(&path, 8192);
     buf_text(&path, API "/access/explain");
     client_query(&path, "action", c->args[0]);
-    if (c->nargs > 1)
-        client_query(&path, "target", c->args[1]);
+    if (target)
+        client_query(&path, "target", target);
     if (cli_flag(c, "principal"))
         client_query(&path, "principal", cli_flag(c, "principal"));
     rc = client_get(c, cli_keep(c, &path), &answer, err);
@@ -223,6 +242,6 @@ const struct command rights_commands[] = {
       .run = explain,
       .least = 1,
       .most = 2,
-      .more = "  polyvisor access explain vm.start vm_01jd... --principal mueller" },
+      .more = "  polyvisor access explain vm.start web01 --principal mueller" },
     { 0 },
 };

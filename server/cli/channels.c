@@ -83,9 +83,10 @@ static const struct model_param target_change_flags[] = {
     TARGET_FLAGS,
 };
 
-#define HOOK_FLAGS                                                                                 \
+#define HOOK_FLAGS(needed)                                                                         \
     { .name = "secret_file",                                                                       \
       .type = PARAM_TEXT,                                                                          \
+      .required = needed,                                                                          \
       .max = 4096,                                                                                 \
       .doc = "File with the key that requests are signed with; - is standard input." },            \
         { .name = "event_types",                                                                   \
@@ -108,12 +109,12 @@ static const struct model_param hook_create_flags[] = {
       .required = true,
       .max = 2048,
       .doc = "Address that is posted to." },
-    HOOK_FLAGS,
+    HOOK_FLAGS(true),
 };
 static const struct model_param hook_change_flags[] = {
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 128, .doc = "Another name." },
     { .name = "target_url", .type = PARAM_TEXT, .max = 2048, .doc = "Address that is posted to." },
-    HOOK_FLAGS,
+    HOOK_FLAGS(false),
 };
 static const struct model_param rule_flags[] = {
     { .name = "enabled", .type = PARAM_BOOL, .doc = "It is watched for; --no-enabled ends that." },

@@ -11,9 +11,9 @@
 #define COMMANDS_MAX 512
 
 static const struct command *const written[] = {
-    login_commands, context_commands, provider_commands, bulk_commands,   task_commands,
-    event_commands, own_commands,     access_commands,   rights_commands,
-    system_commands, channel_commands,
+    login_commands,  context_commands, provider_commands, bulk_commands,
+    task_commands,   event_commands,   own_commands,      access_commands,
+    rights_commands, system_commands,  channel_commands,
 };
 
 static const char *const outputs[] = {
@@ -174,13 +174,14 @@ static const char *argument(struct arena *a, const struct model_kind *kind, cons
     return text ? arena_printf(a, "%s%s", text, after) : NULL;
 }
 
-static const char list_more[] = "The filter is the one of the API and the browser page. A field "
-                                "has a name (see explain) or a short one:\n"
-                                "  name~web*  power:running  memory>=8GiB  ip~10.1.*  tag:env=prod  "
-                                "host:esx1  created_at>now-7d\n"
-                                "Terms stand side by side (and), with 'or' between, with - before "
-                                "(not), in brackets. Free words look into\n"
-                                "names, addresses, notes and tags.";
+static const char list_more[] =
+    "The filter is the one of the API and the browser page. A field "
+    "has a name (see explain) or a short one:\n"
+    "  name~web*  power:running  memory>=8GiB  ip~10.1.*  tag:env=prod  "
+    "host:esx1  created_at>now-7d\n"
+    "Terms stand side by side (and), with 'or' between, with - before "
+    "(not), in brackets. Free words look into\n"
+    "names, addresses, notes and tags.";
 
 static void add_kind(struct builder *b, const struct model_kind *k)
 {
@@ -247,7 +248,11 @@ static const char place_more[] =
 static const struct model_param image_flags[] = {
     { .name = "width", .type = PARAM_INT, .min = 16, .max = 1920, .doc = "Width in pixels." },
     { .name = "height", .type = PARAM_INT, .min = 16, .max = 1200, .doc = "Height in pixels." },
-    { .name = "file", .type = PARAM_TEXT, .required = true, .max = 4096, .doc = "Where to write the image (-f)." },
+    { .name = "file",
+      .type = PARAM_TEXT,
+      .required = true,
+      .max = 4096,
+      .doc = "Where to write the image (-f)." },
     { 0 },
 };
 
@@ -264,9 +269,9 @@ static void add_operation(struct builder *b, const struct model_operation *op,
                                  : typed(b->arena, op->name);
     const char *args =
         op->place ? ""
-        : child ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
-                             argument(b->arena, k, ""))
-              : argument(b->arena, k, op->live ? "" : "...");
+        : child   ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
+                                 argument(b->arena, k, ""))
+                  : argument(b->arena, k, op->live ? "" : "...");
 
     if (op->live)
         groups = 0;
@@ -275,14 +280,19 @@ static void add_operation(struct builder *b, const struct model_operation *op,
     add(b, &(struct command){ .words = words,
                               .args = args,
                               .doc = op->doc,
-                              .flags = op->live && op->method ? image_flags : params_flags(b->arena, op->params),
+                              .flags = op->live && op->method ? image_flags
+                                                              : params_flags(b->arena, op->params),
                               .more = op->place && op->kind == PV_KIND_vm ? place_more : NULL,
                               .groups = groups,
                               .run = operation_run,
                               .kind = k,
                               .op = op,
-                              .least = child ? 2 : op->live ? 1 : 0,
-                              .most = child ? 2 : op->live ? 1 : 0 });
+                              .least = child      ? 2
+                                       : op->live ? 1
+                                                  : 0,
+                              .most = child      ? 2
+                                      : op->live ? 1
+                                                 : 0 });
 }
 
 static void add_model(struct builder *b, const struct model_kind *k)

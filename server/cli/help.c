@@ -155,6 +155,23 @@ static bool first_of_noun(const struct cli *c, const struct command *cmd)
     return true;
 }
 
+/* Of commands that belong together without being about a kind. */
+static const char *group_doc(const char *noun)
+{
+    static const struct {
+        const char *noun, *doc;
+    } groups[] = {
+        { "access", "Who may do what, and by which grant: explain." },
+        { "context", "The servers you have signed in to: list, show, use, delete." },
+        { "driver", "The drivers that speak to hypervisors: list, show." },
+    };
+
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (strcmp(groups[i].noun, noun) == 0)
+            return groups[i].doc;
+    return "";
+}
+
 static void put_nouns(const struct cli *c, bool kinds, struct buf *out)
 {
     for (const struct command *cmd = c->commands; cmd->words; cmd++) {
@@ -169,9 +186,7 @@ static void put_nouns(const struct cli *c, bool kinds, struct buf *out)
         if (kinds)
             doc = cmd->kind->doc;
         else if (!single)
-            doc = strcmp(noun, "context") == 0
-                      ? "The servers you have signed in to: list, show, use, delete."
-                      : "The drivers that speak to hypervisors: list, show.";
+            doc = group_doc(noun);
         buf_printf(out, "  %s", noun);
         pad(out, 2 + strlen(noun), WORD_WIDTH);
         buf_printf(out, "%s\n", doc);

@@ -46,7 +46,8 @@ static const struct model_param connection_flags[] = {
     { .name = "name", .type = PARAM_TEXT, .max = 256, .doc = "Another name for it." },
     { .name = "members",
       .type = PARAM_BOOL,
-      .doc = "Also add the other nodes of its cluster, with the same account and settings; probes first." },
+      .doc = "Also add the other nodes of its cluster, with the same account and settings; probes "
+             "first." },
     { .name = "probe",
       .type = PARAM_BOOL,
       .doc = "Try the connection first, and add it only if all is well." },
@@ -332,8 +333,8 @@ static void put_members(struct cli *c, json_t *body, const json_t *nodes)
 
         if (!name || !endpoint)
             continue;
-        json_array_foreach(pins, k, pin)
-            pinned = pinned || (sha256 && strcmp(json_string_value(pin), sha256) == 0);
+        json_array_foreach(pins, k, pin) pinned =
+            pinned || (sha256 && strcmp(json_string_value(pin), sha256) == 0);
         member = json_pack("{s:s, s:s}", "name", name, "endpoint", endpoint);
         if (!pinned && sha256 &&
             term_confirm(c, "Trust the certificate of %s with the fingerprint %s?", name, sha256)) {
@@ -343,7 +344,9 @@ static void put_members(struct cli *c, json_t *body, const json_t *nodes)
         if (pinned)
             json_array_append(members, member);
         else
-            term_note(c, "%s is left out: its certificate is none of those that are pinned (--pin).", name);
+            term_note(c,
+                      "%s is left out: its certificate is none of those that are pinned (--pin).",
+                      name);
         json_decref(member);
     }
     if (json_array_size(members) > 0)

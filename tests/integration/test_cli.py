@@ -220,6 +220,9 @@ def test_help_and_version_need_no_server(cli):
     assert "vm" in cli("--help", POLYVISOR_URL="").stdout
     assert "polyvisor" in cli("--version", POLYVISOR_URL="").stdout
     assert "start" in cli("vm", "--help", POLYVISOR_URL="").stdout
+    told = cli("--help", POLYVISOR_URL="").stdout.splitlines()
+    meanings = [line.split(None, 1)[1] for line in told if re.match("  [a-z-]+ {3,}", line)]
+    assert len(meanings) > 30 and len(set(meanings)) == len(meanings)
 
 
 def test_on_a_terminal_output_is_a_table_and_no_color_is_obeyed(cli):

@@ -125,6 +125,7 @@ def test_groups_roles_grants_and_why(cli, api, tmp_path):
     cli("grant", "create", "starter", "--group", "ops", "--on", f"object:{vm['id']}", "--expires-at", "30d")
     why = cli("access", "explain", "vm.start", vm["id"], "--principal", "gina").stdout
     assert why.startswith("yes: role starter") and "ops" in why
+    assert cli("access", "explain", "vm.start", vm["name"], "--principal", "gina").stdout == why
     assert cli("access", "explain", "vm.delete", vm["id"], "--principal", "gina", expect=1).stdout.startswith("no: ")
     assert "ops" in cli("group", "list").stdout and "starter" in cli("role", "list").stdout
     grant = next(g for g in cli.json("grant", "list")["items"] if g["role"]["name"] == "starter")
