@@ -17,3 +17,5 @@
 #define SDK_TIME_MIN (-62135596800000ll)
 #define SDK_TIME_MAX 253402300799999ll
 #define SDK_SLOTS 256u
+/* Entries of one folder that a driver lists; more is PV_ELIMIT. */
+#define SDK_FILES_MAX 5000

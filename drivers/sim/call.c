@@ -13,7 +13,7 @@
 #include <polyvisor/clock.h>
 #include <polyvisor/jsonw.h>
 
-#include "drivers/sim/job.h"
+#include "drivers/sim/files.h"
 
 #define GIB (1024ull * 1024 * 1024)
 #define STEP_MS 100         /* how often a waiting call looks whether it is canceled */
@@ -47,7 +47,8 @@ const char sim_operations[] =
     "\"vm.cdrom.detach\",\"vm.iso.mount\",\"vm.iso.eject\",\"vm.controller.attach\","
     "\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.metrics.enable\","
     "\"vm.metrics.disable\",\"vm.screenshot\",\"vm.keystrokes\",\"vm.console\","
-    "\"host.enter_maintenance\",\"host.exit_maintenance\","
+    "\"datastore.files\",\"datastore.folder.create\",\"datastore.file.move\","
+    "\"datastore.file.delete\",\"host.enter_maintenance\",\"host.exit_maintenance\","
     "\"switch.create\",\"switch.update\",\"switch.delete\",\"disk.create\",\"disk.inspect\","
     "\"disk.resize\",\"disk.compact\",\"disk.convert\",\"disk.merge\",\"disk.check\","
     "\"disk.delete\"]";
@@ -179,6 +180,14 @@ static const struct sim_native natives[] = {
       sim_check_rest, sim_apply_rest, 0, rest_steps },
     { "host.exit_maintenance", "ExitMaintenanceMode_Task", NULL, 500, 2000, 0, SIM_DID_PLACE,
       sim_check_rest, sim_apply_rest, 0, 0 },
+    { "datastore.files", "SearchDatastore_Task", "CIM_DataFile", 0, 0, NO_JOB, SIM_DID_PLACE, 0,
+      sim_apply_files, 0, 0 },
+    { "datastore.folder.create", "MakeDirectory", NULL, 100, 300, 0,
+      SIM_DID_PLACE, sim_check_file, sim_apply_file, 0, 0 },
+    { "datastore.file.move", "MoveDatastoreFile_Task", "CIM_DataFile.Rename", 200, 600, 0,
+      SIM_DID_PLACE, sim_check_file, sim_apply_file, 0, 0 },
+    { "datastore.file.delete", "DeleteDatastoreFile_Task", "CIM_DataFile.Delete", 200, 600, 0,
+      SIM_DID_PLACE, sim_check_file, sim_apply_file, 0, 0 },
     { "switch.create", "AddVirtualSwitch", "DefineSystem", 500, 2000, 0, SIM_DID_PLACE,
       sim_check_thing, sim_apply_thing, 0, 0 },
     { "switch.update", "UpdateVirtualSwitch", "ModifySystemSettings", 500, 2000, 0, SIM_DID_PLACE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim.h"
+#include "drivers/sim/files.h"
 
 #include <stdio.h>
 
@@ -77,6 +77,7 @@ void sim_change_note(struct sim_estate *e, struct pv_builder *b, const struct si
     sim_vm_display(e, &vm, name, sizeof(name), id);
     if (c->what == SIM_DID_DELETE) {
         pv_builder_gone(b, PV_KIND_vm, id);
+        sim_vm_images_gone(e, b, c->vm);
     } else {
         if (!s->unsent)
             e->touched[e->touched_count++] = c->vm;

@@ -47,7 +47,8 @@ struct sim_estate *sim_estate_new(const struct sim_settings *set, const struct p
         e->stores_per_unit = 4;
     e->vms = calloc((size_t)set->vms + SIM_MADE_MAX, sizeof(*e->vms));
     e->rests = calloc((size_t)set->hosts + 1, sizeof(*e->rests));
-    e->things = json_pack("{s:[], s:[], s:[]}", "switches", "disk-images", "gone");
+    e->things = json_pack("{s:[], s:[], s:[], s:[], s:{}}", "switches", "disk-images", "gone",
+                          "files", "away");
     if (!e->vms || !e->rests || !e->things || pthread_mutex_init(&e->lock, NULL) != 0) {
         json_decref(e->things);
         free(e->rests);

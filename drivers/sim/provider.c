@@ -37,6 +37,7 @@ static const struct lack {
     { true, "tags.write", "The simulation has no tagging service" },
     { false, "host.maintenance",
       "A Hyper-V host has no maintenance mode; move its VMs and pause it in the failover cluster" },
+    { false, "datastore.folder.create", "WMI has nothing that makes a folder" },
     { false, "vm.template", "Hyper-V has no templates" },
     { false, "vm.reconfigure.firmware", "The generation of a Hyper-V VM cannot be changed" },
     { false, "vm.hotadd.cpu", "Hyper-V adds no processors to a running VM" },

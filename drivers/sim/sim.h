@@ -386,6 +386,10 @@ void sim_store_space(const struct sim_estate *e, uint32_t n, uint64_t *capacity,
 void sim_emit_switch(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_network(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
+/* A VM's disk file as inventory writes it, `serial`: of the snapshot it is written after, 0: none (vm_emit.c). */
+void sim_disk_path(const struct sim_estate *e, const struct sim_vm *vm, const char *root, uint32_t n,
+                   uint16_t serial, char *out, size_t cap);
+enum pv_provisioning sim_disk_layout(const struct sim_estate *e, const struct sim_vm *vm, uint32_t n);
 void sim_emit_pool(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_vm(const struct sim_estate *e, struct pv_builder *b, uint32_t index, uint32_t parts);
 

@@ -9,7 +9,7 @@
 #include <polyvisor/records.h>
 
 #include "drivers/sim/doc.h"
-#include "drivers/sim/job.h"
+#include "drivers/sim/files.h"
 
 #define BLOCK (2 << 20)
 
@@ -157,6 +157,39 @@ void sim_keep_file(struct job *j, const json_t *disk)
                         "file_bytes", (json_int_t)(size / 3), "chain_depth", (json_int_t)0,
                         "health", "ok"),
               NULL);
+}
+
+void sim_image_forget(struct sim_estate *e, const char *full)
+{
+    size_t at;
+
+    if (thing_find(e, PV_KIND_disk_image, full, &at)) {
+        thing_remove(e, PV_KIND_disk_image, at);
+        return;
+    }
+    json_array_append_new(
+        json_object_get(e->things, "gone"),
+        json_pack("{s:i, s:s}", "kind", (int)PV_KIND_disk_image, "native_id", full));
+    e->things_changed = true;
+}
+
+/* One of the seed gets an entry of its own beside it, that is changed. *seed: to be freed; *used: a
+ * VM stands on it. */
+static json_t *image_fields(struct job *j, size_t *at, json_t **seed, bool *used)
+{
+    json_t *image = thing_find(j->e, PV_KIND_disk_image, j->subject_id, at);
+    bool known = image != NULL;
+
+    *used = false;
+    *seed = sim_seed_image(j->e, j->subject_id, used);
+    if (known)
+        return json_object_get(image, "fields");
+    if (!*seed || j->trial)
+        return *seed; /* looked at alone */
+    if (thing_add(j->e, PV_KIND_disk_image, j->subject_id, json_incref(*seed), NULL) != PV_OK)
+        return NULL;
+    image = thing_find(j->e, PV_KIND_disk_image, j->subject_id, at);
+    return json_object_get(image, "fields");
 }
 
 /* Where a new file goes: the datastore's root, and what was asked for. */
@@ -326,52 +359,90 @@ static int merge_image(struct job *j, size_t at, const json_t *fields, struct pv
 
 static int check_image(struct job *j, json_t *fields)
 {
+    bool lost = json_is_true(json_object_get(fields, "lost_parent"));
+    const char *found = lost ? "chain_broken" : "ok";
+
     if (j->trial)
         return PV_OK;
-    json_object_set_new(fields, "check.result", json_string("ok"));
+    json_object_set_new(fields, "check.result", json_string(found));
     json_object_set_new(fields, "check.at", json_integer(clock_wall_ms()));
+    if (lost)
+        json_object_set_new(fields, "check.detail",
+                            json_string("The file it differs from is not there."));
     json_object_set_new(j->answer, "data",
-                        json_pack("{s:s, s:O, s:O, s:O}", "result", "ok", "format",
+                        json_pack("{s:s, s:O, s:O, s:O}", "result", found, "format",
                                   json_object_get(fields, "format"), "capacity_bytes",
                                   json_object_get(fields, "capacity_bytes"), "file_bytes",
                                   json_object_get(fields, "file_bytes")));
     return PV_OK;
 }
 
+static int delete_image(struct job *j, size_t at, struct pv_err *err)
+{
+    if (has_children(j))
+        return pv_fail_as(err, "conflict", "other images build on this one");
+    if (!j->trial) {
+        sim_path_leave(j->e, j->subject_id);
+        thing_remove(j->e, PV_KIND_disk_image, at);
+    }
+    return PV_OK;
+}
+
+static int image_in_use(const struct job *j, struct pv_err *err)
+{
+    int rc = pv_fail_as(err, "conflict", "a VM uses the image");
+
+    return job_native(j, err, rc, "FileLocked", "0x80070020");
+}
+
+/* What does not change the image, or not for whoever uses it. */
+static bool harmless(const char *verb)
+{
+    return strcmp(verb, "check") == 0 || strcmp(verb, "inspect") == 0 ||
+           strcmp(verb, "convert") == 0;
+}
+
+static int change_image(struct job *j, const char *verb, json_t *fields, size_t at,
+                        struct pv_err *err)
+{
+    int rc = PV_OK;
+
+    if (strcmp(verb, "convert") == 0)
+        return convert_image(j, fields, err);
+    if (strcmp(verb, "merge") == 0)
+        return merge_image(j, at, fields, err);
+    if (strcmp(verb, "delete") == 0)
+        return delete_image(j, at, err);
+    if (strcmp(verb, "resize") == 0)
+        rc = resize_image(j, fields, err);
+    else if (strcmp(verb, "compact") != 0)
+        rc = check_image(j, fields);
+    else if (!j->trial)
+        json_object_set_new(fields, "file_bytes",
+                            json_integer(sim_doc_number(fields, "file_bytes") * 3 / 4));
+    if (rc == PV_OK && !j->trial)
+        j->e->things_changed = true;
+    return rc;
+}
+
 static int work_image(struct job *j, struct pv_err *err)
 {
     const char *verb = strrchr(j->op->name, '.') + 1;
-    json_t *image, *fields;
+    json_t *seed = NULL, *fields;
+    bool used = false;
     size_t at = 0;
-    int rc = PV_OK;
+    int rc;
 
     if (strcmp(verb, "create") == 0)
         return create_image(j, err);
-    image = thing_find(j->e, PV_KIND_disk_image, j->subject_id, &at);
-    if (!image)
-        return job_gone(j, err, "disk image");
-    fields = json_object_get(image, "fields");
-    if (strcmp(verb, "resize") == 0) {
-        rc = resize_image(j, fields, err);
-    } else if (strcmp(verb, "convert") == 0) {
-        return convert_image(j, fields, err);
-    } else if (strcmp(verb, "merge") == 0) {
-        return merge_image(j, at, fields, err);
-    } else if (strcmp(verb, "delete") == 0) {
-        if (has_children(j))
-            return pv_fail_as(err, "conflict", "other images build on this one");
-        if (!j->trial)
-            thing_remove(j->e, PV_KIND_disk_image, at);
-        return PV_OK;
-    } else if (strcmp(verb, "compact") == 0) {
-        if (!j->trial)
-            json_object_set_new(fields, "file_bytes",
-                                json_integer(sim_doc_number(fields, "file_bytes") * 3 / 4));
-    } else {
-        rc = check_image(j, fields);
-    }
-    if (rc == PV_OK && !j->trial)
-        j->e->things_changed = true;
+    fields = image_fields(j, &at, &seed, &used);
+    if (!fields)
+        rc = job_gone(j, err, "disk image");
+    else if (used && !harmless(verb))
+        rc = image_in_use(j, err);
+    else
+        rc = change_image(j, verb, fields, at, err);
+    json_decref(seed);
     return rc;
 }
 
@@ -380,6 +451,14 @@ uint64_t sim_bytes_image(struct job *j)
     size_t at;
     const json_t *image = thing_find(j->e, PV_KIND_disk_image, j->subject_id, &at);
 
+    if (!image && strcmp(j->op->name, "disk.create") != 0) {
+        bool used = false;
+        json_t *seed = sim_seed_image(j->e, j->subject_id, &used);
+        uint64_t bytes = (uint64_t)sim_doc_number(seed, "file_bytes");
+
+        json_decref(seed);
+        return bytes;
+    }
     if (strcmp(j->op->name, "disk.create") == 0)
         return strcmp(job_text(j, "subformat"), "fixed") == 0 ||
                        strcmp(job_text(j, "subformat"), "thick_eager") == 0

@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "drivers/sim/doc.h"
+#include "drivers/sim/files.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -323,45 +324,50 @@ static void put_controllers(const struct vm_view *v)
 }
 
 /* Files keep the name the VM was made with. */
-static void disk_file(const struct vm_view *v, const char *root, uint32_t n, const char *mark,
-                      char *out, size_t cap)
+void sim_disk_path(const struct sim_estate *e, const struct sim_vm *vm, const char *root,
+                   uint32_t n, uint16_t serial, char *out, size_t cap)
 {
-    char number[16] = "";
+    char number[16] = "", mark[SIM_ID_MAX + 8] = "", guid[SIM_ID_MAX];
 
-    if (v->vmware) {
+    if (serial && sim_is_vmware(e)) {
+        snprintf(mark, sizeof(mark), "-%06u", (unsigned)serial);
+    } else if (serial) {
+        sim_snapshot_id(e, vm->number, serial, guid);
+        snprintf(mark, sizeof(mark), "_%s", guid);
+    }
+    if (sim_is_vmware(e)) {
         if (n)
             snprintf(number, sizeof(number), "_%u", n);
-        snprintf(out, cap, "%s%s/%s%s%s.vmdk", root, v->vm.name, v->vm.name, number, mark);
+        snprintf(out, cap, "%s%s/%s%s%s.vmdk", root, vm->name, vm->name, number, mark);
     } else {
         if (n)
             snprintf(number, sizeof(number), "-data%u", n);
-        snprintf(out, cap, "%s%s\\%s%s%s.%svhdx", root, v->vm.name, v->vm.name, number, mark,
+        snprintf(out, cap, "%s%s\\%s%s%s.%svhdx", root, vm->name, vm->name, number, mark,
                  *mark ? "a" : "");
     }
 }
 
+enum pv_provisioning sim_disk_layout(const struct sim_estate *e, const struct sim_vm *vm,
+                                     uint32_t n)
+{
+    uint64_t roll = sim_roll(e, SIM_VOLUME, vm->number * 16 + n);
+
+    if (!sim_is_vmware(e))
+        return roll % 10 < 8 ? PV_PROVISIONING_DYNAMIC : PV_PROVISIONING_FIXED;
+    return roll % 10 < 7   ? PV_PROVISIONING_THIN
+           : roll % 10 < 9 ? PV_PROVISIONING_THICK_LAZY
+                           : PV_PROVISIONING_THICK_EAGER;
+}
+
 static void put_disk_file(const struct vm_view *v, const char *root, uint32_t n)
 {
-    char path[256], parent[256], mark[SIM_ID_MAX + 8] = "", guid[SIM_ID_MAX];
-    uint64_t roll = sim_roll(v->e, SIM_VOLUME, v->vm.number * 16 + n);
-    enum pv_provisioning how;
+    char path[512];
+    enum pv_provisioning how = sim_disk_layout(v->e, &v->vm, n);
 
-    if (v->vmware)
-        how = roll % 10 < 7   ? PV_PROVISIONING_THIN
-              : roll % 10 < 9 ? PV_PROVISIONING_THICK_LAZY
-                              : PV_PROVISIONING_THICK_EAGER;
-    else
-        how = roll % 10 < 8 ? PV_PROVISIONING_DYNAMIC : PV_PROVISIONING_FIXED;
-    disk_file(v, root, n, mark, path, sizeof(path));
+    sim_disk_path(v->e, &v->vm, root, n, 0, path, sizeof(path));
     if (v->snaps->count) { /* a snapshot: the VM writes to a file that differs from this one */
-        memcpy(parent, path, sizeof(parent));
-        sim_snapshot_id(v->e, v->vm.number, v->snaps->last_serial, guid);
-        if (v->vmware)
-            snprintf(mark, sizeof(mark), "-%06u", (unsigned)v->snaps->last_serial);
-        else
-            snprintf(mark, sizeof(mark), "_%s", guid);
-        disk_file(v, root, n, mark, path, sizeof(path));
-        pv_disk_image_parent(v->b, parent);
+        pv_disk_image_parent(v->b, path);
+        sim_disk_path(v->e, &v->vm, root, n, v->snaps->last_serial, path, sizeof(path));
         if (!v->vmware)
             how = PV_PROVISIONING_DIFFERENCING;
     } else {
@@ -562,8 +568,10 @@ static void put_children(const struct vm_view *v, uint32_t parts)
         put_devices(v, PV_KIND_nic, put_nics);
     if (fixed)
         put_devices(v, PV_KIND_cdrom, put_cdroms);
-    if (parts & (SIM_PART_SNAPS | SIM_PART_FIXED))
+    if (parts & (SIM_PART_SNAPS | SIM_PART_FIXED)) {
         put_snapshots(v);
+        sim_vm_images_emit(v->e, v->b, v->vm.index);
+    }
 }
 
 void sim_emit_vm(const struct sim_estate *e, struct pv_builder *b, uint32_t index, uint32_t parts)

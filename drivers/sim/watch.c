@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim.h"
+#include "drivers/sim/files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,6 +105,9 @@ static int list(struct sim_estate *e, struct pv_builder *b, uint64_t call)
     if (rc == PV_OK)
         rc = list_vms(e, b, call);
     if (rc == PV_OK) {
+        pthread_mutex_lock(&e->lock);
+        sim_images_emit(e, b, NULL);
+        pthread_mutex_unlock(&e->lock);
         sim_things_emit(e, b, PV_KIND_disk_image, NULL);
         rc = pv_builder_send(b);
     }
@@ -282,6 +285,18 @@ static int refresh_place(struct sim_estate *e, struct pv_builder *b, enum pv_kin
     return PV_ENOTSUP; /* a device is read with its VM: its id does not say whose it is */
 }
 
+static int refresh_image(struct sim_estate *e, struct pv_builder *b, const char *native_id)
+{
+    unsigned n = sim_things_emit(e, b, PV_KIND_disk_image, native_id);
+
+    if (!n) {
+        pthread_mutex_lock(&e->lock);
+        n = sim_images_emit(e, b, native_id);
+        pthread_mutex_unlock(&e->lock);
+    }
+    return n ? PV_OK : PV_ENOENT;
+}
+
 int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const char *native_id,
                 struct pv_err *err)
 {
@@ -296,9 +311,10 @@ int sim_refresh(struct sim_estate *e, uint64_t call, enum pv_kind kind, const ch
         rc = refresh_vm(e, b, native_id);
     else if (kind == PV_KIND_snapshot)
         rc = refresh_snapshot(e, b, native_id);
-    else if (kind == PV_KIND_disk_image ||
-             (kind == PV_KIND_switch && sim_things_emit(e, b, kind, native_id)))
-        rc = kind == PV_KIND_switch || sim_things_emit(e, b, kind, native_id) ? PV_OK : PV_ENOENT;
+    else if (kind == PV_KIND_disk_image)
+        rc = refresh_image(e, b, native_id);
+    else if (kind == PV_KIND_switch && sim_things_emit(e, b, kind, native_id))
+        rc = PV_OK;
     else
         rc = refresh_place(e, b, kind, native_id);
     if (rc == PV_ENOTSUP)

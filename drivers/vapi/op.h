@@ -43,7 +43,7 @@ struct operation {
     const json_t *subject, *args; /* borrowed */
     bool dry_run;
     struct moref vm,
-        snapshot;       /* snapshot id "" : it is about something else; OP_HOST: vm is the host */
+        snapshot;       /* snapshot id "" : it is about something else; OP_HOST, OP_STORE: vm is that */
     const char *device; /* native id of a device; NULL: it is about something else */
     const char *name;   /* of the subject, for messages */
     enum pv_power_state state; /* of the VM, as it was read */
@@ -54,12 +54,13 @@ struct operation {
     char note[OP_NOTE_MAX]; /* ids and numbers only */
     struct moref made;      /* the last task's result ... */
     char text[512];         /* ... where it is no object */
+    char task[160];         /* ... and the task itself */
     bool changed;
     bool unheard;   /* the server has not got the step: nothing is begun */
     json_t *result; /* members of the answer; owned */
 };
 
-enum op_about { OP_VM, OP_SNAPSHOT, OP_DEVICE, OP_HOST, OP_PLACE };
+enum op_about { OP_VM, OP_SNAPSHOT, OP_DEVICE, OP_HOST, OP_STORE, OP_PLACE };
 
 /* A row of the table in operations.c. */
 struct method {
@@ -183,6 +184,10 @@ int op_device_made(struct operation *o, struct pv_err *err);
 int op_maintenance(struct operation *o, struct pv_err *err);
 /* Whether the host is as the operation wants it. */
 int op_host_rests(struct operation *o, bool *wanted, struct pv_err *err);
+/* op_files.c */
+int op_files(struct operation *o, struct pv_err *err);
+int op_make_folder(struct operation *o, struct pv_err *err);
+int op_take_file(struct operation *o, struct pv_err *err);
 /* op_screen.c */
 int op_console(struct operation *o, struct pv_err *err);
 int op_screenshot(struct operation *o, struct pv_err *err);

@@ -122,7 +122,7 @@ static int decide_without_task(struct operation *o, struct pv_err *err)
     bool takes = strcmp(o->method->operation, "vm.snapshot.create") == 0;
     int rc;
 
-    if (o->method->about == OP_PLACE)
+    if (o->method->about == OP_PLACE || o->method->about == OP_STORE)
         return pv_fail(err, PV_EUNKNOWN, "%s %s: the server has forgotten its task",
                        o->method->verb, o->name);
     if (o->method->about == OP_HOST) {
@@ -173,6 +173,7 @@ int op_follow(struct operation *o, const char *task, struct pv_err *err)
     int rc;
 
     put_prefix(o, prefix, sizeof(prefix));
+    (void)str_copy(o->task, sizeof(o->task), task);
     rc = tasks_follow(o->v->tasks, &o->c, prefix, task, &info, err);
     if (rc == PV_ENOENT)
         return decide_without_task(o, err);

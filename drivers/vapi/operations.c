@@ -76,6 +76,13 @@ static const struct method methods[] = {
     REMOVES("vm.controller.detach", "ReconfigVM_Task", op_device_detach, NULL, OP_DEVICE,
             "removing controller"),
 
+    DOES("datastore.files", "SearchDatastore_Task", op_files, NULL, OP_STORE, "browsing"),
+    DOES("datastore.folder.create", "MakeDirectory", op_make_folder, NULL, OP_STORE,
+         "making a folder in"),
+    DOES("datastore.file.move", "MoveDatastoreFile_Task", op_take_file, NULL, OP_STORE,
+         "moving a file of"),
+    DOES("datastore.file.delete", "DeleteDatastoreFile_Task", op_take_file, NULL, OP_STORE,
+         "deleting a file of"),
     DOES("host.enter_maintenance", "EnterMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
          "entering maintenance mode of"),
     DOES("host.exit_maintenance", "ExitMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
@@ -98,7 +105,9 @@ const char operations_list[] =
     "\"vm.disk.attach\",\"vm.disk.update\",\"vm.disk.detach\",\"vm.nic.attach\",\"vm.nic.update\","
     "\"vm.nic.detach\",\"vm.cdrom.attach\",\"vm.cdrom.detach\",\"vm.iso.mount\",\"vm.iso.eject\","
     "\"vm.controller.attach\",\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.screenshot\","
-    "\"vm.keystrokes\",\"vm.console\",\"host.enter_maintenance\",\"host.exit_maintenance\"]";
+    "\"vm.keystrokes\",\"vm.console\",\"datastore.files\","
+    "\"datastore.folder.create\",\"datastore.file.move\",\"datastore.file.delete\","
+    "\"host.enter_maintenance\",\"host.exit_maintenance\"]";
 
 /* ------------------------------------------------------------------ from and to the host */
 
@@ -126,10 +135,12 @@ static int read_subject(struct operation *o, struct pv_err *err)
             o->name = op_arg_str(o, "name");
         return PV_OK;
     }
-    if (about != OP_VM && about != OP_HOST)
+    if (about != OP_VM && about != OP_HOST && about != OP_STORE)
         vm = owner_id(o->subject);
     (void)str_copy(o->vm.type, sizeof(o->vm.type),
-                   about == OP_HOST ? "HostSystem" : "VirtualMachine");
+                   about == OP_HOST    ? "HostSystem"
+                   : about == OP_STORE ? "Datastore"
+                                       : "VirtualMachine");
     if (!id || !*id || !vm || !*vm || !str_copy(o->vm.id, sizeof(o->vm.id), vm))
         return not_named(o, err);
     if (about == OP_DEVICE)
@@ -162,7 +173,7 @@ static int begin(struct operation *o, struct pv_err *err)
     struct op_view now = { .want_id = o->snapshot.id[0] ? o->snapshot.id : NULL };
     int rc = PV_OK;
 
-    if (o->method->about != OP_PLACE && o->method->about != OP_HOST)
+    if (o->method->about != OP_PLACE && o->method->about != OP_HOST && o->method->about != OP_STORE)
         rc = op_look(o, &now, err);
     if (rc)
         return rc;

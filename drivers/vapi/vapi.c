@@ -73,10 +73,12 @@ struct capability {
 
 #define NOT_YET "this driver does not do it"
 #define NEEDS_KEYS "a virtual TPM is added where the key provider is known, in the vSphere Client"
-#define TO_CLIENT "vSphere hands an export to a client; it writes none to a folder. Clone the VM instead"
+#define TO_CLIENT                                                                                  \
+    "vSphere hands an export to a client; it writes none to a folder. Clone the VM instead"
 #define ALWAYS_METERED "vSphere meters every VM all the time"
 #define SWITCHES "switches take their uplinks from hosts and are made in the vSphere Client"
-#define IMAGES "disk files without a VM are not listed in vSphere; a VM's own are changed with vm.disk.*"
+#define IMAGES                                                                                     \
+    "disk files without a VM are not listed in vSphere; a VM's own are changed with vm.disk.*"
 #define AT_HOST "the order of starting is a setting of the ESXi host, not of the VM"
 #define NEEDS_VCENTER "a single ESXi host cannot do it; it needs a vCenter"
 
@@ -137,6 +139,10 @@ static const struct capability capabilities[] = {
     { "vm.console.webmks", NULL, NULL },
     { "vm.console.screenshot", NULL, NULL },
     { "vm.keystrokes", NULL, NULL },
+    { "datastore.files", NULL, NULL },
+    { "datastore.folder.create", NULL, NULL },
+    { "datastore.file.move", NULL, NULL },
+    { "datastore.file.delete", NULL, NULL },
     { "vm.export", TO_CLIENT, TO_CLIENT },
     { "vm.snapshot.export", TO_CLIENT, TO_CLIENT },
     { "vm.metrics.enable", ALWAYS_METERED, ALWAYS_METERED },

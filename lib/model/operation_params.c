@@ -483,6 +483,28 @@ const struct model_param params_create_image[] = {
     { 0 },
 };
 
+/* ------------------------------------------------------------------ files of a datastore */
+
+const struct model_param params_browse[] = {
+    { .name = "path", .type = PARAM_TEXT, .inside = true, .max = PATH_MAX_CHARS, .preset = "\"\"",
+      .doc = "Folder: a path in the datastore, like iso/linux; unless given, its root." },
+    { 0 },
+};
+
+const struct model_param params_a_file[] = {
+    { .name = "path", .type = PARAM_TEXT, .inside = true, .required = true, .min = 1, .max = PATH_MAX_CHARS,
+      .doc = "A path in the datastore, like iso/linux.iso." },
+    { 0 },
+};
+
+const struct model_param params_move_file[] = {
+    { .name = "path", .type = PARAM_TEXT, .inside = true, .required = true, .min = 1, .max = PATH_MAX_CHARS,
+      .doc = "What is moved: a path in the datastore." },
+    { .name = "to", .type = PARAM_TEXT, .inside = true, .required = true, .min = 1, .max = PATH_MAX_CHARS,
+      .doc = "Its new path in the datastore; nothing may be there." },
+    { 0 },
+};
+
 const struct model_param params_resize_image[] = {
     { .name = "capacity_bytes", .type = PARAM_INT, .required = true, .min = DISK_MIN, .max = DISK_MAX,
       .doc = "New size. Growing is possible nearly everywhere, shrinking where the format allows." },

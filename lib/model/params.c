@@ -73,6 +73,25 @@ static bool is_choice(const struct model_param *p, const char *text)
 static int check_value(const struct model_param *p, const json_t *v, const char *prefix,
                        struct pv_err *err);
 
+/* Whatever a hypervisor makes of such a path, it must not lead out of the datastore. */
+static const char *inside_fault(const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "/");
+
+        if (len == 0 || (text[len] == '/' && !text[len + 1]))
+            return "must not begin or end with a slash, nor have two in a row";
+        if ((len == 1 && text[0] == '.') || (len == 2 && text[0] == '.' && text[1] == '.'))
+            return "must not have a part that is . or ..";
+        if (len > 255)
+            return "must have no part of more than 255 bytes";
+        if (memchr(text, '\\', len))
+            return "must be divided by slashes, not by backslashes";
+        text += len + (text[len] == '/');
+    }
+    return NULL;
+}
+
 static int check_text(const struct model_param *p, const json_t *v, const char *prefix,
                       struct pv_err *err)
 {
@@ -88,6 +107,8 @@ static int check_text(const struct model_param *p, const json_t *v, const char *
                  most(p));
         return refuse(err, prefix, p->name, "validation-failed", why);
     }
+    if (p->inside && inside_fault(text))
+        return refuse(err, prefix, p->name, "validation-failed", inside_fault(text));
     return PV_OK;
 }
 

@@ -212,6 +212,19 @@ static void answer_image(struct req *r, const char *type, const char *base64, st
     reply_send(r);
 }
 
+static void answer_files(struct req *r, const json_t *data)
+{
+    const char *folder = req_query(r, "path");
+    struct pv_err err = { 0 };
+    struct jsonw *w = reply_json(r, 200);
+
+    reply_header(r, "Cache-Control", "no-store");
+    if (core_files_write(data, folder ? folder : "", w, &err) != PV_OK)
+        reply_problem(r, &err);
+    else
+        reply_send(r);
+}
+
 static void live_answer(void *ctx, int rc, const char *text, const struct pv_err *why)
 {
     struct req *r = ctx;
@@ -221,6 +234,8 @@ static void live_answer(void *ctx, int rc, const char *text, const struct pv_err
 
     if (rc != PV_OK) {
         reply_problem(r, why);
+    } else if (is_get(r) && r->route->answer == ANSWER_JSON) {
+        answer_files(r, data);
     } else if (is_get(r)) {
         answer_image(r, json_string_value(json_object_get(data, "content_type")),
                      json_string_value(json_object_get(data, "base64")), &err);

@@ -250,9 +250,9 @@ static int add_operation(struct api *a, const struct model_operation *op, const 
         r.flags &= ~(uint32_t)ROUTE_IF_MATCH;
     if (op->live) {
         r.flags = ROUTE_LIVE;
-        r.answer = strcmp(r.method, "GET") == 0 ? ANSWER_IMAGE : ANSWER_JSON;
+        r.answer = strcmp(r.method, "GET") == 0 && !op->result_schema ? ANSWER_IMAGE : ANSWER_JSON;
         r.schema = op->result_schema ? op->result_schema : "Anything";
-        r.statuses = "403 404 409 412 502 504";
+        r.statuses = op->result_schema && op->method ? "403 404 409 412 422 502 504" : "403 404 409 412 502 504";
     }
     if (op->kind == PV_KIND_NONE)
         r.pattern = arena_printf(a->arena, API_BASE "/%s/{id}/actions/%s", k->plural, model_operation_verb(op));

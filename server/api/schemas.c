@@ -53,6 +53,10 @@ const struct named_schema api_schemas[] = {
     { "Console", OBJECT("\"protocol\"", "\"protocol\":" TEXT ",\"host\":" TEXT ",\"port\":" COUNT ",\"path\":" TEXT
                         ",\"url\":" TEXT ",\"ticket\":" TEXT ",\"preconnection_blob\":" TEXT ",\"thumbprint\":" TEXT
                         ",\"expires_at\":" TIME) },
+    { "Files", OBJECT("\"path\",\"items\",\"left_out\"", "\"path\":" TEXT ",\"left_out\":" COUNT ",\"items\":{\"type\":\"array\",\"items\":"
+                      OBJECT("\"name\",\"path\",\"type\"", "\"name\":" TEXT ",\"path\":" TEXT
+                             ",\"type\":{\"enum\":[\"folder\",\"disk\",\"iso\",\"configuration\",\"log\",\"snapshot\",\"other\"]}"
+                             ",\"size_bytes\":" COUNT_OR_NULL ",\"modified_at\":" TIME) "}") },
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
                    IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"idle_s\":" COUNT_OR_NULL ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },

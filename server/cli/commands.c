@@ -267,8 +267,10 @@ static void add_operation(struct builder *b, const struct model_operation *op,
     const char *words = own_noun ? arena_printf(b->arena, "%s %s", typed(b->arena, k->name),
                                                 typed(b->arena, model_operation_verb(op)))
                                  : typed(b->arena, op->name);
+    bool files = op->live && op->method && op->result_schema;
     const char *args =
         op->place ? ""
+        : files   ? arena_printf(b->arena, "%s [PATH]", argument(b->arena, k, ""))
         : child   ? arena_printf(b->arena, "%s %s", argument(b->arena, model_kind(k->owner), ""),
                                  argument(b->arena, k, ""))
                   : argument(b->arena, k, op->live ? "" : "...");
@@ -280,8 +282,9 @@ static void add_operation(struct builder *b, const struct model_operation *op,
     add(b, &(struct command){ .words = words,
                               .args = args,
                               .doc = op->doc,
-                              .flags = op->live && op->method ? image_flags
-                                                              : params_flags(b->arena, op->params),
+                              .flags = op->live && op->method && !files
+                                           ? image_flags
+                                           : params_flags(b->arena, op->params),
                               .more = op->place && op->kind == PV_KIND_vm ? place_more : NULL,
                               .groups = groups,
                               .run = operation_run,
@@ -290,9 +293,9 @@ static void add_operation(struct builder *b, const struct model_operation *op,
                               .least = child      ? 2
                                        : op->live ? 1
                                                   : 0,
-                              .most = child      ? 2
-                                      : op->live ? 1
-                                                 : 0 });
+                              .most = child || files ? 2
+                                      : op->live     ? 1
+                                                     : 0 });
 }
 
 static void add_model(struct builder *b, const struct model_kind *k)

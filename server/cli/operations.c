@@ -410,7 +410,7 @@ static int run_operation(struct cli *c, const struct model_operation *op,
 /* Gone for good: asked for twice where somebody can be asked. */
 static bool may_remove(struct cli *c, const struct model_operation *op, struct pv_err *err)
 {
-    if (!op->removes || op->kind == PV_KIND_snapshot ||
+    if ((!op->removes && !op->loses) || op->kind == PV_KIND_snapshot ||
         model_kind(op->kind)->owner != PV_KIND_NONE || cli_flag(c, "filter"))
         return true;
     return may_go_on(c, err,
@@ -445,6 +445,26 @@ static int save_image(struct cli *c, const char *path, struct pv_err *err)
     return rc;
 }
 
+static int list_files(struct cli *c, const char *path, json_t *params, struct pv_err *err)
+{
+    static const struct column columns[] = {
+        { .path = "name", .title = "NAME", .type = MODEL_STR },
+        { .path = "type", .title = "TYPE", .type = MODEL_STR },
+        { .path = "size_bytes", .title = "SIZE", .type = MODEL_U64, .unit = UNIT_BYTES },
+        { .path = "modified_at", .title = "MODIFIED", .type = MODEL_TIME },
+    };
+    json_t *answer = NULL;
+    int rc;
+
+    if (c->nargs > 1)
+        json_object_set_new(params, "path", json_string(c->args[1]));
+    rc = client_get(c, with_query(c, path, params), &answer, err);
+    if (rc == PV_OK)
+        rc = output_items(c, answer, columns, PV_COUNT(columns), "path", err);
+    json_decref(answer);
+    return rc;
+}
+
 static int run_live(struct cli *c, const struct model_operation *op, json_t *params,
                     struct pv_err *err)
 {
@@ -458,6 +478,8 @@ static int run_live(struct cli *c, const struct model_operation *op, json_t *par
         return err->rc;
     if (!path)
         return pv_fail(err, PV_ENOMEM, "no memory for the request");
+    if (op->method && strcmp(op->method, "GET") == 0 && op->result_schema)
+        return list_files(c, path, params, err);
     if (op->method && strcmp(op->method, "GET") == 0)
         return save_image(c, with_query(c, path, params), err);
     rc = client_call(c, "POST", path, params, &call, &answer, err);

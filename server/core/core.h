@@ -120,6 +120,11 @@ int core_task_submit(struct core *c, const struct core_actor *by, const struct c
 
 /* A live operation: checked like a task, then asked; `done` gets the driver's answer, as JSON text, or the error, within
  * ten seconds (PV_ETIMEOUT). On failure `done` is not called. Nothing is stored. */
+/* The answer of datastore.files as the API shows it: checked, sorted (folders first), with what each file is. `data`:
+ * {entries: [{name, folder?, size_bytes?, modified_ms?}]} of the driver. limit-exceeded: more than SDK_FILES_MAX. */
+int core_files_write(const json_t *data, const char *folder, struct jsonw *w, struct pv_err *err);
+/* By the ending of its name. */
+enum pv_file_type core_file_type(const char *name);
 int core_live(struct core *c, const struct core_task_request *t, core_json_fn done, void *ctx, struct pv_err *err);
 
 struct core_bulk_request {

@@ -2,12 +2,15 @@
 /*
  * Files on stores that several providers reach. A driver knows who uses a file at its own provider;
  * what stands on it at another one is known here alone: there the same file has a record of its
- * own, with the same native id, on the same store.
+ * own, with the same native id, on the same store. Before a file is moved or deleted by its path, it is
+ * looked for among what VMs have.
  */
 #include "server/core/args.h"
 
+#include <ctype.h>
 #include <string.h>
 
+#include <polyvisor/filter.h>
 #include <polyvisor/str.h>
 
 #define TWINS_MAX 256  /* providers that show one file */
@@ -193,12 +196,137 @@ static int check_base(struct asking *q, const struct model_row *image, struct pv
     return check_image(q, row, err);
 }
 
+/* ---------------------------------------------------------------- by a path in the datastore */
+
+#define PATH_IMAGES_MAX 16
+
+/* What of a datastore an operation changes, and what stands there. */
+struct path_asking {
+    struct asking *q;
+    const char *root, *path;
+    size_t len;
+    bool used;
+    struct pv_id user;                    /* owner of the device */
+    struct pv_id images[PATH_IMAGES_MAX]; /* image files there */
+    size_t nimages;
+};
+
+/* Upper and lower case are the same on one hypervisor and not on the other: here they always are. */
+static bool same(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char x = a[i] == '\\' ? '/' : a[i], y = b[i] == '\\' ? '/' : b[i];
+
+        if (!x || tolower((unsigned char)x) != tolower((unsigned char)y))
+            return false;
+    }
+    return true;
+}
+
+/* Is the file (as inventory writes it: "[store] web01/web01.vmdk", "D:\\VMs\\web01.vhdx") what the
+ * path names, or in it? */
+static bool touches(const struct path_asking *p, const char *file)
+{
+    const char *in = NULL, *end = file[0] == '[' ? strchr(file, ']') : NULL;
+    size_t root = strlen(p->root);
+
+    if (end)
+        in = end + 1 + strspn(end + 1, " ");
+    else if (root && same(file, p->root, root))
+        in = file + root + strspn(file + root, "\\/");
+    return in && same(in, p->path, p->len) && (!in[p->len] || strchr("/\\", in[p->len]));
+}
+
+static int on_device(void *ctx, const struct model_row *row, struct pv_err *err)
+{
+    struct path_asking *p = ctx;
+    bool disk = row->kind->number == PV_KIND_disk;
+
+    (void)err;
+    if (touches(p, model_text(row, disk ? F(disk, image_path) : F(cdrom, path))) ||
+        (disk && touches(p, model_text(row, F(disk, image_parent))))) {
+        p->used = true;
+        p->user = model_get(row, disk ? F(disk, owner) : F(cdrom, owner))->id;
+    }
+    return p->used ? 1 : PV_OK;
+}
+
+static int on_image(void *ctx, const struct model_row *row, struct pv_err *err)
+{
+    struct path_asking *p = ctx;
+
+    (void)err;
+    if (p->nimages < PATH_IMAGES_MAX && touches(p, model_text(row, F(disk_image, file_path))))
+        p->images[p->nimages++] = row->id;
+    return PV_OK;
+}
+
+/* Each object of the kind that lies on the subject. */
+static int each_on(struct path_asking *p, enum pv_kind kind, const char *fields, const char *place,
+                   store_row_fn fn, struct pv_err *err)
+{
+    const struct asking *q = p->q;
+    struct store_position at = { .len = 0 };
+    struct store_query all = { .limit = 1000 };
+    char id[PV_ID_TEXT];
+    int rc = model_shape_make(model_kind(kind), fields, MODEL_VIEW_SUMMARY, q->arena, &all.shape, err);
+
+    model_id_text(PV_KIND_datastore, &q->subject->row->id, id);
+    if (rc == PV_OK)
+        rc = filter_equals(model_kind(kind), place, id, 0, q->arena, &all.filter, err);
+    do {
+        if (rc == PV_OK)
+            rc = store_list(q->core->store, &all, fn, p, &at, err);
+        all.after = &at;
+    } while (rc == PV_OK && at.len && !p->used);
+    return rc < 0 ? rc : PV_OK;
+}
+
+static int say_used(const struct path_asking *p, const struct model_row *vm, struct pv_err *err)
+{
+    int rc = pv_fail(err, PV_ESTATE, "%s is used by %s", p->path, vm ? model_text(vm, F(vm, name)) : "a VM");
+
+    pv_err_pointer(err, "/path");
+    pv_err_remedy(err, "Detach it from the VM, or delete the VM, first.");
+    return rc;
+}
+
+/* Nothing of what the parameter names may be in use: a hypervisor asks only for files that are open. */
+static int check_path(struct asking *q, const char *path, struct pv_err *err)
+{
+    struct path_asking p = { .q = q, .path = path, .len = strlen(path) };
+    int rc;
+
+    p.root = model_text(q->subject->row, F(datastore, root_path));
+    rc = each_on(&p, PV_KIND_disk, "image.path,image.parent,vm", "image.datastore", on_device, err);
+    if (rc == PV_OK && !p.used)
+        rc = each_on(&p, PV_KIND_cdrom, "image.path,vm", "image.datastore", on_device, err);
+    if (rc == PV_OK && p.used) {
+        (void)row_of(q, PV_KIND_vm, &p.user, &q->user, NULL);
+        return say_used(&p, q->user, err);
+    }
+    if (rc == PV_OK)
+        rc = each_on(&p, PV_KIND_disk_image, "path", "datastore", on_image, err);
+    for (size_t i = 0; rc == PV_OK && i < p.nimages && !q->user; i++) {
+        const struct model_row *image;
+
+        rc = row_of(q, PV_KIND_disk_image, &p.images[i], &image, err);
+        if (rc == PV_OK)
+            rc = find_used(q, image, 0, err);
+        else if (rc == PV_ENOENT)
+            rc = PV_OK;
+    }
+    return rc == PV_OK && q->user ? say_used(&p, q->user, err) : rc;
+}
+
 int subject_check_files(struct core *c, const struct model_operation *op, const struct subject *s,
                         const json_t *params, struct arena *a, struct pv_err *err)
 {
     struct asking q = { .core = c, .subject = s, .arena = a };
     int rc = PV_OK;
 
+    if (op->takes_path)
+        return check_path(&q, json_string_value(json_object_get(params, op->takes_path)), err);
     if (!op->takes_files ||
         (op->takes_files[0] &&
          !str_eq(json_string_value(json_object_get(params, op->takes_files)), "delete")))

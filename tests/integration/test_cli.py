@@ -283,3 +283,15 @@ def test_silences_are_made_changed_and_ended_by_the_command_line(cli, api):
     assert "column 9" in wrong.stderr
     cli("alert-silence", "delete", "night", "--yes")
     assert not cli("alert-silence", "list", "-o", "name").stdout
+
+
+def test_files_of_a_datastore_are_listed_and_a_folder_goes_after_a_yes(cli, api):
+    store = api.items("datastores", filter="provider.family:vmware")[0]
+    lines = [line.split("\t") for line in cli("datastore", "files", store["id"]).stdout.splitlines()]
+    assert lines[0] == ["name", "type", "size_bytes", "modified_at"] and ["iso", "folder"] in [line[:2] for line in lines]
+    assert {f["type"] for f in rows(cli.json("datastore", "files", store["id"], "iso"))} == {"iso"}
+    assert "must not have a part that is . or .." in cli("datastore", "files", store["id"], "../x", expect=(ERROR, USAGE)).stderr
+    cli("datastore", "folder", "create", store["id"], "--path", "attic")
+    assert "--yes" in cli("datastore", "file", "delete", store["id"], "--path", "attic", expect=USAGE).stderr
+    cli("datastore", "file", "delete", store["id"], "--path", "attic", "--yes")
+    assert "attic" not in cli("datastore", "files", store["id"]).stdout

@@ -292,6 +292,7 @@ struct model_param {
     bool subject;                   /* ID: the first of these that is given is the operation's subject */
     bool device_ids;                /* LIST of texts: ids of devices among them become native ids */
     bool one_way;                   /* a change of this cannot be taken back */
+    bool inside;                    /* TEXT: a path below the subject's root, parts divided by slashes; "" is the root */
     bool by_name;                   /* ID: name:<name> and native:<provider>:<id> will do, the API resolves them */
     const char *doc;
 };
@@ -333,6 +334,8 @@ struct model_operation {
     enum pv_kind result;            /* kind of object it makes */
     bool removes;                   /* the subject is gone afterwards */
     const char *takes_files;        /* its files are changed or gone afterwards: always (""), or if this parameter says delete */
+    const char *takes_path;         /* parameter with a path in the subject that is changed or gone afterwards */
+    bool loses;                     /* what that names is gone for good */
     bool takes_base;                /* ... and the image below it is changed */
     const char *title;              /* menu text: "Start" */
     const char *doc;
