@@ -46,10 +46,9 @@ static void seed_disk(const struct of_vm *o, uint32_t n)
 
     sim_disk_path(o->e, o->vm, o->root, n, 0, f.path, sizeof(f.path));
     f.bytes = file_bytes(&f, roll);
-    if (o->serial) { /* the VM uses it by way of the one that differs from it */
-        f.vm_id = "";
+    if (o->serial) { /* the checkpoint has this one, and the VM writes to one that differs from it
+                      */
         o->fn(o->ctx, &f);
-        f.vm_id = o->id;
         memcpy(f.parent, f.path, sizeof(f.parent));
         sim_disk_path(o->e, o->vm, o->root, n, o->serial, f.path, sizeof(f.path));
         if (!sim_is_vmware(o->e))

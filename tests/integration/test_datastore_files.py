@@ -8,6 +8,7 @@ import pytest
 
 from support.client import finish
 from support.operations import add_estates
+from support.wait import wait_for
 
 HOSTILE = {
     "..": "must not have a part that is . or ..",
@@ -134,3 +135,26 @@ def test_the_disks_of_hyperv_are_images_and_some_nobody_uses(api):
     assert api.read(f"/disk-images/{broken[0]['id']}")["check"]["result"] == "chain_broken"
     assert finish(api, api.delete(f"/disk-images/{orphan['id']}"))["state"] == "succeeded"
     assert orphan["id"] not in {i["id"] for i in api.items("disk-images")}
+
+
+def images_of(api, vm):
+    return {i["name"]: i for i in api.items("disk-images", view="full") if vm["id"] in {u["id"] for u in i["used_by"]}}
+
+
+def test_a_checkpoint_makes_a_chain_of_two_and_what_nobody_uses_is_found_by_a_filter(api):
+    vm = next(v for v in api.items("vms", filter="provider.family:hyperv power:off template:false", view="full")
+              if not v["snapshots"]["count"] and v["snapshots"].get("list") in (None, []))
+    [*before] = images_of(api, vm).values()
+    assert before and not any(i["parent"] for i in before)
+    finish(api, api.post(f"/vms/{vm['id']}/snapshots", {"name": "before"}))
+    wait_for(lambda: len(images_of(api, vm)) == 2 * len(before), "the new files", 60)
+    children = [i for i in images_of(api, vm).values() if i["parent"]]
+    assert {i["parent"]["id"] for i in children} == {i["id"] for i in before}
+    assert {i["subformat"] for i in children} == {"differencing"}
+    orphans = {i["id"] for i in api.items("disk-images", filter="used_by:null")}
+    assert orphans and not orphans & {i["id"] for i in before}
+    assert orphans == {i["id"] for i in api.items("disk-images", view="full") if not i["used_by"]}
+    answer = api.delete(f"/disk-images/{before[0]['id']}")
+    assert answer.status_code == 202 or answer.status_code == 409
+    if answer.status_code == 202:
+        assert "uses the image" in finish(api, answer, "failed")["error"]["detail"]
