@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volatile numbers: their names, how they went, who uses most. */
 #include "server/api/internal.h"
+#include "server/api/openapi.h"
 #include "server/core/metrics.h"
 
 #include <math.h>
@@ -31,6 +32,19 @@ static int metric_at(const char *name, size_t len)
         if (strlen(m[i].name) == len && memcmp(m[i].name, name, len) == 0)
             return (int)i;
     return -1;
+}
+
+void metrics_write(struct jsonw *w)
+{
+    size_t n;
+    const struct model_metric *m = model_metrics(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        jsonw_object(w, m[i].name);
+        jsonw_str(w, "unit", unit_texts[m[i].unit]);
+        jsonw_str(w, "doc", m[i].doc);
+        jsonw_end(w);
+    }
 }
 
 static enum req_result names(struct req *r)

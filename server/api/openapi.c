@@ -481,6 +481,9 @@ static void write_texts(struct jsonw *w)
     for (const struct pv_problem *p = pv_problems(); p->code; p++)
         jsonw_str(w, p->code, p->title);
     jsonw_end(w);
+    jsonw_object(w, "x-metrics");
+    metrics_write(w);
+    jsonw_end(w);
     jsonw_object(w, "x-texts");
     for (const struct text *t = texts_all(); t->code; t++)
         if (t->english[0])

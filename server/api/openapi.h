@@ -10,6 +10,8 @@
 
 #include "server/api/internal.h"
 
+/* Names, units and docs of the metrics, as members of the open object. */
+void metrics_write(struct jsonw *w);
 /* The member `type`: this one, or null. */
 void openapi_nullable(struct jsonw *w, const char *type);
 /* A member `key` (NULL: an element) that refers to a schema by name. */

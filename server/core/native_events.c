@@ -28,6 +28,23 @@ static const char *text_of(const struct keep *k, uint32_t i, unsigned slot)
     return sdk_record_text(k->batch, i, slot, NULL);
 }
 
+/* What the subject is called: the inventory in memory has no names. NULL: not known. */
+static int name_of(struct store_tx *tx, const struct inv_entry *e, const char **out, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
+    const struct model_field *field = model_field(model_kind(e->kind), "name", 4);
+    struct model_row *row = NULL;
+    int rc = PV_OK;
+
+    if (!a)
+        return pv_fail(err, PV_ENOMEM, "no memory for a name");
+    if (field)
+        rc = tx_rows_get(tx, e->kind, &e->id, 1, false, a, &row, err);
+    if (rc == PV_OK)
+        *out = row ? arena_strdup(tx_arena(tx), model_text(row, field->index)) : NULL;
+    return rc;
+}
+
 static int keep_one(struct keep *k, struct store_tx *tx, uint32_t i, const struct inv_entry *subject,
                     struct pv_err *err)
 {
@@ -51,6 +68,10 @@ static int keep_one(struct keep *k, struct store_tx *tx, uint32_t i, const struc
     str_copy(native_id, sizeof(native_id), d.native_id);
     d.native_id = arena_strdup(tx_arena(tx), native_id);
     if (subject) {
+        int rc = name_of(tx, subject, &d.name, err);
+
+        if (rc != PV_OK)
+            return rc;
         d.kind = subject->kind;
         d.subject = subject->id;
     }

@@ -540,6 +540,24 @@ Test(inventory, events_of_the_provider_are_kept_once_with_their_own_type)
     cr_expect_str_eq(model_text(row_of(w, PV_KIND_event, &ids[0]), F(event, native_type)), "VmPoweredOffEvent");
 }
 
+Test(inventory, an_event_of_the_provider_names_what_it_happened_to)
+{
+    struct pv_id *ids;
+    const struct model_row *row;
+    const char *ref;
+
+    two_vms();
+    pv_event_begin(s->builder, "4713", NULL);
+    pv_event_type(s->builder, "vm.event");
+    pv_event_subject_kind(s->builder, PV_KIND_vm);
+    pv_event_subject_native_id(s->builder, "vm-2");
+    changes(s);
+    cr_assert_eq(find_rows(w, PV_KIND_event, F(event, native_id), "4713", &ids), 1);
+    row = row_of(w, PV_KIND_event, &ids[0]);
+    ref = model_text(row, F(event, ref));
+    cr_expect(strstr(ref, "\"name\":\"db\""), "%s", ref);
+}
+
 Test(inventory, events_that_are_told_again_after_a_restart_are_kept_once)
 {
     struct pv_id *ids;

@@ -6,6 +6,7 @@
 //   src/api/texts.gen.json   what people are told (problems, sentences), for the tests of the languages
 //   src/api/rules.gen.json   names of the alert rules that come with the product
 //   src/api/routes.gen.json  what each route and its parameters are for, for the tests of the languages
+//   src/api/metrics.gen.json units of the metrics
 //   src/api/docs.gen.json    one line about each field and what the hypervisors call it, loaded when somebody asks for it
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -128,6 +129,10 @@ const said = Object.values(doc.paths).flatMap((methods) =>
     ]),
 );
 writeFileSync(here('../src/api/routes.gen.json'), JSON.stringify([...new Set(said.filter(Boolean))]));
+writeFileSync(
+    here('../src/api/metrics.gen.json'),
+    JSON.stringify(Object.fromEntries(Object.entries(doc['x-metrics'] ?? {}).map(([k, m]) => [k, m.unit]))),
+);
 writeFileSync(here('../src/api/docs.gen.json'), JSON.stringify({ docs, natives, asked: [...asked] }));
 
 const before = JSON.parse(readFileSync(here('../package.json'), 'utf8')).version;

@@ -174,11 +174,14 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         (isApiError(error) ? error.problem.errors : planProblem?.problem.errors) ?? undefined,
     );
     const fieldTrouble = Object.keys(fieldErrors).length > 0 && !!schema;
+    // Of many nothing would change: there is nothing to ask for. Without a preview nobody knows.
+    const idle = !one && !!plan.data && sums.change === 0;
     const ready =
         complete &&
         !busy &&
         !planProblem &&
         (!mustType || typed.trim() === String(count)) &&
+        !idle &&
         (!plan.data || plan.data.ok || sums.change > 0);
     const words = (path: string) => labelOf(target.kind, path);
     const provider = (item?.provider as { id?: string } | undefined)?.id;
@@ -343,7 +346,11 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                     isLoading={busy}
                     onClick={go}
                 >
-                    {one ? label : t('dialog.do_many', { action: label, n: number(sums.change || count) })}
+                    {one
+                        ? label
+                        : idle
+                          ? t('dialog.do_none', { action: label })
+                          : t('dialog.do_many', { action: label, n: number(sums.change || count) })}
                 </Button>
                 <Button variant="link" onClick={close}>
                     {t('action.cancel')}

@@ -98,7 +98,7 @@ export function PlanView(p: {
             </ul>
             {(findings.length > 0 || entries.length > 0 || quiet.length > 0) && (
                 <div className="pv-plan__list" role="region" aria-label={t('dialog.preview')} tabIndex={0}>
-                    <table className="pv-table">
+                    <table className="pv-table pv-table--stack">
                         <tbody>
                             {findings.slice(0, MOST).map((f, i) => (
                                 <tr key={`f${i}`} className="pv-plan__refused">

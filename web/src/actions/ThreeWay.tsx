@@ -28,7 +28,7 @@ export function ThreeWay({ rows, current, label, show, onDone }: ThreeWayProps) 
             </Notice>
             {rows.length > 0 && (
                 <div className="pv-scroll" role="region" aria-label={t('machine.meanwhile')} tabIndex={0}>
-                    <table className="pv-table">
+                    <table className="pv-table pv-table--stack">
                         <thead>
                             <tr>
                                 <th scope="col">{t('machine.value')}</th>
@@ -62,9 +62,9 @@ export function ThreeWay({ rows, current, label, show, onDone }: ThreeWayProps) 
                                                 {t(`machine.side_${r.side}`)}
                                             </span>
                                         </th>
-                                        <td>{show(r.leaf, r.base)}</td>
-                                        <td>{pick('theirs', r.current)}</td>
-                                        <td>{pick('mine', r.mine)}</td>
+                                        <td data-label={t('machine.base')}>{show(r.leaf, r.base)}</td>
+                                        <td data-label={t('machine.current')}>{pick('theirs', r.current)}</td>
+                                        <td data-label={t('machine.mine')}>{pick('mine', r.mine)}</td>
                                     </tr>
                                 );
                             })}

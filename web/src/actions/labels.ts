@@ -2,6 +2,7 @@
 // Words for parameters: of the operation, of the parameter wherever it stands, of the field that it changes.
 import i18next from 'i18next';
 import { fieldOf } from '../api/model';
+import { metricText } from '../i18n/metric';
 import { enumText, fieldLabel, kindText, paramText, permissionText } from '../i18n/words';
 
 export function labelOf(kind: string, path: string, operation?: string): string {
@@ -20,6 +21,7 @@ export function labelOf(kind: string, path: string, operation?: string): string 
 export function choiceText(path: string, value: string): string {
     // Kinds and metrics have names of their own.
     if (path === 'of') return kindText(value);
+    if (path === 'metric') return metricText(value);
     if (path === 'permissions') return permissionText(value);
     if (value.includes('.')) return value;
     const key = `machine.enum.${path.slice(path.lastIndexOf('.') + 1)}.${value}`;

@@ -7,7 +7,7 @@ import { fieldOf, kindOf, valueAt, type Field } from '../api/model';
 import type { Item } from '../api/types';
 import type { Series } from './rows';
 import * as format from '../i18n/format';
-import { enumText, fieldLabel } from '../i18n/words';
+import { driverText, enumText, fieldLabel } from '../i18n/words';
 import { Health, Power, RefLink, State, TagList } from '../lib/cells';
 
 export interface Column {
@@ -66,6 +66,7 @@ export function plain(value: unknown, field: Field | undefined, kind: string, pa
             if (typeof value !== 'object') return String(value);
             return Object.keys(value).length ? JSON.stringify(value) : '';
         default:
+            if (path === 'driver' && kind === 'provider') return driverText(String(value));
             // Words of hypervisors that have ours.
             return path === 'guest.state' ? enumText(kind, path, String(value)) : String(value);
     }

@@ -45,3 +45,22 @@ test('a column is as wide as its heading, unless a person made it narrower', () 
     expect(widthOf(column, layout)).toBeGreaterThan(150);
     expect(widthOf(column, { ...layout, widths: { a: 50 } })).toBe(50);
 });
+
+test('on a small phone no column is cut: they are narrower, or the last is left out', () => {
+    const states = (words: string[]) => [
+        column('name', 220),
+        { ...column('power_state', 110), words: () => words } as Column,
+        column('provider', 210),
+    ];
+    const ids = ['name', 'power_state', 'provider'];
+    const at = (room: number, words: string[]) => {
+        const columns = states(words);
+        return shapeOf(columns, narrowLayout(columns, ids, undefined, room), false);
+    };
+    expect(at(320, ['Running', 'Suspended']).shown).toHaveLength(3);
+    expect(at(320, ['Running', 'Suspended']).width).toBeLessThanOrEqual(320);
+    expect(at(320, ['Приостановлена']).shown.map((c) => c.id)).toEqual(['name', 'power_state']);
+    // Where there is room, states are read to their end.
+    expect(at(412, ['Приостановлена']).template).toBe('40px minmax(130px, 1fr) 138px 104px');
+    expect(at(412, ['Приостановлена']).width).toBeLessThanOrEqual(412);
+});

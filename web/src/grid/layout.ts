@@ -80,8 +80,12 @@ export function shapeOf(columns: Column[], layout: Layout, plain: boolean): Shap
 }
 
 const NARROW_FIRST = 130;
+const NARROW_LEAST = 100;
 const NARROW = 104;
+const NARROW_SMALL = 84;
+const NARROW_AROUND = 30;
 const NARROW_MOST = 168;
+const NARROW_ROOM = 412;
 const NARROW_TIME = 186;
 
 /** On a phone: a column of sentences takes what is left of the width, else the first that is no time does. */
@@ -89,6 +93,7 @@ export function narrowLayout(
     columns: Column[],
     ids: string[],
     isTime: (id: string) => boolean = () => false,
+    room = NARROW_ROOM,
 ): Layout {
     const width = (id: string) => columns.find((c) => c.id === id)?.width ?? WIDTH;
     const first = ids[0] ?? '';
@@ -101,12 +106,33 @@ export function narrowLayout(
               : grows === first && ids.length > 2
                 ? NARROW
                 : Math.min(width(id), NARROW_MOST);
-    return {
-        columns: ids,
-        widths: Object.fromEntries(ids.map((id) => [id, widthAt(id)])),
-        pinned: [],
-        grows,
+    const widths = Object.fromEntries(ids.map((id) => [id, widthAt(id)]));
+    const of = (all: string[]) => CHECK + all.reduce((sum, id) => sum + widths[id]!, 0);
+    const words = (id: string) => {
+        const own = columns.find((c) => c.id === id)?.words?.() ?? [];
+        return NARROW_AROUND + Math.max(0, ...own.map(wordsWidth));
     };
+    if (ids.length > 2 && grows === first && !ids.some(isTime)) {
+        // States are read to their end where there is room for it.
+        for (const id of ids.slice(1))
+            widths[id] = Math.max(
+                widths[id]!,
+                Math.min(words(id), widths[id]! + Math.max(0, room - of(ids))),
+            );
+        if (of(ids) > room) {
+            widths[first] = NARROW_LEAST;
+            for (const id of ids.slice(1)) widths[id] = Math.max(NARROW_SMALL, Math.min(NARROW, words(id)));
+        }
+        // The last is left out before it is cut: the menu of the row and its page have it.
+        const cut = of(ids) > room || ids.slice(1, -1).some((id) => words(id) > widths[id]!);
+        if (room < NARROW_ROOM - 40 && cut) {
+            const kept = ids.slice(0, -1);
+            for (const id of kept.slice(1))
+                widths[id] = Math.max(NARROW_SMALL, Math.min(words(id), NARROW_MOST));
+            return { columns: kept, widths, pinned: [], grows };
+        }
+    }
+    return { columns: ids, widths, pinned: [], grows };
 }
 
 export function withWidth(layout: Layout, id: string, width: number): Layout {

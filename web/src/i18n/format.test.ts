@@ -48,4 +48,9 @@ test('what stands alone begins like a sentence, and names that begin small stay 
     expect(begun("the guest's tools are not running")).toBe("The guest's tools are not running");
     expect(begun('vSphere has no pause; use suspend')).toBe('vSphere has no pause; use suspend');
     expect(begun('')).toBe('');
+    expect(begun('web-prod-233: this is possible only while it is off')).toBe(
+        'web-prod-233: this is possible only while it is off',
+    );
+    expect(begun('web: there is no such disk')).toBe('web: there is no such disk');
+    expect(begun('vm.pause: vSphere has no pause')).toBe('Pause: vSphere has no pause');
 });

@@ -5,9 +5,11 @@ import i18next from 'i18next';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import metrics from '../api/metrics.gen.json';
 import model from '../api/model.gen.json';
 import params from '../api/params.gen.json';
 import server from '../api/texts.gen.json';
+import { FREE } from './metric';
 import { said, sentence } from './words';
 
 const LANGUAGES = ['en', 'ru', 'zh-CN'] as const;
@@ -128,6 +130,13 @@ describe('words for the server', () => {
         expect(missing).toEqual([]);
     });
 
+    test.each(LANGUAGES)('every metric has a word in %s', (language) => {
+        const missing = [...Object.keys(metrics), FREE].filter(
+            (name) => !words[language]!.has(`metric.${name.replaceAll('.', '_')}`),
+        );
+        expect(missing).toEqual([]);
+    });
+
     test.each(LANGUAGES)('everything that forms ask for has a label in %s', (language) => {
         const missing = [...asked.keys()].filter((name) => !words[language]!.has(`param.any.${name}`));
         expect(missing).toEqual([]);
@@ -168,6 +177,13 @@ describe('a sentence of the server', () => {
                 params: { port: '443', why: { code: 'os.refused', params: {}, text: 'Connection refused' } },
             }),
         ).toBe('Порт 443: в соединении отказано');
+    });
+
+    test('begins with a capital, unless a name stands there or a hypervisor wrote it', () => {
+        const text = { code: 'nobody.knows', params: { name: 'web' } };
+        expect(said({ detail: 'the code is wrong', detail_text: text }, 'detail')).toBe('The code is wrong');
+        expect(said({ detail: 'web is off', detail_text: text }, 'detail')).toBe('web is off');
+        expect(said({ detail: 'the call failed' }, 'detail')).toBe('the call failed');
     });
 
     test('stays as it is where nobody knows it', () => {

@@ -32,9 +32,12 @@ export function kindTitle(kind: string, count = 2): string {
     return begun(kindText(kind, count));
 }
 
-/** A part of a sentence that stands alone begins like one; vSphere and iSCSI stay as they are. */
+/** A part of a sentence that stands alone begins like one; vSphere and iSCSI, and names with their colon or digits, stay. */
 export function begun(text: string): string {
-    if (/^\p{Ll}+\p{Lu}/u.test(text)) return text;
+    const [, operation] = /^([a-z]+(?:\.[a-z_]+)+): /.exec(text) ?? [];
+    if (operation && has(`op.${operation.replaceAll('.', '_')}`))
+        return operationText(operation) + text.slice(operation.length);
+    if (/^(\p{Ll}+\p{Lu}|[^\s:]+:|[^\s]*[\d._@\\/])/u.test(text)) return text;
     return text.charAt(0).toLocaleUpperCase(i18next.language || 'en') + text.slice(1);
 }
 
@@ -150,10 +153,19 @@ export function valueText(
     return path === 'role' && name ? roleText(name) : (name ?? value);
 }
 
-/** A member of an answer that has its code beside it: said(problem, 'detail'). */
+/**
+ * A member of an answer that has its code beside it: said(problem, 'detail'). The server's own sentences begin with a capital,
+ * unless a name stands there; what a hypervisor wrote stays as it wrote it, and so do names of steps.
+ */
 export function said(answer: object | null | undefined, member: string): string {
     const all = (answer ?? {}) as Record<string, unknown>;
-    return sentence(all[member] as string | undefined, all[`${member}_text`]);
+    const known = all[`${member}_text`] as Sentence | null | undefined;
+    const text = sentence(all[member] as string | undefined, known);
+    if (!known?.code || member === 'name') return text;
+    const named = Object.entries(known.params ?? {}).some(
+        ([place, v]) => place !== 'verb' && typeof v === 'string' && v && text.startsWith(v),
+    );
+    return named && !/^[a-z]+(\.[a-z_]+)+: /.test(text) ? text : begun(text);
 }
 
 /** The word for what changed; of a device the path begins with the member that it is in: nics.ip_addresses. */
@@ -175,6 +187,12 @@ export function stopped(text: string): string {
 export function sentences(...parts: (string | null | undefined)[]): string {
     const all = parts.filter((p): p is string => !!p);
     return all.map((p, i) => (i < all.length - 1 ? stopped(p) : p)).join(' ');
+}
+
+/** A driver by what it is for; one that we have no words for by its name. */
+export function driverText(name: string): string {
+    const key = `providers.driver.${name}`;
+    return has(key) ? i18next.t(key) : name;
 }
 
 /** For words outside of components; components use useTranslation, which follows the language. */

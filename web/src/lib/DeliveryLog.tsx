@@ -45,7 +45,7 @@ function Row({ one, again }: { one: Item; again: (id: string) => void }) {
                 <div className="pv-subtle">{String(one.type)}</div>
                 {error && <div className="pv-subtle">{problemLine(error)}</div>}
             </td>
-            <td title={dateTime(at)}>
+            <td title={dateTime(at)} data-label={t('channels.when')}>
                 {ago(at)}
                 {state === 'pending' && one.next_attempt_at ? (
                     <div className="pv-subtle">
@@ -53,7 +53,9 @@ function Row({ one, again }: { one: Item; again: (id: string) => void }) {
                     </div>
                 ) : null}
             </td>
-            <td className="pv-num">{number(Number(one.attempts ?? 0))}</td>
+            <td className="pv-num" data-label={t('channels.attempts')}>
+                {number(Number(one.attempts ?? 0))}
+            </td>
             <td>
                 <Button variant="link" isInline onClick={() => again(one.id)}>
                     {t(state === 'pending' ? 'channels.now' : 'channels.resend')}
@@ -116,7 +118,7 @@ export default function DeliveryLog({
                     <p>{t('channels.log_none')}</p>
                 ) : (
                     <div className="pv-scroll" role="region" aria-label={t('channels.log')} tabIndex={0}>
-                        <table className="pv-table">
+                        <table className="pv-table pv-table--stack">
                             <thead>
                                 <tr>
                                     <th scope="col">{t('field.any.state')}</th>

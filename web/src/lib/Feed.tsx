@@ -36,7 +36,14 @@ export function EventLine({ event, more }: { event: Item & LiveEvent; more?: Rea
 }
 
 /** A table that scrolls sideways in itself where it is too wide. */
-export function SmallTable(p: { label: string; heads: ReactNode[]; short?: boolean; children: ReactNode }) {
+export function SmallTable(p: {
+    label: string;
+    heads: ReactNode[];
+    short?: boolean;
+    /** On a phone its rows are cards; cells are named by data-label. */
+    stack?: boolean;
+    children: ReactNode;
+}) {
     return (
         <div
             className={`pv-scroll${p.short ? ' pv-scroll--short' : ''}`}
@@ -45,7 +52,7 @@ export function SmallTable(p: { label: string; heads: ReactNode[]; short?: boole
 
             tabIndex={0}
         >
-            <table className="pv-table">
+            <table className={p.stack ? 'pv-table pv-table--stack' : 'pv-table'}>
                 <thead>
                     <tr>
                         {p.heads.map((head, i) => (

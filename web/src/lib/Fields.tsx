@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fields of an object as a list of terms. On hover the field's path and what it means, from the model.
 import { useEffect, useState, type ReactNode } from 'react';
+import i18next from 'i18next';
 import { docsOf, fieldOf, valueAt } from '../api/model';
 import type { Item } from '../api/types';
 import { plain } from '../grid/columns';
@@ -25,6 +26,12 @@ export function familyOf(item: Item): string | undefined {
     return (item.provider as { family?: string } | null | undefined)?.family;
 }
 
+/** Kinds of devices in the order of starting have words; what else stands in lists are names. */
+function itemText(path: string, value: string): string {
+    const key = `machine.boot.${value}`;
+    return path === 'boot.order' && i18next.exists(key) ? i18next.t(key) : value;
+}
+
 /** A field's value in full, for pages (not for cells of the grid). */
 export function FieldValue({ item, path }: { item: Item; path: string }): ReactNode {
     const field = fieldOf(item.kind, path);
@@ -45,7 +52,7 @@ export function FieldValue({ item, path }: { item: Item; path: string }): ReactN
         return (
             <span className="pv-list">
                 {(value as string[]).map((v) => (
-                    <span key={v}>{v}</span>
+                    <span key={v}>{itemText(path, v)}</span>
                 ))}
             </span>
         );

@@ -13,7 +13,7 @@ import { useAct } from '../actions/useAct';
 import { kindText, healthText } from '../i18n/words';
 import { ago, dateTime, number } from '../i18n/format';
 import { Empty, Failure, Notice, SkeletonLines, StaleLine } from '../states/states';
-import { useTabInSight, useTitle } from './hooks';
+import { useTabInSight, useTitle, useNarrow } from './hooks';
 import { Health, Power, ProviderBadge, State } from './cells';
 import { placeOf } from './links';
 
@@ -192,9 +192,11 @@ function ActionBar(p: {
     const actions = useActions(p.item, p.without);
     const pick = (action: Action) =>
         act(action.name, { kind: p.item.kind, id: p.item.id, name: p.item.name });
+    // On a phone they stay in one line; the menu has them all.
+    const buttons = useNarrow() ? (p.extra ? 1 : 2) : BUTTONS;
     const useful = actions.filter((a) => a.ready && !a.idle);
     // What destroys stands in the menu, where nobody gets by a slip.
-    const first = (useful.length ? useful : actions).filter((a) => !a.danger).slice(0, BUTTONS);
+    const first = (useful.length ? useful : actions).filter((a) => !a.danger).slice(0, buttons);
     return (
         <div className="pv-object__actions" role="toolbar" aria-label={t('object.actions')}>
             {first.map((action) => (

@@ -12,7 +12,9 @@ import type { Task } from '../api/types';
 import { operationText, t } from '../i18n/words';
 import type { TabProps } from './ObjectPage';
 import { dateTime } from '../i18n/format';
-import { eventText } from './eventText';
+import { eventText, eventTypeText } from './eventText';
+
+const typeOf = (item: Item) => eventTypeText(String(item.type ?? ''));
 
 export const eventColumns = [
     column('event', 'time', {
@@ -20,14 +22,14 @@ export const eventColumns = [
         cell: (item: Item) => dateTime(String(valueAt(item, 'time') ?? '')),
     }),
     column('event', 'severity', { width: 100 }),
-    column('event', 'type', { width: 170 }),
+    column('event', 'type', { width: 210, cell: typeOf, text: typeOf }),
     column('event', 'message', {
         width: 420,
-        fields: ['type', 'message', 'native.type'],
+        fields: ['type', 'message', 'native.type', 'ref', 'changes'],
         cell: eventText,
         text: eventText,
     }),
-    column('event', 'actor.name', { width: 140 }),
+    column('event', 'actor.name', { width: 200 }),
 ];
 
 export const taskColumns = [
@@ -103,6 +105,7 @@ export function EventsTab({ item }: TabProps) {
             time: 'time',
             columns: eventColumns,
             shown: ['time', 'severity', 'type', 'message', 'actor.name'],
+            grows: 'message',
             narrow: ['time', 'message'],
             sort: '-time',
             plain: true,

@@ -28,7 +28,7 @@ import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/s
 import { useAddress, useGo, type How } from '../lib/address';
 import { useLook, useNarrow, useTitle } from '../lib/hooks';
 import { number } from '../i18n/format';
-import { fieldLabel, valueText } from '../i18n/words';
+import { fieldLabel, problemText, valueText } from '../i18n/words';
 import { notify } from '../lib/notify';
 import { linkTo } from '../lib/links';
 import { BulkBar } from './BulkBar';
@@ -40,6 +40,9 @@ import type { ListDeclaration } from './types';
 
 const Away = lazy(() => import('./Away'));
 const TimeTools = lazy(() => import('./TimeTools'));
+
+/** Narrower than the phones that most people have: columns have to give way. */
+const SMALL = 400;
 
 const noMenu = () => undefined;
 
@@ -67,6 +70,7 @@ export function ListView({
     const go = useGo();
     const look = useLook();
     const narrow = useNarrow();
+    const small = useNarrow(SMALL);
     const url = useListUrl(list, prefix);
     const grouped = url.group !== null;
     const store = useMemo<RowSource>(() => (grouped ? new GroupStore() : new ListStore()), [grouped]);
@@ -77,9 +81,14 @@ export function ListView({
     const layout = useMemo(
         () =>
             narrow
-                ? narrowLayout(columns, list.narrow, (id) => fieldOf(list.kind, id)?.type === 'time')
-                : url.layout,
-        [narrow, columns, list.kind, list.narrow, url.layout],
+                ? narrowLayout(
+                      columns,
+                      list.narrow,
+                      (id) => fieldOf(list.kind, id)?.type === 'time',
+                      small ? window.innerWidth : undefined,
+                  )
+                : { ...url.layout, grows: url.layout.columns.find((id) => id === list.grows) },
+        [narrow, small, columns, list.kind, list.narrow, list.grows, url.layout],
     );
     const fields = useMemo(() => {
         const wanted = new Set(['name', 'version', 'presence', 'stale'].filter((f) => fieldOf(list.kind, f)));
@@ -214,7 +223,7 @@ export function ListView({
                     <Away />
                 </Suspense>
             )}
-            <div className="pv-listbody">
+            <div className="pv-listbody" data-old={(filterError && state.count !== null) || undefined}>
                 {url.facets && list.facets && (
                     <Facets list={list} facets={state.facets} filter={url.filter} onFilter={setFilter} />
                 )}
@@ -222,7 +231,11 @@ export function ListView({
                     <SkeletonLines lines={14} />
                 ) : state.count === null ? (
                     filterError ? (
-                        <span />
+                        <NoMatch
+                            title={problemText('invalid-filter', '')}
+                            filter={url.filter}
+                            onClear={() => setFilter('')}
+                        />
                     ) : (
                         <Failure error={state.error} onRetry={store.reload} />
                     )

@@ -30,6 +30,8 @@ export interface ListDeclaration {
     columns: Column[];
     /** Shown at first. */
     shown: string[];
+    /** Takes the width that is left; the first unless said. */
+    grows?: string;
     /** Shown on a phone. */
     narrow: string[];
     sort: string;

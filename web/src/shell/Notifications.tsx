@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { Link } from 'react-router';
+import { stopped } from '../i18n/words';
 import { notifications, type Note } from '../lib/notify';
 import { Notice } from '../states/states';
 
@@ -47,7 +48,7 @@ export function Toasts() {
                 <Notice
                     key={n.id}
                     variant={n.variant}
-                    title={n.title}
+                    title={n.body ? stopped(n.title) : n.title}
                     onClose={() => notifications.hide(n.id)}
                     links={(n.link || n.action) && <Links note={n} />}
                 >

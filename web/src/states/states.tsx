@@ -79,11 +79,20 @@ export function Empty(p: {
     );
 }
 
-export function NoMatch({ filter, onClear }: { filter: string; onClear: () => void }) {
+export function NoMatch({
+    filter,
+    onClear,
+    title,
+}: {
+    filter: string;
+    onClear: () => void;
+    /** Says something else than that nothing was found. */
+    title?: string;
+}) {
     const { t } = useTranslation();
     return (
         <Empty
-            title={t('state.no_match')}
+            title={title ?? t('state.no_match')}
             body={<code className="pv-code">{filter}</code>}
             action={
                 <button type="button" className="pv-button pv-button--link" onClick={onClear}>

@@ -11,11 +11,11 @@ import { ActionButton } from '../../actions/ActionMenu';
 import { ago, dateTime, number } from '../../i18n/format';
 import { enumText, fieldLabel } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
-import { RefLink, State } from '../../lib/cells';
+import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { Failure, SkeletonLines } from '../../states/states';
 import { useAlertAct, useAlertActions, type AlertAction } from './alertActions';
-import { alertText, Subject } from './alertText';
+import { alertText, Subject, StateOf } from './alertText';
 
 const AlertDialog = lazy(() => import('./AlertDialog'));
 
@@ -57,7 +57,7 @@ function Same({ alert }: { alert: Item }) {
             <ul className="pv-feed">
                 {others.map((a) => (
                     <li key={a.id}>
-                        <State kind="alert" path="state" value={a.state as string} />
+                        <StateOf alert={a} />
                         <span className="pv-feed__text">
                             <Link className="pv-link" to={`/alerts/${a.id}`}>
                                 {alertText(a)}
@@ -101,7 +101,7 @@ export function AlertPage() {
                         {alertText(alert)}
                     </h1>
                     <span className="pv-object__facts">
-                        <State kind="alert" path="state" value={alert.state as string} />
+                        <StateOf alert={alert} />
                         <span className="pv-tag">
                             {enumText('alert', 'severity', String(alert.severity))}
                         </span>

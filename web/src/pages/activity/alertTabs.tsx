@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { kindOf, pathOf } from '../../api/model';
 import { useCan } from '../../api/query';
-import { useTitle } from '../../lib/hooks';
+import { useTabInSight, useTitle } from '../../lib/hooks';
 import { NewButton } from '../../list/editing';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
@@ -32,6 +32,7 @@ export function Page({
     tools?: ReactNode;
 }) {
     const { t } = useTranslation();
+    const tabs = useTabInSight(which);
     const tab = (name: typeof which, to: string, text: string) => (
         <Link
             key={name}
@@ -50,7 +51,7 @@ export function Page({
                 </h1>
                 {tools}
             </header>
-            <nav className="pv-tabs" aria-label={t('estate.alerts.views')}>
+            <nav ref={tabs} className="pv-tabs" aria-label={t('estate.alerts.views')}>
                 {(Object.keys(STATES) as Which[]).map((name) =>
                     tab(
                         name,

@@ -3,8 +3,8 @@
 import { valueAt } from '../../api/model';
 import rules from '../../api/rules.gen.json';
 import type { Item } from '../../api/types';
-import { ruleText } from '../../i18n/words';
-import { RefLink } from '../../lib/cells';
+import { enumText, ruleText } from '../../i18n/words';
+import { Mark, RefLink, State } from '../../lib/cells';
 
 export interface Ref {
     id: string;
@@ -32,6 +32,21 @@ const builtinWords = new Map(Object.entries(builtinNames).map(([word, name]) => 
 
 /** A rule of which nothing but its name is known. */
 export const ruleNamed = (name: string) => ruleText(builtinWords.get(name), name);
+
+/** The mark of how bad it is. */
+export const SEVERITY: Record<string, string> = { info: 'info', warning: 'warn', error: 'bad' };
+
+/** As long as it lasts it is as red as it is bad; what somebody knows of or what is over has its own mark. */
+export function StateOf({ alert }: { alert: Item }) {
+    const state = String(alert.state ?? '');
+    if (state !== 'firing') return <State kind="alert" path="state" value={state} />;
+    return (
+        <span className="pv-state">
+            <Mark as={SEVERITY[String(alert.severity)] ?? 'none'} />
+            {enumText('alert', 'state', state)}
+        </span>
+    );
+}
 
 /** The object, with what it is part of: a snapshot's name alone says nothing. */
 export function Subject({ value }: { value: unknown }) {

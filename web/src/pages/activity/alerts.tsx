@@ -8,28 +8,27 @@ import { valueAt } from '../../api/model';
 import type { Item } from '../../api/types';
 import { column } from '../../grid/columns';
 import { dateTime } from '../../i18n/format';
+import { metricText, metricValue } from '../../i18n/metric';
 import { kindTitle, ruleText, t } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
-import { Mark, RefLink, State } from '../../lib/cells';
+import { Mark, RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { editLink, useEditing } from '../../list/editing';
 import { ListView } from '../../list/ListPage';
 import type { ListDeclaration } from '../../list/types';
 import { AlertBulk, AlertMenu } from './alertActions';
 import { ManagedPage, Page, STATES, type Which } from './alertTabs';
-import { alertText, ruleName, ruleNamed, Subject } from './alertText';
+import { alertText, ruleName, ruleNamed, SEVERITY, StateOf, Subject } from './alertText';
 
 const AlertDialog = lazy(() => import('./AlertDialog'));
 const RuleForm = lazy(() => import('./RuleForm'));
-
-const SEVERITY: Record<string, string> = { info: 'info', warning: 'warn', error: 'bad' };
 
 /** Silence is a state people ask for, though the server keeps it beside the others. */
 function AlertState({ item }: { item: Item }) {
     const until = item.silenced_until as string | null;
     return (
         <>
-            <State kind="alert" path="state" value={item.state as string} />
+            <StateOf alert={item} />
             {until && new Date(until).getTime() > Date.now() && (
                 <span className="pv-tag">{t('estate.alerts.silent', { time: dateTime(until) })}</span>
             )}
@@ -49,7 +48,7 @@ const alertColumns = [
     }),
     column('alert', 'state', {
         width: 130,
-        fields: ['state', 'silenced_until'],
+        fields: ['state', 'silenced_until', 'severity'],
         cell: (item: Item) => <AlertState item={item} />,
     }),
     column('alert', 'message', { width: 400, fields: ['message', 'builtin', 'ref'], cell: alertText }),
@@ -78,6 +77,7 @@ const alertList = (which: Which): ListDeclaration => ({
     empty: 'alerts.none',
     columns: alertColumns,
     shown: ['severity', 'state', 'message', 'ref', 'rule', 'fired_at', 'owner'],
+    grows: 'message',
     narrow: ['severity', 'message'],
     sort: '-fired_at',
     facets: ['state', 'severity', 'rule', 'provider'],
@@ -119,6 +119,12 @@ export function Alerts() {
     );
 }
 
+const metricOf = (rule: Item) => (rule.metric ? metricText(String(rule.metric)) : '');
+
+/** A number alone says nothing: with the unit of the metric that it is compared with. */
+const limitOf = (path: 'below' | 'above') => (rule: Item) =>
+    typeof rule[path] === 'number' ? metricValue(String(rule.metric ?? ''), rule[path]) : '';
+
 export const ruleList: ListDeclaration = {
     kind: 'alert_rule',
     name: 'alert-rules',
@@ -136,9 +142,19 @@ export const ruleList: ListDeclaration = {
         }),
         column('alert_rule', 'severity'),
         column('alert_rule', 'of', { cell: (rule: Item) => kindTitle(String(rule.of ?? ''), 1) }),
-        ...['filter', 'metric', 'below', 'above', 'for_s', 'notes'].map((path) => column('alert_rule', path)),
+        column('alert_rule', 'filter', { width: 260 }),
+        column('alert_rule', 'metric', { cell: metricOf, text: metricOf }),
+        ...(['below', 'above'] as const).map((path) =>
+            column('alert_rule', path, {
+                fields: [path, 'metric'],
+                cell: limitOf(path),
+                text: limitOf(path),
+            }),
+        ),
+        ...['for_s', 'notes'].map((path) => column('alert_rule', path)),
     ],
     shown: ['name', 'enabled', 'severity', 'of', 'filter', 'metric', 'below', 'above', 'for_s'],
+    grows: 'filter',
     narrow: ['name', 'enabled'],
     sort: 'name',
     plain: true,

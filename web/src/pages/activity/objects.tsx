@@ -6,9 +6,10 @@ import { Link, useParams } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
 import { api } from '../../api/client';
-import { valueAt } from '../../api/model';
+import { fieldOf, valueAt } from '../../api/model';
 import { listQuery, objectQuery, queryClient } from '../../api/query';
-import { FINAL_STATES, type Item, type LiveEvent, type Task } from '../../api/types';
+import { FINAL_STATES, type ChangedField, type Item, type LiveEvent, type Task } from '../../api/types';
+import { plain } from '../../grid/columns';
 import { report } from '../../actions/useAct';
 import { bytes, dateTime, duration, percent, rate, timeOfDay } from '../../i18n/format';
 import {
@@ -25,7 +26,7 @@ import { useTitle } from '../../lib/hooks';
 import { ChildrenLine, partsText, reasonsOf, TaskProgress, TaskState } from '../../shell/TaskTray';
 import { Facts, factsOf } from './Facts';
 import { CopyButton, Failure, Notice, SkeletonLines } from '../../states/states';
-import { eventText } from '../../lib/eventText';
+import { eventText, eventTypeText } from '../../lib/eventText';
 
 const BulkAgain = lazy(() => import('../../actions/BulkAgain'));
 
@@ -107,7 +108,7 @@ function Children({ task }: { task: Task }) {
         <section className="pv-card">
             <h2 className="pv-card__title">{t('activity.children')}</h2>
             <div className="pv-scroll" role="region" aria-label={t('activity.children')} tabIndex={0}>
-                <table className="pv-table">
+                <table className="pv-table pv-table--stack">
                     <tbody>
                         {inOrder.map((child) => (
                             <tr key={child.id}>
@@ -183,10 +184,7 @@ function Course({ id, running }: { id: string; running: boolean }) {
 
 /** An event of a task in words; its own ones by their changes. */
 function lineOf(e: LiveEvent): string {
-    if (e.ref?.kind !== 'task')
-        return [eventText(e), (e.changes ?? []).map((c) => changedLabel(e.ref?.kind ?? '', c)).join(', ')]
-            .filter(Boolean)
-            .join(' · ');
+    if (e.ref?.kind !== 'task') return eventText(e);
     if (e.type === 'task.created') return enumText('task', 'state', 'queued');
     const parts = (e.changes ?? []).map((c) => {
         if (c.field === 'state') return enumText('task', 'state', String(c.to));
@@ -334,6 +332,18 @@ export function TaskPage() {
     );
 }
 
+/** A value before or after, as the field's values are shown. */
+function changeText(kind: string, change: ChangedField, value: unknown): string {
+    const field = fieldOf(kind, change.field);
+    if (typeof value === 'object' && field?.type !== 'ref' && field?.type !== 'refs')
+        return Array.isArray(value) && value.every((v) => typeof v !== 'object')
+            ? value.join(', ') || '–'
+            : value === null
+              ? '–'
+              : JSON.stringify(value);
+    return plain(value, field, kind, change.field) || '–';
+}
+
 export function EventPage() {
     const { t } = useTranslation();
     const { id = '' } = useParams();
@@ -354,7 +364,7 @@ export function EventPage() {
                 <dl className="pv-fields">
                     <Line label={fieldLabel('event', 'time')}>{dateTime(event.time)}</Line>
                     <Line label={fieldLabel('event', 'type')}>
-                        <code className="pv-code">{event.type}</code>
+                        <span title={event.type}>{eventTypeText(event.type)}</span>
                     </Line>
                     <Line label={t('tray.object')}>
                         {event.ref && (
@@ -374,8 +384,8 @@ export function EventPage() {
                     )}
                     {(event.changes ?? []).map((c, i) => (
                         <Line key={i} label={changedLabel(event.ref?.kind ?? '', c)}>
-                            <del>{JSON.stringify(c.from ?? null)}</del> →{' '}
-                            <ins>{JSON.stringify(c.to ?? null)}</ins>
+                            <del>{changeText(event.ref?.kind ?? '', c, c.from)}</del> →{' '}
+                            <ins>{changeText(event.ref?.kind ?? '', c, c.to)}</ins>
                         </Line>
                     ))}
                 </dl>

@@ -70,6 +70,7 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
         <section className="pv-card pv-wide">
             <h2 className="pv-card__title">{t('overview.capacity')}</h2>
             <SmallTable
+                stack
                 label={t('overview.capacity')}
                 short={places.length > 12}
                 heads={[
@@ -90,7 +91,7 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
                                 {c.kind === 'provider' ? t('overview.loose') : c.provider?.name}
                             </span>
                         </td>
-                        <td>
+                        <td data-label={t('overview.cpu')}>
                             <Share
                                 whole={c.cpu_mhz ?? 0}
                                 used={c.cpu_used_mhz}
@@ -102,7 +103,7 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
                                 })}
                             />
                         </td>
-                        <td>
+                        <td data-label={t('overview.memory')}>
                             <Share
                                 whole={c.memory_bytes ?? 0}
                                 used={c.memory_used_bytes}
@@ -110,7 +111,7 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
                                 promise={promise(c.vm_memory_bytes, c.memory_bytes)}
                             />
                         </td>
-                        <td>
+                        <td data-label={t('overview.storage')}>
                             <Share
                                 whole={c.storage_bytes ?? 0}
                                 used={c.storage_used_bytes}
@@ -124,11 +125,13 @@ export function Capacity({ summary }: { summary: Schemas['Summary'] }) {
                             )}
                         </td>
                         {estimates && (
-                            <td>
+                            <td data-label={t('overview.full')}>
                                 <Estimate place={c} />
                             </td>
                         )}
-                        <td className="pv-num">{number(c.vms ?? 0)}</td>
+                        <td className="pv-num" data-label={t('nav.vms')}>
+                            {number(c.vms ?? 0)}
+                        </td>
                     </tr>
                 ))}
             </SmallTable>

@@ -54,6 +54,7 @@ function Table({ hosts, label }: { hosts: HostItem[]; label: string }) {
     return (
         <>
             <SmallTable
+                stack
                 label={label}
                 heads={[
                     kindTitle('host', 1),
@@ -72,10 +73,10 @@ function Table({ hosts, label }: { hosts: HostItem[]; label: string }) {
                         <td>
                             <RefLink value={{ id: h.id, name: h.name }} kind="host" />
                         </td>
-                        <td>
+                        <td data-label={kindTitle('provider', 1)}>
                             <RefLink value={h.provider} kind="provider" />
                         </td>
-                        <td>
+                        <td data-label={kindTitle('cluster', 1)}>
                             <RefLink value={h.cluster} kind="cluster" />
                         </td>
                         <td>
@@ -84,14 +85,18 @@ function Table({ hosts, label }: { hosts: HostItem[]; label: string }) {
                         <td>
                             <State kind="host" path="connection_state" value={h.state} />
                         </td>
-                        <td>
+                        <td data-label={t('overview.cpu')}>
                             <Bar value={h.cpu_pct} />
                         </td>
-                        <td>
+                        <td data-label={t('overview.memory')}>
                             <Bar value={h.memory_pct} />
                         </td>
-                        <td className="pv-num">{bytes(h.memory_bytes ?? 0)}</td>
-                        <td className="pv-num">{number(h.vms ?? 0)}</td>
+                        <td className="pv-num" data-label={t('overview.size')}>
+                            {bytes(h.memory_bytes ?? 0)}
+                        </td>
+                        <td className="pv-num" data-label={t('nav.vms')}>
+                            {number(h.vms ?? 0)}
+                        </td>
                     </tr>
                 ))}
             </SmallTable>

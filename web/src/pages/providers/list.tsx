@@ -17,7 +17,7 @@ export const providerList: ListDeclaration = {
         column('provider', 'name', { width: 230 }),
         column('provider', 'state', { width: 150 }),
         column('provider', 'family', { width: 110 }),
-        column('provider', 'driver', { width: 90 }),
+        column('provider', 'driver', { width: 200 }),
         column('provider', 'endpoint', { width: 260 }),
         column('provider', 'product.name', { width: 200 }),
         column('provider', 'product.version'),

@@ -130,6 +130,7 @@ function Capabilities({ item }: TabProps) {
             <AccountRights driver={String(item.driver)} />
             <section className="pv-card">
                 <SmallTable
+                    stack
                     label={t('vm.tab.capabilities')}
                     heads={[
                         t('field.any.action'),
@@ -141,8 +142,8 @@ function Capabilities({ item }: TabProps) {
                     {data.items.map((c) => (
                         <tr key={c.name}>
                             <td>{operationText(c.name, '')}</td>
-                            <td>
-                                <code className="pv-code pv-subtle">{c.name}</code>
+                            <td data-label={t('capability.name')}>
+                                <code className="pv-code pv-code--word pv-subtle">{c.name}</code>
                             </td>
                             <td>
                                 <span className="pv-state">

@@ -28,7 +28,7 @@ export default function Capabilities({ item }: TabProps) {
     ) => (
         <tr key={name}>
             <td>{title}</td>
-            <td>
+            <td data-label={t('capability.name')}>
                 <code className="pv-code pv-code--word pv-subtle">{name}</code>
             </td>
             <td>
@@ -59,7 +59,7 @@ export default function Capabilities({ item }: TabProps) {
     return (
         <section className="pv-card">
             <div className="pv-scroll" role="region" aria-label={t('vm.tab.capabilities')} tabIndex={0}>
-                <table className="pv-table">
+                <table className="pv-table pv-table--stack">
                     <thead>
                         <tr>
                             <th scope="col">{t('field.any.action')}</th>

@@ -8,7 +8,7 @@ import '../../i18n/machine';
 import { api, urlOf } from '../../api/client';
 import { ActionButton, MenuButton } from '../../actions/ActionMenu';
 import type { Action } from '../../actions/registry';
-import { timeOfDay } from '../../i18n/format';
+import { dateTime, timeOfDay } from '../../i18n/format';
 import { operationText } from '../../i18n/words';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { CopyButton, Empty, FailureLine, Notice } from '../../states/states';
@@ -292,11 +292,12 @@ function HandOff({ id, name, action }: { id: string; name: string; action: Actio
                                 .filter(([, v]) => v !== null && v !== undefined && v !== '')
                                 .map(([k, v]) => (
                                     <div key={k}>
-                                        <dt>
-                                            <code className="pv-code">{k}</code>
+                                        <dt title={k}>
+                                            {t(`machine.console.part.${k}`, { defaultValue: k })}
                                         </dt>
                                         <dd className="pv-mono">
-                                            {String(v)} <CopyButton text={String(v)} />
+                                            {k === 'expires_at' ? dateTime(String(v)) : String(v)}{' '}
+                                            <CopyButton text={String(v)} />
                                         </dd>
                                     </div>
                                 ))}

@@ -166,7 +166,7 @@ function Devices({
                 <p className="pv-subtle pv-pad">{t('value.none')}</p>
             ) : (
                 <div className="pv-scroll" role="region" aria-label={kindTitle(devices.kind)} tabIndex={0}>
-                    <table className="pv-table">
+                    <table className="pv-table pv-table--stack">
                         <thead>
                             <tr>
                                 {columns.map((c) => (
@@ -183,7 +183,7 @@ function Devices({
                             {list.map((device) => (
                                 <tr key={device.id}>
                                     {columns.map((c) => (
-                                        <td key={c}>
+                                        <td key={c} data-label={fieldLabel(devices.kind, c)}>
                                             <FieldValue item={device} path={c} />
                                         </td>
                                     ))}

@@ -108,7 +108,7 @@ export default function Snapshots({ item }: TabProps) {
             )}
             <section className="pv-card">
                 <div className="pv-scroll" role="region" aria-label={t('vm.tab.snapshots')} tabIndex={0}>
-                    <table className="pv-table">
+                    <table className="pv-table pv-table--stack">
                         <thead>
                             <tr>
                                 {lines.length > 1 && (
@@ -161,7 +161,7 @@ export default function Snapshots({ item }: TabProps) {
                                             </div>
                                         </div>
                                     </td>
-                                    <td>
+                                    <td data-label={t('field.any.taken_at')}>
                                         {shot.taken_at && (
                                             <time dateTime={shot.taken_at} title={dateTime(shot.taken_at)}>
                                                 {dateTime(shot.taken_at)}{' '}
@@ -181,10 +181,10 @@ export default function Snapshots({ item }: TabProps) {
                                             </span>
                                         )}
                                     </td>
-                                    <td>
+                                    <td data-label={t('field.any.size_bytes')}>
                                         {typeof shot.size_bytes === 'number' ? bytes(shot.size_bytes) : '–'}
                                     </td>
-                                    <td>
+                                    <td data-label={t('machine.vm.holds')}>
                                         {[
                                             shot.memory
                                                 ? t('machine.vm.with_memory')
