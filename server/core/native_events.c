@@ -29,7 +29,8 @@ static const char *text_of(const struct keep *k, uint32_t i, unsigned slot)
 }
 
 /* What the subject is called: the inventory in memory has no names. NULL: not known. */
-static int name_of(struct store_tx *tx, const struct inv_entry *e, const char **out, struct pv_err *err)
+static int name_of(struct store_tx *tx, const struct inv_entry *e, const char **out,
+                   struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
     const struct model_field *field = model_field(model_kind(e->kind), "name", 4);

@@ -26,6 +26,7 @@ const COLOURS = ['color-contrast', 'link-in-text-block'];
 /** What an open dialog does to the page behind it. */
 const AROUND = ['aria-hidden-focus', 'aria-hidden-body', 'duplicate-id-aria', 'nested-interactive'];
 const NARROW = 420;
+const MIDDLE = 1024;
 
 /** Folder of the programs under test. */
 export function programs() {
@@ -370,11 +371,12 @@ export class View {
         await this.narrowly(() => this.narrowLook(name, options));
     }
 
-    async wideLooks(name, { inside, picture = name, colours = true } = {}) {
+    async wideLooks(name, { inside, picture = name, colours = true, middle = false } = {}) {
         const { width } = this.page.viewportSize();
         await this.screenshot(`${picture}-light-${width}`);
         await this.fits(name);
         await this.axe(name, { inside });
+        if (middle) await this.between(name, picture);
         if (inside) await this.axe(name, { rules: AROUND });
         if (!colours) return;
         await this.dress('dark');
@@ -385,6 +387,17 @@ export class View {
         await this.dress('light', 'high');
         await this.axe(`${name}, high contrast`, { rules: COLOURS, inside });
         await this.dress('light');
+    }
+
+    /** A window between a phone and a screen. */
+    async between(name, picture) {
+        const before = this.page.viewportSize();
+        await this.page.setViewportSize({ width: MIDDLE, height: 768 });
+        await this.settle();
+        await this.screenshot(`${picture}-light-${MIDDLE}`);
+        await this.fits(`${name} at ${MIDDLE} px`);
+        await this.page.setViewportSize(before);
+        await this.settle();
     }
 
     async narrowLook(name, { inside, picture = name } = {}) {
@@ -483,6 +496,19 @@ export class View {
             all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent),
         );
         assert.deepEqual(cut, [], `cut names of columns on ${what}`);
+    }
+
+    /** Pictures of the page in the other languages; nothing of it scrolls sideways. */
+    async spoken(path, ready, name) {
+        for (const language of ['ru', 'zh-CN']) {
+            const at = `${path}${path.includes('?') ? '&' : '?'}lang=${language}`;
+            await this.go(at, ready);
+            await this.settle();
+            await this.fits(`${name} in ${language}`);
+            await this.screenshot(`${name}-${language}`);
+        }
+        await this.go(path, ready);
+        await this.settle();
     }
 
     /** Pictures of what is shown now in the dark theme, half as wide and narrow; nothing of it scrolls sideways. */

@@ -98,6 +98,7 @@ test('a user, a group, a role and a grant with a scope are made in their dialogs
     await page.locator('.pv-row', { hasText: 'tag:app=erp' }).waitFor();
     await view.axe('the grants');
     await view.screenshot('journey-grants');
+    await view.darkly('journey-grants');
 });
 
 test('a wrong value is said at its field', async () => {
@@ -186,9 +187,11 @@ test('what the member may not do is disabled with the permission it needs, and r
     await member.axe('a page that may not be seen');
     await member.screenshot('journey-denied');
     await member.darkly('journey-denied');
+    await member.spoken('/access/users', '.pv-empty', 'journey-denied');
     await member.go(`/vms/${theirs.id}`, '.pv-empty');
     assert.ok(!(await page.locator('main').innerText()).includes(theirs.name), 'as if it were not there');
     await member.screenshot('journey-not-there');
+    await member.darkly('journey-not-there');
 });
 
 test('what the member may do works on both families', async () => {
@@ -221,6 +224,7 @@ test('why somebody may is answered in one sentence', async () => {
     assert.match(yes, /ERP team/);
     await view.axe('the answer');
     await view.screenshot('journey-explain');
+    await view.darkly('journey-explain');
     assert.match(await ask('vm.delete'), /^\s*no\b/i);
 });
 
@@ -240,6 +244,7 @@ test('the auditor finds who did it, exports that, and proves that the chain is w
     await page.getByText('The chain is whole').waitFor();
     await view.axe('the audit');
     await view.screenshot('journey-audit');
+    await view.darkly('journey-audit');
 });
 
 test('a grant that is deleted ends what it allowed, on the open page too', async () => {
@@ -259,6 +264,7 @@ test('a grant that is deleted ends what it allowed, on the open page too', async
     await member.page.locator('.pv-empty').waitFor(PATIENCE);
     assert.equal(await member.page.locator('.pv-row').count(), 0);
     await member.screenshot('journey-member-without');
+    await member.darkly('journey-member-without');
 });
 
 test('nothing went wrong in these windows', async () => {

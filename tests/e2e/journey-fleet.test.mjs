@@ -67,6 +67,7 @@ test('J4: both families stand in one list and are found by the same words', asyn
     assert.equal(await page.locator('.pv-chip').count(), 2);
     await view.axe('the list of both families');
     await view.screenshot('journey-both-found');
+    await view.darkly('journey-both-found');
 });
 
 test('J5: a bulk start over both families tells before what is skipped and why, and is watched in the tray', async () => {
@@ -116,6 +117,7 @@ test('J5: a bulk start over both families tells before what is skipped and why, 
     assert.match(await page.locator('article header').innerText(), /Partly done/);
     await view.axe('a bulk task that was partly done');
     await view.screenshot('journey-bulk-partly');
+    await view.darkly('journey-bulk-partly');
     assert.ok(total >= paused + off);
 });
 
@@ -140,6 +142,7 @@ for (const family of ['vmware', 'hyperv'])
         await branch.waitFor(PATIENCE);
         await view.axe(`the snapshots, ${family}`);
         await view.screenshot(`journey-snapshots-${family}`);
+        await view.darkly(`journey-snapshots-${family}`);
         await branch.getByRole('button', { name: 'More' }).click();
         await page.getByRole('menuitem', { name: /^Revert/ }).click();
         await view.settle();

@@ -145,6 +145,7 @@ for (const VMS of [25_000, 100_000])
                     await view.settle();
                     await view.screenshot(`vms-${VMS}`);
                     await view.darkly(`vms-${VMS}`);
+                    await view.spoken('/vms', '.pv-row .pv-state', `vms-${VMS}`);
                     await view.axe(`${VMS} rows`);
                 }
                 await view.close();

@@ -131,7 +131,7 @@ export const ruleList: ListDeclaration = {
     title: 'alerts.rules',
     empty: 'alerts.no_rules',
     columns: [
-        column('alert_rule', 'name', { width: 260, fields: ['name', 'builtin'], cell: ruleName }),
+        column('alert_rule', 'name', { width: 230, fields: ['name', 'builtin'], cell: ruleName }),
         column('alert_rule', 'enabled', {
             cell: (rule: Item) => (
                 <span className="pv-state">
@@ -142,7 +142,7 @@ export const ruleList: ListDeclaration = {
         }),
         column('alert_rule', 'severity'),
         column('alert_rule', 'of', { cell: (rule: Item) => kindTitle(String(rule.of ?? ''), 1) }),
-        column('alert_rule', 'filter', { width: 260 }),
+        column('alert_rule', 'filter', { width: 200 }),
         column('alert_rule', 'metric', { cell: metricOf, text: metricOf }),
         ...(['below', 'above'] as const).map((path) =>
             column('alert_rule', path, {
