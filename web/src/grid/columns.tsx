@@ -41,6 +41,9 @@ const WIDTH: Record<Field['type'], number> = {
     json: 160,
 };
 
+/** notRunning, as a hypervisor writes it, is not_running. */
+const snake = (value: string) => value.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+
 export function plain(value: unknown, field: Field | undefined, kind: string, path: string): string {
     if (value === null || value === undefined || value === '') return '';
     if (!field) return typeof value === 'object' ? JSON.stringify(value) : String(value);
@@ -68,7 +71,7 @@ export function plain(value: unknown, field: Field | undefined, kind: string, pa
         default:
             if (path === 'driver' && kind === 'provider') return driverText(String(value));
             // Words of hypervisors that have ours.
-            return path === 'guest.state' ? enumText(kind, path, String(value)) : String(value);
+            return path === 'guest.state' ? enumText(kind, path, snake(String(value))) : String(value);
     }
 }
 

@@ -92,6 +92,12 @@ export function dayAndHour(value: string | number | Date): string {
     ).format(new Date(value));
 }
 
+export function day(value: string | number | Date): string {
+    return cached('md', () => new Intl.DateTimeFormat(lang(), { month: 'short', day: 'numeric' })).format(
+        new Date(value),
+    );
+}
+
 export function date(value: string | number | Date): string {
     return cached('d', () => new Intl.DateTimeFormat(lang(), { dateStyle: 'medium' })).format(
         new Date(value),

@@ -98,7 +98,9 @@ describe('languages', () => {
     test('every empty list says what it is and what it is for', () => {
         const missing: string[] = [];
         for (const path of sources(root))
-            for (const m of readFileSync(path, 'utf8').matchAll(/\bempty: '([\w.-]+)',\n\s*(?:time|columns):/g))
+            for (const m of readFileSync(path, 'utf8').matchAll(
+                /\bempty: '([\w.-]+)',\n\s*(?:time|columns):/g,
+            ))
                 for (const key of [`${m[1]}.title`, `${m[1]}.body`])
                     if (!english.has(key)) missing.push(`${path.slice(root.length)}: ${key}`);
         expect(missing).toEqual([]);

@@ -204,6 +204,15 @@ function speedOf(task: Task): string | null {
     return task.bytes?.done && seconds > 0 ? rate(task.bytes.done / seconds) : null;
 }
 
+/** Of objects of the task itself the result has but the hypervisor's ids: their names stand above. */
+function knownObjects(task: Task): string[] {
+    const { objects } = (task.result ?? {}) as { objects?: { kind?: string; name?: string }[] };
+    const kinds = (task.subjects ?? []).map((s) => s.kind);
+    return Array.isArray(objects) && objects.every((o) => !o.name && kinds.includes(o.kind ?? ''))
+        ? ['objects']
+        : [];
+}
+
 export function TaskPage() {
     const { t } = useTranslation();
     const { id = '' } = useParams();
@@ -312,7 +321,7 @@ export function TaskPage() {
                     )}
                     {factsOf(task.result).length > 0 && !parts && (
                         <Line label={t('activity.result')}>
-                            <Facts of={task.result} />
+                            <Facts of={task.result} without={knownObjects(task)} />
                         </Line>
                     )}
                     {native && (

@@ -3,12 +3,19 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import i18next from 'i18next';
-import { dateTime, dayAndHour, hourAndMinute } from '../../i18n/format';
+import { dateTime, day, dayAndHour, hourAndMinute } from '../../i18n/format';
 import { useAppearance } from '../../lib/hooks';
 import { seriesLabel, type Marker, type Series } from './series';
 
 const COLORS = ['--pv-accent', '--pv-warn', '--pv-on', '--pv-sleep'];
 const DAY_S = 86_400;
+
+/** Days alone need no hours on their axis. */
+function isMidnight(seconds: number): boolean {
+    const at = new Date(seconds * 1000);
+    return at.getHours() === 0 && at.getMinutes() === 0;
+}
+
 /** Steps of an axis of sizes: halves and doubles, so that its words are round. */
 const BINARY = Array.from({ length: 52 }, (_, n) => 2 ** n);
 const sync = uPlot.sync('polyvisor');
@@ -140,7 +147,13 @@ export function Chart(p: {
                     {
                         ...axis,
                         values: (_, splits) =>
-                            splits.map((s) => (long() ? dayAndHour(s * 1000) : hourAndMinute(s * 1000))),
+                            splits.map((s) =>
+                                !long()
+                                    ? hourAndMinute(s * 1000)
+                                    : splits.every(isMidnight)
+                                      ? day(s * 1000)
+                                      : dayAndHour(s * 1000),
+                            ),
                         space: 96,
                     },
                     {
