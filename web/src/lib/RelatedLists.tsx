@@ -26,8 +26,8 @@ export const eventColumns = [
     column('event', 'message', {
         width: 420,
         fields: ['type', 'message', 'native.type', 'ref', 'changes'],
-        cell: eventText,
-        text: eventText,
+        cell: (item: Item) => eventText(item),
+        text: (item: Item) => eventText(item),
     }),
     column('event', 'actor.name', { width: 200 }),
 ];

@@ -30,5 +30,8 @@ test('an update says what was changed', () => {
     expect(eventText(event)).toBe('web-1: updated · State, Activity');
     const many = ['power_state', 'activity', 'name', 'health'].map((field) => ({ field }));
     expect(eventText({ ...event, changes: many })).toBe('web-1: updated · State, Activity, Name …');
+    expect(eventText({ ...event, changes: many }, true)).toBe(
+        'web-1: updated · State, Activity, Name, Health',
+    );
     expect(eventText({ ...event, changes: null })).toBe('web-1: updated');
 });

@@ -38,14 +38,15 @@ export function eventTypeText(type: string): string {
 }
 
 /** What was changed, by name. */
-function changed(event: { ref?: unknown; changes?: unknown }): string {
+function changed(event: { ref?: unknown; changes?: unknown }, most: number): string {
     const kind = (event.ref as { kind?: string } | null)?.kind ?? '';
     const changes = (Array.isArray(event.changes) ? event.changes : []) as ChangedField[];
     const names = [...new Set(changes.map((c) => changedLabel(kind, c)))];
-    return names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ' …' : '');
+    return names.slice(0, most).join(', ') + (names.length > most ? ' …' : '');
 }
 
-export function eventText(told: object): string {
+/** In lists the first few changes are named; `all` names each. */
+export function eventText(told: object, all = false): string {
     const event = told as {
         type?: unknown;
         message?: unknown;
@@ -62,7 +63,7 @@ export function eventText(told: object): string {
     );
     if (rule) return ruleText(rule[0], rule[1]) + message.slice(rule[1].length);
     const verb = type.slice(type.lastIndexOf('.') + 1);
-    const more = type.startsWith('task.') ? '' : changed(event);
+    const more = type.startsWith('task.') ? '' : changed(event, all ? Infinity : NAMED);
     const said =
         message.endsWith(`: ${verb}`) && i18next.exists(`enum.event_verb.${verb}`)
             ? message.slice(0, -verb.length) + verbText(verb)

@@ -184,7 +184,7 @@ function Course({ id, running }: { id: string; running: boolean }) {
 
 /** An event of a task in words; its own ones by their changes. */
 function lineOf(e: LiveEvent): string {
-    if (e.ref?.kind !== 'task') return eventText(e);
+    if (e.ref?.kind !== 'task') return eventText(e, true);
     if (e.type === 'task.created') return enumText('task', 'state', 'queued');
     const parts = (e.changes ?? []).map((c) => {
         if (c.field === 'state') return enumText('task', 'state', String(c.to));
