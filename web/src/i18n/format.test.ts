@@ -51,6 +51,8 @@ test('what stands alone begins like a sentence, and names that begin small stay 
     expect(begun('web-prod-233: this is possible only while it is off')).toBe(
         'web-prod-233: this is possible only while it is off',
     );
-    expect(begun('web: there is no such disk')).toBe('web: there is no such disk');
+    expect(begun('web-sql: there is no such disk')).toBe('web-sql: there is no such disk');
+    expect(begun('yes: a role gives it')).toBe('Yes: a role gives it');
+    expect(begun('re-attaching to it')).toBe('Re-attaching to it');
     expect(begun('vm.pause: vSphere has no pause')).toBe('Pause: vSphere has no pause');
 });

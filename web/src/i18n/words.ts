@@ -32,12 +32,12 @@ export function kindTitle(kind: string, count = 2): string {
     return begun(kindText(kind, count));
 }
 
-/** A part of a sentence that stands alone begins like one; vSphere and iSCSI, and names with their colon or digits, stay. */
+/** A part of a sentence that stands alone begins like one; vSphere and iSCSI, and what has the look of a name, stay. */
 export function begun(text: string): string {
     const [, operation] = /^([a-z]+(?:\.[a-z_]+)+): /.exec(text) ?? [];
     if (operation && has(`op.${operation.replaceAll('.', '_')}`))
         return operationText(operation) + text.slice(operation.length);
-    if (/^(\p{Ll}+\p{Lu}|[^\s:]+:|[^\s]*[\d._@\\/])/u.test(text)) return text;
+    if (/^(\p{Ll}+\p{Lu}|[^\s:]+-[^\s:]*:|[^\s]*[\d._@\\/])/u.test(text)) return text;
     return text.charAt(0).toLocaleUpperCase(i18next.language || 'en') + text.slice(1);
 }
 
