@@ -24,7 +24,7 @@ import { Consequence } from './Consequence';
 import { Fit, needOf } from './Fit';
 import { changesOf, compareThree, patchOf, valuesOf, type Compared, type Values } from './draft';
 import { errorsOf, ParamForm } from './ParamForm';
-import { PlanView, sumsOf } from './PlanView';
+import { isIdle, PlanView, sumsOf } from './PlanView';
 import { asksFirst, isDangerous, preview, run, type Target } from './registry';
 import { ThreeWay } from './ThreeWay';
 import { labelOf } from './labels';
@@ -174,8 +174,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
         (isApiError(error) ? error.problem.errors : planProblem?.problem.errors) ?? undefined,
     );
     const fieldTrouble = Object.keys(fieldErrors).length > 0 && !!schema;
-    // Of many nothing would change: there is nothing to ask for. Without a preview nobody knows.
-    const idle = !one && !!plan.data && sums.change === 0;
+    const idle = isIdle(plan.data, sums, one);
     const ready =
         complete &&
         !busy &&

@@ -61,6 +61,11 @@ export function sumsOf(plan: Plan | undefined, count: number, one: boolean): Sum
     };
 }
 
+/** Of many nothing would change: there is nothing to ask for. Without a preview nobody knows. */
+export function isIdle(plan: Plan | undefined, sums: Sums, one: boolean): boolean {
+    return !one && !!plan && sums.change === 0;
+}
+
 /** `named` are the objects that were picked one by one, `name` is that of a single one; `bare` leaves the changes out, where they stand elsewhere. */
 export function PlanView(p: {
     plan: Plan;
