@@ -25,7 +25,7 @@ struct item {
     struct pv_id twin;
     bool same_provider_twin;
     bool shared, borrowed;          /* several providers report it; the row is another's */
-    bool open;                      /* a reference is not resolved */
+    uint64_t open[4];               /* bit per slot: a reference was not resolved when the row was written */
     bool inserted;
     bool written;
     struct cause cause;
@@ -75,6 +75,17 @@ static int tell(struct apply *a, struct store_tx *tx, const struct item *it,
     return a->quiet ? PV_OK : events_add(&a->events, tx, &d, err);
 }
 
+static void note_open(struct item *it, unsigned slot, bool open)
+{
+    if (open)
+        it->open[slot / 64] |= UINT64_C(1) << slot % 64;
+}
+
+static bool was_open(const struct item *it, unsigned slot)
+{
+    return it->open[slot / 64] >> slot % 64 & 1;
+}
+
 /* References that stay open are tried again at the next mark, once the row is there. */
 static bool keep_open(struct apply *a, const struct item *it, const struct model_field *f)
 {
@@ -103,7 +114,7 @@ static int insert_row(struct apply *a, struct store_tx *tx, struct item *it, str
         if (!record_value(a->provider, a->batch, it->record, k->slots[s], NULL, arena, &v, &open))
             continue;
         row->values[k->slots[s]->index] = v;
-        it->open |= open;
+        note_open(it, s, open);
     }
     id_make(&it->id);
     row->id = it->id;
@@ -205,7 +216,7 @@ static int update_row(struct apply *a, struct store_tx *tx, struct item *it, str
             shared_merge(a->provider, model_get(row, k->slots[s]->index), &v, tx_arena(tx));
         /* What cannot be resolved yet says nothing about what is stored. */
         if (open)
-            it->open = true;
+            note_open(it, s, true);
         else if (!shown_activity(a, it, k->slots[s], &v))
             diff_set(&d, k->slots[s]->index, &v);
     }
@@ -268,7 +279,8 @@ static int apply_chunk(struct store_tx *tx, void *arg, struct pv_err *err)
         struct item *it = &a->items[i];
         struct model_row *row = it->how == HOW_INSERT ? NULL : rows[n++];
 
-        it->open = it->inserted = it->written = it->masked = it->borrowed = false;
+        memset(it->open, 0, sizeof(it->open));
+        it->inserted = it->written = it->masked = it->borrowed = false;
         if (it->shared)
             rc = apply_shared(a, tx, it, row, err);
         else if (row_is_ours(a, it, row))
@@ -328,24 +340,10 @@ static void remember_item(struct apply *a, struct item *it)
     e->content = it->masked ? 0 : it->content;
     e->unconfirmed = false;
     e->missing_told = false;
-    if (!it->open)
-        return;
-    for (unsigned s = 0; s < a->kind->nslots; s++) {
-        const struct model_field *f = a->kind->slots[s];
-        struct arena *scratch;
-        struct model_value v;
-        bool open = false;
-
-        if (f->type != MODEL_REFS && (f->type != MODEL_REF || it->borrowed))
-            continue;
-        scratch = arena_new(4096, 1u << 20);
-        if (!scratch)
-            continue;
-        record_value(p, a->batch, it->record, f, NULL, scratch, &v, &open);
-        arena_free(scratch);
-        if (open && !keep_open(a, it, f))
+    /* As it was then: what stands before it in the same batch is known by now, and was not. */
+    for (unsigned s = 0; s < a->kind->nslots; s++)
+        if (was_open(it, s) && !keep_open(a, it, a->kind->slots[s]))
             e->content = 0;
-    }
 }
 
 /* The other entry of the same provider that this record takes over. */

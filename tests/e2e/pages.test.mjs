@@ -87,6 +87,48 @@ test('every reference on the page of a machine leads to a page', async () => {
     await view.close();
 });
 
+test('files of a datastore are walked through, made and deleted; its disks say what they stand on', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const [store] = (await view.api('GET', '/datastores?filter=provider.family:vmware&limit=1')).items;
+    await view.go(`/storage/datastores/${store.id}/files`, '.pv-files .pv-row');
+    await view.axe('files');
+    const box = page.getByRole('grid');
+    await box.focus();
+    await page.keyboard.press('Enter'); // the first folder: they stand before files
+    await page.waitForURL(/path=/);
+    await page.goBack();
+    await page.locator('.pv-row', { hasText: 'iso/' }).getByRole('button').click();
+    await page.waitForURL(/path=iso/);
+    await page.locator('.pv-row', { hasText: '.iso' }).first().waitFor();
+    await view.narrowly(() => view.fits('files'));
+    await page.getByRole('button', { name: 'One folder up' }).click();
+    await page.getByRole('button', { name: 'New folder' }).click();
+    await page.locator('#action-path').fill('attic');
+    await page.getByRole('dialog').getByRole('button', { name: 'New folder' }).click();
+    await page.locator('.pv-row', { hasText: 'attic/' }).waitFor();
+    await page.locator('.pv-row', { hasText: 'attic/' }).click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Delete file' }).click();
+    await page.getByRole('dialog').getByText('The file is gone for good').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete file' }).click();
+    await page.locator('.pv-row', { hasText: 'attic/' }).waitFor({ state: 'detached' });
+
+    await view.go('/storage/disks', '.pv-row');
+    await page.getByRole('link', { name: 'Used by nobody' }).click();
+    await page.waitForURL(/used_by/);
+    await page.locator('.pv-row', { hasText: 'before-upgrade' }).first().waitFor();
+    const [child] = (
+        await view.api(
+            'GET',
+            `/disk-images?limit=1&view=full&filter=${encodeURIComponent('chain_depth:1 -used_by:null')}`,
+        )
+    ).items;
+    await view.go(`/storage/disks/${child.id}/chain`, '.pv-chain');
+    await page.locator('.pv-chain').getByRole('link', { name: child.parent.name }).waitFor();
+    await view.axe('the chain');
+    await view.close();
+});
+
 test('a user is made, seen, and explained', async () => {
     const view = await browser.open(server);
     const { page } = view;

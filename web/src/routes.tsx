@@ -53,6 +53,8 @@ export const routes: RouteObject[] = [
                     { path: 'clusters/:id/:tab?', lazy: named(objects, 'ClusterPage') },
                     { path: 'storage/datastores', lazy: named(lists, 'Datastores') },
                     { path: 'storage/datastores/:id/:tab?', lazy: named(objects, 'DatastorePage') },
+                    { path: 'storage/disks', lazy: named(lists, 'Disks') },
+                    { path: 'storage/disks/:id/:tab?', lazy: named(objects, 'DiskPage') },
                     { path: 'networks', lazy: named(lists, 'Networks') },
                     { path: 'networks/:id/:tab?', lazy: named(objects, 'NetworkPage') },
                     { path: 'switches', lazy: named(lists, 'Switches') },

@@ -77,6 +77,12 @@ export const GROUPS: Group[] = [
                 icon: 'M2.5 4c0-1 2.5-1.8 5.5-1.8s5.5.8 5.5 1.8v8c0 1-2.5 1.8-5.5 1.8S2.5 13 2.5 12zM2.5 4c0 1 2.5 1.8 5.5 1.8s5.5-.8 5.5-1.8M2.5 8c0 1 2.5 1.8 5.5 1.8s5.5-.8 5.5-1.8',
             },
             {
+                path: '/storage/disks',
+                title: 'nav.disks',
+                kind: 'disk_image',
+                icon: 'M3.5 1.5h6l3 3v10h-9zM9.5 1.5v3h3M5.5 8.5h5M5.5 11.5h5',
+            },
+            {
                 path: '/providers',
                 title: 'nav.providers',
                 kind: 'provider',

@@ -201,6 +201,10 @@ function Members({ item }: { item: Item }) {
 /** Of a datastore: used, free, and what was promised to disks, which can be more than there is. */
 export function Space({ item }: { item: Item }) {
     const { t } = useTranslation();
+    const orphans = `datastore:${item.id} used_by:null`;
+    const unused = useQuery(
+        listQuery('/disk-images', { filter: orphans, limit: 1, count: 'exact', fields: 'id' }),
+    ).data?.count;
     const all = item.capacity_bytes as number | null;
     const free = item.free_bytes as number | null;
     const promised = item.provisioned_bytes as number | null;
@@ -232,6 +236,13 @@ export function Space({ item }: { item: Item }) {
                         sub={percent((promised / all) * 100)}
                     />
                 )}
+                {unused ? (
+                    <Tile
+                        label={t('estate.unused')}
+                        value={number(unused)}
+                        to={`/storage/disks?filter=${encodeURIComponent(orphans)}`}
+                    />
+                ) : null}
             </div>
             {used !== null && (
                 <svg

@@ -27,6 +27,8 @@ const EventsTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ def
 const TasksTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ default: m.TasksTab })));
 const Capacity = lazy(() => import('./Capacity').then((m) => ({ default: m.Capacity })));
 const Space = lazy(() => import('./Capacity').then((m) => ({ default: m.Space })));
+const Files = lazy(() => import('./Files'));
+const Chain = lazy(() => import('./Chain'));
 const Metrics = lazy(() => import('../vms/Metrics'));
 const Notes = lazy(() =>
     Promise.all([import('../vms/Notes'), import('../../i18n/machine')]).then(([m]) => ({ default: m.Notes })),
@@ -201,9 +203,31 @@ const datastoreTabs = tabs(
         ],
     },
     Space,
+    { id: 'files', title: 'files.tab', Component: Files },
     vms('datastores'),
     belongs('hosts', 'nav.hosts', hostList, 'h-', by('datastores')),
     belongs('disks', 'estate.tab.images', imageList, 'i-', by('datastore')),
+);
+
+const imageTabs = tabs(
+    {
+        'inventory.state': [
+            'path',
+            'datastore',
+            'host',
+            'format',
+            'subformat',
+            'capacity_bytes',
+            'file_bytes',
+            'chain_depth',
+            'disk_id',
+        ],
+        'estate.disk_check': ['check.result', 'check.at', 'check.detail'],
+        'estate.disk_layout': ['block_bytes', 'logical_sector', 'physical_sector', 'change_id'],
+    },
+    undefined,
+    { id: 'chain', title: 'estate.tab.chain', Component: Chain },
+    belongs('vms', 'nav.vms', vmList, 'v-', (item) => oneOf('id', ids(item, 'used_by'))),
 );
 
 const networkTabs = tabs(
@@ -276,8 +300,14 @@ const poolTabs = tabs(
 export const HostPage = () => <ObjectPage kind="host" section="nav.hosts" tabs={hostTabs} />;
 export const ClusterPage = () => <ObjectPage kind="cluster" section="nav.clusters" tabs={clusterTabs} />;
 export const DatastorePage = () => (
-    <ObjectPage kind="datastore" section="nav.datastores" tabs={datastoreTabs} />
+    <ObjectPage
+        kind="datastore"
+        section="nav.datastores"
+        tabs={datastoreTabs}
+        without={(name) => name.startsWith('datastore.')}
+    />
 );
+export const DiskPage = () => <ObjectPage kind="disk_image" section="nav.disks" tabs={imageTabs} />;
 export const NetworkPage = () => <ObjectPage kind="network" section="nav.networks" tabs={networkTabs} />;
 export const SwitchPage = () => <ObjectPage kind="switch" section="inventory.switches" tabs={switchTabs} />;
 export const DatacenterPage = () => (
