@@ -388,6 +388,22 @@ Test(inventory, a_reference_to_what_comes_later_is_filled_in_at_the_mark)
     cr_expect(id_eq(&model_get(vm_by_native(w, "vm-1"), F(vm, host))->id, &hosts[0]));
 }
 
+Test(inventory, a_reference_to_what_stands_before_it_in_the_same_batch_is_filled_in_at_the_mark)
+{
+    struct pv_id *base, *child;
+
+    listing_begin(s);
+    pv_disk_image_begin(s->builder, "base.vhdx", NULL);
+    pv_disk_image_name(s->builder, "base.vhdx");
+    pv_disk_image_begin(s->builder, "child.avhdx", NULL);
+    pv_disk_image_name(s->builder, "child.avhdx");
+    pv_disk_image_base(s->builder, "base.vhdx");
+    listing_end(s);
+    cr_assert_eq(find_rows(w, PV_KIND_disk_image, F(disk_image, native_id), "base.vhdx", &base), 1);
+    cr_assert_eq(find_rows(w, PV_KIND_disk_image, F(disk_image, native_id), "child.avhdx", &child), 1);
+    cr_expect(id_eq(&model_get(row_of(w, PV_KIND_disk_image, &child[0]), F(disk_image, base))->id, &base[0]));
+}
+
 Test(inventory, a_later_reference_is_not_undone_by_an_earlier_open_one)
 {
     struct pv_id *hosts;
