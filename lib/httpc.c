@@ -31,6 +31,7 @@ struct httpc {
     pthread_cond_t freed;
     struct httpc_connection *idle; /* guarded by lock; the one used last comes first */
     unsigned made;                 /* guarded by lock */
+    struct httpc_certificate peer; /* of the newest connection; guarded by lock */
 };
 
 /* A connection from the pool, waiting for one if all are busy. */
@@ -80,6 +81,8 @@ static void give_back(struct httpc *client, struct httpc_connection *c)
     c->request = NULL;
     c->response = NULL;
     pthread_mutex_lock(&client->lock);
+    if (c->peer.seen && !c->peer.refused)
+        client->peer = c->peer.shown;
     c->next = client->idle;
     client->idle = c;
     pthread_cond_signal(&client->freed);
@@ -499,6 +502,18 @@ int httpc_new(const struct httpc_config *config, struct httpc **out, struct pv_e
     }
     *out = client;
     return PV_OK;
+}
+
+bool httpc_peer(struct httpc *client, struct httpc_certificate *out)
+{
+    bool seen;
+
+    pthread_mutex_lock(&client->lock);
+    seen = client->peer.sha256[0] != '\0';
+    if (seen)
+        *out = client->peer;
+    pthread_mutex_unlock(&client->lock);
+    return seen;
 }
 
 void httpc_free(struct httpc *client)

@@ -8,7 +8,9 @@
 
 #include <curl/curl.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -47,55 +49,6 @@ static void note_binding(X509_STORE_CTX *store, struct httpc_peer *peer)
         peer->binding_len = len;
 }
 
-/* 1 accepts, 0 ends the handshake. */
-static int check_peer(X509_STORE_CTX *store, void *arg)
-{
-    struct httpc_peer *peer = arg;
-    uint8_t digest[32];
-    bool good = false;
-
-    if (!leaf_digest(store, digest)) {
-        peer->refused = true;
-        X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
-        return 0;
-    }
-    peer->seen = true;
-    str_hex(digest, sizeof(digest), peer->sha256);
-    note_binding(store, peer);
-    switch (peer->mode) {
-    case HTTPC_TLS_CA:
-        good = X509_verify_cert(store) == 1;
-        break;
-    case HTTPC_TLS_PIN:
-        for (size_t i = 0; i < peer->npins; i++)
-            good = good || memcmp(peer->pins[i], digest, sizeof(digest)) == 0;
-        X509_STORE_CTX_set_error(store, good ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
-        break;
-    case HTTPC_TLS_INSECURE:
-        good = true;
-        X509_STORE_CTX_set_error(store, X509_V_OK);
-        break;
-    }
-    peer->refused = !good;
-    return good;
-}
-
-void httpc_peer_watch(void *ssl_ctx, struct httpc_peer *peer)
-{
-    SSL_CTX_set_cert_verify_callback(ssl_ctx, check_peer, peer);
-    /* Without this a client goes on whatever the callback says. */
-    if (peer->mode != HTTPC_TLS_INSECURE)
-        SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
-}
-
-/* --- httpc_certificate --- */
-
-struct probe {
-    const char *host; /* as in the certificate: no brackets */
-    struct httpc_certificate shown;
-    bool seen;
-};
-
 static void put_name(const X509_NAME *name, char *out, size_t cap)
 {
     BIO *bio = BIO_new(BIO_s_mem());
@@ -124,6 +77,97 @@ static int64_t time_ms(const ASN1_TIME *time)
     return (int64_t)timegm(&tm) * 1000;
 }
 
+static void describe(X509 *leaf, const uint8_t digest[32], struct httpc_certificate *out)
+{
+    str_hex(digest, 32, out->sha256);
+    put_name(X509_get_subject_name(leaf), out->subject, sizeof(out->subject));
+    put_name(X509_get_issuer_name(leaf), out->issuer, sizeof(out->issuer));
+    out->not_before_ms = time_ms(X509_get0_notBefore(leaf));
+    out->not_after_ms = time_ms(X509_get0_notAfter(leaf));
+}
+
+/* 1 accepts, 0 ends the handshake. */
+static int check_peer(X509_STORE_CTX *store, void *arg)
+{
+    struct httpc_peer *peer = arg;
+    uint8_t digest[32];
+    bool good = false;
+
+    if (!leaf_digest(store, digest)) {
+        peer->refused = true;
+        X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+        return 0;
+    }
+    peer->seen = true;
+    str_hex(digest, sizeof(digest), peer->sha256);
+    note_binding(store, peer);
+    describe(X509_STORE_CTX_get0_cert(store), digest, &peer->shown);
+    switch (peer->mode) {
+    case HTTPC_TLS_CA:
+        good = X509_verify_cert(store) == 1;
+        break;
+    case HTTPC_TLS_PIN:
+        for (size_t i = 0; i < peer->npins; i++)
+            good = good || memcmp(peer->pins[i], digest, sizeof(digest)) == 0;
+        X509_STORE_CTX_set_error(store, good ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
+        break;
+    case HTTPC_TLS_INSECURE:
+        good = true;
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        break;
+    }
+    peer->refused = !good;
+    return good;
+}
+
+void httpc_peer_watch(void *ssl_ctx, struct httpc_peer *peer)
+{
+    SSL_CTX_set_cert_verify_callback(ssl_ctx, check_peer, peer);
+    /* Without this a client goes on whatever the callback says. */
+    if (peer->mode != HTTPC_TLS_INSECURE)
+        SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
+}
+
+/* --- a certificate in a file's form --- */
+
+#define CERTIFICATE_MOST (64u * 1024)
+
+int httpc_certificate_read(const void *data, size_t len, struct httpc_certificate *out,
+                           struct pv_err *err)
+{
+    struct httpc_certificate found = { .trusted = false };
+    const unsigned char *at = data;
+    uint8_t digest[32];
+    unsigned n = 0;
+    X509 *leaf;
+    BIO *bio;
+
+    if (len == 0 || len > CERTIFICATE_MOST)
+        return pv_fail(err, PV_EFORMAT, "a certificate of %zu bytes cannot be read", len);
+    bio = BIO_new_mem_buf(data, (int)len);
+    leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+    if (!leaf)
+        leaf = d2i_X509(NULL, &at, (long)len);
+    ERR_clear_error();
+    if (!leaf || X509_digest(leaf, EVP_sha256(), digest, &n) != 1 || n != sizeof(digest)) {
+        X509_free(leaf);
+        return pv_fail(err, PV_EFORMAT, "this is no certificate");
+    }
+    describe(leaf, digest, &found);
+    X509_free(leaf);
+    *out = found;
+    return PV_OK;
+}
+
+/* --- httpc_certificate --- */
+
+struct probe {
+    const char *host; /* as in the certificate: no brackets */
+    struct httpc_certificate shown;
+    bool seen;
+};
+
 static void want_host(X509_STORE_CTX *store, const char *host)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(store);
@@ -141,11 +185,7 @@ static int note_peer(X509_STORE_CTX *store, void *arg)
 
     if (!leaf_digest(store, digest))
         return 0;
-    str_hex(digest, sizeof(digest), p->shown.sha256);
-    put_name(X509_get_subject_name(leaf), p->shown.subject, sizeof(p->shown.subject));
-    put_name(X509_get_issuer_name(leaf), p->shown.issuer, sizeof(p->shown.issuer));
-    p->shown.not_before_ms = time_ms(X509_get0_notBefore(leaf));
-    p->shown.not_after_ms = time_ms(X509_get0_notAfter(leaf));
+    describe(leaf, digest, &p->shown);
     want_host(store, p->host);
     p->shown.trusted = X509_verify_cert(store) == 1;
     if (!p->shown.trusted)

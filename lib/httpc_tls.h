@@ -23,6 +23,7 @@ struct httpc_peer {
     char sha256[65]; /* of the DER leaf */
     uint8_t binding[64]; /* its hash as RFC 5929 wants it for tls-server-end-point */
     size_t binding_len;  /* 0: there is none */
+    struct httpc_certificate shown; /* `trusted` and `problem` are not filled */
 };
 
 /* Have the connections made with `ssl_ctx` (an SSL_CTX of OpenSSL) checked for `peer`, which must

@@ -397,6 +397,7 @@ void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
     pv_host_limit_live_migrations(b, vmware ? 8 : 2);
     pv_host_limit_storage_migrations(b, 2);
     host_health(e, b, n);
+    sim_emit_host_parts(e, b, n);
 }
 
 void sim_emit_pool(const struct sim_estate *e, struct pv_builder *b, uint32_t n)

@@ -385,6 +385,8 @@ void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32
 void sim_store_space(const struct sim_estate *e, uint32_t n, uint64_t *capacity, unsigned *used_pct);
 void sim_emit_switch(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_network(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
+/* Adapters and services, and the certificate, of the host whose record is open. */
+void sim_emit_host_parts(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 /* A VM's disk file as inventory writes it, `serial`: of the snapshot it is written after, 0: none (vm_emit.c). */
 void sim_disk_path(const struct sim_estate *e, const struct sim_vm *vm, const char *root, uint32_t n,

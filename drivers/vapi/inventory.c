@@ -96,6 +96,7 @@ static int keep(void *ctx, const struct moref *ref, const xmlNode *object, struc
     copy = xmlDocCopyNode((xmlNodePtr)(uintptr_t)object, s->doc, 1);
     if (!copy)
         return pv_fail(err, PV_ENOMEM, "no memory for the inventory");
+    map_host_fold(copy);
     xmlAddChild(xmlDocGetRootElement(s->doc), copy);
     s->items[s->count++] = (struct kept){ *ref, copy };
     return PV_OK;

@@ -36,6 +36,13 @@ void map_host(const struct map *m, const struct moref *ref, const xmlNode *objec
 /* The switches of a host, which are no objects of their own in vSphere. */
 void map_host_switches(const struct map *m, const struct moref *ref, const xmlNode *object);
 
+/* Adapters and services of the host that is open in the builder, and its certificate into its
+ * record. */
+void map_host_parts(const struct map *m, const struct moref *ref, const struct prop_values *v);
+void map_host_certificate(const struct map *m, const xmlNode *value);
+/* Makes a certificate, of which each byte is an element, one text: for objects that are kept. */
+void map_host_fold(xmlNode *object);
+
 /* Devices and snapshots of the VM that is open in the builder. */
 void map_devices(const struct map *m, const xmlNode *hardware, const xmlNode *guest_net);
 void map_snapshots(const struct map *m, const xmlNode *snapshot);

@@ -193,7 +193,9 @@ void map_host(const struct map *m, const struct moref *ref, const xmlNode *objec
         pv_host_datastores(m->b, items, map_list(v.val[HOST_DATASTORES], items, MAP_LIST_MOST));
     if (v.val[HOST_NETWORKS])
         pv_host_networks(m->b, items, map_list(v.val[HOST_NETWORKS], items, MAP_LIST_MOST));
+    map_host_certificate(m, v.val[HOST_CERTIFICATE]);
     map_common(m, PV_KIND_host, ref, v.val[HOST_STATUS]);
+    map_host_parts(m, ref, &v);
     remember(m, ref, state_of(&v));
     map_host_usage(m, ref->id, v.val[HOST_QUICK], v.val[HOST_HARDWARE]);
 }

@@ -127,6 +127,34 @@ static void learn_dvs(struct tree *t, const struct moref *ref, const struct prop
     }
 }
 
+static void forget_uplink(void *ctx, struct tree_node *n)
+{
+    if (n->type == TREE_NOTE && str_starts(n->id, "uplink:") && strcmp(n->parent, ctx) == 0)
+        n->parent[0] = '\0';
+}
+
+/* Which of a host's adapters are uplinks, only the switch knows. */
+static void learn_uplinks(struct tree *t, const struct moref *ref, const struct prop_values *v)
+{
+    if (!v->val[DVS_CONFIG])
+        return;
+    tree_each(t, forget_uplink, (void *)(uintptr_t)ref->id);
+    for (const xmlNode *member = xml_child(v->val[DVS_CONFIG], NULL, "host"); member;
+         member = xml_next_named(member, NULL, "host")) {
+        const char *host = value_text(value_at(member, "config.host"));
+        const xmlNode *backing = value_at(member, "config.backing");
+        char key[256];
+
+        for (const xmlNode *spec = xml_child(backing, NULL, "pnicSpec"); host && spec;
+             spec = xml_next_named(spec, NULL, "pnicSpec")) {
+            if (!value_field(spec, "pnicDevice"))
+                continue;
+            (void)snprintf(key, sizeof(key), "uplink:%s/%s", host, value_field(spec, "pnicDevice"));
+            tree_note(t, key, NULL, ref->id);
+        }
+    }
+}
+
 static void learn_network(struct tree *t, const struct moref *ref, const struct prop_values *v)
 {
     const char *key = value_text(v->val[NETWORK_KEY]);
@@ -165,6 +193,7 @@ void map_learn(struct tree *t, const struct moref *ref, const xmlNode *object)
         tree_note(t, key, NULL, ref->id);
     } else if (tree_type_of(ref->type) == TREE_SWITCH) {
         learn_dvs(t, ref, &v);
+        learn_uplinks(t, ref, &v);
     }
     if (tree_type_of(ref->type) == TREE_NETWORK)
         learn_network(t, ref, &v);

@@ -45,6 +45,9 @@
                     P(k, VSWITCH, "config.network.vswitch")                                        \
                         P(k, PORTGROUP, "config.network.portgroup")                                \
                             P(k, PNIC, "config.network.pnic")                                      \
+                                P(k, HBA, "config.storageDevice.hostBusAdapter")               \
+                                P(k, SERVICE, "config.service.service")                        \
+                                P(k, CERTIFICATE, "config.certificate")                        \
                                 P(k, MOUNTS, "config.fileSystemVolume.mountInfo")                  \
                                     P(k, DATASTORES, "datastore") P(k, NETWORKS, "network")        \
                                         P(k, NESTED, "capability.nestedHVSupported")               \

@@ -73,7 +73,7 @@ static int64_t steady(void *ctx, const struct sight_owner *o, int64_t ms)
 struct map inventory_map(struct inventory *i, struct pv_builder *b, const struct sight *s,
                          bool whole, int64_t began_ms)
 {
-    return (struct map){
+    struct map m = {
         .b = b,
         .s = s,
         .w = i->world,
@@ -84,6 +84,9 @@ struct map inventory_map(struct inventory *i, struct pv_builder *b, const struct
         .steady = steady,
         .steady_ctx = i,
     };
+
+    wsman_certificate(i->wmi->client, &m.certificate);
+    return m;
 }
 
 static uint64_t mix_text(uint64_t h, const char *text)

@@ -31,9 +31,23 @@ struct question {
     "ResourceType = 5 OR ResourceType = 6 OR ResourceType = 14 OR ResourceType = 16 OR "           \
     "ResourceType = 17"
 
+/* Services that hosts of VMs stand on. `needed`: without it nothing of Hyper-V can be seen or done
+ * from here. */
+static const struct {
+    const char *name;
+    bool needed;
+} services[] = {
+    { "vmms", true },     { "vmcompute", false }, { "WinRM", true },
+    { "Winmgmt", true },  { "nvspwmi", false },   { "hns", false },
+    { "ClusSvc", false }, { "MSiSCSI", false },   { "W32Time", false },
+};
+#define SERVICES                                                                                   \
+    "Name = 'vmms' OR Name = 'vmcompute' OR Name = 'WinRM' OR Name = 'Winmgmt' OR "                \
+    "Name = 'nvspwmi' OR Name = 'hns' OR Name = 'ClusSvc' OR Name = 'MSiSCSI' OR Name = 'W32Time'"
+
 static const struct question questions[] = {
     /* First of all: without this service there are no VMs to be seen, which means nothing. */
-    { CIM(Win32_Service), SIGHT_SERVICE, READ_CONFIG, ROLE_OPTIONAL, false, "Name = 'vmms'" },
+    { CIM(Win32_Service), SIGHT_SERVICE, READ_CONFIG | READ_HOST, ROLE_OPTIONAL, false, SERVICES },
 
     { CIM(Msvm_VirtualSystemManagementService), SIGHT_MANAGER, READ_CONFIG, ROLE_NEEDED, false,
       NULL },
@@ -180,12 +194,28 @@ static bool is_drive(const struct cim_instance *o)
     return type == 5 || type == 6 || type == 14 || type == 16 || type == 17;
 }
 
+static bool is_ours(const char *service)
+{
+    for (size_t i = 0; i < PV_COUNT(services); i++)
+        if (sight_same(service, services[i].name))
+            return true;
+    return false;
+}
+
+bool inventory_service_needed(const char *service)
+{
+    for (size_t i = 0; i < PV_COUNT(services); i++)
+        if (sight_same(service, services[i].name))
+            return services[i].needed;
+    return false;
+}
+
 static bool match(void *ctx, const struct cim_instance *o)
 {
     const struct reading *r = ctx;
 
     if (cim_is(o, CIM(Win32_Service)))
-        return sight_same(cim_str(o, P(Win32_Service, Name)), "vmms");
+        return is_ours(cim_str(o, P(Win32_Service, Name)));
     if (cim_is(o, CIM(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor)))
         return sight_same(
             cim_str(o, P(Win32_PerfFormattedData_HvStats_HyperVHypervisorLogicalProcessor, Name)),
@@ -418,10 +448,13 @@ static int read_state(struct reading *r, struct pv_err *err)
 
 bool inventory_vmms_runs(const struct sight *s)
 {
-    const struct cim_instance *o = sight_first(s, SIGHT_SERVICE);
+    const struct cim_list *l = &s->lists[SIGHT_SERVICE];
 
-    return !o || !cim_has(o, P(Win32_Service, State)) ||
-           sight_same(cim_str(o, P(Win32_Service, State)), "Running");
+    for (size_t i = 0; i < l->count; i++)
+        if (sight_same(cim_str(l->items[i], P(Win32_Service, Name)), "vmms"))
+            return !cim_has(l->items[i], P(Win32_Service, State)) ||
+                   sight_same(cim_str(l->items[i], P(Win32_Service, State)), "Running");
+    return true;
 }
 
 bool inventory_complete(const struct sight *s)

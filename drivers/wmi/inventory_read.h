@@ -39,6 +39,8 @@ struct read_limits {
 int inventory_read(struct wsman *w, const struct call *c, unsigned parts, const char *vm,
                    struct read_limits *limits, struct sight *s, struct pv_err *why,
                    struct pv_err *err);
+/* Without this service of the host nothing of Hyper-V can be seen or done from here. */
+bool inventory_service_needed(const char *service);
 /* The host's `vmms` runs, as far as can be told. */
 bool inventory_vmms_runs(const struct sight *s);
 /* All of what makes VMs was answered. */

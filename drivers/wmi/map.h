@@ -11,6 +11,7 @@
  *   datastore   volume GUID path \\?\volume{...}\, or share \\server\share\, in lower case
  *   disk_image  path of the file, normalised as by world_path
  *   controller, disk, cdrom, nic: InstanceID of the controller, drive, drive, port setting
+ *   host_adapter DeviceID of the port; host_service: name of the service
  *   snapshot    InstanceID of the checkpoint's settings
  *
  * What the sight does not know (a class that was refused, a part that was not
@@ -21,6 +22,7 @@
  */
 #pragma once
 
+#include <polyvisor/httpc.h>
 #include <polyvisor/records.h>
 
 #include "drivers/wmi/map_images.h"
@@ -32,10 +34,11 @@ struct map {
     struct pv_builder *b;
     const struct sight *s;
     const struct world *w;
-    struct images *images; /* may be NULL; files that are named are put in */
-    uint64_t listing;      /* number of the listing, for images */
-    bool whole;            /* everything of the host is in the sight */
-    int64_t now_ms;        /* wall clock, when the reading began */
+    struct images *images;                /* may be NULL; files that are named are put in */
+    uint64_t listing;                     /* number of the listing, for images */
+    bool whole;                           /* everything of the host is in the sight */
+    struct httpc_certificate certificate; /* that the host shows; no sha256: not known */
+    int64_t now_ms;                       /* wall clock, when the reading began */
     /* What was told of the start of this VM before, if `ms` says the same but for the jitter of two
      * clocks; NULL: `ms` as it is. */
     int64_t (*steady)(void *ctx, const struct sight_owner *o, int64_t ms);
@@ -45,6 +48,9 @@ struct map {
 void map_vm_id(const struct sight_owner *o, char out[SIGHT_GUID]);
 /* A GUID in upper case, as the host writes it. */
 void map_upper(const char *guid, char out[SIGHT_GUID]);
+
+/* A MAC address in upper case with colons; false: it is none. */
+bool map_mac(const char *text, char out[18]);
 
 /* What Hyper-V's one number means in our three words. */
 struct map_state {
@@ -78,6 +84,10 @@ int64_t map_boot_time(const struct map *m, const struct sight_owner *o);
 /* The machine, the cluster it is in, its volumes and switches. */
 void map_host(const struct map *m);
 void map_host_usage(const struct map *m);
+/* Adapters and services, and the certificate, of the host whose record is open. */
+void map_host_parts(const struct map *m);
+/* The switch that the adapter of this name is an uplink of; NULL: none. */
+const char *map_uplink_switch(const struct map *m, const char *name);
 void map_cluster(const struct map *m);
 /* MSCluster_Node.State in words. */
 const char *map_node_state(uint64_t state);

@@ -336,14 +336,11 @@ static const struct cim_instance *port_of(const struct devices *d, const struct 
     return NULL;
 }
 
-static void put_mac(const struct devices *d, const struct cim_instance *nic)
+bool map_mac(const char *text, char out[18])
 {
-    const char *text = cim_str(nic, RES(Address));
-    bool fixed = cim_bool(nic, P(Msvm_SyntheticEthernetPortSettingData, StaticMacAddress));
-    char mac[18], *to = mac;
+    char *to = out;
     size_t digits = 0;
 
-    pv_nic_mac_mode(d->m->b, fixed ? PV_MAC_MODE_STATIC : PV_MAC_MODE_AUTO);
     for (const char *p = text; p && *p && digits < 12; p++) {
         char c = *p >= 'a' && *p <= 'f' ? (char)(*p - 32) : *p;
 
@@ -355,8 +352,17 @@ static void put_mac(const struct devices *d, const struct cim_instance *nic)
         digits++;
     }
     *to = '\0';
+    return digits == 12;
+}
+
+static void put_mac(const struct devices *d, const struct cim_instance *nic)
+{
+    bool fixed = cim_bool(nic, P(Msvm_SyntheticEthernetPortSettingData, StaticMacAddress));
+    char mac[18];
+
+    pv_nic_mac_mode(d->m->b, fixed ? PV_MAC_MODE_STATIC : PV_MAC_MODE_AUTO);
     /* All zeros: the host chooses one when the VM first starts. */
-    if (digits == 12 && strcmp(mac, "00:00:00:00:00:00") != 0)
+    if (map_mac(cim_str(nic, RES(Address)), mac) && strcmp(mac, "00:00:00:00:00:00") != 0)
         pv_nic_mac(d->m->b, mac);
     else
         PV_CLEAR(d->m->b, nic, mac);

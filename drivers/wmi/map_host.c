@@ -240,6 +240,7 @@ void map_host(const struct map *m)
     put_health(m);
     if (cim_get_time(os, OS(LastBootUpTime), &ms))
         pv_host_boot_time(m->b, ms);
+    map_host_parts(m);
 }
 
 void map_host_usage(const struct map *m)

@@ -287,3 +287,16 @@ void map_switches(const struct map *m)
     for (size_t i = 0; i < m->w->nswitches; i++)
         map_switch(m, &m->w->switches[i]);
 }
+
+const char *map_uplink_switch(const struct map *m, const char *name)
+{
+    struct switch_ports ports;
+
+    for (size_t i = 0; i < m->w->nswitches; i++) {
+        look_at_ports(m, sight_owner(m->s, m->w->switches[i].guid), &ports);
+        for (size_t k = 0; k < ports.nuplinks; k++)
+            if (sight_same(ports.uplinks[k], name))
+                return m->w->switches[i].id;
+    }
+    return NULL;
+}

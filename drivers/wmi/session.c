@@ -123,6 +123,11 @@ bool session_is_idle(const struct session *s)
     return clock_mono_ms() - s->used_ms > IDLE_S * 1000;
 }
 
+void session_certificate(const struct session *s, struct httpc_certificate *out)
+{
+    (void)httpc_peer(s->http, out);
+}
+
 const char *session_mechanism(const struct session *s)
 {
     return auth_mechanism(s->auth);

@@ -55,5 +55,7 @@ int session_send(struct session *s, const struct session_request *r, struct sess
 void session_answer_free(struct session_answer *a);
 /* Not used for so long that its connection is of no use any more. */
 bool session_is_idle(const struct session *s);
+/* What the host showed on the newest connection; untouched: nothing, or no TLS. */
+void session_certificate(const struct session *s, struct httpc_certificate *out);
 /* "NTLM", "Kerberos" ... */
 const char *session_mechanism(const struct session *s);

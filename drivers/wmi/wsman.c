@@ -85,6 +85,14 @@ uint64_t wsman_requests(struct wsman *w)
     return n;
 }
 
+void wsman_certificate(struct wsman *w, struct httpc_certificate *out)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->certificate.sha256[0])
+        *out = w->certificate;
+    pthread_mutex_unlock(&w->lock);
+}
+
 void wsman_mechanism(struct wsman *w, char out[16])
 {
     pthread_mutex_lock(&w->lock);
@@ -175,6 +183,8 @@ static void learn(struct wsman *w, const struct session *s, const struct session
     w->requests += answer->requests;
     if (rc == PV_OK && !anonymous)
         (void)str_copy(w->mechanism, sizeof(w->mechanism), session_mechanism(s));
+    if (rc == PV_OK)
+        session_certificate(s, &w->certificate);
     pthread_mutex_unlock(&w->lock);
 }
 

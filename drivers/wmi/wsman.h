@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include <polyvisor/driver.h>
+#include <polyvisor/httpc.h>
 
 #include "drivers/sdk/call.h"
 #include "drivers/wmi/cim.h"
@@ -44,6 +45,8 @@ int wsman_new(const struct pv_host *host, const struct config *config, struct ws
 void wsman_free(struct wsman *w);
 /* Requests sent so far: for sync.requests_last_full. */
 uint64_t wsman_requests(struct wsman *w);
+/* What the host showed on the newest connection; untouched: nothing, or no TLS. */
+void wsman_certificate(struct wsman *w, struct httpc_certificate *out);
 
 struct wsman_identity {
     char vendor[128], product[128], protocol[128];

@@ -42,6 +42,7 @@ struct wsman {
     unsigned nidle, made;
     uint64_t requests;
     char mechanism[16];
+    struct httpc_certificate certificate; /* of the newest connection */
     struct backoff quiet; /* after a quota was used up */
     int64_t quiet_until_ms;
     bool no_filter[CIM_NS_COUNT], no_association[CIM_NS_COUNT], no_events;

@@ -63,7 +63,7 @@ static void kind_fields(struct kind_info *k)
 static int kinds_init(struct core *c, struct pv_err *err)
 {
     const struct model_kind *m;
-    int children = 0;
+    int children[KINDS] = { 0 }, *place; /* of each owner, so far */
 
     for (size_t i = 0; (m = model_kind_at(i)) != NULL; i++) {
         struct kind_info *k = &c->kinds[m->number];
@@ -75,11 +75,12 @@ static int kinds_init(struct core *c, struct pv_err *err)
             for (size_t f = 0; f < m->nfields; f++)
                 if (m->fields[f].slot >= 0)
                     k->slots[k->nslots++] = &m->fields[f];
+            place = &children[m->owner];
             if (m->owner != PV_KIND_NONE)
-                k->child = children++;
+                k->child = (*place)++;
+            if (*place > CHILD_KINDS)
+                return pv_fail(err, PV_EINTERNAL, "the model has more child kinds than core knows");
         }
-        if (children > CHILD_KINDS)
-            return pv_fail(err, PV_EINTERNAL, "the model has more child kinds than core knows");
         if (!(m->flags & MODEL_MEMORY))
             rc = model_shape_make(m, NULL, MODEL_VIEW_FULL, c->arena, &k->shape, err);
         if (rc != PV_OK)

@@ -62,7 +62,7 @@ struct kind_info {
         created_at, updated_at, owner, name, power_state, tags, attributes, notes, folder;
 };
 
-#define CHILD_KINDS 5
+#define CHILD_KINDS 5 /* of one owner */
 
 /* ---------------------------------------------------------------- core */
 

@@ -8,9 +8,11 @@ knows fails the test, too: so a new field cannot go untested.
 import datetime
 import json
 import re
+import ssl
 from xml.etree import ElementTree
 
 import pytest
+from cryptography import x509
 
 from support.compare import compare
 from support.hyperv import HypervFake
@@ -401,7 +403,16 @@ def host_truth(truth, info):
         "limits.storage_migrations": int(truth.migration["MaximumActiveStorageMigration"]),
         "switches": sorted(truth.switches), "networks": sorted(truth.networks()),
         "datastores": sorted(v["DeviceID"].lower() for v in truth.volumes), "health": "ok",
+        **certificate_truth(info),
     }
+
+
+def certificate_truth(info):
+    """Of the listener, as a plain TLS client sees it."""
+    found = x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", info.port)).encode())
+    return {"certificate.subject": found.subject.rfc4514_string(), "certificate.issuer": found.issuer.rfc4514_string(),
+            "certificate.expires_at": int(found.not_valid_after_utc.timestamp()) * 1000,
+            "certificate.sha256": info.cert_sha256.lower().replace(":", "")}
 
 
 def switch_truth(truth, ident):
@@ -570,6 +581,42 @@ def test_every_field_of_every_host(api, fake, truths, shown):
         compare(f"host {document['name']}", host_truth(truths[place], fake.hosts[place]), shown.flat(document),
                 frozenset(), lines)
     report(lines)
+
+
+def parts(api, truths, kind):
+    """[(truth of a host, {native id: document})]"""
+    hosts = {h["native"]["id"]: h["id"] for h in api.items("hosts")}
+    return [(t, {d["native"]["id"]: d for d in api.read(f"/hosts/{hosts[t.host_id]}/{kind}", view="full")["items"]})
+            for t in truths]
+
+
+def test_every_physical_adapter_of_every_host(api, truths, shown):
+    linked = 0
+    for truth, found in parts(api, truths, "host-adapters"):
+        of_switch = {path_id(p): s for s in truth.switches
+                     for port in truth.of("Msvm_EthernetPortAllocationSettingData", s) for p in many(port["HostResource"])
+                     if "ExternalEthernetPort" in p}
+        assert set(found) == set(truth.uplinks)
+        for ident, port in truth.uplinks.items():
+            up, one = port["EnabledState"] == "2", found[ident]
+            assert one["name"] == port["ElementName"] and one["adapter_type"] == "nic" and one["link_up"] == up
+            assert one["mac"].replace(":", "") == port["PermanentAddress"].upper()
+            assert one["speed_bps"] == (int(port["Speed"]) if up else None)
+            assert one["full_duplex"] == (yes(port["FullDuplex"]) if up else None)
+            assert shown.reference(one["switch"]) == of_switch.get(ident)
+            linked += ident in of_switch
+    assert linked
+
+
+def test_the_services_that_the_hypervisor_stands_on(api, truths):
+    for truth, found in parts(api, truths, "host-services"):
+        rows = {r["Name"]: r for r in truth.client.enumerate("Win32_Service", space=CIMV2)}
+        assert {"vmms", "vmcompute", "WinRM"} <= set(found) <= set(rows)
+        for name, one in found.items():
+            row = rows[name]
+            assert (one["name"], one["label"], one["state"]) == (name, row["DisplayName"], row["State"].lower())
+            assert one["start_mode"] == {"Auto": "automatic", "Manual": "manual"}[row["StartMode"]]
+            assert one["required"] == (name in ("vmms", "WinRM"))
 
 
 def test_every_field_of_every_switch_and_network(api, truths, shown):

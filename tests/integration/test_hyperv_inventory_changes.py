@@ -258,7 +258,8 @@ ODDITIES = {
     "forbidden characters": {"summary_bad_text": True},
     "namespace in references": {"cim_namespace": True},
 }
-VOLATILE = {"label", "id", "provider", "created_at", "updated_at", "observed_at", "version", "usage", "boot_time", "as_of"}
+VOLATILE = {"label", "id", "provider", "created_at", "updated_at", "observed_at", "version", "usage", "boot_time", "as_of",
+            "certificate"}  # each fake has its own
 
 
 def bare(value):

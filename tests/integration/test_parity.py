@@ -9,6 +9,8 @@ import datetime
 from urllib.parse import unquote
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from pyVmomi import vim
 
 from support.compare import compare
@@ -192,8 +194,22 @@ def nic_truth(device, guest_net):
 
 HOST_PROPERTIES = [
     "name", "parent", "runtime.connectionState", "runtime.inMaintenanceMode", "runtime.powerState", "runtime.bootTime",
-    "config.product", "summary.hardware", "hardware.numaInfo.numNodes", "datastore", "network",
+    "config.product", "summary.hardware", "hardware.numaInfo.numNodes", "datastore", "network", "config.certificate",
 ]
+
+
+def certificate_truth(value):
+    """A list of numbers, or octets: what pyvmomi makes of a byte[] depends on its version."""
+    text = value if isinstance(value, bytes) else bytes(int(b) & 255 for b in value or [])
+    if not text:
+        return {}
+    found = x509.load_pem_x509_certificate(text)
+    return {
+        "certificate.subject": found.subject.rfc4514_string(),
+        "certificate.issuer": found.issuer.rfc4514_string(),
+        "certificate.expires_at": time_ms(found.not_valid_after_utc),
+        "certificate.sha256": found.fingerprint(hashes.SHA256()).hex(),
+    }
 
 
 def host_truth(key, p, world):
@@ -227,7 +243,30 @@ def host_truth(key, p, world):
         "boot_time": time_ms(p.get("runtime.bootTime")),
         "datastores": moids(p.get("datastore")),
         "networks": moids(p.get("network")),
+        **certificate_truth(p.get("config.certificate")),
     }
+
+
+def adapters_truth(p):
+    """{name: fields} of physical adapters of both sorts."""
+    found = {}
+    of_switch = {key: sw.name for sw in p.get("config.network.vswitch") or [] for key in sw.pnic or []}
+    for nic in p.get("config.network.pnic") or []:
+        found[nic.device] = {
+            "name": nic.device, "adapter_type": "nic", "driver": nic.driver, "pci": nic.pci, "mac": nic.mac.upper(),
+            "link_up": nic.linkSpeed is not None, "model": None, "wwn": None, "iqn": None,
+            "speed_bps": nic.linkSpeed.speedMb * 1000000 if nic.linkSpeed else None,
+            "full_duplex": nic.linkSpeed.duplex if nic.linkSpeed else None, "switch": of_switch.get(nic.key)}
+    for hba in p.get("config.storageDevice.hostBusAdapter") or []:
+        found[hba.device] = {
+            "name": hba.device, "adapter_type": kind_of(hba, HBAS), "driver": hba.driver, "pci": hba.pci, "model": hba.model,
+            "link_up": {"online": True, "offline": False}.get(hba.status), "mac": None, "wwn": None, "iqn": None,
+            "speed_bps": None, "full_duplex": None, "switch": None}
+    return found
+
+
+HBAS = [(vim.host.FibreChannelHba, "fc"), (vim.host.InternetScsiHba, "iscsi"), (vim.host.SerialAttachedHba, "sas"),
+        (vim.host.ParallelScsiHba, "scsi"), (vim.host.BlockHba, "block")]
 
 
 # Shown when the host has them, with sources that are lists or need more than one call: named here, compared elsewhere.
@@ -326,7 +365,7 @@ class World:
 
 REFERENCES = ("host", "cluster", "datacenter", "resource_pool", "datastores", "networks", "hosts", "switch", "switches",
               "network", "parent", "image.datastore")
-TIMES = ("created_natively_at", "boot_time", "snapshots.newest_at", "taken_at")
+TIMES = ("created_natively_at", "boot_time", "certificate.expires_at", "snapshots.newest_at", "taken_at")
 SKIP = ("disks", "nics", "controllers", "cdroms", "snapshots.current")
 
 
@@ -487,6 +526,42 @@ def test_every_field_of_every_host(api, client, world, shown):
     for key, properties in truth.items():
         compare(f"host {found[key]['name']}", host_truth(key, properties, world), shown.flat(found[key]), HOST_MORE, lines)
     report(lines)
+
+
+def parts(api, kind):
+    """{native id of the host: {native id: document}}"""
+    hosts = {h["id"]: h["native"]["id"] for h in api.items("hosts")}
+    found = {}
+    for part in api.items(kind, view="full"):
+        found.setdefault(hosts[part["host"]["id"]], {})[part["native"]["id"]] = part
+    return found
+
+
+def test_every_physical_adapter_of_every_host(api, client):
+    found = parts(api, "host-adapters")
+    truth = client.read(vim.HostSystem, "name", "config.network.pnic", "config.network.vswitch",
+                        "config.storageDevice.hostBusAdapter")
+    assert set(found) == set(truth)
+    for key, properties in truth.items():
+        wanted = adapters_truth(properties)
+        assert len(wanted) > 4
+        assert {n: {**{f: d[f] for f in wanted[n]}, "switch": d["switch"] and d["switch"]["name"]}
+                for n, d in found[key].items()} == wanted
+
+
+def test_every_service_of_every_host(api, client):
+    found = parts(api, "host-services")
+    truth = client.read(vim.HostSystem, "name", "config.service")
+    assert set(found) == set(truth)
+    for key, properties in truth.items():
+        wanted = {s.key: (s.key, s.label, "running" if s.running else "stopped",
+                          {"on": "automatic", "off": "manual", "automatic": "on_demand"}[s.policy], s.required)
+                  for s in properties["config.service"].service}
+        assert len(wanted) > 5
+        assert {n: (d["name"], d["label"], d["state"], d["start_mode"], d["required"])
+                for n, d in found[key].items()} == wanted
+        listed = api.read(f"/hosts/native:vc:{key}/host-services", limit=100)["items"]
+        assert {s["name"] for s in listed} == set(wanted)
 
 
 def test_every_field_of_every_datastore(api, client, world, shown):

@@ -187,3 +187,30 @@ Test(httpc, a_server_shows_its_certificate_without_being_trusted, .timeout = 30)
     test_server_stop(&plain);
     stop(&f);
 }
+
+Test(httpc, what_the_server_showed_is_known_after_a_request_over_tls, .timeout = 30)
+{
+    struct fixture f;
+    struct httpc_certificate shown = { .sha256 = "untouched" };
+
+    start(&f);
+    cr_assert_not(httpc_peer(f.client, &shown));
+    cr_assert_str_eq(shown.sha256, "untouched");
+    cr_assert_eq(ask(&f, "GET", "/echo"), PV_OK, "%s", f.err.message);
+    cr_assert(httpc_peer(f.client, &shown));
+    cr_assert_str_eq(shown.sha256, f.server.sha256);
+    cr_assert_gt(shown.not_after_ms, clock_wall_ms());
+    stop(&f);
+}
+
+Test(httpc, what_is_no_certificate_is_not_read_as_one)
+{
+    struct httpc_certificate read = { .sha256 = "untouched" };
+    static const char *const texts[] = {
+        "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "0\x82\x01"
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        cr_assert_eq(httpc_certificate_read(texts[i], strlen(texts[i]), &read, NULL), PV_EFORMAT);
+    cr_assert_str_eq(read.sha256, "untouched");
+}

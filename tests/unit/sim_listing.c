@@ -36,6 +36,8 @@ Test(sim, a_vcenter_has_as_many_of_each_kind_as_the_settings_say)
     cr_assert_eq(h.begins, 1u);
     cr_assert_eq(h.counts[PV_KIND_vm], 3000u);
     cr_assert_eq(h.counts[PV_KIND_host], 60u);
+    cr_assert_eq(h.counts[PV_KIND_host_adapter], 60u * 4);
+    cr_assert_eq(h.counts[PV_KIND_host_service], 60u * 6);
     cr_assert_eq(h.counts[PV_KIND_cluster], 5u);
     cr_assert_eq(h.counts[PV_KIND_datacenter], 2u);
     cr_assert_eq(h.counts[PV_KIND_switch], 5u);

@@ -413,6 +413,57 @@ Test(vapi_map, reads_trunks_of_port_groups)
     expect("network/dvportgroup-1/vlan.allowed=1-10,20");
 }
 
+#define UPLINK(host, nic)                                                                          \
+    "<host><config><host type=\"HostSystem\">" host "</host><backing "                             \
+    "xsi:type=\"DistributedVirtualSwitchHostMemberPnicBacking\"><pnicSpec><pnicDevice>" nic        \
+    "</pnicDevice></pnicSpec></backing></config></host>"
+#define DVS(members) OBJECT(PROP("name", "xsd:string", "D") PROP("config", "VMwareDVSConfigInfo", members))
+#define HBA(type, rest)                                                                            \
+    "<HostHostBusAdapter xsi:type=\"" type "\"><key>k</key>" rest "</HostHostBusAdapter>"
+#define ADAPTERS                                                                                   \
+    OBJECT(PROP("config.network.pnic", "ArrayOfPhysicalNic",                                       \
+                "<PhysicalNic><key>p0</key><device>vmnic0</device><pci>0000:3b:00.0</pci>"         \
+                "<driver>i40en</driver><linkSpeed><speedMb>25000</speedMb><duplex>true</duplex>"   \
+                "</linkSpeed><mac>3c:ec:ef:00:00:0a</mac></PhysicalNic>"                           \
+                "<PhysicalNic><key>p1</key><device>vmnic1</device></PhysicalNic>")                 \
+           PROP("config.storageDevice.hostBusAdapter", "ArrayOfHostHostBusAdapter",                \
+                HBA("HostFibreChannelHba", "<device>vmhba2</device><status>online</status>"        \
+                                           "<portWorldWideName>2377900762148635063"                \
+                                           "</portWorldWideName><speed>32000000000</speed>")       \
+                    HBA("HostInternetScsiHba", "<device>vmhba64</device><status>offline</status>"  \
+                                               "<iScsiName>iqn.1998-01.com.vmware:a</iScsiName>"   \
+                                               "<currentSpeedMb>10000</currentSpeedMb>")           \
+                        HBA("HostSerialAttachedHba",                                               \
+                            "<device>vmhba0</device><status>unknown</status>"                      \
+                            "<nodeWorldWideName>5005076000000001</nodeWorldWideName>")))
+
+Test(vapi_map, tells_the_physical_adapters_of_a_host)
+{
+    map_text("VmwareDistributedVirtualSwitch", "dvs-9", DVS(UPLINK("host-1", "vmnic0")));
+    map_text("HostSystem", "host-1", ADAPTERS);
+    expect("host_adapter/vmnic0/speed_bps=25000000000");
+    expect("host_adapter/vmnic0/full_duplex=1");
+    expect("host_adapter/vmnic0/mac=3C:EC:EF:00:00:0A");
+    expect("host_adapter/vmnic0/switch=dvs-9");
+    expect("host_adapter/vmnic1/link_up=0");
+    cr_expect(!has_start("host_adapter/vmnic1/switch=dvs"));
+    expect("host_adapter/vmhba2/adapter_type=fc");
+    expect("host_adapter/vmhba2/wwn=21:00:00:24:ff:00:01:b7");
+    expect("host_adapter/vmhba2/speed_bps=32000000000");
+    expect("host_adapter/vmhba64/adapter_type=iscsi");
+    expect("host_adapter/vmhba64/link_up=0");
+    expect("host_adapter/vmhba64/iqn=iqn.1998-01.com.vmware:a");
+    expect("host_adapter/vmhba0/wwn=50:05:07:60:00:00:00:01");
+}
+
+Test(vapi_map, forgets_an_uplink_that_the_switch_does_not_name_any_more)
+{
+    map_text("VmwareDistributedVirtualSwitch", "dvs-9", DVS(UPLINK("host-1", "vmnic0")));
+    map_text("VmwareDistributedVirtualSwitch", "dvs-9", DVS(UPLINK("host-1", "vmnic7")));
+    map_text("HostSystem", "host-1", ADAPTERS);
+    cr_expect(!has("host_adapter/vmnic0/switch=dvs-9"));
+}
+
 Test(vapi_map, does_not_turn_in_circles_in_a_tree_that_does)
 {
     char path[64];

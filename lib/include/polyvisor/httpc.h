@@ -104,6 +104,10 @@ struct httpc_certificate {
 /* Connects by TLS, checks nothing, closes. */
 int httpc_certificate(const char *host, unsigned port, unsigned timeout_ms,
                       struct httpc_certificate *out, struct pv_err *err);
+/* The same of a certificate as PEM or DER; `trusted` and `problem` stay empty. */
+int httpc_certificate_read(const void *data, size_t len, struct httpc_certificate *out, struct pv_err *err);
+/* What the server showed on the newest connection of the client; false: none was made by TLS. */
+bool httpc_peer(struct httpc *c, struct httpc_certificate *out);
 /* Once per program before threads start, and at its end. */
 int httpc_global_init(struct pv_err *err);
 void httpc_global_cleanup(void);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of everything that machines run on and hang on.
+import i18next from 'i18next';
 import { valueAt } from '../../api/model';
 import { column } from '../../grid/columns';
 import { trend } from '../../grid/Spark';
@@ -200,6 +201,66 @@ export const nicList: ListDeclaration = {
         const vm = nic.vm as { id: string } | null;
         return vm && `/vms/${vm.id}/hardware`;
     },
+};
+
+/** 25 Gb/s */
+function bitRate(bps: number): string {
+    const [value, unit] = bps >= 1e9 ? [bps / 1e9, 'gigabit-per-second'] : [bps / 1e6, 'megabit-per-second'];
+    return new Intl.NumberFormat(i18next.language, { style: 'unit', unit, maximumFractionDigits: 1 }).format(
+        value,
+    );
+}
+
+const speed = (item: object) => {
+    const bps = valueAt(item, 'speed_bps') as number | null;
+    return bps ? bitRate(bps) : '';
+};
+
+export const hostAdapterList: ListDeclaration = {
+    kind: 'host_adapter',
+    name: 'host-adapters',
+    title: 'estate.tab.adapters',
+    empty: 'inventory.none',
+    columns: [
+        column('host_adapter', 'name', { width: 170 }),
+        column('host_adapter', 'adapter_type', { width: 130 }),
+        column('host_adapter', 'link_up', { width: 90 }),
+        column('host_adapter', 'speed_bps', { width: 120, cell: speed, text: speed }),
+        column('host_adapter', 'full_duplex', { width: 110 }),
+        column('host_adapter', 'switch', { width: 190 }),
+        column('host_adapter', 'mac', { width: 150 }),
+        column('host_adapter', 'wwn', { width: 190 }),
+        column('host_adapter', 'iqn', { width: 190 }),
+        column('host_adapter', 'model', { width: 240 }),
+        column('host_adapter', 'driver', { width: 110 }),
+        column('host_adapter', 'pci', { width: 120 }),
+    ],
+    shown: ['name', 'adapter_type', 'link_up', 'speed_bps', 'switch', 'mac', 'wwn', 'model', 'driver'],
+    narrow: ['name', 'link_up', 'switch'],
+    sort: 'name',
+    facets: ['adapter_type', 'link_up'],
+    plain: true,
+    linkOf: () => null,
+};
+
+export const hostServiceList: ListDeclaration = {
+    kind: 'host_service',
+    name: 'host-services',
+    title: 'estate.tab.services',
+    empty: 'inventory.none',
+    columns: [
+        column('host_service', 'label', { width: 300 }),
+        column('host_service', 'name', { width: 150 }),
+        column('host_service', 'state', { width: 120 }),
+        column('host_service', 'start_mode', { width: 130 }),
+        column('host_service', 'required', { width: 120 }),
+    ],
+    shown: ['label', 'name', 'state', 'start_mode', 'required'],
+    narrow: ['label', 'state'],
+    sort: 'label',
+    facets: ['state', 'start_mode', 'required'],
+    plain: true,
+    linkOf: () => null,
 };
 
 export const imageList: ListDeclaration = {

@@ -15,7 +15,9 @@ import { vmList } from '../vms/list';
 import {
     clusterList,
     datastoreList,
+    hostAdapterList,
     hostList,
+    hostServiceList,
     imageList,
     networkList,
     nicList,
@@ -160,12 +162,20 @@ const hostTabs = tabs(
         ],
         'vm.placement': ['datacenter', 'cluster', 'management_ip', 'addresses'],
         'estate.limits': ['limits.live_migrations', 'limits.storage_migrations'],
+        'estate.certificate': [
+            'certificate.subject',
+            'certificate.issuer',
+            'certificate.expires_at',
+            'certificate.sha256',
+        ],
     },
     Capacity,
     vms('host'),
     belongs('datastores', 'nav.datastores', datastoreList, 'd-', by('hosts')),
     belongs('networks', 'nav.networks', networkList, 'n-', by('hosts')),
     belongs('switches', 'inventory.switches', switchList, 's-', (item) => oneOf('id', ids(item, 'switches'))),
+    belongs('adapters', 'estate.tab.adapters', hostAdapterList, 'p-', by('host')),
+    belongs('services', 'estate.tab.services', hostServiceList, 'e-', by('host')),
     { id: 'metrics', title: 'vm.tab.metrics', Component: Metrics },
 );
 
