@@ -16,8 +16,8 @@ from support.wsman import WsMan
 KINDS = ("hosts", "clusters", "vms", "controllers", "disks", "cdroms", "nics", "snapshots", "switches", "networks", "datastores",
          "disk-images")
 # Of the record, not of the host; or later than the report.
-OURS = {"id", "provider", "created_at", "updated_at", "observed_at", "version", "usage", "certificate", "stale", "stale_reason", "boot_time",
-        "actions", "missing"}
+OURS = {"id", "provider", "created_at", "updated_at", "observed_at", "version", "usage", "stale", "stale_reason", "boot_time",
+        "actions", "missing", "certificate"}
 VSMS = "Msvm_VirtualSystemManagementService"
 
 
