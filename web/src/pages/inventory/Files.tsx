@@ -185,7 +185,7 @@ export default function Files({ item }: TabProps) {
     const layout = useMemo(
         () => ({
             columns: narrow ? ['name', 'size_bytes'] : ['name', 'type', 'size_bytes', 'modified_at'],
-            widths: {},
+            widths: narrow ? { name: 240 } : ({} as Record<string, number>),
             pinned: [],
         }),
         [narrow],
