@@ -246,6 +246,22 @@ static int start_storage(struct server *s, struct pv_err *err)
                       &s->auth, err);
 }
 
+/* What the server has begun by itself stands in the audit, too. */
+static void record_own(void *ctx, const char *action, enum pv_kind kind, const struct pv_id *subject,
+                       const struct pv_id *task)
+{
+    char id[PV_ID_TEXT], task_id[PV_ID_TEXT], detail[128];
+    struct audit_entry e = { .actor_type = PV_ACTOR_TYPE_SYSTEM, .actor_id = "", .actor_name = "", .address = "",
+                             .action = action, .subject = id, .request_id = "", .outcome = PV_OUTCOME_ALLOWED,
+                             .detail_json = detail };
+
+    model_id_text(kind, subject, id);
+    model_id_text(PV_KIND_task, task, task_id);
+    snprintf(detail, sizeof(detail), "{\"source\":\"expiry\",\"task\":\"%s\"}", task_id);
+    if (audit_write_later(ctx, &e, NULL) != PV_OK)
+        log_msg(PV_LOG_ERROR, "audit.lost", "action=\"%s\" subject=%s", action, id);
+}
+
 static int start_product(struct server *s, struct pv_err *err)
 {
     const struct drivers_config drivers = {
@@ -260,7 +276,7 @@ static int start_product(struct server *s, struct pv_err *err)
         return rc;
     }
     rc = core_start(&(struct core_config){ .store = s->store, .drivers = s->drivers, .secret_open = open_secret,
-                                           .secret_free = auth_wipe_free, .ctx = s->auth },
+                                           .secret_free = auth_wipe_free, .ctx = s->auth, .record = record_own },
                     &s->core, err);
     if (rc == PV_OK)
         rc = api_start(&(struct api_config){ .store = s->store, .core = s->core, .auth = s->auth, .data = s->config.data }, &s->api, err);

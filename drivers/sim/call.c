@@ -40,7 +40,7 @@ static const char *const image_steps[] = { "Make the file", "Copy", NULL };
 const char sim_operations[] =
     "[\"vm.start\",\"vm.shutdown\",\"vm.stop\",\"vm.reboot\",\"vm.reset\",\"vm.pause\","
     "\"vm.resume\",\"vm.suspend\",\"vm.snapshot.create\",\"vm.snapshot.revert\","
-    "\"vm.snapshot.delete\",\"vm.snapshot.update\",\"vm.snapshot.export\",\"vm.create\","
+    "\"vm.snapshot.delete\",\"vm.delete_snapshots\",\"vm.snapshot.update\",\"vm.snapshot.export\",\"vm.create\","
     "\"vm.import\",\"vm.delete\",\"vm.rename\",\"vm.reconfigure\",\"vm.clone\",\"vm.move\","
     "\"vm.export\",\"vm.template\",\"vm.disk.attach\",\"vm.disk.update\",\"vm.disk.detach\","
     "\"vm.nic.attach\",\"vm.nic.update\",\"vm.nic.detach\",\"vm.cdrom.attach\","
@@ -86,6 +86,11 @@ void job_difference(struct job *j, const char *text)
     add_to(j->answer, "differences", json_string(text));
 }
 
+static int delete_snapshots(struct job *j, struct pv_err *err)
+{
+    return sim_snaps_clear(j->e, j->index, err);
+}
+
 static int rename_snapshot(struct job *j, struct pv_err *err)
 {
     const json_t *description = json_object_get(j->args, "description");
@@ -118,6 +123,8 @@ static const struct sim_native natives[] = {
       SIM_DID_REVERT, 0, 0, 0, 0 },
     { "vm.snapshot.delete", "RemoveSnapshot_Task", "DestroySnapshot", 2000, 10000, 0,
       SIM_DID_UNSNAPSHOT, 0, 0, 0, 0 },
+    { "vm.delete_snapshots", "RemoveAllSnapshots_Task", "DestroySnapshotTree", 2000, 10000, TEMPLATES,
+      SIM_DID_UNSNAPSHOT, 0, delete_snapshots, 0, 0 },
     { "vm.snapshot.update", "RenameSnapshot", "ModifySystemSettings", 200, 600, 0, SIM_DID_SNAPSHOT,
       0, rename_snapshot, 0, 0 },
     { "vm.snapshot.export", NULL, "ExportSystemDefinition", 2000, 4000, 0, SIM_DID_NOTHING, 0,
@@ -628,6 +635,8 @@ static int reattach(struct job *j, struct pv_err *err)
     pthread_mutex_lock(&j->e->lock);
     if (j->has_vm && j->op->no_op)
         reached = (j->op->no_op & from_bit(j->e->vms[j->index].power)) != 0;
+    else if (j->native->apply == delete_snapshots)
+        reached = sim_snaps_get(j->e, j->index, &room)->count == 0;
     else if (j->native->done == SIM_DID_UNSNAPSHOT)
         reached = !sim_snaps_find(sim_snaps_get(j->e, j->index, &room), j->snapshot);
     pthread_mutex_unlock(&j->e->lock);

@@ -339,6 +339,7 @@ void sim_doc_forget(json_t *fields)
         "snapshots.depth",
         "snapshots.bytes",
         "snapshots.newest_at",
+        "snapshots.oldest_at",
         "health",
         "health_reasons",
         "question",

@@ -370,6 +370,7 @@ int sim_snaps_create(struct sim_estate *e, uint32_t vm, const char *name, const 
 int sim_snaps_revert(struct sim_estate *e, uint32_t vm, uint16_t serial, struct pv_err *err);
 int sim_snaps_delete(struct sim_estate *e, uint32_t vm, uint16_t serial, bool children,
                      struct pv_err *err);
+int sim_snaps_clear(struct sim_estate *e, uint32_t vm, struct pv_err *err);
 /* NULL: as it is. */
 int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name,
                      const char *description, struct pv_err *err);

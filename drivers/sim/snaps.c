@@ -170,6 +170,18 @@ int sim_snaps_delete(struct sim_estate *e, uint32_t vm, uint16_t serial, bool ch
     return PV_OK;
 }
 
+int sim_snaps_clear(struct sim_estate *e, uint32_t vm, struct pv_err *err)
+{
+    struct sim_snaps *l = own(e, vm);
+
+    if (!l)
+        return pv_fail(err, PV_ENOMEM, "no memory for a snapshot");
+    for (uint16_t i = 0; i < l->count; i++)
+        snap_free(&l->items[i]);
+    *l = (struct sim_snaps){ .last_serial = l->last_serial };
+    return PV_OK;
+}
+
 int sim_snaps_rename(struct sim_estate *e, uint32_t vm, uint16_t serial, const char *name,
                      const char *description, struct pv_err *err)
 {

@@ -265,7 +265,7 @@ static void put_storage(const struct vm_view *v)
 static void put_snapshot_totals(const struct vm_view *v)
 {
     uint64_t bytes = 0, depth = 0;
-    int64_t newest = 0;
+    int64_t newest = 0, oldest = 0;
 
     for (uint16_t i = 0; i < v->snaps->count; i++) {
         const struct sim_snap *s = &v->snaps->items[i];
@@ -274,6 +274,8 @@ static void put_snapshot_totals(const struct vm_view *v)
         bytes += s->size_bytes;
         if (s->taken_ms > newest)
             newest = s->taken_ms;
+        if (!oldest || s->taken_ms < oldest)
+            oldest = s->taken_ms;
         for (; s; s = sim_snaps_find(v->snaps, s->parent))
             chain++;
         if (chain > depth)
@@ -282,10 +284,13 @@ static void put_snapshot_totals(const struct vm_view *v)
     pv_vm_snapshots_count(v->b, v->snaps->count);
     pv_vm_snapshots_depth(v->b, depth);
     pv_vm_snapshots_bytes(v->b, bytes);
-    if (newest)
+    if (newest) {
         pv_vm_snapshots_newest_at(v->b, newest);
-    else
+        pv_vm_snapshots_oldest_at(v->b, oldest);
+    } else {
         PV_CLEAR(v->b, vm, snapshots_newest_at);
+        PV_CLEAR(v->b, vm, snapshots_oldest_at);
+    }
 }
 
 /* ------------------------------------------------------------------ children */

@@ -374,7 +374,7 @@ struct snapshots {
     const struct map *m;
     const char *current;
     uint64_t count, depth;
-    int64_t newest_ms;
+    int64_t newest_ms, oldest_ms;
 };
 
 static void put_snapshot(struct snapshots *s, const xmlNode *node, const char *id,
@@ -397,6 +397,8 @@ static void put_snapshot(struct snapshots *s, const xmlNode *node, const char *i
         pv_snapshot_taken_at(b, ms);
         if (ms > s->newest_ms)
             s->newest_ms = ms;
+        if (!s->oldest_ms || ms < s->oldest_ms)
+            s->oldest_ms = ms;
     }
     pv_snapshot_snapshot_type(b, PV_SNAPSHOT_TYPE_STANDARD);
     if (state) {
@@ -441,8 +443,11 @@ void map_snapshots(const struct map *m, const xmlNode *snapshot)
         pv_snapshot_none(m->b);
     pv_vm_snapshots_count(m->b, s.count);
     pv_vm_snapshots_depth(m->b, s.depth);
-    if (s.newest_ms)
+    if (s.newest_ms) {
         pv_vm_snapshots_newest_at(m->b, s.newest_ms);
-    else
+        pv_vm_snapshots_oldest_at(m->b, s.oldest_ms);
+    } else {
         PV_CLEAR(m->b, vm, snapshots_newest_at);
+        PV_CLEAR(m->b, vm, snapshots_oldest_at);
+    }
 }

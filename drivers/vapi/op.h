@@ -152,6 +152,7 @@ int op_snapshot_create(struct operation *o, struct pv_err *err);
 int op_snapshot_made(struct operation *o, struct pv_err *err);
 int op_snapshot_revert(struct operation *o, struct pv_err *err);
 int op_snapshot_delete(struct operation *o, struct pv_err *err);
+int op_snapshot_delete_all(struct operation *o, struct pv_err *err);
 int op_rename_snapshot(struct operation *o, struct pv_err *err);
 /* op_config.c: what the VM is made of, its name and its end. */
 int op_reconfigure(struct operation *o, struct pv_err *err);

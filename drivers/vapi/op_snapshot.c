@@ -48,6 +48,15 @@ int op_snapshot_delete(struct operation *o, struct pv_err *err)
     return op_run_task(o, e, err);
 }
 
+int op_snapshot_delete_all(struct operation *o, struct pv_err *err)
+{
+    struct enc *e = enc_new("RemoveAllSnapshots_Task", o->vm.type, o->vm.id);
+
+    if (e)
+        enc_bool(enc_root(e), "consolidate", true);
+    return op_run_task(o, e, err);
+}
+
 int op_rename_snapshot(struct operation *o, struct pv_err *err)
 {
     const json_t *text = op_member(o->args, "description");

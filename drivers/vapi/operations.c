@@ -44,6 +44,8 @@ static const struct method methods[] = {
          "reverting to snapshot"),
     REMOVES("vm.snapshot.delete", "RemoveSnapshot_Task", op_snapshot_delete, NULL, OP_SNAPSHOT,
             "deleting snapshot"),
+    DOES("vm.delete_snapshots", "RemoveAllSnapshots_Task", op_snapshot_delete_all, NULL, OP_VM,
+         "deleting all snapshots of"),
 
     DOES("vm.create", "CreateVM_Task", op_create, op_create_then, OP_PLACE, "making"),
     DOES("vm.import", "RegisterVM_Task", op_import, op_import_then, OP_PLACE, "importing"),
@@ -100,7 +102,7 @@ static const struct method methods[] = {
 const char operations_list[] =
     "[\"vm.start\",\"vm.stop\",\"vm.shutdown\",\"vm.reboot\",\"vm.reset\",\"vm.suspend\","
     "\"vm.resume\",\"vm.snapshot.create\",\"vm.snapshot.update\",\"vm.snapshot.revert\","
-    "\"vm.snapshot.delete\",\"vm.create\",\"vm.import\",\"vm.reconfigure\",\"vm.rename\","
+    "\"vm.snapshot.delete\",\"vm.delete_snapshots\",\"vm.create\",\"vm.import\",\"vm.reconfigure\",\"vm.rename\","
     "\"vm.delete\",\"vm.clone\",\"vm.template\",\"vm.move\","
     "\"vm.disk.attach\",\"vm.disk.update\",\"vm.disk.detach\",\"vm.nic.attach\",\"vm.nic.update\","
     "\"vm.nic.detach\",\"vm.cdrom.attach\",\"vm.cdrom.detach\",\"vm.iso.mount\",\"vm.iso.eject\","

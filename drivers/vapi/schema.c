@@ -278,6 +278,7 @@ const struct enc_type enc_types[] = {
     { "RemoveSnapshot_Task",
       NULL,
       { { "removeChildren", "boolean" }, { "consolidate", "boolean" } } },
+    { "RemoveAllSnapshots_Task", NULL, { { "consolidate", "boolean" } } },
     { "RenameSnapshot", NULL, { { "name", "string" }, { "description", "string" } } },
     { "CancelTask", NULL, { { NULL, NULL } } },
 

@@ -101,6 +101,7 @@ static const struct capability capabilities[] = {
     { "vm.snapshot.revert", NULL, NULL },
     { "vm.snapshot.update", NULL, NULL },
     { "vm.snapshot.delete", NULL, NULL },
+    { "vm.delete_snapshots", NULL, NULL },
     { "vm.reconfigure", NULL, NULL },
     { "vm.reconfigure.cpu", NULL, NULL },
     { "vm.reconfigure.memory", NULL, NULL },

@@ -130,7 +130,7 @@ void map_vm_snapshots(const struct map *m, const struct sight_owner *o)
     struct snapshots s;
     size_t current;
     uint64_t deepest = 0;
-    int64_t newest = 0, ms;
+    int64_t newest = 0, oldest = INT64_MAX, ms;
 
     if (!load(m, o, &s))
         return;
@@ -151,6 +151,8 @@ void map_vm_snapshots(const struct map *m, const struct sight_owner *o)
             pv_snapshot_taken_at(m->b, ms);
             if (ms > newest)
                 newest = ms;
+            if (ms < oldest)
+                oldest = ms;
         }
         put_notes(m, settings);
         put_kind(m, settings);
@@ -160,8 +162,11 @@ void map_vm_snapshots(const struct map *m, const struct sight_owner *o)
         pv_snapshot_none(m->b);
     pv_vm_snapshots_count(m->b, s.n);
     pv_vm_snapshots_depth(m->b, deepest);
-    if (newest > 0)
+    if (newest > 0) {
         pv_vm_snapshots_newest_at(m->b, newest);
-    else
+        pv_vm_snapshots_oldest_at(m->b, oldest);
+    } else {
         PV_CLEAR(m->b, vm, snapshots_newest_at);
+        PV_CLEAR(m->b, vm, snapshots_oldest_at);
+    }
 }

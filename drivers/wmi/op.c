@@ -35,7 +35,7 @@ const char wmi_operations[] =
     "[\"vm.start\",\"vm.stop\",\"vm.shutdown\",\"vm.reboot\",\"vm.reset\",\"vm.pause\","
     "\"vm.resume\",\"vm.suspend\","
     "\"vm.snapshot.create\",\"vm.snapshot.update\",\"vm.snapshot.revert\",\"vm.snapshot.delete\","
-    "\"vm.snapshot.export\","
+    "\"vm.delete_snapshots\",\"vm.snapshot.export\","
     "\"vm.reconfigure\",\"vm.rename\",\"vm.create\",\"vm.delete\",\"vm.import\",\"vm.export\","
     "\"vm.clone\",\"vm.move\","
     "\"vm.disk.attach\",\"vm.disk.update\",\"vm.disk.detach\",\"vm.nic.attach\",\"vm.nic.update\","

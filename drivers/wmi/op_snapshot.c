@@ -370,6 +370,96 @@ static int run_delete(struct op *o, struct pv_err *err)
     return rc ? rc : op_do(o, &s, NULL, err);
 }
 
+/* Nothing of it is left that has no parent but what is being deleted: roots of the trees. */
+static bool is_root(struct op *o, const struct cim_list *all, const struct cim_instance *s)
+{
+    const char *parent = op_path_id(o, cim_str(s, P(Msvm_VirtualSystemSettingData, Parent)));
+    char guid[40], other[40];
+
+    if (!parent || !op_guid(parent, guid))
+        return true;
+    for (size_t i = 0; i < all->count; i++)
+        if (op_guid(cim_str(all->items[i], P(Msvm_VirtualSystemSettingData, InstanceID)), other) &&
+            op_same(other, guid))
+            return false;
+    return true;
+}
+
+static int destroy_tree(struct op *o, const char *guid, struct pv_err *err)
+{
+    struct about b = { .guid = guid, .tree = true };
+    struct cim_instance *in =
+        cim_call(o->a, M(Msvm_VirtualSystemSnapshotService, DestroySnapshotTree));
+    struct op_step s = { .key = op_text(o, "tree %s", guid),
+                         .what = op_what(o, o->def->verb, o->name),
+                         .in = in,
+                         .look = is_deleted,
+                         .ctx = &b,
+                         .repeats = true };
+    int rc = op_service(o, CIM(Msvm_VirtualSystemSnapshotService), &s.on, err);
+
+    cim_set_ref(in, A(Msvm_VirtualSystemSnapshotService, DestroySnapshotTree, SnapshotSettingData),
+                op_settings_ref(o, guid));
+    if (rc == PV_OK && !s.key)
+        rc = pv_fail(err, PV_ENOMEM, "no memory");
+    return rc ? rc : op_do(o, &s, NULL, err);
+}
+
+/* Tree after tree. Which ones there were is in the journal: what others make meanwhile stays. */
+static int note_roots(struct op *o, struct pv_err *err)
+{
+    struct cim_list list = { 0 };
+    struct buf roots;
+    unsigned state;
+    int rc;
+
+    if (journal_get(&o->journal, "roots"))
+        return PV_OK;
+    rc = op_vm_stable(o, &state, err);
+    if (rc == PV_OK)
+        rc = list_snapshots(o, &list, err);
+    if (rc)
+        return rc;
+    buf_init(&roots, 2048);
+    for (size_t i = 0; i < list.count; i++) {
+        char guid[40];
+
+        if (is_root(o, &list, list.items[i]) &&
+            op_guid(cim_str(list.items[i], P(Msvm_VirtualSystemSettingData, InstanceID)), guid))
+            buf_printf(&roots, "%s.", guid);
+    }
+    if (buf_ok(&roots))
+        journal_note(&o->journal, "roots", roots.len ? roots.data : ".");
+    rc = buf_ok(&roots) ? PV_OK
+                        : pv_fail(err, PV_ELIMIT, "%s %s: it has too many trees of checkpoints",
+                                  o->def->verb, o->name);
+    buf_free(&roots);
+    return rc;
+}
+
+static int run_delete_all(struct op *o, struct pv_err *err)
+{
+    const char *roots;
+    unsigned n = 0;
+    int rc = note_roots(o, err);
+
+    if (rc)
+        return rc;
+    roots = arena_strdup(o->a, journal_get(&o->journal, "roots"));
+    for (const char *at = roots; at && *at; at++)
+        n += *at == '.' && at > roots;
+    o->steps = n > 1 ? n : 0;
+    for (const char *at = roots; rc == PV_OK && at && *at;) {
+        size_t len = strcspn(at, ".");
+        char guid[40];
+
+        if (len > 0 && str_copy_n(guid, sizeof(guid), at, len))
+            rc = destroy_tree(o, guid, err);
+        at += len + (at[len] == '.');
+    }
+    return rc;
+}
+
 /* Applied: the VM's settings say which one they come from. */
 static int is_applied(struct op *o, void *ctx, bool *there, struct pv_err *err)
 {
@@ -487,5 +577,6 @@ const struct op_def op_snapshot_defs[] = {
     { "vm.snapshot.update", "renaming checkpoint", run_update, 0, 0 },
     { "vm.snapshot.revert", "applying checkpoint", run_revert, 0, 0 },
     { "vm.snapshot.delete", "deleting checkpoint", run_delete, 0, 0 },
+    { "vm.delete_snapshots", "deleting all checkpoints of", run_delete_all, 0, 0 },
     { NULL, NULL, NULL, 0, 0 },
 };

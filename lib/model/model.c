@@ -295,6 +295,13 @@ const char *model_enum_name(enum pv_enum_id id)
     return enums[id].name;
 }
 
+const char *model_unit_text(enum model_unit unit)
+{
+    static const char *const texts[] = { "", "count", "bytes", "MHz", "percent", "ms", "s" };
+
+    return texts[unit];
+}
+
 const struct model_metric *model_metrics(size_t *count)
 {
     *count = PV_COUNT(metrics);

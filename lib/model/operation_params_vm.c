@@ -39,12 +39,16 @@ const struct model_param params_create_snapshot[] = {
     { .name = "memory", .type = PARAM_BOOL, .needs = "vm.snapshot.memory", .doc = "Include the memory of a running VM." },
     { .name = "quiesce", .type = PARAM_BOOL, .needs = "vm.snapshot.quiesce",
       .doc = "Bring the guest's file systems to rest first." },
+    { .name = "expires_at", .type = PARAM_TIME, .nullable = true, .own = true,
+      .doc = "When the server deletes it again; unless given, it stays." },
     { 0 },
 };
 
 const struct model_param params_update_snapshot[] = {
     { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 80, .doc = "New name." },
     { .name = "description", .type = PARAM_TEXT, .nullable = true, .max = 1024, .doc = "What it was made for." },
+    { .name = "expires_at", .type = PARAM_TIME, .nullable = true, .own = true,
+      .doc = "When the server deletes it; null: it stays." },
     { 0 },
 };
 

@@ -20,8 +20,6 @@
 #define POINTS_WANTED 400       /* when no step is asked for */
 #define RANGE_MS 3600000ll      /* when no beginning is asked for */
 
-static const char *const unit_texts[] = { "", "count", "bytes", "MHz", "percent", "ms", "s" };
-
 /* cpu.usage_pct = 12: the place in model_metrics(), or -1. */
 static int metric_at(const char *name, size_t len)
 {
@@ -58,7 +56,7 @@ static enum req_result names(struct req *r)
     for (size_t i = 0; i < n; i++) {
         jsonw_object(w, NULL);
         jsonw_str(w, "name", m[i].name);
-        jsonw_str(w, "unit", unit_texts[m[i].unit]);
+        jsonw_str(w, "unit", model_unit_text(m[i].unit));
         jsonw_str(w, "doc", m[i].doc);
         jsonw_end(w);
     }
@@ -184,7 +182,7 @@ static void write_one(struct jsonw *w, const struct wanted *q, size_t ref, size_
     jsonw_object(w, NULL);
     jsonw_str(w, "ref", id);
     jsonw_str(w, "name", metrics[q->metrics[m]].name);
-    jsonw_str(w, "unit", unit_texts[metrics[q->metrics[m]].unit]);
+    jsonw_str(w, "unit", model_unit_text(metrics[q->metrics[m]].unit));
     jsonw_array(w, "values");
     for (uint32_t i = 0; i < q->npoints; i++)
         jsonw_double(w, NULL, round(values[i] * 100) / 100);

@@ -397,6 +397,10 @@ static int write_work(struct req *r, struct jsonw *w, struct pv_err *err)
         rc = write_count(r, w, "acknowledged", PV_KIND_alert, "state:acknowledged", err);
     if (rc == PV_OK)
         rc = write_count(r, w, "errors", PV_KIND_alert, "state:firing severity:error", err);
+    if (rc == PV_OK)
+        rc = write_count(r, w, "warnings", PV_KIND_alert, "state:firing severity:warning", err);
+    if (rc == PV_OK)
+        rc = write_count(r, w, "infos", PV_KIND_alert, "state:firing severity:info", err);
     jsonw_end(w);
     if (rc == PV_OK)
         rc = write_list(r, w, "alert_items", PV_KIND_alert, "id,state,severity,message,builtin,ref,provider,rule,fired_at,owner",

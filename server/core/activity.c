@@ -9,7 +9,7 @@
 
 static bool about_vm(const struct task *t)
 {
-    return !t->op->core && !t->op->place && t->op->activity != PV_ACTIVITY_NONE &&
+    return !t->op->core && !t->own && !t->op->place && t->op->activity != PV_ACTIVITY_NONE &&
            (t->kind == PV_KIND_vm || t->owner_kind == PV_KIND_vm);
 }
 

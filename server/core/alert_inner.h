@@ -35,6 +35,8 @@ int silences_find(struct core *c, struct hush *list, size_t n, struct arena *are
 void silences_look(struct core *c);
 /* Texts are the row's. */
 void rule_of_row(const struct model_row *row, struct core_rule *out);
+/* Into an alert: what the number is, and the bound that it is beyond. Texts are the rule's. */
+void rule_measure(const struct model_row *rule, struct model_row *alert);
 /* Kinds whose objects alerts can be about. */
 bool rule_may_watch(const struct model_kind *k);
 /* Word of a rule that comes with the product and has the name it came with; NULL: another. */

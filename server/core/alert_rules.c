@@ -28,6 +28,7 @@ static const struct builtin {
     { "vm-critical", "VM in critical health", "vm", "health:critical", NULL, PV_SEVERITY_ERROR, 0, 0 },
     { "vm-missing", "VM missing", "vm", "presence:missing missing_since<now-15m", NULL, PV_SEVERITY_WARNING, 0, 0 },
     { "snapshot-old", "Snapshot older than 7 days", "snapshot", "taken_at<now-7d", NULL, PV_SEVERITY_INFO, 0, 0 },
+    { "snapshot-expiry-failed", "Snapshot not deleted in time", "snapshot", "expiry.failures>0", NULL, PV_SEVERITY_WARNING, 0, 0 },
     { "question-pending", "VM waits for an answer", "vm", "health_reasons:question_pending", NULL, PV_SEVERITY_WARNING, 0, 0 },
     /* Of many objects the parts that failed are told, each once; what was left out is no failure. */
     { "task-failed", "Task failed", "task", "state:{failed,lost} -error_code=partly-done finished_at>now-24h", NULL,
@@ -69,6 +70,22 @@ void rule_of_row(const struct model_row *row, struct core_rule *out)
                                .has_above = model_get(row, F(alert_rule, above))->set,
                                .below = (uint64_t)model_number(row, F(alert_rule, below)),
                                .above = (uint64_t)model_number(row, F(alert_rule, above)) };
+}
+
+void rule_measure(const struct model_row *rule, struct model_row *alert)
+{
+    const struct model_value *below = model_get(rule, F(alert_rule, below));
+    const struct model_value *above = model_get(rule, F(alert_rule, above));
+    const char *metric = model_text(rule, F(alert_rule, metric));
+    int number = metric_number(metric);
+    size_t n;
+
+    model_set_text(alert, F(alert, metric), metric);
+    model_set_text(alert, F(alert, unit), model_unit_text(number >= 0 ? model_metrics(&n)[number].unit : UNIT_PCT));
+    if (below->set)
+        model_set_number(alert, F(alert, below), below->number);
+    if (above->set)
+        model_set_number(alert, F(alert, above), above->number);
 }
 
 const char *rule_builtin_word(const struct model_row *row)

@@ -192,8 +192,10 @@ static int fire(struct pass *p, struct store_tx *tx, const struct firing *f, str
     model_set_text(row, F(alert, ref), ref_json(tx, p->of, f->found, a));
     model_set_text(row, F(alert, subject_id), subject);
     model_set_ref(row, F(alert, provider), p->of->number == PV_KIND_provider ? &f->found->id : &f->found->provider);
-    if (f->found->has_value)
+    if (f->found->has_value) {
         model_set_number(row, F(alert, value), (int64_t)f->found->value);
+        rule_measure(p->rule_row, row);
+    }
     if (!id_is_zero(&f->hush->by)) {
         model_set_ref(row, F(alert, silenced_by), &f->hush->by);
         model_set_number(row, F(alert, silenced_until), f->hush->until_ms);

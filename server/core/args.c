@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/core/args.h"
+#include "server/core/expiry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,6 +290,8 @@ int args_resolve(struct core *c, const struct model_operation *op, struct provid
 
     if (rc == PV_OK)
         rc = resolve(&r, op->params, args, "", err);
+    if (rc == PV_OK)
+        own_params_drop(op, args);
     if (other && rc == PV_OK)
         *other = r.other;
     else
@@ -349,8 +352,14 @@ static bool same_mac(const char *a, const char *b)
 
 static bool same_value(const struct model_field *f, const json_t *now, const json_t *wanted)
 {
+    int64_t one, other;
+
     if (strcmp(f->path, "mac") == 0 && json_is_string(now) && json_is_string(wanted))
         return same_mac(json_string_value(now), json_string_value(wanted));
+    /* A moment can be written in several ways, too. */
+    if (f->type == MODEL_TIME && json_is_string(now) && json_is_string(wanted))
+        return clock_parse(json_string_value(now), json_string_length(now), &one) &&
+               clock_parse(json_string_value(wanted), json_string_length(wanted), &other) && one == other;
     /* Nothing and an empty text are shown alike. */
     if (json_is_null(now) && json_is_string(wanted) && json_string_length(wanted) == 0)
         return true;

@@ -151,6 +151,14 @@ static void answer_plan(struct bulk_submit *s, json_t *plan, json_t *findings, c
     json_decref(json);
 }
 
+/* Why there is nothing to do for it, where the operation can say so. */
+static json_t *unchanged(const struct model_operation *op)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o*}", "id", "unchanged", "severity", "info", "title",
+                     "Nothing to do", "detail", op->goal_is, "remedy", "", "detail_text",
+                     core_text_json(op->goal_is));
+}
+
 static void plan_child(const struct bulk_child *child, const struct pv_err *why,
                        const struct core_bulk_request *q, json_t *plan, json_t *findings)
 {
@@ -161,9 +169,14 @@ static void plan_child(const struct bulk_child *child, const struct pv_err *why,
 
     if (t->state == PV_TASK_STATE_QUEUED && json_array_size(plan) < FINDINGS_MAX)
         json_array_append_new(plan, plan_entry(q->operation, t->kind, &t->subject, &s, q->params));
-    if (t->state != PV_TASK_STATE_SKIPPED || json_array_size(findings) >= FINDINGS_MAX)
+    if (json_array_size(findings) >= FINDINGS_MAX)
         return;
-    f = finding(NULL, "warn", why);
+    if (t->state == PV_TASK_STATE_SUCCEEDED && q->operation->goal_is)
+        f = unchanged(q->operation);
+    else if (t->state == PV_TASK_STATE_SKIPPED)
+        f = finding(NULL, "warn", why);
+    else
+        return;
     model_id_text(t->kind, &t->subject, id);
     json_object_set_new(
         f, "ref",

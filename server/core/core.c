@@ -2,6 +2,7 @@
 #include "server/core/alert_inner.h"
 #include "server/core/deliver.h"
 #include "server/core/days.h"
+#include "server/core/expiry.h"
 #include "server/core/internal.h"
 #include "server/core/series.h"
 
@@ -246,6 +247,7 @@ static int start(struct core *c, struct pv_err *err)
     series_start(c);
     days_start(c);
     tasks_go(c);
+    expiry_start(c);
     rc = deliver_start(c, err);
     return rc == PV_OK ? alerts_start(c, err) : rc;
 }

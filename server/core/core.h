@@ -44,6 +44,11 @@ struct core_config {
     int64_t missing_grace_ms, gone_after_ms, purge_after_ms;
     /* The same for what is told to receivers (deliveries.h); 0: a day, two seconds. */
     int64_t delivery_age_ms, delivery_first_ms;
+    /* The same for snapshots whose time has come (expiry.h); 0: five seconds, a minute. */
+    int64_t expiry_look_ms, expiry_retry_ms;
+    /* What the server does by itself, without anybody asking: for the audit. May be NULL. */
+    void (*record)(void *ctx, const char *action, enum pv_kind kind, const struct pv_id *subject,
+                   const struct pv_id *task);
 };
 
 int core_start(const struct core_config *config, struct core **out, struct pv_err *err);

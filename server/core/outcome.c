@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/core/args.h"
+#include "server/core/expiry.h"
 
 #define LIKE_MAX 1000 /* objects of one name that are looked through */
 
@@ -28,8 +29,8 @@ static int decide_power(const struct task *t, const struct model_row *row)
     return now == (int64_t)t->op->target;
 }
 
-/* Is there one of this name that was not there before? */
-static int decide_made(const struct task *t, const json_t *params, struct arena *a)
+/* Is there one of this name that was not there before? *made: the last of *n. */
+static int find_by_name(const struct task *t, const json_t *params, struct arena *a, struct pv_id *made, size_t *found)
 {
     struct core *c = t->core;
     const struct kind_info *k = &c->kinds[t->op->result];
@@ -50,10 +51,20 @@ static int decide_made(const struct task *t, const json_t *params, struct arena 
             str_eq(model_text(row, (unsigned)k->name), wanted) &&
             model_number(row, (unsigned)k->created_at) >= t->started_ms &&
             (k->provider < 0 || !t->provider ||
-             id_eq(&model_get(row, (unsigned)k->provider)->id, &t->provider->id)))
-            return 1;
+             id_eq(&model_get(row, (unsigned)k->provider)->id, &t->provider->id))) {
+            *made = ids[i];
+            (*found)++;
+        }
     }
-    return 0;
+    return *found > 0;
+}
+
+static int decide_made(const struct task *t, const json_t *params, struct arena *a)
+{
+    struct pv_id made;
+    size_t found = 0;
+
+    return find_by_name(t, params, a, &made, &found);
 }
 
 static int decide_moved(const json_t *params, const struct model_row *row)
@@ -154,6 +165,30 @@ static bool find_made(const struct task *t, const json_t *object, struct arena *
         return true;
     }
     return false;
+}
+
+int outcome_subject(const struct task *t, struct pv_id *out, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 8u << 20);
+    PV_AUTO(json_decref_p) json_t *result = t->result ? json_loads(t->result, 0, NULL) : NULL;
+    PV_AUTO(json_decref_p) json_t *params = json_loads(t->params, 0, NULL);
+    const char *text = json_string_value(json_object_get(json_object_get(result, "ref"), "id"));
+    const struct model_kind *kind;
+    size_t found = 0;
+
+    if (t->op->result == PV_KIND_NONE) {
+        *out = t->subject;
+        return PV_OK;
+    }
+    if (text && model_id_parse(text, strlen(text), &kind, out) && kind->number == t->op->result)
+        return PV_OK;
+    /* Nothing of ours to be put on it. */
+    *out = (struct pv_id){ { 0 } };
+    if (!own_params_given(t->op, params))
+        return PV_OK;
+    if (a && find_by_name(t, params, a, out, &found) == 1 && found == 1)
+        return PV_OK;
+    return pv_fail(err, PV_ENOENT, "it cannot be told which snapshot was made");
 }
 
 static char *dump(const json_t *json)

@@ -14,5 +14,8 @@ int outcome_decide(const struct task *t);
 /* What moved to another provider has its record there. It is merged a moment after the old provider has said that it is
  * gone, if the new one showed it earlier. */
 bool outcome_arrived(const struct task *t);
+/* What parameters of ours are about, when the provider has done its part: what was made, or the subject itself. PV_ENOENT:
+ * it cannot be told what was made. */
+int outcome_subject(const struct task *t, struct pv_id *out, struct pv_err *err);
 /* It has: the result gets our id of what was made (`ref`), and the task what takes it back. */
 void outcome_complete(struct task *t);

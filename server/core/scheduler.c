@@ -92,11 +92,11 @@ static enum verdict judge(struct pass *s, struct task *t, struct wait *why)
         *why = (struct wait){ .code = "object_busy", .detail = "another task works on it" };
         return WAIT;
     }
-    if (s->maintenance && t->need == NEED_CALL && !t->op->core) {
+    if (s->maintenance && t->need == NEED_CALL && !t->op->core && !t->own) {
         *why = (struct wait){ .code = "maintenance", .detail = "the provider is paused" };
         return WAIT;
     }
-    if (!s->usable && !t->op->own) {
+    if (!s->usable && !t->own) {
         *why = (struct wait){ .code = "provider_offline", .detail = "the provider cannot be reached" };
         return WAIT;
     }
@@ -104,7 +104,7 @@ static enum verdict judge(struct pass *s, struct task *t, struct wait *why)
         return GO;
     if (t->bulk && !bulk_has_room(t->bulk, t->provider))
         return STAY;
-    if (t->op->own)
+    if (t->own)
         return GO;
     if (t->provider->running >= s->max) {
         *why = (struct wait){ .code = "provider_limit",

@@ -3,6 +3,7 @@
  * What a task is to work on, and whether it may now: state, capability, parameters.
  */
 #include "server/core/args.h"
+#include "server/core/expiry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,8 @@ int subject_check(struct core *c, const struct model_operation *op, const struct
         model_number(s->row, (unsigned)k->presence) == PV_PRESENCE_GONE)
         rc = pv_fail(err, PV_ESTATE, "%s is gone", s->name);
     if (rc == PV_OK)
+        rc = own_params_check(op, op->sets ? s->row : NULL, params, err);
+    if (rc == PV_OK && !own_params_only(op, params))
         rc = check_capability(op, s, a, err);
     if (rc == PV_OK && s->has_power)
         rc = check_power(op, s, params, a, no_op, err);

@@ -3,6 +3,7 @@
  * A request becomes a task: checked first, stored before anything starts.
  */
 #include "server/core/args.h"
+#include "server/core/expiry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static int rehearse(struct task *t, const struct subject *s, const json_t *param
                           plan);
     r->task = t;
     task_ref(t);
-    if (no_op || t->op->core) {
+    if (no_op || t->op->core || t->own) {
         rehearsal_end(r);
         return PV_OK;
     }
@@ -193,7 +194,10 @@ static int judge_wish(struct core *c, const struct core_task_request *q, const s
         rc = pv_fail(err, PV_ENOMEM, "no memory for parameters");
     if (rc == PV_OK)
         rc = take_args(c, op, w, err);
-    if (rc == PV_OK && o && o->fail_if_busy && !op->place &&
+    /* What is ours alone waits for nobody. */
+    if (own_params_only(op, q->params))
+        w->busy = false;
+    else if (rc == PV_OK && o && o->fail_if_busy && !op->place &&
         (w->busy || (!w->no_op && object_is_busy(c, &w->s.lock))))
         rc = pv_fail(err, PV_EBUSY, "another task works on %s", w->s.name);
     /* The later wish must win: whether there is something to do shows when the others have ended. */

@@ -73,6 +73,8 @@ struct task {
     unsigned order;             /* among the children of an ordered one */
     bool is_parent;
     bool in_bulk;               /* counted as running there; guarded by tasks_lock */
+    bool own;                   /* what it changes is ours alone: no provider is asked */
+    bool expiry;                /* the server deletes what has had its time */
     bool lost;                  /* what it worked on is not there any more */
     bool shows;                 /* its VM shows what is being done; guarded by tasks_lock */
     bool reread;                /* the subject was read since; of the callbacks alone */

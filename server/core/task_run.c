@@ -5,6 +5,7 @@
  */
 #include "server/core/activity.h"
 #include "server/core/args.h"
+#include "server/core/expiry.h"
 #include "server/core/outcome.h"
 
 #include <stdlib.h>
@@ -186,6 +187,25 @@ static void read_touched(struct task *t, const json_t *result,
     touched_next(x);
 }
 
+/* The provider has done its part. What is ours is written before anybody is told; if the server ends in between, the next
+ * one comes by here again. */
+static void end_done(struct task *t, bool changed, const char *result)
+{
+    struct pv_err err = { 0 };
+    struct pv_id subject;
+    bool ours = false;
+    int rc = outcome_subject(t, &subject, &err);
+
+    if (rc == PV_OK)
+        rc = own_params_put(t, &subject, &ours, &err);
+    if (rc == PV_OK) {
+        task_end(t, PV_TASK_STATE_SUCCEEDED, changed || ours, result, NULL);
+        return;
+    }
+    pv_wrap(&err, "the provider has done its part, but its time was not noted");
+    task_end(t, PV_TASK_STATE_FAILED, true, result, &err);
+}
+
 static void succeed(struct task *t, bool changed, bool fresh)
 {
     if (!(fresh && outcome_arrived(t)) && !atomic_load(&t->core->stopping) && t->reads++ < READS_MAX) {
@@ -194,7 +214,7 @@ static void succeed(struct task *t, bool changed, bool fresh)
         return;
     }
     outcome_complete(t);
-    task_end(t, PV_TASK_STATE_SUCCEEDED, changed, t->result, NULL);
+    end_done(t, changed, t->result);
 }
 
 /* ---------------------------------------------------------------- the outcome is not known: look */
@@ -221,7 +241,7 @@ static void looked(struct task *t, bool changed, bool fresh)
     }
     happened = outcome_decide(t);
     if (happened == 1) {
-        task_end(t, PV_TASK_STATE_SUCCEEDED, true, NULL, NULL);
+        end_done(t, true, NULL);
         return;
     }
     /* It may still be on its way. */
@@ -478,10 +498,41 @@ static bool nothing_to_do(struct task *t)
     return power != PV_POWER_STATE_UNKNOWN && (t->op->no_op & (1u << (power - 1)));
 }
 
+/* What is ours alone. */
+static void put_own(struct task *t)
+{
+    struct pv_err err = { 0 };
+    bool changed;
+    int rc = own_params_put(t, &t->subject, &changed, &err);
+
+    task_end(t, rc == PV_OK ? PV_TASK_STATE_SUCCEEDED : PV_TASK_STATE_FAILED, changed, NULL, rc == PV_OK ? NULL : &err);
+}
+
+/* Its time was put off while it waited: then nothing is done. */
+static bool put_off(struct task *t)
+{
+    struct pv_err err = { 0 };
+    bool due = true;
+
+    if (!t->expiry || t->need != NEED_CALL)
+        return false;
+    if (expiry_begin(t, &due, &err) != PV_OK) {
+        task_requeue(t, NEED_CALL, RETRY_MS);
+        return true;
+    }
+    if (!due)
+        task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
+    return !due;
+}
+
 void task_start(struct task *t)
 {
     if (t->op->core) {
         task_core_operation(t);
+    } else if (t->own) {
+        put_own(t);
+    } else if (put_off(t)) {
+        return;
     } else if (t->need == NEED_LOOK) {
         read_touched(t, NULL, looked);
     } else if (t->need == NEED_READ) {

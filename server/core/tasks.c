@@ -3,6 +3,7 @@
  * The table of open tasks: made, found, ended, and taken up again after a restart.
  */
 #include "server/core/activity.h"
+#include "server/core/expiry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,8 @@ int task_fill(struct task *t, const struct core_actor *by, const struct subject 
     t->owner_kind = s ? s->owner_kind : PV_KIND_NONE;
     t->name = copy_or_empty(s ? s->name : NULL);
     t->before = s ? s->power : PV_POWER_STATE_UNKNOWN;
+    t->own = t->op->own || own_params_only(t->op, params);
+    t->expiry = by && by->source == PV_SOURCE_EXPIRY;
     t->actor_type = by ? by->type : PV_ACTOR_TYPE_SYSTEM;
     t->actor_name = copy_or_empty(by ? by->name : NULL);
     if (by)
@@ -94,10 +97,12 @@ int task_fill(struct task *t, const struct core_actor *by, const struct subject 
     return PV_OK;
 }
 
-/* Operations on the provider itself, and what is made anew in a place, do not exclude each other. */
+/* Operations on the provider itself, what is made anew in a place, and parameters of ours do not exclude each other. */
 static const struct pv_id *lock_of(const struct task *t, const struct pv_id *subject)
 {
-    return t->kind == PV_KIND_provider || t->is_parent || t->op->place ? &t->id : subject;
+    bool apart = t->kind == PV_KIND_provider || t->is_parent || t->op->place || (t->own && !t->op->own);
+
+    return apart ? &t->id : subject;
 }
 
 /* tasks_lock held. */
@@ -351,7 +356,9 @@ static int end_tx(struct store_tx *tx, void *arg, struct pv_err *err)
     struct ending *e = arg;
     int rc = events_begin(&e->events, tx, err);
 
-    return rc == PV_OK ? task_change_tx(e->task, tx, &e->events, &e->change, err) : rc;
+    if (rc == PV_OK)
+        rc = task_change_tx(e->task, tx, &e->events, &e->change, err);
+    return rc == PV_OK ? expiry_ended_tx(e->task, tx, &e->events, &e->change, err) : rc;
 }
 
 static void ended_job(void *arg)
@@ -437,7 +444,8 @@ static int task_restore(struct task *t, const struct model_row *row, const struc
                         const char *journal, struct pv_err *err)
 {
     struct core_actor by = { .type = (enum pv_actor_type)model_number(row, F(task, actor_type)),
-                             .name = model_text(row, F(task, actor_name)) };
+                             .name = model_text(row, F(task, actor_name)),
+                             .source = (enum pv_source)model_number(row, F(task, source)) };
     PV_AUTO(json_decref_p) json_t *params = json_loads(model_text(row, F(task, params)), 0, NULL);
     int rc = task_fill(t, &by, s, params, err);
 
@@ -461,7 +469,7 @@ static void task_resume(struct task *t)
                   t->state == PV_TASK_STATE_REATTACHING;
 
     t->cancel = t->state == PV_TASK_STATE_CANCELING;
-    if (t->op->core && t->op->safe_to_repeat)
+    if ((t->op->core && t->op->safe_to_repeat) || (t->own && !t->op->core))
         handed = false;
     if (handed) {
         pv_fail(&t->failure, PV_EUNKNOWN, "the server ended while this was under way");

@@ -446,7 +446,7 @@ const TABLE = () => [
         name: 'a question about rights',
         at: '/access/explain',
         open: async (p) => {
-            await p.locator('#ex-what').fill('vm.stop');
+            await p.locator('#ex-what').selectOption('vm.stop');
             const ask = p.getByRole('button', { name: 'Ask', exact: true });
             await ask.click();
             return ask;

@@ -210,9 +210,13 @@ test('why somebody may is answered in one sentence', async () => {
     const { page } = view;
     await view.go('/access/explain', '#ex-who');
     const ask = async (what) => {
-        await page.locator('#ex-who').fill('mueller');
-        await page.locator('#ex-what').fill(what);
-        await page.locator('#ex-on').fill(mine[1].id);
+        await page.locator('#ex-who option', { hasText: 'mueller' }).waitFor({ state: 'attached' });
+        await page.locator('#ex-who').selectOption({ label: 'mueller' });
+        await page.locator('#ex-what').selectOption(what);
+        // The object is found by its name, not typed by its id.
+        await page.locator('#ex-on-search').fill(mine[1].name);
+        await page.locator(`#ex-on option[value="${mine[1].id}"]`).waitFor({ state: 'attached' });
+        await page.locator('#ex-on').selectOption(mine[1].id);
         await page.getByRole('button', { name: 'Ask', exact: true }).click();
         await page.waitForFunction(
             (w) => document.querySelector('.pv-answer')?.textContent.includes(w),

@@ -142,7 +142,8 @@ test('a user is made, seen, and explained', async () => {
     await view.go('/access/users', '.pv-row');
     await page.locator('.pv-row', { hasText: 'olga' }).waitFor();
     await view.go('/access/explain', '#ex-who');
-    await page.locator('#ex-who').fill('olga');
+    await page.locator('#ex-who option', { hasText: 'olga' }).waitFor({ state: 'attached' });
+    await page.locator('#ex-who').selectOption({ label: 'olga' });
     await page.getByRole('button', { name: 'Ask', exact: true }).click();
     await page.locator('.pv-answer').waitFor();
     await view.close();

@@ -73,6 +73,8 @@ CASES = [
          done=count("snapshots", 0)),
     Case("delete a tree", "DestroySnapshotTree", "delete", "snapshots/{snapshot}", query={"children": "true"},
          first=[SNAP, post("snapshots", {"name": "two"})], match="{snapshot_guid}", done=count("snapshots", 0)),
+    Case("delete all checkpoints", "DestroySnapshotTree", "post", "actions/delete_snapshots",
+         first=[SNAP, post("snapshots", {"name": "two"})], match="{snapshot_guid}", done=count("snapshots", 0)),
     Case("export a checkpoint", "ExportSystemDefinition", "post", "snapshots/{snapshot}/actions/export", {"path": "D:\\Cut\\{name}"},
          first=[SNAP], done=lambda r: r.under("D:\\Cut\\")),
     # Settings

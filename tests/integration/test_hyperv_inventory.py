@@ -366,6 +366,7 @@ def vm_truth(truth, ident, files):
                                               for c in truth.of(f"Msvm_{prefix}ComponentSettingData", ident))),
         **{f"guest.data.{k}": v for k, v in items_of(kvp_settings, "HostExchangeItems").items()},
         "snapshots.count": len(rows), "snapshots.newest_at": max((time_ms(r["CreationTime"]) for r in rows), default=None),
+        "snapshots.oldest_at": min((time_ms(r["CreationTime"]) for r in rows), default=None),
         "snapshots.depth": max((depth_of(rows, r) for r in rows), default=0),
         "snapshots.mode": {"2": "disabled", "3": "production", "4": "production_only", "5": "standard"}[
             row["UserSnapshotType"]],

@@ -189,6 +189,19 @@ def test_a_tree_of_checkpoints_goes_at_once(hv, vm):
     assert hv.calls("DestroySnapshotTree") == 1
 
 
+def test_all_checkpoints_go_tree_by_tree(hv, vm):
+    for name in ("root", "child"):
+        hv.do("post", f"{hv.path(vm)}/snapshots", {"name": name})
+    hv.do("post", f"{hv.path(vm)}/snapshots/{snapshots(hv, vm)['root']['id']}/actions/revert")
+    hv.do("post", f"{hv.path(vm)}/snapshots", {"name": "branch"})
+    plan = hv.plan("post", f"{hv.path(vm)}/actions/delete_snapshots")
+    assert hv.native_calls(plan) == ["Msvm_VirtualSystemSnapshotService.DestroySnapshotTree"]
+    hv.control.reset()
+    assert hv.do("post", f"{hv.path(vm)}/actions/delete_snapshots")["changed"] is True
+    assert snapshots(hv, vm) == {} and hv.real(vm["name"]).snapshots == []
+    assert hv.calls("DestroySnapshotTree") == 1
+
+
 @pytest.mark.parametrize("body, mode", [({"snapshot_type": "standard"}, 5), ({"snapshot_type": "production"}, 4),
                                         ({"quiesce": True}, 4), ({"memory": True}, 5)])
 def test_the_kind_of_checkpoint_is_chosen_and_the_vm_keeps_its_setting(hv, vm, body, mode):

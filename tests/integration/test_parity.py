@@ -147,6 +147,7 @@ def vm_truth(key, p, world):
         "snapshots.count": len(taken),
         "snapshots.depth": max((depth for _, depth in taken), default=0),
         "snapshots.newest_at": max((time_ms(n.createTime) for n, _ in taken), default=None),
+        "snapshots.oldest_at": min((time_ms(n.createTime) for n, _ in taken), default=None),
     }
 
 
@@ -365,7 +366,7 @@ class World:
 
 REFERENCES = ("host", "cluster", "datacenter", "resource_pool", "datastores", "networks", "hosts", "switch", "switches",
               "network", "parent", "image.datastore")
-TIMES = ("created_natively_at", "boot_time", "certificate.expires_at", "snapshots.newest_at", "taken_at")
+TIMES = ("created_natively_at", "boot_time", "certificate.expires_at", "snapshots.newest_at", "snapshots.oldest_at", "taken_at")
 SKIP = ("disks", "nics", "controllers", "cdroms", "snapshots.current")
 
 

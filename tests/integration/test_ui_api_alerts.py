@@ -37,7 +37,8 @@ def test_rules_come_with_the_product(api):
     rules = api.items("alert-rules", view="full")
     words = {one["builtin"] for one in rules if one["builtin"]}
     assert words == {"provider-unreachable", "provider-auth-failed", "provider-cert-changed", "host-disconnected",
-                     "host-certificate", "datastore-full", "vm-critical", "vm-missing", "snapshot-old", "question-pending", "task-failed"}
+                     "host-certificate", "datastore-full", "vm-critical", "vm-missing", "snapshot-old", "snapshot-expiry-failed",
+                     "question-pending", "task-failed"}
     assert all(one["enabled"] for one in rules)
     refused = api.delete(f"/alert-rules/{rules[0]['id']}")
     assert refused.status_code == 409, said(refused)

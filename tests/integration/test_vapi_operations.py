@@ -114,6 +114,17 @@ def test_a_running_vm_is_deleted_only_by_force(api, other):
     assert theirs._moId not in [v._moId for v in other.vms()]
 
 
+def test_all_snapshots_of_a_vm_go_at_once(api, other):
+    vm, theirs = pick(api, other, 3)
+    for name in ("root", "child"):
+        finish(api, api.post(f"/vms/{vm['id']}/snapshots", {"name": name, "expires_at": "2099-01-31T12:00:00Z"}))
+    assert len(theirs.snapshot.rootSnapshotList[0].childSnapshotList) == 1
+    assert {s["expires_at"] for s in api.items(f"vms/{vm['id']}/snapshots")} == {"2099-01-31T12:00:00.000Z"}
+    assert finish(api, api.post(f"/vms/{vm['id']}/actions/delete_snapshots"))["changed"] is True
+    assert getattr(theirs, "snapshot", None) is None and ours(api, theirs)["snapshots"]["count"] == 0
+    assert finish(api, api.post(f"/vms/{vm['id']}/actions/delete_snapshots"))["changed"] is False
+
+
 def test_a_template_and_back(api, other):
     vm, theirs = pick(api, other, 4, off=True)
     finish(api, api.post(f"/vms/{vm['id']}/actions/template", {"template": True}))

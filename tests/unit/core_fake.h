@@ -23,7 +23,7 @@ struct world {
     uint64_t seqs[4096];
     char last[4096][400];
     size_t nevents;
-    int64_t missing_grace_ms, gone_after_ms;
+    int64_t missing_grace_ms, gone_after_ms, expiry_look_ms, expiry_retry_ms;
 };
 
 static const struct core_actor someone = { .type = PV_ACTOR_TYPE_USER, .name = "mueller" };
@@ -52,6 +52,8 @@ static inline void world_start(struct world *w)
     cc.drivers = &w->fake;
     cc.missing_grace_ms = w->missing_grace_ms;
     cc.gone_after_ms = w->gone_after_ms;
+    cc.expiry_look_ms = w->expiry_look_ms;
+    cc.expiry_retry_ms = w->expiry_retry_ms;
     cr_assert_eq(core_start(&cc, &w->core, &err), PV_OK, "%s", err.message);
     cr_assert_eq(core_subscribe(w->core, world_event, w, &w->sub, &err), PV_OK);
 }
@@ -63,8 +65,8 @@ static inline void world_stop(struct world *w)
     store_close(w->store);
 }
 
-/* Missing times of 0: the usual ones. */
-static inline struct world *world_new(int64_t missing_grace_ms, int64_t gone_after_ms)
+/* With the times of `like`; 0: the usual ones. */
+static inline struct world *world_with(const struct world *like)
 {
     struct world *w = calloc(1, sizeof(*w));
     pthread_condattr_t attr;
@@ -73,8 +75,10 @@ static inline struct world *world_new(int64_t missing_grace_ms, int64_t gone_aft
     str_copy(w->dir, sizeof(w->dir), "/tmp/polyvisor-core-XXXXXX");
     cr_assert(mkdtemp(w->dir));
     snprintf(w->path, sizeof(w->path), "%s/db", w->dir);
-    w->missing_grace_ms = missing_grace_ms;
-    w->gone_after_ms = gone_after_ms;
+    w->missing_grace_ms = like->missing_grace_ms;
+    w->gone_after_ms = like->gone_after_ms;
+    w->expiry_look_ms = like->expiry_look_ms;
+    w->expiry_retry_ms = like->expiry_retry_ms;
     w->arena = arena_new(1u << 16, 1u << 28);
     w->fake.calls = calloc(CALLS_MAX, sizeof(*w->fake.calls));
     pthread_mutex_init(&w->lock, NULL);
@@ -84,6 +88,11 @@ static inline struct world *world_new(int64_t missing_grace_ms, int64_t gone_aft
     pthread_cond_init(&w->fake.changed, &attr);
     world_start(w);
     return w;
+}
+
+static inline struct world *world_new(int64_t missing_grace_ms, int64_t gone_after_ms)
+{
+    return world_with(&(struct world){ .missing_grace_ms = missing_grace_ms, .gone_after_ms = gone_after_ms });
 }
 
 static inline void world_restart(struct world *w)

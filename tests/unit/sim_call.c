@@ -303,6 +303,26 @@ Test(sim_call, snapshots_are_made_reverted_to_and_deleted)
     }
 }
 
+Test(sim_call, all_snapshots_of_a_vm_go_by_one_call)
+{
+    struct fake_host h;
+    struct sim_estate *e = fake_open(&h, fast);
+    struct pv_failure fail = { .size = sizeof(fail) };
+    json_t *answer = NULL;
+
+    look_at(&h, e, find_vm(e, PV_POWER_STATE_RUNNING, true));
+    cr_assert_eq(call_with(e, "vm.snapshot.create", "vm", h.vm, "{\"name\":\"a\"}", NULL, 0, NULL, &fail), PV_OK);
+    cr_assert_eq(call_with(e, "vm.snapshot.create", "vm", h.vm, "{\"name\":\"b\"}", NULL, 0, NULL, &fail), PV_OK);
+    power_now(&h, e);
+    cr_assert_geq(h.snapshots, 2);
+    cr_assert_eq(call_with(e, "vm.delete_snapshots", "vm", h.vm, "{}", NULL, 0, &answer, &fail), PV_OK, "%s",
+                 fail.message);
+    cr_expect(changed(answer));
+    power_now(&h, e);
+    cr_expect_eq(h.snapshots, 0);
+    sim_estate_free(e);
+}
+
 Test(sim_call, deleting_one_snapshot_joins_its_neighbours)
 {
     struct fake_host h;

@@ -309,6 +309,7 @@ Test(vapi_map, unrolls_the_tree_of_snapshots)
     expect("vm/vm-1/snapshots.count=3");
     expect("vm/vm-1/snapshots.depth=2");
     expect("vm/vm-1/snapshots.newest_at=1767312000000");
+    expect("vm/vm-1/snapshots.oldest_at=1767225600000");
     expect("snapshot/snapshot-1/parent=null");
     expect("snapshot/snapshot-1/memory=1");
     expect("snapshot/snapshot-1/current=0");

@@ -136,6 +136,8 @@ struct model_metric {
     const char *doc;
 };
 const struct model_metric *model_metrics(size_t *count);
+/* "bytes", "percent"; "" of UNIT_NONE. */
+const char *model_unit_text(enum model_unit unit);
 
 /* What the families themselves call a field; NULL where one has no such thing. */
 struct model_native {
@@ -293,6 +295,7 @@ struct model_param {
     bool device_ids;                /* LIST of texts: ids of devices among them become native ids */
     bool one_way;                   /* a change of this cannot be taken back */
     bool inside;                    /* TEXT: a path below the subject's root, parts divided by slashes; "" is the root */
+    bool own;                       /* kept by the server in the object's row, as the field of this name; no driver sees it */
     bool by_name;                   /* ID: name:<name> and native:<provider>:<id> will do, the API resolves them */
     const char *doc;
 };
@@ -316,7 +319,7 @@ struct model_operation {
     const char *capability;         /* NULL: its name */
     bool core;                      /* done by the server itself, not by the driver */
     bool own;                       /* core: of what is ours alone, so it never waits for the provider */
-    const char *goal;               /* a yes-or-no field of the subject that it makes `goal_on`; NULL: none */
+    const char *goal;               /* a yes-or-no field of the subject that it makes `goal_on`, or a number that it makes 0; NULL: none */
     bool goal_on;
     const char *goal_is;            /* said where it is so already */
     bool safe_to_repeat;            /* doing it twice is doing it once */

@@ -23,6 +23,7 @@ import Commands from './Commands';
 import { Consequence } from './Consequence';
 import { Fit, needOf } from './Fit';
 import { changesOf, compareThree, patchOf, valuesOf, type Compared, type Values } from './draft';
+import { ShotSpace } from './ShotSpace';
 import { errorsOf, ParamForm } from './ParamForm';
 import { isIdle, PlanView, sumsOf } from './PlanView';
 import { asksFirst, isDangerous, preview, run, type Target } from './registry';
@@ -287,6 +288,7 @@ function ActionDialog({ name, target }: { name: string; target: Target }) {
                             />
                         )
                     )}
+                    {name === 'vm.snapshot.create' && item && <ShotSpace machine={item} params={params} />}
                     {name === 'host.enter_maintenance' && item && (
                         <Suspense fallback={<SkeletonLines lines={3} />}>
                             <Evacuation host={item} plan={plan.data} off={params.evacuate_off === true} />

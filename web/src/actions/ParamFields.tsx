@@ -60,8 +60,8 @@ export function RefField(p: {
     disabled?: boolean;
     /** Neither it nor what lies in it can be chosen: what is put somewhere else does not go into itself. */
     outside?: string;
-    /** It may point to nothing. */
-    none?: boolean;
+    /** It may point to nothing; what that means, where it is more than "none". */
+    none?: boolean | string;
     /** Even that must be said: nothing is NOTHING then, and '' is what was not chosen yet. */
     required?: boolean;
     onChange: (id: string) => void;
@@ -116,7 +116,13 @@ export function RefField(p: {
             <FormSelect id={p.id} value={p.value} isDisabled={p.disabled} onChange={(_, v) => p.onChange(v)}>
                 <FormSelectOption
                     value=""
-                    label={p.none && !p.required ? t('value.none') : t('form.choose')}
+                    label={
+                        typeof p.none === 'string'
+                            ? p.none
+                            : p.none && !p.required
+                              ? t('value.none')
+                              : t('form.choose')
+                    }
                 />
                 {p.none && p.required && <FormSelectOption value={NOTHING} label={t('value.none')} />}
                 {p.value && p.value !== NOTHING && !here && (

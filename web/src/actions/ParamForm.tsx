@@ -22,6 +22,7 @@ import { begun, fieldLabel, paramText, said } from '../i18n/words';
 import { fromLocal, localTime } from '../lib/localTime';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
+import { ExpiryField } from './ExpiryField';
 import { CheckField, NOTHING, OrderField, RefField, RefListField } from './ParamFields';
 
 /** What is the same in all of a form, however deep. */
@@ -226,6 +227,16 @@ function Control(p: FieldProps) {
             />
         );
     if (schema.enum) return <EnumField {...p} />;
+    if (schema.format === 'date-time' && p.path === 'expires_at')
+        return (
+            <ExpiryField
+                id={p.id}
+                value={p.value}
+                disabled={p.disabled}
+                filled={!!p.around.base?.expires_at}
+                onChange={p.set}
+            />
+        );
     if (schema.format === 'date-time') return <TimeField {...p} />;
     if (type === 'integer' || type === 'number') return <NumberField {...p} />;
     if (type === 'array' && schema.items?.type === 'object') return <JsonField {...p} />;

@@ -106,7 +106,10 @@ export function PlanView(p: {
                     <table className="pv-table pv-table--stack">
                         <tbody>
                             {findings.slice(0, MOST).map((f, i) => (
-                                <tr key={`f${i}`} className="pv-plan__refused">
+                                <tr
+                                    key={`f${i}`}
+                                    className={f.severity === 'info' ? 'pv-plan__quiet' : 'pv-plan__refused'}
+                                >
                                     <td>{f.ref?.name ?? p.name ?? ''}</td>
                                     <td className="pv-table__prose">
                                         {begun(sentences(said(f, 'detail'), said(f, 'remedy')))}

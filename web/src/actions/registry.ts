@@ -29,7 +29,7 @@ export interface Action {
 }
 
 const DANGER =
-    /\.(delete|remove|stop|reset|revert|detach|compact|evacuate|consolidate|eject)$|^snapshot\.|\.disk\.shrink$/;
+    /\.(delete|remove|stop|reset|revert|detach|compact|evacuate|consolidate|eject|delete_snapshots)$|^snapshot\.|\.disk\.shrink$/;
 
 /** Asks for a confirmation that names what is lost. */
 export function isDangerous(name: string): boolean {
@@ -56,6 +56,7 @@ const ORDER = [
 
 function rank(name: string): number {
     if (/\.delete$/.test(name)) return 1000;
+    if (name === 'vm.delete_snapshots') return 900;
     const at = ORDER.indexOf(name);
     return at < 0 ? 100 : at;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState, type FormEvent } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { Button, Form, FormGroup, TextInput } from '@patternfly/react-core';
+import { Button, Form, FormGroup, FormSelect, FormSelectOption } from '@patternfly/react-core';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
+import { operationOf, operations } from '../../api/model';
 import type { Schemas } from '../../api/types';
-import { begun } from '../../i18n/words';
+import { begun, kindText, operationText } from '../../i18n/words';
+import { RefField } from '../../actions/ParamFields';
 import { useAddress } from '../../lib/address';
 import { Mark } from '../../lib/cells';
+import { kindOfId } from '../../lib/links';
 import { FailureLine } from '../../states/states';
 
 interface Asked {
@@ -60,6 +63,60 @@ export default function ExplainForm() {
     );
 }
 
+/** What rights are asked about: what stands alone and has a name. */
+const ABOUT = [
+    'vm',
+    'host',
+    'cluster',
+    'resource_pool',
+    'datastore',
+    'network',
+    'switch',
+    'datacenter',
+    'folder',
+    'provider',
+];
+const WHO = ['user', 'token'];
+
+/** One object of one of several kinds, found by its name. */
+function OneOf(p: {
+    id: string;
+    kinds: string[];
+    none: string;
+    value: string;
+    onChange: (id: string) => void;
+}) {
+    const { t } = useTranslation();
+    const of = kindOfId(p.value);
+    const [kind, setKind] = useState(of && p.kinds.includes(of) ? of : p.kinds[0]!);
+    const shown = of && p.kinds.includes(of) ? of : kind;
+    return (
+        <div className="pv-ref">
+            <FormSelect
+                id={`${p.id}-kind`}
+                aria-label={t('access.kind')}
+                value={shown}
+                onChange={(_, v) => {
+                    setKind(v);
+                    p.onChange('');
+                }}
+            >
+                {p.kinds.map((k) => (
+                    <FormSelectOption key={k} value={k} label={begun(kindText(k))} />
+                ))}
+            </FormSelect>
+            <RefField
+                key={shown}
+                id={p.id}
+                kind={shown}
+                value={p.value}
+                none={p.none}
+                onChange={p.onChange}
+            />
+        </div>
+    );
+}
+
 function Question({ asked, onAsk }: { asked: Asked; onAsk: (next: Asked) => void }) {
     const { t } = useTranslation();
     const [principal, setPrincipal] = useState(asked.principal);
@@ -71,6 +128,10 @@ function Question({ asked, onAsk }: { asked: Asked; onAsk: (next: Asked) => void
         setAction(what || 'vm.start');
         setTarget(on);
     }, [who, what, on]);
+    const names = [...new Set([...operations(), action])];
+    const choices = names
+        .map((name) => ({ name, text: operationText(name, operationOf(name)?.title) }))
+        .sort((a, b) => a.name.localeCompare(b.name));
     const ask = (e: FormEvent) => {
         e.preventDefault();
         onAsk({ principal, action, target });
@@ -78,13 +139,29 @@ function Question({ asked, onAsk }: { asked: Asked; onAsk: (next: Asked) => void
     return (
         <Form onSubmit={ask}>
             <FormGroup label={t('access.who')} fieldId="ex-who">
-                <TextInput id="ex-who" value={principal} onChange={(_, v) => setPrincipal(v)} />
+                <OneOf
+                    id="ex-who"
+                    kinds={WHO}
+                    none={t('access.myself')}
+                    value={principal}
+                    onChange={setPrincipal}
+                />
             </FormGroup>
             <FormGroup label={t('access.what')} fieldId="ex-what" isRequired>
-                <TextInput id="ex-what" isRequired value={action} onChange={(_, v) => setAction(v)} />
+                <FormSelect id="ex-what" value={action} onChange={(_, v) => setAction(v)}>
+                    {choices.map((c) => (
+                        <FormSelectOption key={c.name} value={c.name} label={`${c.text} (${c.name})`} />
+                    ))}
+                </FormSelect>
             </FormGroup>
             <FormGroup label={t('access.on')} fieldId="ex-on">
-                <TextInput id="ex-on" value={target} onChange={(_, v) => setTarget(v)} />
+                <OneOf
+                    id="ex-on"
+                    kinds={ABOUT}
+                    none={t('access.everything')}
+                    value={target}
+                    onChange={setTarget}
+                />
             </FormGroup>
             <div className="pv-buttons">
                 <Button type="submit">{t('access.ask')}</Button>

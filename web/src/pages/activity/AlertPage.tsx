@@ -15,7 +15,7 @@ import { RefLink } from '../../lib/cells';
 import { useTitle } from '../../lib/hooks';
 import { Failure, SkeletonLines } from '../../states/states';
 import { useAlertAct, useAlertActions, type AlertAction } from './alertActions';
-import { alertText, Subject, StateOf } from './alertText';
+import { alertText, measureText, StateOf, Subject } from './alertText';
 
 const AlertDialog = lazy(() => import('./AlertDialog'));
 
@@ -141,7 +141,9 @@ export function AlertPage() {
                         )}
                     </Line>
                     {typeof alert.value === 'number' && (
-                        <Line label={t('estate.alerts.value')}>{number(alert.value)}</Line>
+                        <Line label={t('estate.alerts.value')}>
+                            {measureText(alert) ?? number(alert.value)}
+                        </Line>
                     )}
                     {!!rule.data?.item.notes && (
                         <Line label={t('estate.alerts.rule_notes')}>{String(rule.data.item.notes)}</Line>

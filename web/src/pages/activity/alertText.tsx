@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What alerts and rules are called, and what they are about.
+import i18next from 'i18next';
 import { valueAt } from '../../api/model';
 import rules from '../../api/rules.gen.json';
 import type { Item } from '../../api/types';
+import { dateTime, withUnit } from '../../i18n/format';
 import { enumText, ruleText } from '../../i18n/words';
 import { Mark, RefLink, State } from '../../lib/cells';
 
@@ -19,6 +21,24 @@ export function alertText(alert: Item): string {
     const message = String(alert.message ?? '');
     if (!alert.builtin || !message.endsWith(`: ${name}`)) return message;
     return `${ruleText(String(alert.builtin), message.slice(0, -name.length - 2))}: ${name}`;
+}
+
+/** "Free space: 4 % (below 10 %) since 12:03"; null where the rule compares no number. */
+export function measureText(alert: Item): string | null {
+    const bound = (alert.below ?? alert.above) as number | null | undefined;
+    if (typeof alert.value !== 'number' || typeof bound !== 'number') return null;
+    const unit = String(alert.unit ?? '');
+    return i18next.t(`estate.alerts.measure.${typeof alert.below === 'number' ? 'below' : 'above'}`, {
+        what:
+            alert.metric === 'free_pct'
+                ? i18next.t('estate.alerts.measure.free')
+                : i18next.t(`metric.${String(alert.metric).replaceAll('.', '_')}`, {
+                      defaultValue: String(alert.metric),
+                  }),
+        value: withUnit(alert.value, unit),
+        bound: withUnit(bound, unit),
+        time: dateTime(String(alert.fired_at)),
+    });
 }
 
 const builtinNames = rules as Record<string, string>;

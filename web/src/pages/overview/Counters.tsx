@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/types';
 import { useCan } from '../../api/query';
 import { number } from '../../i18n/format';
-import { kindText } from '../../i18n/words';
+import { enumText, kindText } from '../../i18n/words';
 import { Mark, State } from '../../lib/cells';
 import { FAILED_TASKS } from './Lists';
 import type { ReactNode } from 'react';
@@ -121,6 +121,16 @@ export function Counters({ summary }: { summary: Schemas['Summary'] }) {
                         n: alerts.errors ?? 0,
                         what: word('bad', t('overview.alert_errors')),
                     },
+                    ...(
+                        [
+                            ['warning', 'warn', alerts.warnings],
+                            ['info', 'info', alerts.infos],
+                        ] as const
+                    ).map(([severity, mark, n]) => ({
+                        to: only('/alerts', `state:firing severity:${severity}`),
+                        n: n ?? 0,
+                        what: word(mark, enumText('alert', 'severity', severity)),
+                    })),
                     {
                         to: only('/alerts', 'state:acknowledged'),
                         n: alerts.acknowledged ?? 0,

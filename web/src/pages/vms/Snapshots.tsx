@@ -42,6 +42,25 @@ export function treeOf(shots: Shot[]): { shot: Shot; depth: number }[] {
     return found;
 }
 
+/** When the server deletes it. */
+function Until({ shot }: { shot: Shot }) {
+    const { t } = useTranslation();
+    if (!shot.expires_at) return <span className="pv-subtle">{t('machine.shots.stays')}</span>;
+    if (shot.expiry?.deleting) return <>{t('machine.shots.deleting')}</>;
+    if (shot.expiry?.failures)
+        return (
+            <span className="pv-state pv-shotwarn">
+                <Mark as="warn" />
+                {t('machine.shots.failed', { time: ago(shot.expiry.next_at ?? shot.expires_at) })}
+            </span>
+        );
+    return (
+        <time dateTime={shot.expires_at} title={dateTime(shot.expires_at)}>
+            {ago(shot.expires_at)}
+        </time>
+    );
+}
+
 export default function Snapshots({ item }: TabProps) {
     const { t } = useTranslation();
     const act = useAct();
@@ -120,6 +139,7 @@ export default function Snapshots({ item }: TabProps) {
                                 <th scope="col">{t('field.any.taken_at')}</th>
                                 <th scope="col">{t('field.any.size_bytes')}</th>
                                 <th scope="col">{t('machine.vm.holds')}</th>
+                                <th scope="col">{t('machine.shots.until')}</th>
                                 <th scope="col">
                                     <span className="pv-sr">{t('object.actions')}</span>
                                 </th>
@@ -195,6 +215,9 @@ export default function Snapshots({ item }: TabProps) {
                                         ]
                                             .filter(Boolean)
                                             .join(' · ')}
+                                    </td>
+                                    <td>
+                                        <Until shot={shot} />
                                     </td>
                                     <td className="pv-table__end">
                                         <OwnedMenu

@@ -12,4 +12,6 @@ export interface Shot extends Item {
     description?: string | null;
     snapshot_type?: string | null;
     power_state?: string | null;
+    expires_at?: string | null;
+    expiry?: { deleting?: boolean | null; failures?: number | null; next_at?: string | null } | null;
 }
