@@ -39,7 +39,7 @@ void metrics_write(struct jsonw *w)
 
     for (size_t i = 0; i < n; i++) {
         jsonw_object(w, m[i].name);
-        jsonw_str(w, "unit", unit_texts[m[i].unit]);
+        jsonw_str(w, "unit", model_unit_text(m[i].unit));
         jsonw_str(w, "doc", m[i].doc);
         jsonw_end(w);
     }
