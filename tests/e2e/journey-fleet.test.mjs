@@ -157,7 +157,7 @@ for (const family of ['vmware', 'hyperv'])
             (a) => a.items[0]?.state === 'succeeded',
         );
         await branch.getByRole('button', { name: 'More' }).click();
-        await page.getByRole('menuitem', { name: /^Delete/ }).click();
+        await page.getByRole('menuitem', { name: /^Delete(?! all)/ }).click();
         await dialog()
             .getByRole('button', { name: /^Delete/ })
             .click();
