@@ -5,13 +5,13 @@
 // names and null in them, have other words in English, too.
 import { useSyncExternalStore } from 'react';
 import i18next from 'i18next';
-import en from './docs/en.json';
 
 type Lines = Record<string, string>;
+const NONE: Lines = {};
 type Loaders = Record<string, () => Promise<{ default: Lines }>>;
 
-/** Lines of one sort, with what is shown where a language has no others. */
-function book(loaders: Loaders, english: Lines) {
+/** Lines of one sort; a language without its own has those of English, and what is not there is shown as it is written. */
+function book(loaders: Loaders) {
     const loaded = new Map<string, Lines | null>();
     const listeners = new Set<() => void>();
 
@@ -20,16 +20,17 @@ function book(loaders: Loaders, english: Lines) {
         try {
             loaded.set(language, (await loaders[language]!()).default);
         } catch {
-            // Without them the English lines are shown.
-            loaded.set(language, english);
+            loaded.set(language, NONE);
         }
         listeners.forEach((tell) => tell());
     }
 
+    const present = () => (loaders[i18next.language] ? i18next.language : 'en');
+
     /** The lines of the present language; null: they are on their way. */
     function lines(): Lines | null {
-        const language = i18next.language;
-        if (!loaders[language]) return english;
+        const language = present();
+        if (!loaders[language]) return NONE;
         if (!loaded.has(language)) void load(language);
         return loaded.get(language) ?? null;
     }
@@ -47,7 +48,7 @@ function book(loaders: Loaders, english: Lines) {
             return (line) => find(all, line);
         },
         async finder(): Promise<(line: string) => string> {
-            const language = i18next.language;
+            const language = present();
             if (loaders[language] && !loaded.get(language)) await load(language);
             const all = lines();
             return (line) => find(all, line) ?? line;
@@ -55,17 +56,21 @@ function book(loaders: Loaders, english: Lines) {
     };
 }
 
-const docs = book({ ru: () => import('./docs/ru.json'), 'zh-CN': () => import('./docs/zh-CN.json') }, en);
+const docs = book({
+    en: () => import('./docs/en.json'),
+    ru: () => import('./docs/ru.json'),
+    'zh-CN': () => import('./docs/zh-CN.json'),
+});
 
 /** Such a line in the person's language: nothing while the lines are on their way, the English one where there is no other. */
 export const useDocText = docs.useText;
 /** The same for code that can wait. */
 export const docFinder = docs.finder;
 
-const routes = book(
-    { ru: () => import('./routes/ru.json'), 'zh-CN': () => import('./routes/zh-CN.json') },
-    {},
-);
+const routes = book({
+    ru: () => import('./routes/ru.json'),
+    'zh-CN': () => import('./routes/zh-CN.json'),
+});
 
 /** What a route does, or one of its parameters. */
 export const useRouteText = routes.useText;
