@@ -27,8 +27,9 @@ void operations_free(struct operations *o)
 }
 
 static const struct op_def *const families[] = {
-    op_power_defs, op_snapshot_defs, op_config_defs, op_vm_defs,     op_disk_defs,   op_nic_defs,
-    op_image_defs, op_switch_defs,   op_guest_defs,  op_screen_defs, op_export_defs, op_move_defs,
+    op_power_defs,  op_snapshot_defs, op_config_defs, op_vm_defs,    op_disk_defs,
+    op_nic_defs,    op_image_defs,    op_switch_defs, op_guest_defs, op_screen_defs,
+    op_export_defs, op_move_defs,     op_files_defs,
 };
 
 const char wmi_operations[] =
@@ -45,7 +46,8 @@ const char wmi_operations[] =
     "\"vm.keystrokes\",\"vm.console\","
     "\"switch.create\",\"switch.update\",\"switch.delete\","
     "\"disk.create\",\"disk.inspect\",\"disk.resize\",\"disk.compact\",\"disk.convert\","
-    "\"disk.merge\",\"disk.check\",\"disk.delete\"]";
+    "\"disk.merge\",\"disk.check\",\"disk.delete\",\"datastore.files\",\"datastore.file.move\","
+    "\"datastore.file.delete\"]";
 
 static const struct op_def *find_def(const char *name)
 {

@@ -76,7 +76,8 @@ struct op {
 
 extern const struct op_def op_power_defs[], op_snapshot_defs[], op_config_defs[], op_vm_defs[],
     op_disk_defs[], op_nic_defs[], op_image_defs[], op_switch_defs[], op_guest_defs[],
-    op_screen_defs[], op_export_defs[], op_move_defs[]; /* each ended by name == NULL */
+    op_screen_defs[], op_export_defs[], op_move_defs[],
+    op_files_defs[]; /* each ended by name == NULL */
 
 /* ------------------------------------------------------------------ steps (op_do.c) */
 
@@ -185,6 +186,8 @@ const char *op_path_id(struct op *o, const char *path);
 bool op_same(const char *x, const char *y); /* without regard to case; NULLs differ */
 /* Same file: case, slashes and \\?\ do not count. */
 bool op_same_path(const char *x, const char *y);
+/* ... or a file in that folder, at any depth. */
+bool op_path_within(const char *file, const char *path);
 /* Windows path of a member of args that names a file: {"path", "datastore": {...}}. NULL and *err:
  * it cannot be. */
 int op_file_path(struct op *o, const json_t *object, const char *member, const char **out,
@@ -231,6 +234,8 @@ int op_file_delete(struct op *o, const char *path, struct pv_err *err);
 /* After its deletion was asked for and nobody knows what came of it (`why`): is it gone? Else
  * PV_EIO, or PV_EUNKNOWN where the host cannot be asked. */
 int op_file_look(struct op *o, const char *path, const char *why, struct pv_err *err);
+/* What the methods of files answer; `what` they were asked for. */
+int op_file_refused(struct op *o, const char *what, uint32_t value, struct pv_err *err);
 int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *err);
 /* op_image.c: a step that makes the file `path`; it goes if a later step fails, unless somebody
  * else may have made it meanwhile. */
@@ -243,8 +248,9 @@ int op_image_create(struct op *o, const char *key, const char *path, const json_
                     const char *parent, struct pv_err *err);
 /* What the host tells of a disk file; PV_ENOENT: there is none. */
 int op_image_read(struct op *o, const char *path, struct cim_instance **out, struct pv_err *err);
-/* op_chain.c. Does a disk of `media` (Msvm_StorageAllocationSettingData) stand on this file, at any
- * depth? Chains that lead there by way of `but` (may be NULL) do not count. */
+/* op_chain.c. Does a disk of `media` (Msvm_StorageAllocationSettingData) stand on this file (or one
+ * in this folder), at any depth? Chains that lead there by way of `but` (may be NULL) do not count.
+ */
 int op_chains_hold(struct op *o, const struct cim_list *media, const char *path, const char *but,
                    bool *held, struct pv_err *err);
 int op_image_resize(struct op *o, const char *path, uint64_t bytes, struct pv_err *err);

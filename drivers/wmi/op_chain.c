@@ -81,7 +81,7 @@ int op_chains_hold(struct op *o, const struct cim_list *media, const char *path,
             if (op_same_path(at, but))
                 break;
             rc = parent_of(&c, at, &at, err);
-            *held = rc == PV_OK && op_same_path(at, path);
+            *held = rc == PV_OK && op_path_within(at, path);
         }
     }
     return rc;

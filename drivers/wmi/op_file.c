@@ -28,7 +28,7 @@ int op_file_exists(struct op *o, const char *path, bool *there, struct pv_err *e
 }
 
 /* The method's own codes. */
-static int file_refused(struct op *o, const char *path, uint32_t value, struct pv_err *err)
+int op_file_refused(struct op *o, const char *what, uint32_t value, struct pv_err *err)
 {
     static const struct {
         uint32_t value;
@@ -47,11 +47,11 @@ static int file_refused(struct op *o, const char *path, uint32_t value, struct p
     for (size_t i = 0; i < PV_COUNT(meanings); i++) {
         if (meanings[i].value != value)
             continue;
-        rc = pv_fail(err, meanings[i].rc, "deleting %s: %s", path, meanings[i].words);
+        rc = pv_fail(err, meanings[i].rc, "%s: %s", what, meanings[i].words);
         pv_err_native(err, meanings[i].native);
         return rc;
     }
-    return pv_fail(err, PV_EIO, "deleting %s: the host refused (%u)", path, value);
+    return pv_fail(err, PV_EIO, "%s: the host refused (%u)", what, value);
 }
 
 static bool is_gone(struct op *o, const char *path)
@@ -122,5 +122,5 @@ int op_file_delete(struct op *o, const char *path, struct pv_err *err)
         return pv_fail(err, PV_EIO, "deleting %s: the host says it is done, but the file is there",
                        path);
     }
-    return file_refused(o, path, value, err);
+    return op_file_refused(o, op_what(o, "deleting", path), value, err);
 }

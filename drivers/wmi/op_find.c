@@ -276,6 +276,20 @@ bool op_same_path(const char *x, const char *y)
     return !*x && !*y;
 }
 
+bool op_path_within(const char *file, const char *path)
+{
+    char part[4096];
+    size_t extra, len;
+
+    if (!file || !path)
+        return false;
+    extra = (size_t)(file - bare(file)) ? 4 : 0;
+    len = strlen(bare(path)) + extra;
+    if (strlen(file) < len || len >= sizeof(part) || (file[len] && !strchr("\\/", file[len])))
+        return false;
+    return str_copy_n(part, sizeof(part), file, len) && op_same_path(part, path);
+}
+
 bool op_is_there_already(int rc, const struct pv_err *err)
 {
     return rc == PV_EEXIST ||

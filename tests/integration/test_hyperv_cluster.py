@@ -223,6 +223,8 @@ def test_a_share_that_several_hosts_use_is_one_datastore(cluster, servers):
     assert hosts_of(store) == ["HV01", "HV02", "HV03"] and store["shared"] is True and not store["related"]
     users = api.items("vms", filter=f'datastores="{store["id"]}"')
     assert sorted(v["name"] for v in users) == ["on-share-HV01", "on-share-HV02", "on-share-HV03"]
+    listing = api.get(f"/datastores/{store['id']}/files")
+    assert listing.status_code == 422 and "WMI shows no files of a share" in listing.text, listing.text
     # The one that keeps it goes: another takes over.
     remove(api, first)
     wait_equal(lambda: (share()["id"], hosts_of(share())), (store["id"], ["HV02", "HV03"]), "another host keeps it", 60)
@@ -262,6 +264,13 @@ def test_what_a_vm_of_another_node_stands_on_is_not_deleted_or_changed(cluster, 
                    api.delete(f"/disk-images/{mine['id']}"), api.delete(f"/disk-images/{mine['id']}", dry_run="true"),
                    api.post(f"/disk-images/{mine['id']}/actions/resize", {"capacity_bytes": 2 << 30})):
         assert answer.status_code == 409 and "in use by linked" in answer.json()["detail"] and answer.json()["remedy"], answer.text
+    # ... nor by the name of a file, of which the first node alone knows nothing.
+    for store in {mine["datastore"]["id"], image(child, second)["datastore"]["id"]}:
+        listed = {f["name"] for f in api.read(f"/datastores/{store}/files")["items"]}
+        assert {"golden.vhdx", "linked.vhdx"} <= listed
+        for name in ("golden.vhdx", "LINKED.vhdx"):
+            answer = api.delete(f"/datastores/{store}/files?path={name}")
+            assert answer.status_code == 409 and "is used by" in answer.json()["detail"], answer.text
     assert base in first.state()["files"] and first.vm_named("golden")
     # The file may stay; and when nobody stands on it any more it may go.
     task = api.delete(f"/vms/{golden['id']}", disks="keep").json()

@@ -261,9 +261,12 @@ def _folders(host):
         parts = disk.path.split("\\")[:-1]
         for length in range(2, len(parts) + 1):
             found.add("\\".join(parts[:length]).lower())
-    return [{"Name": f, "Caption": f, "Description": f, "Drive": f[:2], "FileName": f.rsplit("\\", 1)[1],
-             "Path": f.rsplit("\\", 1)[0][2:] + "\\", "Readable": True, "Writeable": True, "Status": "OK"}
-            for f in sorted(found)]
+    roots = [{"Name": f"{v.letter}:\\".lower(), "Drive": f"{v.letter}:".lower(), "FileName": "", "Status": "OK"}
+             for v in host.volumes if v.letter]
+    return roots + [
+        {"Name": f, "Caption": f, "Description": f, "Drive": f[:2], "FileName": f.rsplit("\\", 1)[1],
+         "Path": f.rsplit("\\", 1)[0][2:] + "\\", "Readable": True, "Writeable": True, "Status": "OK",
+         "LastModified": cimtime.cim(host.booted), "CreationDate": cimtime.cim(host.booted)} for f in sorted(found)]
 
 
 @cim("Win32_TimeZone")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics, replication, security, console rights, collections, services."""
 
-from . import cimtime, moresources
+import re
+
+from . import cimtime, hostdata, moresources
 from .cimxml import FAILED, INVALID_PARAMETER, INVALID_STATE, NOT_SUPPORTED, JobError
 from .inst import Inst
 from .invoke import HANDLERS, Refused, method
@@ -324,7 +326,76 @@ def delete_file(call):
     if disk.kind and in_use(call.host, disk):
         return 15
     call.host.drop_file(disk.path)
+    keep_folder(call.host, disk.path)
     call.host.note("file deleted", disk.path, cause=call.cause)
+    return 0
+
+
+def keep_folder(host, path):
+    """A folder is still there when its last file is gone."""
+    above = host.norm(path).rpartition("\\")[0]
+    if "\\" in above:
+        host.folders.add(above)
+
+
+def lies_in(host, path, folder):
+    return host.norm(path).startswith(host.norm(folder) + "\\")
+
+
+def new_place(call, old):
+    """The whole new path that Rename takes; or what it answers."""
+    host, to = call.host, call.need("FileName")
+    if not re.match(r"[A-Za-z]:\\[^\\]", to) or re.search(r'[*?"<>|/]', to) or to.endswith("\\"):
+        raise Refused(21)
+    if to[:2].lower() != old[:2].lower():
+        raise Refused(13)
+    folders = {row.get("Name") for row in hostdata.CIMV2_SOURCES["Win32_Directory"](host)}
+    if host.file(to) is not None or host.norm(to) in folders:
+        raise Refused(10)
+    above = host.norm(to).rpartition("\\")[0]
+    if above not in folders and len(above) > 2:
+        raise Refused(9)
+    return to
+
+
+@method("CIM_DataFile", "Rename")
+def rename_file(call):
+    from .methods_image import in_use
+    disk = call.host.file(call.target.get("Name"))
+    if disk is None:
+        return 9
+    to = new_place(call, disk.path)
+    if disk.kind and in_use(call.host, disk):
+        return 15
+    old = disk.path
+    call.host.drop_file(old)
+    keep_folder(call.host, old)
+    disk.path = to
+    call.host.add_file(disk)
+    call.host.note("file renamed", old, to=to, cause=call.cause)
+    return 0
+
+
+@method("Win32_Directory", "Delete", "Rename")
+def change_folder(call):
+    """Deleting takes everything that is in it, too."""
+    from .methods_image import in_use
+    host, name = call.host, call.target.get("Name")
+    inside = [f for f in host.all_files() if lies_in(host, f.path, name)]
+    to = new_place(call, name) if call.name == "Rename" else None
+    if any(f.kind and in_use(host, f) for f in inside):
+        return 15
+    for file in inside:
+        host.drop_file(file.path)
+        if to:
+            file.path = to + file.path[len(name):]
+            host.add_file(file)
+    moved = {f for f in host.folders if f == host.norm(name) or lies_in(host, f, name)}
+    host.folders -= moved
+    if to:
+        host.folders |= {host.norm(to) + f[len(name):] for f in moved} | {host.norm(to)}
+    keep_folder(host, name)
+    host.note("folder renamed" if to else "folder deleted", name, to=to, files=len(inside), cause=call.cause)
     return 0
 
 

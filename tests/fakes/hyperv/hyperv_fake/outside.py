@@ -98,8 +98,9 @@ def route(estate, host, verb, words, data):
         return _vms(estate, host, verb, words[1:], data)
     if head == "files":
         if verb == "POST":
-            host.add_file(Disk(data["path"], data.get("kind", 3), data.get("format", 3), data.get("size", 1 << 30),
-                               data.get("used", 1 << 22), data.get("parent", ""), ident=host.guid()))
+            made = host.add_file(Disk(data["path"], data.get("kind", 3), data.get("format", 3), data.get("size", 1 << 30),
+                                      data.get("used", 1 << 22), data.get("parent", ""), ident=host.guid()))
+            made.stamp = data.get("stamp", made.stamp)
             return None
         if verb == "DELETE":
             if host.drop_file(data["path"]) is None:

@@ -134,7 +134,8 @@ MEASURED = {"Msvm_ComputerSystem": [["HwThreadsPerCoreRealized", "uint32"], ["Ma
                                     ["ManagementVtlImageVersion", "string"]]}
 
 # Methods that hosts have and the published pages only name.
-METHODS = {"CIM_DataFile": {"Delete": []}}
+_NAMED = [["FileName", "in", "string", ""]]
+METHODS = {"CIM_DataFile": {"Delete": [], "Rename": _NAMED}, "Win32_Directory": {"Delete": [], "Rename": _NAMED}}
 
 
 def _load():
