@@ -33,12 +33,6 @@ def add(api, host):
     return api.wait_provider(answer.json()["id"])
 
 
-def sync(api, provider):
-    before = api.provider(provider["id"])["sync"]["last_full_at"]
-    api.post(f"/providers/{provider['id']}/actions/sync")
-    wait_for(lambda: api.provider(provider["id"])["sync"]["last_full_at"] != before, "another listing")
-
-
 def remove(api, provider):
     wait_for(lambda: api.delete(f"/providers/{provider['id']}").status_code == 204, "its tasks are over, and it goes", 60)
 
@@ -72,7 +66,7 @@ def test_two_nodes_show_their_cluster_and_its_volume_once(cluster, servers):
     assert of_both == {"HV01", "HV02"}
     providers = {p["name"]: p for p in api.items("providers")}
     for name in ("HV01", "HV02"):
-        sync(api, providers[name])
+        api.sync(providers[name]["id"])
     assert [o["version"] for o in shared(api)] == [group["version"], store["version"]], "nothing has changed"
 
 
@@ -85,14 +79,14 @@ def test_the_shared_records_stay_when_the_node_that_keeps_them_goes(cluster, ser
     # It cannot be reached: the other takes over, and nothing is stale.
     cluster.hosts[0].down()
     wait_equal(lambda: api.provider(first["id"])["state"], "disconnected", "the node is away", 90)
-    sync(api, second)
+    api.sync(second["id"])
     after = shared(api)
     assert [o["id"] for o in after] == [o["id"] for o in before]
     assert {o["provider"]["id"] for o in after} == {second["id"]} and not any(o["stale"] for o in after)
     # It comes back, and the one that has taken over is deleted.
     cluster.hosts[0].up()
     api.wait_provider(first["id"])
-    sync(api, first)
+    api.sync(first["id"])
     remove(api, second)
     last = shared(api)
     assert [o["id"] for o in last] == [o["id"] for o in before]
@@ -111,7 +105,7 @@ def test_a_restart_makes_no_second_records(cluster, servers):
     api = server.admin()
     for provider in api.items("providers"):
         api.wait_provider(provider["id"])
-        sync(api, provider)
+        api.sync(provider["id"])
     after = shared(api)
     assert [o["id"] for o in after] == [o["id"] for o in before] and hosts_of(after[1]) == ["HV01", "HV02"]
 
@@ -126,8 +120,8 @@ def test_a_clustered_vm_that_moves_keeps_its_id(cluster, servers):
     moved = WsMan(cluster.hosts[0]).invoke("MSCluster_ResourceGroup", "MoveToNewNode", {"NodeName": cluster.hosts[1].name},
                                            {"Name": vm["name"]}, MSCLUSTER)
     assert moved.returned == 0
-    sync(api, two)
-    sync(api, one)
+    api.sync(two["id"])
+    api.sync(one["id"])
     moved = wait_for(lambda: (lambda v: v if v["host"] and v["host"]["name"] == "HV02" else None)(api.read(f"/vms/{vm['id']}")),
                      "the VM is shown at the other node", 60)
     assert moved["presence"] == "present" and moved["power_state"] == "running" and moved["attributes"] == {"owner": "erp"}
@@ -231,7 +225,7 @@ def test_a_share_that_several_hosts_use_is_one_datastore(cluster, servers):
     # Nobody uses it any more.
     for host, provider in zip(cluster.hosts[1:], (second, third)):
         host.remove_vm(f"on-share-{host.name}")
-        sync(api, provider)
+        api.sync(provider["id"])
     wait_equal(lambda: api.items("datastores", filter="datastore_type=smb"), [], "nobody uses it", 60)
 
 
@@ -277,7 +271,7 @@ def test_what_a_vm_of_another_node_stands_on_is_not_deleted_or_changed(cluster, 
     assert api.wait_task(task["id"])["state"] == "succeeded"
     second.remove_vm("linked")
     second.remove_file(child)
-    sync(api, providers[1])
+    api.sync(providers[1]["id"])
     wait_for(lambda: not api.items("vms", filter="name=linked"), "the other VM is gone", 60)
     task = api.delete(f"/disk-images/{mine['id']}").json()
     assert api.wait_task(task["id"])["state"] == "succeeded", task

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hyper-V hosts that change, misbehave, speak German, go away and come back: what the API shows is what is there."""
 
+import time
 
 import pytest
 
@@ -28,14 +29,6 @@ def add(api, host, wait=True, **settings):
                                 {"mode": "pin", "pins": [host.cert_sha256]}, "wmi",
                                 settings={"events": False, "poll_interval_s": 10, **settings})
     return api.wait_provider(provider["id"], "connected" if wait is True else wait)
-
-
-def sync(api, provider):
-    """Lists the host again, and waits for the end of it."""
-    before = api.provider(provider["id"])["sync"]["last_full_at"]
-    answer = api.post(f"/providers/{provider['id']}/actions/sync")
-    assert answer.status_code in (200, 202), answer.text
-    wait_for(lambda: api.provider(provider["id"])["sync"]["last_full_at"] != before, "another listing")
 
 
 def names(api, kind="vms", **more):
@@ -135,10 +128,10 @@ def test_what_disks_and_adapters_do_is_told_as_rates(fakes, servers):
     running = [v for v in host.vms() if v.state == "running"]
     snapped = next(v for v in running if any(d["kind"] == "disk" for d in v.disks))
     host.new_checkpoint(snapped.id, "another file from now on")
-    sync(api, provider)  # the first reading makes no rates, two do
+    api.sync(provider["id"])  # the first reading makes no rates, two do
 
     def told():
-        sync(api, provider)
+        api.sync(provider["id"])
         shown = {v.name: usage_of(api, v.name) for v in running}
         return all(("net.rx_bps" in shown[v.name] or not v.nics) and
                    ("disk.read_bps" in shown[v.name] or not any(d["kind"] == "disk" for d in v.disks)) for v in running)
@@ -155,7 +148,7 @@ def test_what_disks_and_adapters_do_is_told_as_rates(fakes, servers):
     # What does not run does nothing.
     host.change(running[0].id, state="off")
     wait_equal(lambda: vm_of(api, running[0].name)["power_state"], "off", "it is turned off")
-    sync(api, provider)
+    api.sync(provider["id"])
     assert not {*DISK, *NIC, "cpu.usage_pct", "mem.usage_bytes"} & set(usage_of(api, running[0].name))
 
 
@@ -165,7 +158,7 @@ def test_a_new_checkpoint_arrives(fakes, servers):
     provider = add(api, fake.hosts[0])
     vm = next(v for v in fake.hosts[0].vms() if not v.snapshots)
     made = fake.hosts[0].new_checkpoint(vm.id, "before the update")
-    sync(api, provider)
+    api.sync(provider["id"])
     shown = vm_of(api, vm.name)
     assert shown["snapshots"]["count"] == 1 and shown["snapshots"]["depth"] == 1
     found = api.items(f"vms/{shown['id']}/snapshots")
@@ -179,10 +172,10 @@ def test_switches_made_and_removed_outside_arrive(fakes, servers):
     api = servers().admin()
     provider = add(api, fake.hosts[0])
     fake.hosts[0].new_switch("Lab", "internal")
-    sync(api, provider)
+    api.sync(provider["id"])
     assert "Lab" in names(api, "switches") and "Lab" in names(api, "networks")
     fake.hosts[0].remove_switch("Lab")
-    sync(api, provider)
+    api.sync(provider["id"])
     assert "Lab" not in names(api, "switches") and "Lab" not in names(api, "networks")
 
 
@@ -191,14 +184,14 @@ def test_what_happened_while_the_server_was_down_is_found(fakes, servers):
     server = servers()
     api = server.admin()
     provider = add(api, fake.hosts[0])
-    listed = api.provider(provider["id"])["sync"]["last_full_at"]
     server.stop()
     gone, changed = fake.hosts[0].vms()[:2]
     fake.hosts[0].remove_vm(gone.id)
     fake.hosts[0].change(changed.id, name="changed")
+    since = time.time()
     server.start()
     api = server.admin()
-    wait_for(lambda: api.provider(provider["id"])["sync"]["last_full_at"] not in (None, listed), "a listing")
+    api.wait_listed(provider["id"], since)
     assert vm_of(api, "changed") is not None
     assert api.items("vms", filter=f'name="{gone.name}"')[0]["presence"] == "missing"
 

@@ -4,6 +4,7 @@
 import json
 import threading
 import time
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import requests
@@ -99,6 +100,25 @@ class Api:
 
     def provider(self, provider_id: str) -> dict:
         return self.read(f"/providers/{provider_id}")
+
+    def wait_listed(self, provider_id: str, since: float) -> None:
+        """Waits for the end of a full listing that began after a moment (time.time()). A provider may list more than once
+        by itself, so that the end of one says nothing about what it has seen."""
+        def look():
+            sync = self.provider(provider_id).get("sync") or {}
+            if not sync.get("last_full_at"):
+                return False
+            ended = datetime.fromisoformat(sync["last_full_at"].replace("Z", "+00:00")).timestamp()
+            return ended - sync["last_full_ms"] / 1000 >= since
+
+        wait_for(look, "a listing from then on", 120)
+
+    def sync(self, provider_id: str) -> None:
+        """Lists a provider again, and waits for the end of that."""
+        since = time.time()
+        answer = self.post(f"/providers/{provider_id}/actions/sync")
+        assert answer.status_code in (200, 202), answer.text
+        self.wait_listed(provider_id, since)
 
     def wait_provider(self, provider_id: str, state="connected", timeout: float = 60) -> dict:
         """Waits for a state; "connected" also means that the first full sync is over."""
