@@ -91,7 +91,7 @@ function OneOf(p: {
     const [kind, setKind] = useState(of && p.kinds.includes(of) ? of : p.kinds[0]!);
     const shown = of && p.kinds.includes(of) ? of : kind;
     return (
-        <div className="pv-ref">
+        <div className="pv-oneof">
             <FormSelect
                 id={`${p.id}-kind`}
                 aria-label={t('access.kind')}

@@ -216,7 +216,7 @@ export default function Snapshots({ item }: TabProps) {
                                             .filter(Boolean)
                                             .join(' · ')}
                                     </td>
-                                    <td>
+                                    <td data-label={t('machine.shots.until')}>
                                         <Until shot={shot} />
                                     </td>
                                     <td className="pv-table__end">
