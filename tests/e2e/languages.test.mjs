@@ -66,8 +66,13 @@ function remnants(pieces, data) {
     const wrong = [];
     for (const piece of pieces) {
         let text = piece;
+        // Names of several words hold names of products, and these hold names of one word.
+        const without = (names) => {
+            for (const own of names) if (text.includes(own)) text = text.replaceAll(own, ' · ');
+        };
+        without(data.filter((own) => own.includes(' ')));
         for (const name of NAMES) text = text.replace(name, ' · ');
-        for (const own of data) if (text.includes(own)) text = text.replaceAll(own, ' · ');
+        without(data);
         for (const run of text.match(/[A-Za-z][A-Za-z'’-]*(?:[ ,;]+[A-Za-z][A-Za-z'’-]*)+/g) ?? []) {
             const known = run
                 .toLowerCase()
