@@ -157,7 +157,7 @@ const struct model_operation model_operations[] = {
       .doc = "Forget this state; the VM stays as it is." },
     { .name = "vm.delete_snapshots", .title = "Delete all snapshots", .kind = PV_KIND_vm,
       .permission = PERM_VM_SNAPSHOT, .activity = PV_ACTIVITY_CONSOLIDATING, .template_too = true,
-      .goal = "snapshots.count", .goal_is = "it has no snapshots",
+      .goal = "snapshots.count", .goal_is = "it has no snapshots", .loses = true,
       .doc = "Forget all its snapshots; the VM stays as it is." },
 
     { .name = "vm.set_tags", .title = "Tag", .kind = PV_KIND_vm, .permission = PERM_TAG_WRITE,

@@ -125,6 +125,7 @@ static struct column column_of(struct arena *a, const struct model_kind *kind,
 void columns_usual(struct arena *a, const struct model_kind *kind, struct column **out, size_t *n)
 {
     struct column *columns = arena_alloc(a, (kind->nfields + 1) * sizeof(*columns));
+    const struct model_field *owner = NULL;
 
     *n = 0;
     *out = columns;
@@ -133,9 +134,22 @@ void columns_usual(struct arena *a, const struct model_kind *kind, struct column
     for (size_t i = 0; i < PV_COUNT(usual); i++)
         for (size_t k = 0; usual[i].kind == kind->number && usual[i].fields[k]; k++)
             columns[(*n)++] = column_of(a, kind, &kind->fields[usual[i].fields[k] - 1]);
-    for (size_t i = 0; i < kind->nfields && *n < FIRST_FIELDS && (*n == i || *n == 0); i++)
-        if (!(kind->fields[i].flags & (MODEL_DETAIL | MODEL_SECRET)))
-            columns[(*n)++] = column_of(a, kind, &kind->fields[i]);
+    if (*n)
+        return;
+    if (kind->owner != PV_KIND_NONE) {
+        const char *name = model_kind(kind->owner)->name;
+
+        owner = model_field(kind, name, strlen(name));
+    }
+    for (size_t i = 0, shown = 0;
+         i < kind->nfields && *n < FIRST_FIELDS && (shown == i || shown == 0); i++) {
+        if (kind->fields[i].flags & (MODEL_DETAIL | MODEL_SECRET))
+            continue;
+        columns[(*n)++] = column_of(a, kind, &kind->fields[i]);
+        /* A part says little without what it is part of. */
+        if (++shown == 1 && owner)
+            columns[(*n)++] = column_of(a, kind, owner);
+    }
 }
 
 /* `fields` of a flag, with short names made whole. */

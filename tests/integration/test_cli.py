@@ -73,6 +73,12 @@ def test_a_table_has_a_header_and_a_row_for_each(cli, api):
     assert len(lines) - 1 == api.count("hosts")
 
 
+@pytest.mark.parametrize("noun,owner", [("nic", "vm"), ("host-adapter", "host"), ("snapshot", "vm")])
+def test_parts_are_listed_with_what_they_are_part_of(cli, noun, owner):
+    head, *rows = (line.split("\t") for line in cli(noun, "list", "--limit", "5").stdout.splitlines())
+    assert rows and all(row[head.index(owner)] for row in rows), head
+
+
 @pytest.mark.parametrize("output", ["table", "wide", "json", "yaml", "name"])
 @pytest.mark.parametrize("noun", ["vm", "host", "datastore", "network", "task", "provider"])
 def test_every_noun_lists_in_every_form(cli, noun, output):

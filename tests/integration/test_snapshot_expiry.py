@@ -151,5 +151,7 @@ def test_the_command_line_gives_an_end_and_deletes_all(server, ops, tmp_path):
     assert datetime.timedelta(days=6) < left <= datetime.timedelta(days=7)
     cli("vm", "snapshot", "update", vm["name"], "by hand", "--expires-at", "null")
     assert snapshots(ops, vm)["by hand"]["expires_at"] is None
+    assert "say --yes" in cli("vm", "delete-snapshots", vm["name"], expect=2).stderr
+    assert len(snapshots(ops, vm)) == 1
     cli("vm", "delete-snapshots", vm["name"], "--yes")
     assert snapshots(ops, vm) == {}

@@ -338,7 +338,7 @@ struct model_operation {
     bool removes;                   /* the subject is gone afterwards */
     const char *takes_files;        /* its files are changed or gone afterwards: always (""), or if this parameter says delete */
     const char *takes_path;         /* parameter with a path in the subject that is changed or gone afterwards */
-    bool loses;                     /* what that names is gone for good */
+    bool loses;                     /* what that names, else what the operation is about, is gone for good */
     bool takes_base;                /* ... and the image below it is changed */
     const char *title;              /* menu text: "Start" */
     const char *doc;
