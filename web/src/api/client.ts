@@ -97,7 +97,7 @@ async function send(method: string, path: string, body: unknown, accept: string,
         response = await fetch(url, {
             method,
             headers,
-            body: body === undefined ? undefined : JSON.stringify(body),
+            body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
             signal: o.signal,
             credentials: 'same-origin',
             cache: 'no-store',
@@ -119,7 +119,7 @@ async function send(method: string, path: string, body: unknown, accept: string,
         url,
         status: response.status,
         ms: Math.round(performance.now() - began),
-        body,
+        body: body instanceof Blob ? undefined : body,
     };
     for (const listener of sentListeners) listener(call);
     if (!response.ok) {
@@ -198,8 +198,9 @@ export const api = {
         const response = await send('GET', path, undefined, 'application/x-ndjson', { query, signal });
         for await (const line of lines(response)) yield JSON.parse(line) as T;
     },
-    async csv(path: string, query?: Query, signal?: AbortSignal): Promise<Blob> {
-        return (await send('GET', path, undefined, 'text/csv', { query, signal })).blob();
+    /** What is not JSON: a list as text/csv, a part of a file. */
+    async blob(path: string, accept: string, o: RequestOptions = {}): Promise<Blob> {
+        return (await send('GET', path, undefined, accept, o)).blob();
     },
 };
 

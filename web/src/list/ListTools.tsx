@@ -57,7 +57,7 @@ export function ListTools(p: {
         try {
             let blob: Blob;
             if (format === 'csv') {
-                blob = await api.csv(path, query);
+                blob = await api.blob(path, 'text/csv', { query });
             } else {
                 const rows: string[] = [];
                 for await (const row of api.ndjson<object>(path, query)) rows.push(JSON.stringify(row));

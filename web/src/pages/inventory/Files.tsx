@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What lies in a datastore, read from its hypervisor when it is looked at. The folder stands in the address.
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState, type DragEvent } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
-import { api } from '../../api/client';
+import { api, urlOf } from '../../api/client';
 import { queryClient } from '../../api/query';
 import type { Item } from '../../api/types';
 import { ActionButton, ActionMenu, type MenuPlace } from '../../actions/ActionMenu';
@@ -20,8 +20,10 @@ import { enumText, t as word } from '../../i18n/words';
 import { useAddress } from '../../lib/address';
 import { useLook, useNarrow } from '../../lib/hooks';
 import { useActions, type TabProps } from '../../lib/ObjectPage';
+import { uploads } from '../../lib/uploads';
 import { live } from '../../live/live';
-import { Empty, Failure, SkeletonLines, Unsupported } from '../../states/states';
+import { Empty, Failure, FailureLine, SkeletonLines, Unsupported } from '../../states/states';
+import { Uploads } from './Uploads';
 
 interface File {
     name: string;
@@ -101,6 +103,20 @@ function Crumbs({ path, root, go }: { path: string; root: string; go: (path: str
     );
 }
 
+/** The browser saves it, and goes on with what it has after a cut. It shows no reason for a refusal, so that is asked for first. */
+async function download(address: string, file: Item): Promise<void> {
+    const query = { path: String(file.path) };
+    if (file.size_bytes !== 0)
+        await api.blob(`${address}/content`, 'application/octet-stream', {
+            query,
+            headers: { Range: 'bytes=0-0' },
+        });
+    const link = document.createElement('a');
+    link.href = urlOf(`${address}/content`, query);
+    link.download = file.name ?? '';
+    link.click();
+}
+
 const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 export default function Files({ item }: TabProps) {
@@ -112,6 +128,9 @@ export default function Files({ item }: TabProps) {
     const path = params.get('path') ?? '';
     const [sort, setSort] = useState('');
     const [menu, setMenu] = useState<MenuPlace | null>(null);
+    const [refused, setRefused] = useState<unknown>(null);
+    const [over, setOver] = useState(false);
+    const chooser = useRef<HTMLInputElement>(null);
     const actions = useActions(item);
     const browse = actions.find((a) => a.name === 'datastore.files');
     const address = `/datastores/${item.id}/files`;
@@ -138,6 +157,7 @@ export default function Files({ item }: TabProps) {
         () => (to: string) => change((next) => (to ? next.set('path', to) : next.delete('path'))),
         [change],
     );
+    const rowOf = (file: string) => data?.items.find((f) => f.path === file) as Item | undefined;
     const store = useMemo(() => rowsOf(data?.items ?? [], sort), [data, sort]);
     const columns = useMemo<Column[]>(
         () => [
@@ -197,17 +217,47 @@ export default function Files({ item }: TabProps) {
         preset,
     });
     const of = (names: string[]) => names.map((n) => actions.find((a) => a.name === n)).filter((a) => !!a);
+    const save = (file: Item) => void download(address, file).then(() => setRefused(null), setRefused);
     const own = (file: string) => ({
-        actions: of(['datastore.file.move', 'datastore.file.delete']),
-        pick: (a: Action) =>
-            act(a.name, target(a.name === 'datastore.file.move' ? { path: file, to: file } : { path: file })),
+        actions: of([
+            ...(rowOf(file)?.type === 'folder' ? [] : ['datastore.file.download']),
+            'datastore.file.move',
+            'datastore.file.delete',
+        ]),
+        pick: (a: Action) => {
+            if (a.name === 'datastore.file.download') save(rowOf(file)!);
+            else
+                act(
+                    a.name,
+                    target(a.name === 'datastore.file.move' ? { path: file, to: file } : { path: file }),
+                );
+        },
     });
+    const upload = actions.find((a) => a.name === 'datastore.file.upload');
+    const send = (files: FileList | null) => {
+        for (const file of files ?? []) uploads.add(item.id, path ? `${path}/${file.name}` : file.name, file);
+    };
+    const drop = upload?.ready && {
+        onDragOver: (e: DragEvent) => {
+            if (!e.dataTransfer.types.includes('Files')) return;
+            e.preventDefault();
+            setOver(true);
+        },
+        onDragLeave: (e: DragEvent) => {
+            if (!e.currentTarget.contains(e.relatedTarget as Node | null)) setOver(false);
+        },
+        onDrop: (e: DragEvent) => {
+            e.preventDefault();
+            setOver(false);
+            send(e.dataTransfer.files);
+        },
+    };
     if (browse && !browse.ready)
         return <Unsupported title={t('files.cannot')} reason={browse.reason ?? ''} />;
     if (error && !data) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={8} />;
     return (
-        <div className="pv-inlist pv-files">
+        <div className={`pv-inlist pv-files${over ? ' pv-files--over' : ''}`} {...drop}>
             <div className="pv-files__head">
                 <Crumbs path={path} root={item.name ?? item.id} go={go} />
                 <span className="pv-files__tools" role="toolbar" aria-label={t('object.actions')}>
@@ -215,6 +265,22 @@ export default function Files({ item }: TabProps) {
                         <button type="button" className="pv-button" onClick={() => go(parentOf(path))}>
                             {t('files.up')}
                         </button>
+                    )}
+                    {upload && (
+                        <>
+                            <input
+                                ref={chooser}
+                                type="file"
+                                multiple
+                                hidden
+                                tabIndex={-1}
+                                onChange={(e) => {
+                                    send(e.target.files);
+                                    e.target.value = '';
+                                }}
+                            />
+                            <ActionButton action={upload} onPick={() => chooser.current?.click()} />
+                        </>
                     )}
                     {of(['datastore.folder.create']).map((a) => (
                         <ActionButton
@@ -233,7 +299,9 @@ export default function Files({ item }: TabProps) {
                     </button>
                 </span>
             </div>
+            {upload && <Uploads datastore={item.id} />}
             {error && <Failure error={error} onRetry={() => void refetch()} />}
+            {refused !== null && <FailureLine error={refused} onClose={() => setRefused(null)} />}
             {data.items.length ? (
                 <Grid
                     key={path}
