@@ -120,6 +120,7 @@ void sim_emit_cluster(const struct sim_estate *e, struct pv_builder *b, uint32_t
     pv_cluster_datacenter(b, datacenter_of(e, n, dc));
     pv_cluster_cluster_type(b, vmware ? PV_CLUSTER_TYPE_DRS_HA : PV_CLUSTER_TYPE_FAILOVER);
     pv_cluster_ha_enabled(b, !vmware || !sim_chance(roll, 50));
+    sim_emit_cluster_settings(e, b, n);
     if (vmware) {
         pv_cluster_drs_mode(b, sim_chance(roll, 150) ? PV_DRS_MODE_PARTIAL : PV_DRS_MODE_FULL);
         pv_cluster_cpu_compat(b, m->cpu[0] == 'A' ? "amd-zen2" : "intel-cascadelake");

@@ -386,6 +386,8 @@ void sim_emit_datastore(const struct sim_estate *e, struct pv_builder *b, uint32
 void sim_store_space(const struct sim_estate *e, uint32_t n, uint64_t *capacity, unsigned *used_pct);
 void sim_emit_switch(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_network(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
+/* What HA, DRS or failover of the cluster whose record is open is set to. */
+void sim_emit_cluster_settings(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 /* Adapters and services, and the certificate, of the host whose record is open. */
 void sim_emit_host_parts(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n);

@@ -36,6 +36,9 @@ void map_host(const struct map *m, const struct moref *ref, const xmlNode *objec
 /* The switches of a host, which are no objects of their own in vSphere. */
 void map_host_switches(const struct map *m, const struct moref *ref, const xmlNode *object);
 
+/* What HA and DRS of the cluster that is open in the builder are set to: its configurationEx. */
+void map_cluster_config(const struct map *m, const xmlNode *config);
+
 /* Adapters and services of the host that is open in the builder, and its certificate into its
  * record. */
 void map_host_parts(const struct map *m, const struct moref *ref, const struct prop_values *v);

@@ -247,6 +247,7 @@ static void map_cluster(const struct map *m, const struct moref *ref, const stru
         (void)value_field_bool(xml_child(config, NULL, "dasConfig"), "enabled", &on);
         pv_cluster_ha_enabled(m->b, on);
         pv_cluster_drs_mode(m->b, drs_mode(xml_child(config, NULL, "drsConfig")));
+        map_cluster_config(m, config);
     }
     if (evc)
         pv_cluster_cpu_compat(m->b, evc);

@@ -396,6 +396,31 @@ static void put_nodes(const struct map *m)
     pv_cluster_health_reasons(m->b, reason, down ? 1 : 0);
 }
 
+/* Common properties of clusters (clusters-autobalancermode, -autobalancerlevel, -drainonshutdown,
+ * -clusterenforcedantiaffinity of Microsoft's cluster API). Older systems lack some. */
+static void put_failover(const struct map *m, const struct cim_instance *o)
+{
+    const char *witness = cim_str(o, P(MSCluster_Cluster, QuorumPath));
+    uint64_t n;
+
+    if (witness)
+        pv_cluster_quorum_resource(m->b, witness);
+    if (cim_get_uint(o, P(MSCluster_Cluster, DynamicQuorumEnabled), &n) ||
+        cim_get_uint(o, P(MSCluster_Cluster, DynamicQuorum), &n))
+        pv_cluster_dynamic_quorum(m->b, n != 0);
+    if (cim_get_uint(o, P(MSCluster_Cluster, ClusterEnforcedAntiAffinity), &n))
+        pv_cluster_anti_affinity_enforced(m->b, n != 0);
+    if (cim_get_uint(o, P(MSCluster_Cluster, DrainOnShutdown), &n))
+        pv_cluster_drain_on_shutdown(m->b, n != 0);
+    /* 0 disabled, 1 when a node joins, 2 always; 1 low, 2 medium, 3 high. */
+    if (cim_get_uint(o, P(MSCluster_Cluster, AutoBalancerMode), &n))
+        pv_cluster_auto_balance(m->b, n <= 2 ? PV_AUTO_BALANCE_NEVER + (enum pv_auto_balance)n
+                                             : PV_AUTO_BALANCE_UNKNOWN);
+    if (cim_get_uint(o, P(MSCluster_Cluster, AutoBalancerLevel), &n))
+        pv_cluster_auto_balance_level(m->b, n <= 3 ? (enum pv_auto_balance_level)n
+                                                   : PV_AUTO_BALANCE_LEVEL_UNKNOWN);
+}
+
 void map_cluster(const struct map *m)
 {
     const struct cim_instance *o = sight_first(m->s, SIGHT_CLUSTER);
@@ -411,6 +436,7 @@ void map_cluster(const struct map *m)
     pv_cluster_ha_enabled(m->b, true);
     pv_cluster_drs_mode(m->b, PV_DRS_MODE_OFF);
     pv_cluster_quorum(m->b, quorum);
+    put_failover(m, o);
     if (sight_has(m->s, SIGHT_NODE))
         put_nodes(m);
 }

@@ -56,6 +56,9 @@ def test_two_nodes_show_their_cluster_and_its_volume_once(cluster, servers):
         add(api, host)
     group, store = shared(api)
     assert group["name"] == "HV-CLUSTER" and group["totals"]["hosts"] == 2 and not group["related"] and not store["related"]
+    assert group["quorum"] == "Majority" and group["failover"] == {
+        "quorum_resource": "C:\\ClusterStorage\\Witness", "dynamic_quorum": True, "anti_affinity_enforced": False,
+        "auto_balance": "always", "auto_balance_level": "low", "drain_on_shutdown": True}
     assert hosts_of(store) == ["HV01", "HV02"]
     hosts = {h["name"]: h for h in api.items("hosts", view="full")}
     assert hosts["HV01"]["cluster"]["id"] == hosts["HV02"]["cluster"]["id"] == group["id"]

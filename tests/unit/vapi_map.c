@@ -528,3 +528,29 @@ Test(vapi_map, names_events_in_words_of_its_own)
     events_type("AVeryLongNameOfAnEventThatDoesNotFitEvent", name, sizeof(name));
     cr_expect_lt(strlen(name), sizeof(name));
 }
+
+#define CONFIG(das, drs)                                                                           \
+    OBJECT(PROP("name", "xsd:string", "C") "<propSet><name>configurationEx</name><val xsi:type=\"" \
+                                           "ClusterConfigInfoEx\"><dasConfig>" das                 \
+                                           "</dasConfig><drsConfig>" drs                           \
+                                           "</drsConfig></val></propSet>")
+
+Test(vapi_map, tells_what_ha_is_set_to)
+{
+    map_text("ClusterComputeResource", "domain-c1",
+             CONFIG("<enabled>true</enabled><vmMonitoring>vmMonitoringOnly</vmMonitoring>"
+                    "<hostMonitoring>enabled</hostMonitoring><admissionControlPolicy "
+                    "xsi:type=\"ClusterFailoverLevelAdmissionControlPolicy\"><failoverLevel>2"
+                    "</failoverLevel></admissionControlPolicy><admissionControlEnabled>true"
+                    "</admissionControlEnabled><hBDatastoreCandidatePolicy>userSelectedDs"
+                    "</hBDatastoreCandidatePolicy>",
+                    "<enabled>true</enabled><vmotionRate>3</vmotionRate>"));
+    expect("cluster/domain-c1/ha.admission_control=1");
+    expect("cluster/domain-c1/ha.admission_policy=slots");
+    expect("cluster/domain-c1/ha.host_failures=2");
+    expect("cluster/domain-c1/ha.vm_monitoring=vms");
+    expect("cluster/domain-c1/ha.host_monitoring=1");
+    expect("cluster/domain-c1/ha.heartbeat_datastores=chosen");
+    expect("cluster/domain-c1/ha.isolation_response=unknown");
+    expect("cluster/domain-c1/drs.migration_threshold=3");
+}

@@ -98,7 +98,8 @@ def _cluster(cluster):
     return [{"Name": cluster.name, "Caption": cluster.name, "Fqdn": f"{cluster.name}.{cluster.hosts[0].domain}",
              "SharedVolumesRoot": "C:\\ClusterStorage", "QuorumType": "Majority", "ClusterFunctionalLevel": 11,
              "ClusterUpgradeVersion": 4, "DynamicQuorumEnabled": 1, "EnableSharedVolumes": 1, "DrainOnShutdown": 1,
-             "MaxNumberOfNodes": 64}]
+             "MaxNumberOfNodes": 64, "QuorumPath": "C:\\ClusterStorage\\Witness", "ClusterEnforcedAntiAffinity": 0,
+             "AutoBalancerMode": 2, "AutoBalancerLevel": 1}]
 
 
 @source("MSCluster_Node")

@@ -90,7 +90,8 @@ EXTRA = {
         "MSCluster_Cluster": _class(
             ["Name"], _CLUSTER_COMMON + "Fqdn:string SharedVolumesRoot:string QuorumType:string QuorumPath:string "
             "ClusterFunctionalLevel:uint32 ClusterUpgradeVersion:uint32 DrainOnShutdown:uint32 "
-            "DynamicQuorumEnabled:uint32 EnableSharedVolumes:uint32 MaxNumberOfNodes:uint32"),
+            "DynamicQuorumEnabled:uint32 EnableSharedVolumes:uint32 MaxNumberOfNodes:uint32 "
+            "ClusterEnforcedAntiAffinity:uint32 AutoBalancerMode:uint32 AutoBalancerLevel:uint32"),
         "MSCluster_Node": _class(
             ["Name"], _CLUSTER_COMMON + "Id:string State:uint32 NodeWeight:uint32 DynamicWeight:uint32 "
             "MajorVersion:uint32 MinorVersion:uint32 BuildNumber:uint32 NodeDrainStatus:uint32 "

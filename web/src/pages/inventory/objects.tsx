@@ -30,6 +30,7 @@ const TasksTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ defa
 const Capacity = lazy(() => import('./Capacity').then((m) => ({ default: m.Capacity })));
 const Space = lazy(() => import('./Capacity').then((m) => ({ default: m.Space })));
 const Files = lazy(() => import('./Files'));
+const ClusterHa = lazy(() => import('./ClusterHa'));
 const Chain = lazy(() => import('./Chain'));
 const Metrics = lazy(() => import('../vms/Metrics'));
 const Notes = lazy(() =>
@@ -189,6 +190,7 @@ const clusterTabs = tabs(
     Capacity,
     belongs('hosts', 'nav.hosts', hostList, 'h-', by('cluster')),
     vms('cluster'),
+    { id: 'ha', title: 'estate.cluster.tab', Component: ClusterHa },
     through('datastores', 'nav.datastores', datastoreList, 'd-', ofCluster, 'hosts'),
     through('networks', 'nav.networks', networkList, 'n-', ofCluster, 'hosts'),
 );
