@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum verdict { VERDICT_MISSING, VERDICT_GONE, VERDICT_UNCONFIRMED, VERDICT_TELL };
+enum verdict { VERDICT_MISSING, VERDICT_GONE, VERDICT_UNCONFIRMED, VERDICT_UNREAD, VERDICT_TELL };
 
 struct verdicts {
     struct provider *provider;
@@ -25,8 +25,8 @@ static void diff_verdict(struct verdicts *v, const struct kind_info *k, struct r
 {
     struct model_value value;
 
-    if (v->verdict == VERDICT_UNCONFIRMED) {
-        value = value_text("no_permission");
+    if (v->verdict == VERDICT_UNCONFIRMED || v->verdict == VERDICT_UNREAD) {
+        value = value_text(v->verdict == VERDICT_UNREAD ? "not_read" : "no_permission");
         diff_set(d, (unsigned)k->stale_reason, &value);
         return;
     }
@@ -117,7 +117,7 @@ static void remember_verdict(struct verdicts *v, struct inv_entry *e)
         return;
     }
     e->content = 0;
-    if (v->verdict == VERDICT_UNCONFIRMED) {
+    if (v->verdict == VERDICT_UNCONFIRMED || v->verdict == VERDICT_UNREAD) {
         e->unconfirmed = true;
         return;
     }
@@ -239,6 +239,21 @@ int absence_gone(struct provider *p, struct inv_entry **entries, size_t n, struc
     }
     if (rc == PV_OK)
         rc = flush(v, err);
+    verdicts_free(v);
+    return rc;
+}
+
+int absence_unread(struct provider *p, struct inv_entry *e, struct pv_err *err)
+{
+    struct verdicts *v = verdicts_new(p, VERDICT_UNREAD);
+    int rc = PV_OK;
+
+    if (!v)
+        return pv_fail(err, PV_ENOMEM, "no memory for an object that could not be read");
+    if (e->presence == PV_PRESENCE_PRESENT) {
+        v->entries[v->n++] = e;
+        rc = flush(v, err);
+    }
     verdicts_free(v);
     return rc;
 }

@@ -89,7 +89,7 @@ int activity_end_tx(struct task *t, struct store_tx *tx, struct event_set *event
                     struct pv_err *err)
 {
     /* Read again since: what is there now is the driver's. */
-    if (t->reread)
+    if (atomic_load(&t->reread))
         return PV_OK;
     return change_tx(t, tx, events, t->op->activity, PV_ACTIVITY_NONE, err);
 }

@@ -46,6 +46,8 @@ struct core_config {
     int64_t delivery_age_ms, delivery_first_ms;
     /* The same for snapshots whose time has come (expiry.h); 0: five seconds, a minute. */
     int64_t expiry_look_ms, expiry_retry_ms;
+    /* How long a task that has failed waits for what it may have changed to be read; 0: 15 s. */
+    int64_t failed_read_ms;
     /* What the server does by itself, without anybody asking: for the audit. May be NULL. */
     void (*record)(void *ctx, const char *action, enum pv_kind kind, const struct pv_id *subject,
                    const struct pv_id *task);

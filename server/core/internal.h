@@ -351,6 +351,8 @@ int feed_mark(struct provider *p, enum pv_mark mark, struct pv_err *err);
 /* These native ids are confirmed to be gone. apply_lock held. */
 int absence_gone(struct provider *p, struct inv_entry **entries, size_t n,
                  struct pv_err *err);
+/* A task may have changed it, and it could not be read since. apply_lock held. */
+int absence_unread(struct provider *p, struct inv_entry *e, struct pv_err *err);
 int absence_after_listing(struct provider *p, bool complete, struct pv_err *err);
 /* Times of missing objects: told, gone. Takes apply_lock. */
 void absence_tick(struct provider *p);

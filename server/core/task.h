@@ -77,7 +77,7 @@ struct task {
     bool expiry;                /* the server deletes what has had its time */
     bool lost;                  /* what it worked on is not there any more */
     bool shows;                 /* its VM shows what is being done; guarded by tasks_lock */
-    bool reread;                /* the subject was read since; of the callbacks alone */
+    atomic_bool reread;         /* the subject was read since */
 
     enum pv_task_state state;
     enum need need;

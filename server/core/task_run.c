@@ -7,6 +7,7 @@
 #include "server/core/args.h"
 #include "server/core/expiry.h"
 #include "server/core/outcome.h"
+#include "server/core/touched.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,8 @@
 #define LOOKS_MAX 5
 #define READS_MAX 100
 #define LOOK_EVERY_MS 2000
-#define OBJECTS_MAX 64          /* a result may name for refreshing */
 #define RETRY_MS 1000
-#define TOUCH_TRIES 3
+#define READ_MS 15000           /* what may have changed is waited for at most, when the task has failed */
 
 bool task_canceled(struct task *t)
 {
@@ -57,135 +57,7 @@ void task_requeue(struct task *t, enum need need, int64_t delay_ms)
     task_enqueue(t, true);
 }
 
-/* ---------------------------------------------------------------- after success: read what was touched */
-
-struct touched {
-    struct task *task;
-    bool changed;
-    bool fresh;             /* the subject has been read, or is confirmed to be gone */
-    struct {
-        enum pv_kind kind;
-        bool abroad;            /* at the other provider */
-        char *native_id;
-    } objects[OBJECTS_MAX];
-    size_t n, at;
-    unsigned tries;
-    work_fn next;
-    void (*then)(struct task *t, bool changed, bool fresh);
-};
-
-static void touched_free(struct touched *x)
-{
-    for (size_t i = 0; i < x->n; i++)
-        free(x->objects[i].native_id);
-    task_put(x->task);
-    free(x);
-}
-
-static void touched_read(void *arg, const struct pv_failure *failure, const char *result)
-{
-    struct touched *x = arg;
-
-    (void)result;
-    /* What cannot be read one by one comes with the feed. */
-    if (failure->code != 0 && failure->code != PV_ENOENT && failure->code != PV_ENOTSUP) {
-        if (++x->tries < TOUCH_TRIES && core_later(x->task->core, RETRY_MS, x->next, x))
-            return;
-        log_msg(PV_LOG_WARN, "task.refresh", "object=%s error=\"%.200s\"",
-                x->objects[x->at].native_id, failure->message);
-    } else if (x->at == 0) {
-        x->fresh = true;
-        x->task->reread = true;
-    }
-    x->at++;
-    x->next(x);
-}
-
-static void touched_next(void *arg)
-{
-    struct touched *x = arg;
-
-    /* Its row still says running: the next start looks at it. */
-    if (atomic_load(&x->task->core->stopping)) {
-        touched_free(x);
-        return;
-    }
-    while (x->at < x->n) {
-        struct provider *p = x->objects[x->at].abroad ? x->task->other : x->task->provider;
-
-        if (p && provider_refresh(p, x->objects[x->at].kind, x->objects[x->at].native_id, touched_read, x))
-            return;
-        if (++x->tries < TOUCH_TRIES && core_later(x->task->core, RETRY_MS, touched_next, x))
-            return;
-        x->at++;
-    }
-    x->then(x->task, x->changed, x->fresh || x->n == 0);
-    touched_free(x);
-}
-
-static void touch(struct touched *x, enum pv_kind kind, const char *native_id, bool abroad)
-{
-    if (!native_id || !native_id[0] || x->n == OBJECTS_MAX)
-        return;
-    for (size_t i = 0; i < x->n; i++)
-        if (x->objects[i].kind == kind && x->objects[i].abroad == abroad &&
-            strcmp(x->objects[i].native_id, native_id) == 0)
-            return;
-    x->objects[x->n].native_id = strdup(native_id);
-    x->objects[x->n].abroad = abroad;
-    if (x->objects[x->n].native_id)
-        x->objects[x->n++].kind = kind;
-}
-
-/* As a result names it: {kind, native_id, owner?, abroad?}. A child is read with its owner. */
-static void touch_named(struct touched *x, const json_t *one)
-{
-    const char *kind = json_string_value(json_object_get(one, "kind"));
-    const struct model_kind *k = kind ? model_kind_by_name(kind) : NULL;
-    bool abroad = json_is_true(json_object_get(one, "abroad"));
-
-    if (k && k->owner == PV_KIND_NONE)
-        touch(x, k->number, json_string_value(json_object_get(one, "native_id")), abroad);
-    else if (k)
-        touch(x, k->owner, json_string_value(json_object_get(one, "owner")), abroad);
-}
-
-static void touch_subject(struct touched *x)
-{
-    const struct task *t = x->task;
-
-    /* A child is read with its owner. */
-    if (t->owner_kind != PV_KIND_NONE)
-        touch(x, t->owner_kind, t->owner_native_id, false);
-    else
-        touch(x, t->kind, t->native_id, false);
-}
-
-/* Reads the subject and what the result names, then goes on. */
-static void read_touched(struct task *t, const json_t *result,
-                         void (*then)(struct task *t, bool changed, bool fresh))
-{
-    struct touched *x = calloc(1, sizeof(*x));
-    const json_t *one, *changed = json_object_get(result, "changed");
-    size_t i;
-
-    if (!x) {
-        then(t, true, false);
-        return;
-    }
-    x->next = touched_next;
-    x->task = t;
-    task_ref(t);
-    x->then = then;
-    x->changed = !json_is_false(changed);
-    activity_over(t);
-    if (!t->op->place)
-        touch_subject(x);
-    touch_named(x, json_object_get(result, "object"));
-    json_array_foreach (json_object_get(result, "objects"), i, one)
-        touch_named(x, one);
-    touched_next(x);
-}
+/* ---------------------------------------------------------------- the end */
 
 /* The provider has done its part. What is ours is written before anybody is told; if the server ends in between, the next
  * one comes by here again. */
@@ -215,6 +87,25 @@ static void succeed(struct task *t, bool changed, bool fresh)
     }
     outcome_complete(t);
     end_done(t, changed, t->result);
+}
+
+/* It has failed or was canceled, and something may have changed all the same: whoever sees that reads the new state, or
+ * sees that nobody could read it. */
+static void give_up(struct task *t, bool changed, bool fresh)
+{
+    bool canceled = t->failure.rc == PV_ECANCELED;
+
+    (void)changed;
+    if (!fresh)
+        touched_unread(t);
+    task_end(t, canceled ? PV_TASK_STATE_CANCELED : PV_TASK_STATE_FAILED, false, NULL, canceled ? NULL : &t->failure);
+}
+
+static void end_failed(struct task *t)
+{
+    int64_t within_ms = t->core->config.failed_read_ms;
+
+    touched_read(t, NULL, within_ms ? within_ms : READ_MS, give_up);
 }
 
 /* ---------------------------------------------------------------- the outcome is not known: look */
@@ -361,8 +252,7 @@ static void failed(struct task *t, const struct pv_failure *failure)
     if (failure->code == PV_EUNKNOWN && task_canceled(t))
         t->cancel_told = true;
     if (failure->code == PV_ECANCELED && task_canceled(t)) {
-        activity_over(t);
-        task_end(t, PV_TASK_STATE_CANCELED, false, NULL, NULL);
+        end_failed(t);
     } else if (lost_contact || failure->code == PV_ECANCELED) {
         bool follow = t->journal && t->follows++ < TRIES_MAX;
 
@@ -376,9 +266,7 @@ static void failed(struct task *t, const struct pv_failure *failure)
         /* The provider has forgotten its job. */
         task_requeue(t, NEED_LOOK, 0);
     } else {
-        /* Something may have changed all the same; what is stored is brought up to date by the feed. */
-        activity_over(t);
-        task_end(t, PV_TASK_STATE_FAILED, false, NULL, &err);
+        end_failed(t);
     }
 }
 
@@ -400,7 +288,7 @@ static void on_result(void *arg, const struct pv_failure *failure, const char *r
 
         free(t->result);
         t->result = json_is_object(json) ? strdup(result) : NULL;
-        read_touched(t, json, succeed);
+        touched_read(t, json, 0, succeed);
     }
     task_put(t);
 }
@@ -534,11 +422,11 @@ void task_start(struct task *t)
     } else if (put_off(t)) {
         return;
     } else if (t->need == NEED_LOOK) {
-        read_touched(t, NULL, looked);
+        touched_read(t, NULL, 0, looked);
     } else if (t->need == NEED_READ) {
         PV_AUTO(json_decref_p) json_t *json = t->result ? json_loads(t->result, 0, NULL) : NULL;
 
-        read_touched(t, json, succeed);
+        touched_read(t, json, 0, succeed);
     } else if (t->need == NEED_CALL && nothing_to_do(t)) {
         task_end(t, PV_TASK_STATE_SUCCEEDED, false, NULL, NULL);
     } else {

@@ -23,7 +23,7 @@ struct world {
     uint64_t seqs[4096];
     char last[4096][400];
     size_t nevents;
-    int64_t missing_grace_ms, gone_after_ms, expiry_look_ms, expiry_retry_ms;
+    int64_t missing_grace_ms, gone_after_ms, expiry_look_ms, expiry_retry_ms, failed_read_ms;
 };
 
 static const struct core_actor someone = { .type = PV_ACTOR_TYPE_USER, .name = "mueller" };
@@ -54,6 +54,7 @@ static inline void world_start(struct world *w)
     cc.gone_after_ms = w->gone_after_ms;
     cc.expiry_look_ms = w->expiry_look_ms;
     cc.expiry_retry_ms = w->expiry_retry_ms;
+    cc.failed_read_ms = w->failed_read_ms;
     cr_assert_eq(core_start(&cc, &w->core, &err), PV_OK, "%s", err.message);
     cr_assert_eq(core_subscribe(w->core, world_event, w, &w->sub, &err), PV_OK);
 }

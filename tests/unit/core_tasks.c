@@ -28,6 +28,103 @@ Test(tasks, a_task_succeeds_only_after_the_vm_was_read_again)
               strstr(last_event(w, "vm.updated"), "tsk_"), "%s", last_event(w, "vm.updated"));
 }
 
+static void hold_refreshes(bool hold)
+{
+    fake_lock(&w->fake);
+    w->fake.hold_refresh = hold;
+    fake_unlock(&w->fake);
+}
+
+Test(tasks, a_task_fails_only_after_the_vm_was_read_again)
+{
+    struct pv_id task = submit("vm.delete", PV_KIND_vm, vm(1));
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.delete"), refresh;
+
+    hold_refreshes(true);
+    answer(s, call.number, PV_EIO, "it was turned off, and stays off", NULL);
+    refresh = wait_call(w, CALLED_REFRESH, "");
+    cr_expect_str_eq(refresh.subject, "vm-1");
+    drain(s);
+    cr_expect_eq(state_of(&task), PV_TASK_STATE_RUNNING, "who sees it failed would read what was before");
+    becomes(1, PV_POWER_STATE_SUSPENDED);
+    answer(s, refresh.number, PV_OK, "", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect_eq(power_of(1), PV_POWER_STATE_SUSPENDED);
+    cr_expect(strstr(model_text(task_row(&task), F(task, error)), "stays off"));
+    cr_expect_eq(count_calls(w, CALLED_OPERATION), 1);
+}
+
+Test(tasks, a_canceled_task_ends_only_after_the_vm_was_read_again)
+{
+    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called refresh;
+    struct pv_err err = { 0 };
+
+    wait_call(w, CALLED_OPERATION, "vm.stop");
+    hold_refreshes(true);
+    cr_assert_eq(core_task_cancel(w->core, &someone, &task, &err), PV_OK, "%s", err.message);
+    refresh = wait_call(w, CALLED_REFRESH, "");
+    drain(s);
+    cr_expect_eq(state_of(&task), PV_TASK_STATE_CANCELING);
+    becomes(0, PV_POWER_STATE_SUSPENDED);
+    answer(s, refresh.number, PV_OK, "", NULL);
+    await(task, PV_TASK_STATE_CANCELED);
+    cr_expect_eq(power_of(0), PV_POWER_STATE_SUSPENDED);
+}
+
+static const char *unread_reason(void)
+{
+    return model_text(vm_by_native(w, "vm-0"), F(vm, stale_reason));
+}
+
+static bool is_read(const void *arg)
+{
+    (void)arg;
+    return unread_reason()[0] == '\0';
+}
+
+Test(tasks, a_vm_that_cannot_be_read_after_a_failure_is_out_of_date_until_it_was_read)
+{
+    struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
+    struct called call = wait_call(w, CALLED_OPERATION, "vm.stop"), refresh;
+
+    fake_lock(&w->fake);
+    w->fake.refresh_code = PV_EIO;
+    fake_unlock(&w->fake);
+    answer(s, call.number, PV_EIO, "no", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect_str_eq(unread_reason(), "not_read");
+    cr_expect_eq(power_of(0), PV_POWER_STATE_RUNNING, "nobody knows better");
+    cr_expect_eq(count_calls(w, CALLED_REFRESH), 3);
+    /* It is asked for again later, and comes without having changed. */
+    hold_refreshes(true);
+    refresh = wait_call(w, CALLED_REFRESH, "");
+    becomes(0, PV_POWER_STATE_RUNNING);
+    answer(s, refresh.number, PV_OK, "", NULL);
+    cr_assert(eventually(is_read, NULL));
+}
+
+Test(tasks, a_provider_that_does_not_answer_keeps_no_failed_task_open)
+{
+    struct pv_id task;
+    struct called call;
+
+    w->failed_read_ms = 50;
+    world_restart(w);
+    s = session_of(w, "one");
+    listing();
+    hold_refreshes(true);
+    task = submit("vm.stop", PV_KIND_vm, vm(0));
+    call = wait_call(w, CALLED_OPERATION, "vm.stop");
+    answer(s, call.number, PV_EIO, "no", NULL);
+    await(task, PV_TASK_STATE_FAILED);
+    cr_expect_str_eq(unread_reason(), "not_read");
+    /* The late answer is no second end. */
+    answer(s, wait_call(w, CALLED_REFRESH, "").number, PV_OK, "", NULL);
+    drain(s);
+    cr_expect_eq(count_events(w, "task.finished"), 1);
+}
+
 Test(tasks, what_a_result_names_is_read_again_too)
 {
     struct pv_id task = submit("vm.stop", PV_KIND_vm, vm(0));
