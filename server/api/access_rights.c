@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may what: groups, roles, grants, and why. */
 #include "server/api/access.h"
+#include "server/auth/grantors.h"
+#include "server/core/settings.h"
 
 #include <string.h>
 
@@ -178,6 +180,31 @@ static int find_target(struct req *r, const char *text, const struct model_kind 
     return need_sight(r, *kind, id, err);
 }
 
+/* Names that are told to who lacks a right. */
+#define GRANTORS_SHOWN 5
+
+/* Whom somebody who lacks it can ask: "grantors": {"names": [...], "more": 2}, or null where it is not told. */
+static void write_grantors(struct req *r, struct jsonw *w)
+{
+    const char *names[GRANTORS_SHOWN];
+    struct pv_err err = { 0 };
+    size_t n = 0, shown;
+
+    if (!core_setting(api_of(r)->core, CORE_SETTING_security_show_grantors) ||
+        auth_grantors(api_of(r)->auth, r->arena, names, GRANTORS_SHOWN, &n, &err) != PV_OK) {
+        jsonw_null(w, "grantors");
+        return;
+    }
+    shown = n < GRANTORS_SHOWN ? n : GRANTORS_SHOWN;
+    jsonw_object(w, "grantors");
+    jsonw_array(w, "names");
+    for (size_t i = 0; i < shown; i++)
+        jsonw_str(w, NULL, names[i]);
+    jsonw_end(w);
+    jsonw_u64(w, "more", n - shown);
+    jsonw_end(w);
+}
+
 static enum req_result explain(struct req *r)
 {
     const char *action = req_query(r, "action");
@@ -217,6 +244,10 @@ static enum req_result explain(struct req *r)
     if (!allowed)
         jsonw_str(w, NULL, model_permission_text(permission));
     jsonw_end(w);
+    if (allowed)
+        jsonw_null(w, "grantors");
+    else
+        write_grantors(r, w);
     jsonw_end(w);
     access_put(who);
     return reply_send(r);

@@ -60,8 +60,9 @@ const struct named_schema api_schemas[] = {
     { "Identity", OBJECT("\"user\",\"role\",\"permissions\"", IDENTITY) },
     { "Me", OBJECT("\"user\",\"role\",\"permissions\"",
                    IDENTITY ",\"full_name\":" TEXT ",\"mfa\":" OBJECT("\"enabled\"", "\"enabled\":" FLAG ",\"recovery_codes_left\":" COUNT) ",\"idle_s\":" COUNT_OR_NULL ",\"preferences\":{\"type\":[\"object\",\"null\"]}") },
-    { "Settings", OBJECT("\"sign_in\",\"retention\",\"sync\",\"log\"",
+    { "Settings", OBJECT("\"sign_in\",\"retention\",\"sync\",\"security\",\"log\"",
                          "\"sign_in\":" COUNTS ",\"retention\":" COUNTS ",\"sync\":" COUNTS
+                         ",\"security\":" OBJECT("\"show_grantors\"", "\"show_grantors\":" FLAG)
                          ",\"log\":" OBJECT("\"level\"", "\"level\":" TEXT)) },
     { "ServerCertificate",
       OBJECT("\"tls\"", "\"tls\":" FLAG ",\"subject\":" TEXT ",\"issuer\":" TEXT ",\"names\":{\"type\":\"array\",\"items\":" TEXT
@@ -84,7 +85,9 @@ const struct named_schema api_schemas[] = {
       OBJECT("\"allowed\",\"permission\",\"why\"",
              "\"allowed\":" FLAG ",\"permission\":" TEXT ",\"why\":" TEXT
              ",\"grants\":{\"type\":\"array\",\"items\":" REF("GrantInForce") "}"
-             ",\"missing\":{\"type\":\"array\",\"items\":" TEXT "}") },
+             ",\"missing\":{\"type\":\"array\",\"items\":" TEXT "}"
+             ",\"grantors\":{\"anyOf\":[{\"type\":\"null\"},"
+             OBJECT("\"names\",\"more\"", "\"names\":{\"type\":\"array\",\"items\":" TEXT "},\"more\":" COUNT) "]}") },
     { "NewToken", OBJECT("\"id\",\"token\"", "\"id\":" TEXT ",\"kind\":" TEXT ",\"name\":" TEXT ",\"token\":" TEXT) },
     { "AuditCheck", OBJECT("\"ok\",\"checked\"", "\"ok\":" FLAG ",\"checked\":" COUNT
                                                  ",\"first_broken\":{\"type\":[\"integer\",\"null\"]}") },

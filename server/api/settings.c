@@ -19,7 +19,7 @@ PV_DEFINE_AUTO(json_decref, json_t *)
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
 /* The groups of settings.def, which stand together there. */
-static void write_numbers(struct jsonw *w, const struct core *c)
+static void write_listed(struct jsonw *w, const struct core *c)
 {
     const char *open = NULL;
 
@@ -32,7 +32,10 @@ static void write_numbers(struct jsonw *w, const struct core *c)
             jsonw_object(w, s->group);
             open = s->group;
         }
-        jsonw_i64(w, s->name, core_setting(c, (enum core_setting)i));
+        if (s->flag)
+            jsonw_bool(w, s->name, core_setting(c, (enum core_setting)i));
+        else
+            jsonw_i64(w, s->name, core_setting(c, (enum core_setting)i));
     }
     if (open)
         jsonw_end(w);
@@ -47,7 +50,7 @@ void settings_write(struct jsonw *w, struct api *a)
     jsonw_i64(w, "idle_minutes", idle_ms / MINUTE_MS);
     jsonw_i64(w, "most_minutes", most_ms / MINUTE_MS);
     jsonw_end(w);
-    write_numbers(w, a->core);
+    write_listed(w, a->core);
     jsonw_object(w, "log");
     jsonw_str(w, "level", log_level_text(log_level_get()));
     jsonw_end(w);
@@ -131,7 +134,7 @@ static int change(struct req *r, struct pv_err *err)
         const struct core_setting_info *s = core_setting_info((enum core_setting)i);
         const json_t *v = json_object_get(json_object_get(r->json, s->group), s->name);
 
-        asked.values[i] = v ? json_integer_value(v) : CORE_SETTING_KEEP;
+        asked.values[i] = !v ? CORE_SETTING_KEEP : s->flag ? json_is_true(v) : json_integer_value(v);
     }
     rc = core_settings_change(api_of(r)->core, &asked, err);
     if (rc == PV_OK && (idle || most))
@@ -165,6 +168,7 @@ static const struct model_param log_members[] = {
 #define SETTING(group, name_, preset, least, most_, doc_) \
     { .name = #name_, .type = PARAM_INT, .min = least, .max = most_,              \
       .doc = doc_ " " #least " to " #most_ "; " #preset " unless changed." },
+#define SETTING_FLAG(group, name_, preset, doc_) { .name = #name_, .type = PARAM_BOOL, .doc = doc_ },
 #define SETTING_GROUP_END(group) \
     { 0 }                        \
     }                            \
@@ -172,16 +176,19 @@ static const struct model_param log_members[] = {
 #include "server/core/settings.def"
 #undef SETTING_GROUP
 #undef SETTING
+#undef SETTING_FLAG
 #undef SETTING_GROUP_END
 
 static const struct model_param settings_body[] = {
     { .name = "sign_in", .type = PARAM_OBJECT, .members = sign_in_members, .doc = "Of the browser." },
 #define SETTING_GROUP(group, doc_) { .name = #group, .type = PARAM_OBJECT, .members = group##_members, .doc = doc_ },
 #define SETTING(group, name, preset, least, most, doc)
+#define SETTING_FLAG(group, name, preset, doc)
 #define SETTING_GROUP_END(group)
 #include "server/core/settings.def"
 #undef SETTING_GROUP
 #undef SETTING
+#undef SETTING_FLAG
 #undef SETTING_GROUP_END
     { .name = "log", .type = PARAM_OBJECT, .members = log_members, .doc = "What the server writes to its log." },
     { 0 },

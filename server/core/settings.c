@@ -13,10 +13,13 @@ static const struct core_setting_info infos[CORE_SETTING_COUNT] = {
 #define SETTING_GROUP(group, doc)
 #define SETTING(group_, name_, preset_, least_, most_, doc_) \
     [CORE_SETTING_##group_##_##name_] = { #group_, #name_, preset_, least_, most_ },
+#define SETTING_FLAG(group_, name_, preset_, doc_) \
+    [CORE_SETTING_##group_##_##name_] = { #group_, #name_, preset_, 0, 1, .flag = true },
 #define SETTING_GROUP_END(group)
 #include "server/core/settings.def"
 #undef SETTING_GROUP
 #undef SETTING
+#undef SETTING_FLAG
 #undef SETTING_GROUP_END
 };
 

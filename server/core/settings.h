@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,12 @@ struct pv_err;
 enum core_setting {
 #define SETTING_GROUP(group, doc)
 #define SETTING(group, name, preset, least, most, doc) CORE_SETTING_##group##_##name,
+#define SETTING_FLAG(group, name, preset, doc) CORE_SETTING_##group##_##name,
 #define SETTING_GROUP_END(group)
 #include "server/core/settings.def"
 #undef SETTING_GROUP
 #undef SETTING
+#undef SETTING_FLAG
 #undef SETTING_GROUP_END
     CORE_SETTING_COUNT,
 };
@@ -29,6 +32,7 @@ enum core_setting {
 struct core_setting_info {
     const char *group, *name;
     int64_t preset, least, most;
+    bool flag;          /* 1 is yes, 0 is no */
 };
 
 const struct core_setting_info *core_setting_info(enum core_setting which);

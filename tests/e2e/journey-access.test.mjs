@@ -177,12 +177,13 @@ test('what the member may not do is disabled with the permission it needs, and r
     await page.getByRole('button', { name: 'More' }).first().click();
     const remove = page.getByRole('menuitem', { name: /^Delete(?! all)/ });
     assert.equal(await remove.getAttribute('aria-disabled'), 'true');
-    assert.match(await remove.locator('.pv-menu__reason').innerText(), /vm\.delete/);
+    assert.match(await remove.locator('.pv-menu__reason').innerText(), /vm\.delete.*Who can grant it: admin/);
     await member.axe('the menu of a member');
     await member.screenshot('journey-member-menu');
     await page.keyboard.press('Escape');
     await member.go('/access/users', '.pv-empty');
     assert.match(await page.locator('.pv-empty').innerText(), /access\.manage/);
+    await page.locator('.pv-empty', { hasText: 'Who can grant it: admin' }).waitFor();
     assert.equal(await page.getByRole('button', { name: 'New user' }).count(), 0, 'nothing to try in vain');
     await member.axe('a page that may not be seen');
     await member.screenshot('journey-denied');

@@ -317,6 +317,45 @@ def test_why_is_answered_in_one_sentence(server, api, member, estate):
     problem(api.get("/access/explain", action="no.such"), 400)
 
 
+def test_who_lacks_a_right_is_told_whom_to_ask_by_name_unless_that_is_turned_off(server, api, member, estate):
+    mine, theirs = estate["mine"][0]["id"], estate["theirs"][0]["id"]
+
+    def told(**query):
+        return member.read("/access/explain", **query)["grantors"]
+
+    lacks = {"action": "vm.delete", "target": mine}
+    assert told(**lacks) == {"names": ["admin"], "more": 0}, "by the name to sign in with where there is no other"
+    for name, full in (("a-lead", "Abel Lead"), ("b-lead", "Berta Lead")):
+        assert api.post("/users", {"name": name, "full_name": full, "password": SECRET, "role": "admin"}).status_code == 201
+    group = api.post("/groups", {"name": "Leads", "members": ["b-lead", "erp-member"]}).json()
+    role = api.post("/roles", {"name": "grants rights", "permissions": ["access.manage"]}).json()
+    for n in range(4):
+        api.post("/users", {"name": f"c-lead-{n}", "password": SECRET})
+        body = {"user": f"c-lead-{n}", "role": "grants rights", "scope": {"type": "everything"}}
+        if n == 3:
+            body["expires_at"] = "2020-01-01T00:00:00Z"
+        api.post("/grants", body)
+    assert told(**lacks) == {"names": ["Abel Lead", "Berta Lead", "admin", "c-lead-0", "c-lead-1"], "more": 1}
+    for user in ("a-lead", "c-lead-0"):
+        found = next(u for u in api.items("users") if u["name"] == user)
+        assert api.patch(f"/users/{found['id']}", {"enabled": False}).status_code == 200
+    api.patch(f"/roles/{role['id']}", {"permissions": ["tag.write"]})
+    assert told(**lacks) == {"names": ["Berta Lead", "admin"], "more": 0}
+    api.patch(f"/users/{next(u for u in api.items('users') if u['name'] == 'b-lead')['id']}", {"role": "none"})
+    assert told(**lacks) == {"names": ["admin"], "more": 0}
+    grant = api.post("/grants", {"group": "Leads", "role": "admin", "scope": {"type": "provider", "provider": estate["mine"][0]["provider"]["id"]}})
+    assert grant.status_code == 201, said(grant)
+    assert told(action="vm.delete", target=mine) in (None, {"names": ["admin"], "more": 0}), "it is given on everything alone"
+    assert api.delete(f"/grants/{grant.json()['id']}").status_code == 204
+    assert told(action="vm.power", target=mine) is None, "nothing is lacking"
+    problem(member.get("/access/explain", action="vm.delete", target=theirs), 404, "not-found")
+    api.patch("/settings", {"security": {"show_grantors": False}})
+    assert told(**lacks) is None and "admin" not in member.get("/access/explain", **lacks).text
+    api.patch("/settings", {"security": {"show_grantors": True}})
+    assert told(**lacks) == {"names": ["admin"], "more": 0}
+    api.delete(f"/groups/{group['id']}")
+
+
 def test_a_filter_tells_nothing_of_what_may_not_be_seen(api, member, estate):
     mine = api.items("vms", filter="tag:app=erp")
     host = mine[0]["host"]["name"]

@@ -7,6 +7,7 @@ PRESETS = {
     "sign_in": {"idle_minutes": 720, "most_minutes": 10080},
     "retention": {"events_days": 7, "tasks_days": 30, "alerts_days": 30, "deliveries_days": 14, "gone_days": 90, "series_fine_days": 2,
                   "series_hours_days": 60},
+    "security": {"show_grantors": True},
     "sync": {"missing_minutes": 15, "gone_after_days": 7, "tasks_per_host": 4, "tasks_per_provider": 32},
 }
 
@@ -15,12 +16,12 @@ def test_settings_have_presets_are_changed_one_by_one_and_outlive_a_restart(serv
     server = servers()
     api = server.admin()
     first = api.read("/settings")
-    assert {k: first[k] for k in ("retention", "sync")} == {k: PRESETS[k] for k in ("retention", "sync")}
+    assert {k: first[k] for k in ("retention", "sync", "security")} == {k: PRESETS[k] for k in ("retention", "sync", "security")}
     assert first["log"]["level"] in ("error", "warn", "info", "debug")
 
-    answer = api.patch("/settings", {"retention": {"events_days": 14}, "log": {"level": "warn"}})
+    answer = api.patch("/settings", {"retention": {"events_days": 14}, "log": {"level": "warn"}, "security": {"show_grantors": False}})
     assert answer.status_code == 200
-    wanted = {**first, "retention": {**first["retention"], "events_days": 14}, "log": {"level": "warn"}}
+    wanted = {**first, "security": {"show_grantors": False}, "retention": {**first["retention"], "events_days": 14}, "log": {"level": "warn"}}
     assert answer.json() == wanted
     server.restart()
     assert server.admin().read("/settings") == wanted
@@ -33,6 +34,7 @@ def test_a_value_out_of_bounds_changes_nothing_and_names_its_place(servers):
         ({"retention": {"events_days": 0}}, "/retention/events_days"),
         ({"retention": {"tasks_days": 20, "events_days": 100000}}, "/retention/events_days"),
         ({"sync": {"tasks_per_host": "four"}}, "/sync/tasks_per_host"),
+        ({"security": {"show_grantors": 1}}, "/security/show_grantors"),
         ({"log": {"level": "loud"}}, "/log/level"),
         ({"retention": {"no_such": 1}}, "/retention/no_such"),
         ({"sign_in": {"idle_minutes": 0}}, "/sign_in/idle_minutes"),

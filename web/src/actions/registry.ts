@@ -4,7 +4,7 @@
 import { api, type RequestOptions } from '../api/client';
 import { kindOf, operationOf, pathOf } from '../api/model';
 import type { ActionState, Plan, Task } from '../api/types';
-import { operationText, said } from '../i18n/words';
+import { grantorsText, operationText, said, sentences } from '../i18n/words';
 import { targetsOf, type Selection } from '../grid/selection';
 
 /** What something is done to. */
@@ -69,7 +69,9 @@ export function actionsOf(states: ActionState[]): Action[] {
             danger: isDangerous(s.name),
             ready: s.state !== 'no' && s.allowed_now !== false,
             idle: s.state === 'yes' && s.allowed_now !== false && !!s.reason,
-            reason: said(s, 'reason') || (s.needs?.length ? s.needs.join(', ') : null),
+            reason:
+                sentences(said(s, 'reason'), grantorsText(s.grantors)) ||
+                (s.needs?.length ? s.needs.join(', ') : null),
             params: s.params && Object.keys(s.params.properties ?? {}).length ? s.params : undefined,
         }))
         .sort((a, b) => rank(a.name) - rank(b.name));

@@ -73,12 +73,14 @@ export function objectQuery<T = Item>(kind: string, id: string, query: Query = {
 export function actionsQuery(kind: string, id: string) {
     return queryOptions({
         queryKey: ['actions', kind, id],
-        queryFn: ({ signal }) =>
-            api.get<{ items: ActionState[] }>(
-                `${pathOf(kind)}/${encodeURIComponent(id)}/actions`,
-                undefined,
-                signal,
-            ),
+        queryFn: async ({ signal }) => {
+            const path = `${pathOf(kind)}/${encodeURIComponent(id)}/actions`;
+            const { items } = await api.get<{ items: ActionState[] }>(path, undefined, signal);
+            const lacking = items.some((s) => s.reason_text?.code.startsWith('state.permission'));
+            return {
+                items: lacking ? await (await import('../states/Grantors')).withGrantors(items, id) : items,
+            };
+        },
         staleTime: 5_000,
     });
 }

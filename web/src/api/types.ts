@@ -45,8 +45,10 @@ export interface ActionState {
     title?: string;
     state: 'yes' | 'no' | 'limited';
     reason?: string | null;
-    reason_text?: unknown;
+    reason_text?: { code: string; params?: Record<string, unknown> } | null;
     needs?: string[];
+    /** Whom to ask for the right that is lacking; states/Grantors.tsx adds it. */
+    grantors?: { names: string[]; more: number } | null;
     allowed_now?: boolean;
     /** Members that would be refused now, whatever their value. */
     blocked_params?: { pointer: string; reason: string; reason_text?: unknown; needs?: string | null }[];

@@ -189,6 +189,13 @@ export function sentences(...parts: (string | null | undefined)[]): string {
     return all.map((p, i) => (i < all.length - 1 ? stopped(p) : p)).join(' ');
 }
 
+/** Whom to ask for a right; nothing where the server does not tell. The words come with states/Grantors. */
+export function grantorsText(who: { names: string[]; more: number } | null | undefined): string {
+    if (!who?.names.length) return '';
+    const names = who.names.join(', ');
+    return i18next.t(who.more ? 'organise.grantors.more' : 'organise.grantors.all', { names, n: who.more });
+}
+
 /** A driver by what it is for; one that we have no words for by its name. */
 export function driverText(name: string): string {
     const key = `providers.driver.${name}`;

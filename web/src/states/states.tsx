@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The states every page must have (web-ui.md 4.2), once.
-import { useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, isApiError } from '../api/problem';
 import { useLiveState } from '../live/live';
@@ -226,10 +226,13 @@ export function FailureLine({
     );
 }
 
+const Grantors = lazy(() => import('./Grantors'));
+
 /** No permission: which, on what, and who can give it. */
 export function Denied({ error, permission }: { error?: ApiError; permission?: string }) {
     const { t } = useTranslation();
     const needed = permission ?? /\b([a-z]+\.[a-z_.]+)\b/.exec(error?.problem.detail ?? '')?.[1];
+    const on = /\/([a-z]{3}_[0-9a-z]{26})\b/.exec(error?.path ?? '')?.[1];
     return (
         <Empty
             title={t('state.denied_title')}
@@ -240,7 +243,11 @@ export function Denied({ error, permission }: { error?: ApiError; permission?: s
                             ? t('state.denied_body', { permission: permissionText(needed), name: needed })
                             : said(error?.problem, 'detail') || t('state.denied_any')}
                     </p>
-                    <p className="pv-subtle">{t('state.denied_who')}</p>
+                    <p className="pv-subtle">
+                        <Suspense fallback={t('state.denied_who')}>
+                            {needed ? <Grantors permission={needed} target={on} /> : t('state.denied_who')}
+                        </Suspense>
+                    </p>
                 </>
             }
         />

@@ -19,7 +19,7 @@ const TABS = ['general', 'retention', 'certificate', 'webhooks', 'plugins', 'bac
 function Content({ tab }: { tab: string }) {
     switch (tab) {
         case 'general':
-            return <SettingsForm key={tab} groups={['sign_in', 'sync', 'log']} />;
+            return <SettingsForm key={tab} groups={['sign_in', 'security', 'sync', 'log']} />;
         case 'retention':
             return <SettingsForm key={tab} groups={['retention']} />;
         case 'certificate':
