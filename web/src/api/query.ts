@@ -78,7 +78,9 @@ export function actionsQuery(kind: string, id: string) {
             const { items } = await api.get<{ items: ActionState[] }>(path, undefined, signal);
             const lacking = items.some((s) => s.reason_text?.code.startsWith('state.permission'));
             return {
-                items: lacking ? await (await import('../states/Grantors')).withGrantors(items, id) : items,
+                items: lacking
+                    ? await (await import('../states/grantors')).withGrantors(api.get, items, id)
+                    : items,
             };
         },
         staleTime: 5_000,

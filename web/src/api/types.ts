@@ -47,7 +47,7 @@ export interface ActionState {
     reason?: string | null;
     reason_text?: { code: string; params?: Record<string, unknown> } | null;
     needs?: string[];
-    /** Whom to ask for the right that is lacking; states/Grantors.tsx adds it. */
+    /** Whom to ask for the right that is lacking; states/grantors.ts adds it. */
     grantors?: { names: string[]; more: number } | null;
     allowed_now?: boolean;
     /** Members that would be refused now, whatever their value. */

@@ -189,7 +189,7 @@ export function sentences(...parts: (string | null | undefined)[]): string {
     return all.map((p, i) => (i < all.length - 1 ? stopped(p) : p)).join(' ');
 }
 
-/** Whom to ask for a right; nothing where the server does not tell. The words come with states/Grantors. */
+/** Whom to ask for a right; nothing where the server does not tell. The words come with states/grantors.ts. */
 export function grantorsText(who: { names: string[]; more: number } | null | undefined): string {
     if (!who?.names.length) return '';
     const names = who.names.join(', ');

@@ -6,7 +6,7 @@ import { ApiError, isApiError } from '../api/problem';
 import { useLiveState } from '../live/live';
 import { live } from '../live/live';
 import { ago, dateTime } from '../i18n/format';
-import { permissionText, problemText, said, sentences, stopped } from '../i18n/words';
+import { problemText, said, sentences, stopped } from '../i18n/words';
 import { useNow } from '../lib/hooks';
 
 /** A line above what is shown. Plain elements: the design system's alert brings half a pop-up library along. */
@@ -226,31 +226,14 @@ export function FailureLine({
     );
 }
 
-const Grantors = lazy(() => import('./Grantors'));
+const DeniedState = lazy(() => import('./Denied'));
 
 /** No permission: which, on what, and who can give it. */
-export function Denied({ error, permission }: { error?: ApiError; permission?: string }) {
-    const { t } = useTranslation();
-    const needed = permission ?? /\b([a-z]+\.[a-z_.]+)\b/.exec(error?.problem.detail ?? '')?.[1];
-    const on = /\/([a-z]{3}_[0-9a-z]{26})\b/.exec(error?.path ?? '')?.[1];
+export function Denied(p: { error?: ApiError; permission?: string }) {
     return (
-        <Empty
-            title={t('state.denied_title')}
-            body={
-                <>
-                    <p>
-                        {needed
-                            ? t('state.denied_body', { permission: permissionText(needed), name: needed })
-                            : said(error?.problem, 'detail') || t('state.denied_any')}
-                    </p>
-                    <p className="pv-subtle">
-                        <Suspense fallback={t('state.denied_who')}>
-                            {needed ? <Grantors permission={needed} target={on} /> : t('state.denied_who')}
-                        </Suspense>
-                    </p>
-                </>
-            }
-        />
+        <Suspense>
+            <DeniedState {...p} />
+        </Suspense>
     );
 }
 

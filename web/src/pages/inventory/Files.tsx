@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What lies in a datastore, read from its hypervisor when it is looked at. The folder stands in the address.
-import { useEffect, useMemo, useRef, useState, type DragEvent } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, type DragEvent } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import '../../i18n/estate';
@@ -23,7 +23,8 @@ import { useActions, type TabProps } from '../../lib/ObjectPage';
 import { uploads } from '../../lib/uploads';
 import { live } from '../../live/live';
 import { Empty, Failure, FailureLine, SkeletonLines, Unsupported } from '../../states/states';
-import { Uploads } from './Uploads';
+
+const Uploads = lazy(() => import('./Uploads'));
 
 interface File {
     name: string;
@@ -299,7 +300,11 @@ export default function Files({ item }: TabProps) {
                     </button>
                 </span>
             </div>
-            {upload && <Uploads datastore={item.id} />}
+            {upload && (
+                <Suspense>
+                    <Uploads datastore={item.id} />
+                </Suspense>
+            )}
             {error && <Failure error={error} onRetry={() => void refetch()} />}
             {refused !== null && <FailureLine error={refused} onClose={() => setRefused(null)} />}
             {data.items.length ? (

@@ -176,7 +176,7 @@ function Kept({ upload, datastore }: { upload: Upload; datastore: string }) {
     );
 }
 
-export function Uploads({ datastore }: { datastore: string }) {
+export default function Uploads({ datastore }: { datastore: string }) {
     const { t } = useTranslation();
     const transfers = useTransfers(datastore).filter((x) => x.state !== 'done');
     const { data } = useQuery(
