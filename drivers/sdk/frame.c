@@ -16,6 +16,7 @@
 #include <polyvisor/str.h>
 
 #define FLAG_MEMFD 1u
+#define FLAG_STREAM 2u
 #define NO_TEXT UINT64_MAX
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 #define STEP_NAME_MAX 256u
@@ -163,37 +164,55 @@ static int send_message(int fd, struct msghdr *msg, struct pv_err *err)
     }
 }
 
+/* `passed`: a descriptor that goes along, -1: none. */
+static int send_parts(int fd, struct head *head, struct iovec body, int passed, struct pv_err *err)
+{
+    struct iovec parts[2] = { { head, sizeof(*head) }, body };
+    struct msghdr msg = { .msg_iov = parts, .msg_iovlen = 2 };
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+
+    if (passed >= 0) {
+        struct cmsghdr *cm;
+
+        msg.msg_control = control;
+        msg.msg_controllen = sizeof(control);
+        cm = CMSG_FIRSTHDR(&msg);
+        cm->cmsg_level = SOL_SOCKET;
+        cm->cmsg_type = SCM_RIGHTS;
+        cm->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(cm), &passed, sizeof(int));
+    }
+    head->length = (uint32_t)(sizeof(*head) + body.iov_len);
+    return send_message(fd, &msg, err);
+}
+
 int frame_send(int fd, enum frame_type type, uint64_t call, const struct buf *payload,
                struct pv_err *err)
 {
     struct head head = { .type = (uint16_t)type, .call = call };
-    bool large = payload->len > FRAME_SIZE - FRAME_HEAD;
     PV_AUTO_CLOSE int memfd = -1;
     uint64_t size = payload->len;
-    struct iovec parts[2] = { { &head, sizeof(head) }, { payload->data, payload->len } };
-    struct msghdr msg = { .msg_iov = parts, .msg_iovlen = 2 };
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+    int rc;
 
     if (!buf_ok(payload))
         return pv_fail(err, PV_ENOMEM, "no memory for a frame");
-    if (large) {
-        int rc = make_memfd(payload, &memfd, err);
+    if (payload->len <= FRAME_SIZE - FRAME_HEAD)
+        return send_parts(fd, &head, (struct iovec){ payload->data, payload->len }, -1, err);
+    rc = make_memfd(payload, &memfd, err);
+    if (rc != PV_OK)
+        return rc;
+    head.flags = FLAG_MEMFD;
+    return send_parts(fd, &head, (struct iovec){ &size, sizeof(size) }, memfd, err);
+}
 
-        if (rc != PV_OK)
-            return rc;
-        parts[1] = (struct iovec){ &size, sizeof(size) };
-        head.flags = FLAG_MEMFD;
-        msg.msg_control = control;
-        msg.msg_controllen = sizeof(control);
-        struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+int frame_send_stream(int fd, uint64_t call, const struct buf *payload, int stream,
+                      struct pv_err *err)
+{
+    struct head head = { .type = FRAME_STREAM, .flags = FLAG_STREAM, .call = call };
 
-        cm->cmsg_level = SOL_SOCKET;
-        cm->cmsg_type = SCM_RIGHTS;
-        cm->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(cm), &memfd, sizeof(int));
-    }
-    head.length = (uint32_t)(sizeof(head) + parts[1].iov_len);
-    return send_message(fd, &msg, err);
+    if (!buf_ok(payload) || payload->len > FRAME_SIZE - FRAME_HEAD || stream < 0)
+        return pv_fail(err, PV_EINVAL, "a stream needs a descriptor and a small frame");
+    return send_parts(fd, &head, (struct iovec){ payload->data, payload->len }, stream, err);
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -209,14 +228,15 @@ int frame_decode(const void *message, size_t len, bool has_fd, struct frame *out
     if (head.length != len)
         return pv_fail(err, PV_EFORMAT, "a frame of %zu bytes says it has %u", len, head.length);
     if (!((head.type >= FRAME_HELLO && head.type <= FRAME_LOG) ||
-          (head.type >= FRAME_OPEN && head.type <= FRAME_TOLD)))
+          (head.type >= FRAME_OPEN && head.type <= FRAME_STREAM)))
         return pv_fail(err, PV_EFORMAT, "there is no frame of type %u", head.type);
-    if ((head.flags & ~FLAG_MEMFD) || ((head.flags & FLAG_MEMFD) != 0) != has_fd)
+    if (head.flags > FLAG_STREAM || (head.flags != 0) != has_fd ||
+        (head.flags == FLAG_STREAM) != (head.type == FRAME_STREAM))
         return pv_fail(err, PV_EFORMAT, "the flags of a frame are wrong");
     if (len % 8 != 0 || len < sizeof(head) + FRAME_FIELDS)
         return pv_fail(err, PV_EFORMAT, "a frame of %zu bytes has no session", len);
     *size = 0;
-    if (has_fd) {
+    if (head.flags == FLAG_MEMFD) {
         if (len != sizeof(head) + sizeof(*size))
             return pv_fail(err, PV_EFORMAT, "a frame with shared memory has %zu bytes", len);
         memcpy(size, (const char *)message + sizeof(head), sizeof(*size));
@@ -226,6 +246,7 @@ int frame_decode(const void *message, size_t len, bool has_fd, struct frame *out
     }
     out->type = head.type;
     out->call = head.call;
+    out->has_fd = head.flags == FLAG_STREAM;
     return PV_OK;
 }
 
@@ -310,7 +331,7 @@ int frame_recv(int fd, struct frame *out, struct pv_err *err)
     if (memfd == -2 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
         return pv_fail(err, PV_EFORMAT, "a frame is too large");
     rc = frame_decode(message, (size_t)n, memfd >= 0, &frame, &size, err);
-    if (rc == PV_OK && memfd >= 0) {
+    if (rc == PV_OK && memfd >= 0 && !frame.has_fd) {
         frame.len = size;
         rc = read_memfd(memfd, size, &frame.data, err);
     } else if (rc == PV_OK) {
@@ -324,6 +345,10 @@ int frame_recv(int fd, struct frame *out, struct pv_err *err)
     if (rc != PV_OK)
         return rc;
     memcpy(&frame.session, frame.data, sizeof(frame.session));
+    if (frame.has_fd) {
+        frame.fd = memfd;
+        memfd = -1;
+    }
     *out = frame;
     return PV_OK;
 }
@@ -335,6 +360,9 @@ void frame_free(struct frame *f)
     free(f->data);
     f->data = NULL;
     f->len = 0;
+    if (f->has_fd)
+        close(f->fd);
+    f->has_fd = false;
 }
 
 void frame_read(struct frame_reader *r, const struct frame *f)

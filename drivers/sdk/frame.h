@@ -4,7 +4,7 @@
  *
  * A frame is one message of a SOCK_SEQPACKET pair: a head of 16 bytes and at
  * most 64 KiB in all. A larger payload is put into a sealed memfd that is
- * passed along. The payload is a row of fields, each a number of 8 bytes or a
+ * passed along; FRAME_STREAM passes a descriptor of the sender's. The payload is a row of fields, each a number of 8 bytes or a
  * text (length, bytes, NUL, padding to 8); every payload begins with the
  * number of the session, 0 where there is none.
  *
@@ -47,6 +47,7 @@ enum frame_type {
     FRAME_CANCEL,       /* (call) */
     FRAME_ACK,          /* rc: one place of the window is free again */
     FRAME_TOLD,         /* rc: the native_ref of a progress is stored, or why not (call) */
+    FRAME_STREAM,       /* number: a descriptor for the CALL that follows (call) */
 };
 
 #define FRAME_HEAD 16u
@@ -54,6 +55,7 @@ enum frame_type {
 #define FRAME_PAYLOAD_MAX (32u << 20)
 #define FRAME_TEXT_MAX (16u << 20)  /* results */
 #define FRAME_REF_MAX 16384u        /* a native reference */
+#define FRAME_STREAMS 4u            /* of one call */
 #define FRAME_WINDOW 4u             /* unacknowledged batches, marks and provider facts of a session */
 
 struct frame {
@@ -62,6 +64,8 @@ struct frame {
     uint64_t session;
     char *data;         /* owned; the fields after the session begin at FRAME_FIELDS */
     size_t len;
+    bool has_fd;        /* FRAME_STREAM: fd is owned; whoever takes it clears this */
+    int fd;
 };
 #define FRAME_FIELDS 8u
 
@@ -77,14 +81,17 @@ void frame_put_batch(struct buf *payload, const struct pv_batch *b);
 /* PV_EOFFLINE: the other end is gone. PV_EBUSY: a non-blocking socket is full. PV_ENOMEM. */
 int frame_send(int fd, enum frame_type type, uint64_t call, const struct buf *payload,
                struct pv_err *err);
+/* A FRAME_STREAM with `stream`, which stays the caller's. */
+int frame_send_stream(int fd, uint64_t call, const struct buf *payload, int stream,
+                      struct pv_err *err);
 
 /* ---- reading */
 /* Waits for a frame on a blocking socket. PV_EOFFLINE: closed; PV_EBUSY: nothing there; PV_EFORMAT: not a frame. */
 int frame_recv(int fd, struct frame *out, struct pv_err *err);
-/* Wipes the payload: it may hold secrets. */
+/* Wipes the payload: it may hold secrets. Closes a descriptor that nobody took. */
 void frame_free(struct frame *f);
 /* The part of frame_recv that looks at bytes: a whole message, and whether a descriptor came with it. *size: bytes
- * in the memfd, 0 if the payload is in the message. */
+ * in the memfd, 0 if the payload is in the message. head->has_fd: the descriptor is a stream. */
 int frame_decode(const void *message, size_t len, bool has_fd, struct frame *head, uint64_t *size,
                  struct pv_err *err);
 

@@ -34,6 +34,7 @@ static void call_free(struct asked *c)
 {
     frame_free(&c->frame);
     free(c->native_ref);
+    runner_streams_free(c->streams);
     free(c);
 }
 
@@ -41,6 +42,7 @@ static void session_free(struct session *s)
 {
     runner_secrets_wipe(s);
     frame_free(&s->frame);
+    runner_streams_free(s->streams);
     pthread_cond_destroy(&s->changed);
     free(s);
 }
@@ -103,6 +105,8 @@ static void call_end(struct asked *c, int rc, struct pv_failure *f, char *text)
         s->watched = false;
         pthread_mutex_unlock(&r->lock);
     }
+    /* Whoever hears the result finds the end of what was written. */
+    runner_streams_free(PV_TAKE(c->streams));
     send_result(c, f, rc == PV_OK ? result : NULL);
     if (text && r->plugin->driver.free_text)
         r->plugin->driver.free_text(text);
@@ -308,7 +312,7 @@ static void session_open(void *arg)
 
 /* ---------------------------------------------------------------- frames of the other end */
 
-static struct session *session_find(struct runner *r, uint64_t number)
+struct session *runner_session(struct runner *r, uint64_t number)
 {
     struct session *s = r->sessions;
 
@@ -368,7 +372,7 @@ static int on_open(struct runner *r, struct frame *f, struct pv_err *err)
     pthread_mutex_lock(&r->lock);
     for (const struct session *other = r->sessions; other; other = other->next)
         count++;
-    if (count < SESSIONS_MAX && !session_find(r, s->number)) {
+    if (count < SESSIONS_MAX && !runner_session(r, s->number)) {
         s->next = r->sessions;
         r->sessions = s;
         ok = runner_submit(r, session_open, s);
@@ -426,7 +430,7 @@ static int on_call(struct runner *r, struct frame *f, struct pv_err *err)
     c->frame = *f;
     *f = (struct frame){ 0 };
     pthread_mutex_lock(&r->lock);
-    s = session_find(r, c->frame.session);
+    s = runner_session(r, c->frame.session);
     /* A probe is a session of one call. */
     if (!s && c->frame.type == FRAME_PROBE && c->frame.session != 0) {
         s = session_new(r, c->frame.session);
@@ -445,6 +449,7 @@ static int on_call(struct runner *r, struct frame *f, struct pv_err *err)
     }
     c->session = s;
     s->active++;
+    runner_stream_give(s, c);
     if (s->closing) {
         refused = "The session is closing.";
         why = PV_ECANCELED;
@@ -507,6 +512,8 @@ static int on_frame(struct runner *r, struct frame *f, struct pv_err *err)
     case FRAME_CALL:
     case FRAME_PROBE:
         return on_call(r, f, err);
+    case FRAME_STREAM:
+        return runner_stream_take(r, f, err);
     case FRAME_CLOSE:
     case FRAME_CANCEL:
     case FRAME_ACK:
@@ -521,7 +528,7 @@ static int on_frame(struct runner *r, struct frame *f, struct pv_err *err)
     if (!frame_done(&reader))
         return pv_fail(err, PV_EFORMAT, "a frame of type %u is damaged", f->type);
     pthread_mutex_lock(&r->lock);
-    s = session_find(r, f->session);
+    s = runner_session(r, f->session);
     if (s && f->type == FRAME_CLOSE) {
         session_stop(s);
     } else if (s && f->type == FRAME_CANCEL) {

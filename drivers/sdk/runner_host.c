@@ -35,7 +35,7 @@ int runner_send(struct runner *r, enum frame_type type, uint64_t call, struct bu
     return rc;
 }
 
-static bool to_stop(const struct session *s)
+bool runner_to_stop(const struct session *s)
 {
     const struct asked *c = runner_current;
 
@@ -50,9 +50,9 @@ static int take_place(struct session *s)
     int rc = PV_OK;
 
     pthread_mutex_lock(&r->lock);
-    while (s->unacked >= FRAME_WINDOW && !to_stop(s))
+    while (s->unacked >= FRAME_WINDOW && !runner_to_stop(s))
         pthread_cond_wait(&s->changed, &r->lock);
-    if (to_stop(s)) {
+    if (runner_to_stop(s)) {
         rc = PV_ECANCELED;
     } else if (s->refused) {
         s->refused = false;
@@ -218,7 +218,7 @@ static int host_cancelled(void *ctx, uint64_t call)
 
     if (call == 0)
         return atomic_load(&s->stopping);
-    return to_stop(s);  /* a thread of the host's works for one call only */
+    return runner_to_stop(s);  /* a thread of the host's works for one call only */
 }
 
 static int host_secret(void *ctx, const char *name, char *buf, size_t cap)
@@ -271,24 +271,6 @@ static void host_log(void *ctx, int level, const char *message)
     buf_free(&payload);
 }
 
-static int64_t host_stream_read(void *ctx, uint64_t stream, void *buf, size_t cap)
-{
-    (void)ctx;
-    (void)stream;
-    (void)buf;
-    (void)cap;
-    return PV_ENOTSUP;  /* no operation has a stream yet */
-}
-
-static int64_t host_stream_write(void *ctx, uint64_t stream, const void *buf, size_t len)
-{
-    (void)ctx;
-    (void)stream;
-    (void)buf;
-    (void)len;
-    return PV_ENOTSUP;
-}
-
 void runner_host_init(struct session *s)
 {
     s->host = (struct pv_host){
@@ -301,8 +283,8 @@ void runner_host_init(struct session *s)
         .provider = host_provider,
         .progress = host_progress,
         .cancelled = host_cancelled,
-        .stream_read = host_stream_read,
-        .stream_write = host_stream_write,
+        .stream_read = runner_stream_read,
+        .stream_write = runner_stream_write,
     };
 }
 

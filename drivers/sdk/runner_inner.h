@@ -23,6 +23,13 @@ struct secret {
     size_t len;
 };
 
+/* A descriptor that the server has lent to a call. */
+struct stream {
+    struct stream *next;
+    uint64_t call, number;
+    int fd;                 /* owned, non-blocking */
+};
+
 struct asked {
     struct asked *next;      /* guarded by runner.lock */
     struct session *session;
@@ -30,6 +37,7 @@ struct asked {
     struct frame frame;     /* the arguments */
     atomic_bool cancelled;
     char *native_ref;       /* the server has it; the call's thread's own */
+    struct stream *streams; /* owned; fixed before the call runs */
     bool telling;           /* a new one is on its way to be stored; these are guarded by runner.lock */
     int told;               /* what came of it */
 };
@@ -52,6 +60,7 @@ struct session {
     char failed_why[256];
     struct asked *calls;             /* running or queued */
     struct asked *waiting;           /* came before open had ended */
+    struct stream *streams;         /* of calls that have not come yet */
     unsigned active;                /* calls, and open while it runs */
     unsigned unacked;
     bool watched, closing, refused;
@@ -82,6 +91,8 @@ struct runner {
 /* The call that this thread works for, or NULL. */
 extern _Thread_local struct asked *runner_current;
 
+struct session *runner_session(struct runner *r, uint64_t number);  /* runner.lock is held */
+
 /* pool.c: false when there is no memory or too much to do. runner.lock is held. */
 bool runner_submit(struct runner *r, void (*fn)(void *arg), void *arg);
 /* A thread of its own. */
@@ -93,5 +104,16 @@ void runner_join(struct runner *r);
 void runner_host_init(struct session *s);
 /* Sends a frame; on failure the connection is given up. */
 int runner_send(struct runner *r, enum frame_type type, uint64_t call, struct buf *payload);
+/* runner_stream.c */
+int64_t runner_stream_read(void *ctx, uint64_t stream, void *buf, size_t cap);
+int64_t runner_stream_write(void *ctx, uint64_t stream, const void *buf, size_t len);
+/* Keeps what came with a FRAME_STREAM until its call comes. */
+int runner_stream_take(struct runner *r, struct frame *f, struct pv_err *err);
+/* Those of the call become the call's. runner.lock is held. */
+void runner_stream_give(struct session *s, struct asked *c);
+void runner_streams_free(struct stream *list);
+
+/* The call of this thread, or the session, is to end. */
+bool runner_to_stop(const struct session *s);
 bool runner_secrets_set(struct session *s, const char *json);
 void runner_secrets_wipe(struct session *s);

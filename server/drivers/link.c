@@ -28,8 +28,8 @@ void link_wake(struct driver *dr)
         return;     /* full: it is awake already */
 }
 
-bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct buf *payload,
-               bool limited)
+static bool enqueue(struct driver *dr, enum frame_type type, uint64_t call, struct buf *payload,
+                    int stream, bool limited)
 {
     struct out_frame *f = NULL;
 
@@ -41,6 +41,7 @@ bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct bu
     }
     f->type = type;
     f->call = call;
+    f->stream = stream;
     f->payload = *payload;
     *payload = (struct buf){ 0 };
     *dr->out_end = f;
@@ -48,6 +49,20 @@ bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct bu
     dr->nout++;
     link_wake(dr);
     return true;
+}
+
+bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct buf *payload,
+               bool limited)
+{
+    return enqueue(dr, type, call, payload, -1, limited);
+}
+
+bool link_send_stream(struct driver *dr, uint64_t call, struct buf *payload, int stream)
+{
+    if (enqueue(dr, FRAME_STREAM, call, payload, stream, true))
+        return true;
+    close(stream);
+    return false;
 }
 
 static void answer(struct driver *dr, enum frame_type type, uint64_t session, uint64_t call, int rc)
@@ -91,6 +106,8 @@ static void out_free(struct out_frame *f)
     struct frame wipe = { .data = f->payload.data, .len = f->payload.len };
 
     frame_free(&wipe);
+    if (f->stream >= 0)
+        close(f->stream);
     free(f);
 }
 
@@ -132,9 +149,10 @@ static bool note_crash(struct driver *dr, int64_t now)
 
 static void all_down(struct driver *dr, enum driver_down reason, const struct pv_err *why)
 {
+    /* Streams that were not sent are closed before their calls are told. */
+    link_forget(dr);
     for (struct driver_session *s = dr->sessions; s; s = s->next)
         session_down(s, reason, why);
-    link_forget(dr);
 }
 
 /* The host is gone or has to go. `why`: what it did, "" when it just ended. The lock is held, and let go for a
@@ -230,7 +248,9 @@ static bool flush(struct driver *dr)
 
         /* Others only append: the first one stays ours while the lock is open. */
         pthread_mutex_unlock(&dr->lock);
-        rc = frame_send(dr->host.fd, f->type, f->call, &f->payload, NULL);
+        rc = f->stream >= 0
+                 ? frame_send_stream(dr->host.fd, f->call, &f->payload, f->stream, NULL)
+                 : frame_send(dr->host.fd, f->type, f->call, &f->payload, NULL);
         pthread_mutex_lock(&dr->lock);
         if (rc == PV_EBUSY)
             return true;

@@ -103,6 +103,7 @@ struct out_frame {
     enum frame_type type;
     uint64_t call;
     struct buf payload;
+    int stream;                 /* owned; -1: none */
 };
 
 /* A session that is being closed by the host. */
@@ -179,6 +180,8 @@ void item_free(struct item *item);
 /* Queues a frame for the host; takes the payload's memory. false: full or no memory. */
 bool link_send(struct driver *dr, enum frame_type type, uint64_t call, struct buf *payload,
                bool limited);
+/* The same for a FRAME_STREAM; takes `stream`, also when it fails. */
+bool link_send_stream(struct driver *dr, uint64_t call, struct buf *payload, int stream);
 /* Tells the host that a place of the window is free. */
 void link_ack(struct driver *dr, uint64_t session, int rc);
 /* Tells the host what came of the native reference that a call told. */

@@ -491,6 +491,17 @@ uint64_t driver_refresh(struct driver_session *s, enum pv_kind kind, const char 
     return start_call_locked(s, FRAME_REFRESH, &payload);
 }
 
+static void put_call(struct buf *payload, const struct driver_session *s, const char *operation,
+                     const char *subject, const char *args, const char *native_ref, uint32_t flags)
+{
+    begin(payload, s);
+    frame_put_u64(payload, flags);
+    frame_put_text(payload, operation);
+    frame_put_text(payload, subject ? subject : "null");
+    frame_put_text(payload, args ? args : "{}");
+    frame_put_text(payload, native_ref);
+}
+
 uint64_t driver_call(struct driver_session *s, const char *operation, const char *subject,
                      const char *args, const char *native_ref, uint32_t flags)
 {
@@ -498,13 +509,51 @@ uint64_t driver_call(struct driver_session *s, const char *operation, const char
 
     if (too_long(operation) || too_long(subject) || too_long(args) || too_long(native_ref))
         return 0;
-    begin(&payload, s);
-    frame_put_u64(&payload, flags);
-    frame_put_text(&payload, operation);
-    frame_put_text(&payload, subject ? subject : "null");
-    frame_put_text(&payload, args ? args : "{}");
-    frame_put_text(&payload, native_ref);
+    put_call(&payload, s, operation, subject, args, native_ref, flags);
     return start_call_locked(s, FRAME_CALL, &payload);
+}
+
+/* STREAM, then CALL. The lock is held. */
+static uint64_t start_streaming(struct driver_session *s, struct buf *payload, int stream)
+{
+    struct open_call *c = session_call_new(s);
+    struct buf head;
+    uint64_t number;
+
+    if (!c) {
+        buf_free(payload);
+        close(stream);
+        return 0;
+    }
+    number = c->number;
+    begin(&head, s);
+    frame_put_u64(&head, 1);
+    if (!link_send_stream(s->driver, number, &head, stream))
+        buf_free(payload);
+    else if (link_send(s->driver, FRAME_CALL, number, payload, false))
+        return number;
+    s->calls = c->next;
+    s->ncalls--;
+    free(c->spare);
+    free(c);
+    return 0;
+}
+
+uint64_t driver_call_stream(struct driver_session *s, const char *operation, const char *subject,
+                            const char *args, const char *native_ref, uint32_t flags, int stream)
+{
+    struct buf payload;
+    uint64_t number;
+
+    if (too_long(operation) || too_long(subject) || too_long(args) || too_long(native_ref)) {
+        close(stream);
+        return 0;
+    }
+    put_call(&payload, s, operation, subject, args, native_ref, flags);
+    pthread_mutex_lock(&s->driver->lock);
+    number = start_streaming(s, &payload, stream);
+    pthread_mutex_unlock(&s->driver->lock);
+    return number;
 }
 
 /* The lock is held. */

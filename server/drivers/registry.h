@@ -124,6 +124,11 @@ uint64_t driver_watch(struct driver_session *s, const char *cursor /* NULL: a fu
 uint64_t driver_refresh(struct driver_session *s, enum pv_kind kind, const char *native_id);
 uint64_t driver_call(struct driver_session *s, const char *operation, const char *subject,
                      const char *args, const char *native_ref /* or NULL */, uint32_t flags);
+/* The same with a descriptor that the driver reads or writes as stream 1 (`args` names it so): a pipe's end or a file,
+ * non-blocking. It is taken, also when 0 is answered; this program has no end of it any more when the call has its
+ * result. */
+uint64_t driver_call_stream(struct driver_session *s, const char *operation, const char *subject,
+                            const char *args, const char *native_ref, uint32_t flags, int stream);
 /* Asks it to end soon; its on_result comes, usually with PV_ECANCELED. Unknown numbers are nothing. */
 void driver_cancel(struct driver_session *s, uint64_t call);
 

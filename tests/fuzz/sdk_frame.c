@@ -60,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     order = data[0] | (unsigned)data[1] << 8;
     if (frame_decode(data + 2, size - 2, order & 0x8000, &f, &shared, NULL) != PV_OK || shared)
         return 0;
+    f.has_fd = false;   /* the descriptor is made up */
     f.len = size - 2 - FRAME_HEAD;
     f.data = malloc(f.len);
     memcpy(f.data, data + 2 + FRAME_HEAD, f.len);

@@ -287,3 +287,59 @@ Test(frame, a_batch_comes_through_with_its_places_kept)
     frame_free(&f);
     buf_free(&b);
 }
+
+Test(frame, takes_a_descriptor_along_and_closes_one_that_nobody_takes)
+{
+    struct frame_reader r;
+    struct frame f = { 0 };
+    struct buf b;
+    int ends[2], taken;
+    char c = 0;
+
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    buf_init(&b, FRAME_SIZE);
+    frame_begin(&b, 7);
+    frame_put_u64(&b, 1);
+    cr_assert_eq(frame_send_stream(pair[0], 9, &b, ends[1], NULL), PV_OK);
+    cr_assert_eq(frame_send_stream(pair[0], 9, &b, ends[1], NULL), PV_OK);
+    close(ends[1]);
+    cr_assert_eq(frame_recv(pair[1], &f, NULL), PV_OK);
+    cr_assert(f.has_fd);
+    cr_expect_eq(f.type, FRAME_STREAM);
+    frame_read(&r, &f);
+    cr_expect_eq(frame_get_u64(&r, 5), 1);
+    cr_expect(frame_done(&r));
+    taken = f.fd;
+    f.has_fd = false;
+    frame_free(&f);
+    cr_expect_eq(write(taken, "x", 1), 1);
+    close(taken);
+    cr_assert_eq(frame_recv(pair[1], &f, NULL), PV_OK);
+    frame_free(&f);
+    cr_expect_eq(read(ends[0], &c, 1), 1);
+    cr_expect_eq(read(ends[0], &c, 1), 0, "nobody has the other end any more");
+    close(ends[0]);
+    buf_free(&b);
+}
+
+Test(frame, of_another_type_takes_no_descriptor_and_a_stream_has_one)
+{
+    struct {
+        uint32_t length;
+        uint16_t type, flags;
+        uint64_t call, session;
+    } m = { .length = sizeof(m), .type = FRAME_STREAM };
+    struct frame f = { 0 };
+    uint64_t size;
+
+    cr_expect_eq(frame_decode(&m, sizeof(m), false, &f, &size, NULL), PV_EFORMAT);
+    m.flags = 2;
+    cr_expect_eq(frame_decode(&m, sizeof(m), false, &f, &size, NULL), PV_EFORMAT);
+    cr_expect_eq(frame_decode(&m, sizeof(m), true, &f, &size, NULL), PV_OK);
+    cr_expect(f.has_fd);
+    m.flags = 3;
+    cr_expect_eq(frame_decode(&m, sizeof(m), true, &f, &size, NULL), PV_EFORMAT);
+    m.flags = 2;
+    m.type = FRAME_CALL;
+    cr_expect_eq(frame_decode(&m, sizeof(m), true, &f, &size, NULL), PV_EFORMAT);
+}

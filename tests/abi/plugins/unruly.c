@@ -190,6 +190,46 @@ static int unruly_refresh(void *session, uint64_t call, uint32_t kind, const cha
     return emit_one(s, (pv_ref){ 0, 4 }, 8);
 }
 
+/* What came of a stream: how many bytes, their sum, and the last answer. */
+static char *stream_answer(uint64_t bytes, uint64_t sum, int64_t last)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "{\"bytes\":%llu,\"sum\":%llu,\"last\":%lld}",
+             (unsigned long long)bytes, (unsigned long long)sum, (long long)last);
+    return strdup(text);
+}
+
+static char *read_stream(const struct session *s, uint64_t stream)
+{
+    unsigned char piece[5000];
+    uint64_t bytes = 0, sum = 0;
+    int64_t n;
+
+    while ((n = s->host->stream_read(s->host->ctx, stream, piece, sizeof(piece))) > 0) {
+        bytes += (uint64_t)n;
+        for (int64_t i = 0; i < n; i++)
+            sum += piece[i];
+    }
+    return stream_answer(bytes, sum, n);
+}
+
+/* Until somebody stops it, or `most` bytes were written: each is the low byte of its place. */
+static char *write_stream(const struct session *s, uint64_t stream, uint64_t most)
+{
+    unsigned char piece[4096];
+    uint64_t bytes = 0;
+    int64_t n = 0;
+
+    for (size_t i = 0; i < sizeof(piece); i++)
+        piece[i] = (unsigned char)i;
+    while (bytes < most && n >= 0) {
+        n = s->host->stream_write(s->host->ctx, stream, piece, sizeof(piece));
+        bytes += n > 0 ? (uint64_t)n : 0;
+    }
+    return stream_answer(bytes, 0, n < 0 ? n : 0);
+}
+
 /* Operations are words of the test's: what to do is in the operation, the answer in the result. */
 static int unruly_call(void *session, uint64_t call, const char *operation, const char *subject,
                        const char *args, const char *native_ref, uint32_t flags, char **result,
@@ -214,6 +254,18 @@ static int unruly_call(void *session, uint64_t call, const char *operation, cons
         while (!s->host->cancelled(s->host->ctx, call))
             nap();
         return fail(f, PV_ECANCELED, "canceled");
+    }
+    if (strcmp(operation, "read-stream") == 0 || strcmp(operation, "read-other") == 0) {
+        *result = read_stream(s, strcmp(operation, "read-other") == 0 ? 2 : 1);
+        return PV_OK;
+    }
+    if (strcmp(operation, "write-stream") == 0 || strcmp(operation, "write-for-ever") == 0) {
+        *result = write_stream(s, 1, strcmp(operation, "write-stream") == 0 ? 1u << 20 : UINT64_MAX);
+        return PV_OK;
+    }
+    if (strcmp(operation, "write-crash") == 0) {
+        write_stream(s, 1, 8192);
+        crash();
     }
     if (strcmp(operation, "fork") == 0) {
         pid_t pid = fork();

@@ -141,6 +141,12 @@ struct pv_host {
      * native_ref, and is followed by a later one that is not cancelled. Asked about call 0: the session is being closed, and what is
      * under way will be followed by a later one; it is not to be undone. */
     int (*cancelled)(void *ctx, uint64_t call);
+    /* Bytes that do not fit into arguments: an operation with a stream has its number, `stream`, in args. It is the
+     * call's own until that returns, in one direction, without a position to go back to; for the thread of the call.
+     * Both block while the other end has nothing, or no room. read answers 1 to cap bytes, 0 at the end; write answers
+     * len when all of it was taken. Negative: an enum pv_rc, after which nothing more is to be read or written:
+     * PV_ECANCELED (the call is to end, or nobody reads what is written any more), PV_EINVAL (no such stream, or the
+     * other direction), PV_EIO. */
     int64_t (*stream_read)(void *ctx, uint64_t stream, void *buf, size_t cap);
     int64_t (*stream_write)(void *ctx, uint64_t stream, const void *buf, size_t len);
 };
