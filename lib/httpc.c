@@ -104,7 +104,9 @@ static int make_headers(const struct httpc_request *r, struct curl_slist **out, 
     bool has_type = false;
 
     for (size_t i = 0; i < r->nheaders + 2; i++) {
-        const char *text = i < r->nheaders ? r->headers[i] : i == r->nheaders ? "Expect:" : NULL;
+        const char *text = i < r->nheaders ? r->headers[i] : i == r->nheaders && !r->read_body ? "Expect:"
+                           : i == r->nheaders                 ? "Expect: 100-continue"
+                                                              : NULL;
         struct curl_slist *more;
 
         if (!text) {
@@ -133,7 +135,13 @@ static int set_method(struct httpc_connection *c, const struct httpc_request *r,
 
     curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L); /* forgets the request before */
     curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, NULL);
-    if (strcmp(r->method, "HEAD") == 0) {
+    if (r->read_body) {
+        if (curl_easy_setopt(c->easy, CURLOPT_UPLOAD, 1L) != CURLE_OK ||
+            curl_easy_setopt(c->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->body_len) != CURLE_OK ||
+            curl_easy_setopt(c->easy, CURLOPT_READFUNCTION, httpc_read_body) != CURLE_OK ||
+            curl_easy_setopt(c->easy, CURLOPT_READDATA, c) != CURLE_OK)
+            bad = CURLE_OUT_OF_MEMORY;
+    } else if (strcmp(r->method, "HEAD") == 0) {
         bad = curl_easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
     } else if (r->body || wants_body) {
         if (curl_easy_setopt(c->easy, CURLOPT_POST, 1L) != CURLE_OK ||
@@ -216,7 +224,8 @@ static int own_failure(const struct httpc_connection *c, const char *origin, str
         /* on_body may have said why in the same struct. */
         if (err && err->rc == c->body_rc)
             return c->body_rc;
-        return pv_fail(err, c->body_rc, "reading the answer of %s was stopped", origin);
+        return pv_fail(err, c->body_rc, c->request->read_body ? "sending to %s was stopped"
+                                                              : "reading the answer of %s was stopped", origin);
     }
     if (c->body_too_large)
         return pv_fail(err, PV_EIO, "the answer of %s is larger than %llu bytes", origin,
@@ -293,6 +302,7 @@ static void start_over(struct httpc_connection *c, struct httpc_response *respon
     c->received = c->activity = 0;
     c->sends = 0;
     c->body_rc = 0;
+    c->status_told = false;
     c->link_local_refused = false;
     c->address_refused = c->body_too_large = c->headers_too_large = c->no_memory = false;
     c->repeat_refused = false;
@@ -396,6 +406,7 @@ int httpc_send(struct httpc *client, const struct httpc_request *request,
                  strcmp(request->method, "HEAD") == 0 || strcmp(request->method, "OPTIONS") == 0;
     rc = set_method(c, request, err);
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(c->easy, CURLOPT_ACCEPT_ENCODING, request->as_is ? NULL : "gzip");
     if (rc == PV_OK)
         rc = ask_and_follow(c, origin, deadline_ms, err);
     /* Borrowed from the caller only until now. */

@@ -8,6 +8,7 @@
 
 #include <polyvisor/clock.h>
 #include <polyvisor/outgoing.h>
+#include <polyvisor/rc.h>
 #include <polyvisor/str.h>
 
 /* What is on the way forgets connections that are silent, often after a minute, and tells nobody.
@@ -21,7 +22,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     size_t len = size * count;
 
     c->activity += len;
-    if (len > c->config->max_response - c->received) {
+    if (c->request->on_status && !c->status_told) {
+        long status = 0;
+
+        c->status_told = true;
+        curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+        c->body_rc = c->request->on_status(c->request->ctx, status);
+        if (c->body_rc)
+            return CURL_WRITEFUNC_ERROR;
+    }
+    if (!c->request->as_is && len > c->config->max_response - c->received) {
         c->body_too_large = true;
         return CURL_WRITEFUNC_ERROR;
     }
@@ -33,6 +43,18 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     buf_append(&c->response->body, data, len);
     c->no_memory = !buf_ok(&c->response->body);
     return c->no_memory ? CURL_WRITEFUNC_ERROR : len;
+}
+
+size_t httpc_read_body(char *out, size_t size, size_t count, void *arg)
+{
+    struct httpc_connection *c = arg;
+    int64_t n = c->request->read_body(c->request->ctx, out, size * count);
+
+    if (n < 0 || (uint64_t)n > size * count) {
+        c->body_rc = n < 0 ? (int)n : PV_EINTERNAL;
+        return CURL_READFUNC_ABORT;
+    }
+    return (size_t)n;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *arg)

@@ -40,6 +40,7 @@ struct httpc_connection {
     uint64_t activity; /* grows with every byte that arrives */
     unsigned sends;    /* times that curl was about to send */
     int body_rc;       /* what on_body answered */
+    bool status_told;
     bool is_safe;      /* doing it twice does no harm: GET, HEAD, OPTIONS */
     bool is_plain;     /* http: */
     bool link_local_refused;
@@ -56,4 +57,6 @@ void httpc_connection_free(struct httpc_connection *c);
 /* Let curl work on c->request, whose options are set, until it is done, cancelled or stalled. */
 enum httpc_outcome httpc_connection_run(struct httpc_connection *c, unsigned stall_ms,
                                         CURLcode *code);
+/* CURLOPT_READFUNCTION of a request with read_body. */
+size_t httpc_read_body(char *out, size_t size, size_t count, void *arg);
 bool httpc_is_cancelled(const struct httpc_config *config, const struct httpc_request *request);

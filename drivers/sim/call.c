@@ -26,6 +26,7 @@ enum native_flag {
     BY_MEMORY = 2, /* the more memory, the longer */
     TEMPLATES = 4, /* works on them, too */
     NO_JOB = 8,    /* answered at once */
+    STREAMS = 16,  /* bytes go through a stream */
 };
 
 static const char *const create_steps[] = { "Make the configuration", "Make the disks",
@@ -48,7 +49,7 @@ const char sim_operations[] =
     "\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.metrics.enable\","
     "\"vm.metrics.disable\",\"vm.screenshot\",\"vm.keystrokes\",\"vm.console\","
     "\"datastore.files\",\"datastore.folder.create\",\"datastore.file.move\","
-    "\"datastore.file.delete\",\"host.enter_maintenance\",\"host.exit_maintenance\","
+    "\"datastore.file.delete\",\"datastore.file.download\",\"host.enter_maintenance\",\"host.exit_maintenance\","
     "\"switch.create\",\"switch.update\",\"switch.delete\",\"disk.create\",\"disk.inspect\","
     "\"disk.resize\",\"disk.compact\",\"disk.convert\",\"disk.merge\",\"disk.check\","
     "\"disk.delete\"]";
@@ -195,6 +196,8 @@ static const struct sim_native natives[] = {
       SIM_DID_PLACE, sim_check_file, sim_apply_file, 0, 0 },
     { "datastore.file.delete", "DeleteDatastoreFile_Task", "CIM_DataFile.Delete", 200, 600, 0,
       SIM_DID_PLACE, sim_check_file, sim_apply_file, 0, 0 },
+    { "datastore.file.download", "GET /folder", NULL, 0, 0, NO_JOB | STREAMS, SIM_DID_PLACE, 0, 0, 0,
+      0 },
     { "switch.create", "AddVirtualSwitch", "DefineSystem", 500, 2000, 0, SIM_DID_PLACE,
       sim_check_thing, sim_apply_thing, 0, 0 },
     { "switch.update", "UpdateVirtualSwitch", "ModifySystemSettings", 500, 2000, 0, SIM_DID_PLACE,
@@ -456,7 +459,9 @@ static int wait_for(const struct job *j, int64_t ms, struct pv_err *err)
     char ref[SIM_ID_MAX];
 
     sim_job_id(j->e, j->number, ref);
-    progress(j, ref, 0);
+    /* What is sent again needs no job that is followed. */
+    if (!(j->native->flags & STREAMS))
+        progress(j, ref, 0);
     for (;;) {
         if (host->cancelled(host->ctx, j->call->call))
             return pv_fail(err, PV_ECANCELED, "canceled");
@@ -464,7 +469,7 @@ static int wait_for(const struct job *j, int64_t ms, struct pv_err *err)
         if (spent >= ms)
             return PV_OK;
         percent = (int)(spent * 100 / j->duration_ms);
-        if (percent >= shown + 10) {
+        if (percent >= shown + 10 && !(j->native->flags & STREAMS)) {
             progress(j, ref, percent);
             shown = percent;
         }
@@ -574,8 +579,12 @@ static int run(struct job *j, struct pv_err *err)
 {
     struct pv_err late = { 0 };
     int64_t wait_ms = j->duration_ms;
-    int rc, end = PV_OK;
+    int rc = PV_OK, end = PV_OK;
 
+    if (j->native->flags & STREAMS)
+        rc = (j->native->flags & NO_JOB) ? sim_download(j, err) : sim_receive(j, err);
+    if (rc != PV_OK || ((j->native->flags & STREAMS) && (j->native->flags & NO_JOB)))
+        return rc;
     if (j->native->flags & NO_JOB)
         return finish(j, err);
     if (j->fails) {
@@ -672,6 +681,7 @@ int sim_call(struct sim_estate *e, const struct sim_call *c, char **result, stru
     struct job j = { .e = e, .call = c };
     int rc = run_job(&j, result, err);
 
+    sim_content_forget(&j);
     json_decref(j.subject);
     json_decref(j.args);
     json_decref(j.answer);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drivers/sim/files.h"
 #include "sim.h"
 
 #include <stdlib.h>
@@ -118,6 +119,7 @@ void sim_estate_free(struct sim_estate *e)
         json_decref(e->vms[i].doc);
     }
     json_decref(e->things);
+    sim_contents_free(e);
     pthread_mutex_destroy(&e->lock);
     free(e->rests);
     free(e->vms);

@@ -342,10 +342,18 @@ static int vms_own(const struct job *j, const struct listing *l, const char *pat
 
 static json_t *entry(const struct job *j, const char *path, const json_t *like)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:b}", "store", j->subject_id, "path", path, "size",
+    const char *as = like ? sim_doc_text(like, "as") : "";
+    json_t *e = json_pack("{s:s, s:s, s:I, s:I, s:b}", "store", j->subject_id, "path", path, "size",
                      (json_int_t)sim_doc_number(like, "size"), "ms",
                      like ? (json_int_t)sim_doc_number(like, "ms") : (json_int_t)clock_wall_ms(),
                      "folder", !like || json_is_true(json_object_get(like, "folder")));
+
+    /* What is in it goes along. */
+    if (e && like && json_object_get(like, "content"))
+        json_object_set(e, "content", json_object_get(like, "content"));
+    else if (e && like)
+        json_object_set_new(e, "as", json_string(*as ? as : sim_doc_text(like, "path")));
+    return e;
 }
 
 /* It is not there any more: neither among what people made nor among what the seed has. */
@@ -425,8 +433,10 @@ static int work(struct job *j, const struct listing *l, struct pv_err *err)
         pv_err_remedy(err, "Delete or move what is in it first.");
         return job_native(j, err, rc, "CannotDeleteFile", "0x80070091");
     }
-    if (!j->trial)
+    if (!j->trial) {
+        sim_content_drop(j->e, sim_doc_number(f, "content"));
         forget(j, l, path);
+    }
     return PV_OK;
 }
 
@@ -455,4 +465,85 @@ int sim_check_file(struct job *j, struct pv_err *err)
 int sim_apply_file(struct job *j, struct pv_err *err)
 {
     return with_files(j, err);
+}
+
+/* ------------------------------------------------------------------ what is in them (contents.c) */
+
+static int look(const struct job *j, const struct listing *l, const char *path, const json_t **out,
+                struct pv_err *err)
+{
+    bool folder = false;
+    int rc;
+
+    *out = find(l, path, &folder);
+    if (!*out)
+        return no_such(j, path, err);
+    if (!folder)
+        return PV_OK;
+    rc = pv_fail(err, PV_EINVAL, "%s is a folder", path);
+    pv_err_pointer(err, "/path");
+    return job_native(j, err, rc, "InvalidArgument", "0x80070005");
+}
+
+int sim_file_look(const struct job *j, const char *path, json_t **out, struct pv_err *err)
+{
+    const json_t *f = NULL;
+    struct listing l;
+    int rc = files_of(j, &l, err);
+
+    if (rc != PV_OK)
+        return rc;
+    rc = look(j, &l, path, &f, err);
+    if (rc == PV_OK)
+        *out = json_deep_copy(f);
+    listing_free(&l);
+    return rc;
+}
+
+static int room(const struct job *j, const struct listing *l, const char *path, bool overwrite,
+                struct pv_err *err)
+{
+    bool folder = false;
+    const json_t *f = overwrite ? find(l, path, &folder) : NULL;
+    int rc;
+
+    if (!f)
+        return find_room(j, l, path, "path", err);
+    rc = look(j, l, path, &f, err);
+    return rc == PV_OK ? vms_own(j, l, path, err) : rc;
+}
+
+int sim_file_room(const struct job *j, const char *path, bool overwrite, struct pv_err *err)
+{
+    struct listing l;
+    int rc = files_of(j, &l, err);
+
+    if (rc != PV_OK)
+        return rc;
+    rc = room(j, &l, path, overwrite, err);
+    listing_free(&l);
+    return rc;
+}
+
+int sim_file_made(struct job *j, const char *path, uint64_t size, int64_t content, struct pv_err *err)
+{
+    bool folder = false;
+    const json_t *old;
+    struct listing l;
+    json_t *like;
+    int rc = files_of(j, &l, err);
+
+    if (rc != PV_OK)
+        return rc;
+    old = find(&l, path, &folder);
+    if (old) {
+        sim_content_drop(j->e, sim_doc_number(old, "content"));
+        forget(j, &l, path);
+    }
+    like = json_pack("{s:I, s:I, s:I}", "size", (json_int_t)size, "ms", (json_int_t)clock_wall_ms(),
+                     "content", (json_int_t)content);
+    json_array_append_new(json_object_get(j->e->things, "files"), entry(j, path, like));
+    json_decref(like);
+    listing_free(&l);
+    return PV_OK;
 }

@@ -47,6 +47,24 @@ void sim_path_leave(struct sim_estate *e, const char *full);
 /* An image that somebody made is no more (things.c). */
 void sim_image_forget(struct sim_estate *e, const char *full);
 
+/* A file of the job's datastore: {path, size, ms, vm?, as?, content?}, owned. A folder is refused. */
+int sim_file_look(const struct job *j, const char *path, json_t **out, struct pv_err *err);
+/* May a file be put there? `overwrite`: in the place of one that no VM has. */
+int sim_file_room(const struct job *j, const char *path, bool overwrite, struct pv_err *err);
+/* It is there now. `content`: number of what is in it. */
+int sim_file_made(struct job *j, const char *path, uint64_t size, int64_t content, struct pv_err *err);
+
+/* contents.c */
+void sim_contents_free(struct sim_estate *e);
+void sim_content_drop(struct sim_estate *e, int64_t number);
+/* What was received becomes nothing. */
+void sim_content_forget(struct job *j);
+/* Both without the lock. */
+int sim_download(struct job *j, struct pv_err *err);
+int sim_receive(struct job *j, struct pv_err *err);
+int sim_check_upload(struct job *j, struct pv_err *err);
+int sim_apply_upload(struct job *j, struct pv_err *err);
+
 int sim_check_file(struct job *j, struct pv_err *err);
 int sim_apply_file(struct job *j, struct pv_err *err);
 int sim_apply_files(struct job *j, struct pv_err *err);

@@ -54,6 +54,7 @@ struct job {
     uint64_t number;
     int64_t duration_ms;
     uint64_t bytes;
+    struct sim_content *content; /* received, and not yet a file's; owned */
     bool fails, no_op, cut_power;
     bool left;  /* it is with another provider now */
     bool trial; /* on a copy, to see whether it would work */

@@ -23,6 +23,7 @@
 #include <polyvisor/driver.h>
 
 struct json_t;
+struct sim_content;
 struct pv_builder;
 struct pv_err;
 
@@ -183,6 +184,8 @@ struct sim_estate {
     _Atomic uint8_t *rests; /* enum sim_rest of each host */
     struct json_t
         *things; /* {"switches": [...], "disk-images": [...], "gone": [...]}; guarded by lock */
+    struct sim_content *contents;      /* of uploaded files (contents.c); guarded by lock */
+    uint64_t content_bytes;            /* of them; guarded by lock */
     bool things_changed;               /* and not yet in the feed; guarded by lock */
     struct sim_estate *next;           /* of all in this process (estate.c) */
     uint64_t jobs;                     /* operations so far; guarded by lock */

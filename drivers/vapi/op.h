@@ -189,6 +189,9 @@ int op_host_rests(struct operation *o, bool *wanted, struct pv_err *err);
 int op_files(struct operation *o, struct pv_err *err);
 int op_make_folder(struct operation *o, struct pv_err *err);
 int op_take_file(struct operation *o, struct pv_err *err);
+/* op_content.c */
+int op_download(struct operation *o, struct pv_err *err);
+int op_upload(struct operation *o, struct pv_err *err);
 /* op_screen.c */
 int op_console(struct operation *o, struct pv_err *err);
 int op_screenshot(struct operation *o, struct pv_err *err);

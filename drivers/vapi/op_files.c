@@ -15,6 +15,7 @@
 #include "drivers/vapi/collect.h"
 #include "drivers/vapi/encode.h"
 #include "drivers/vapi/op.h"
+#include "drivers/vapi/op_files.h"
 #include "drivers/vapi/op_place.h"
 #include "drivers/vapi/vapi.h"
 
@@ -23,20 +24,13 @@
 
 /* ------------------------------------------------------------------ the datastore */
 
-struct store {
-    char name[256];
-    struct moref browser, datacenter;
-    struct moref *vms; /* owned */
-    size_t nvms;
-};
-
 enum { STORE_NAME, STORE_BROWSER, STORE_VMS };
 static const char *const store_paths[] = { "name", "browser", "vm" };
 static const struct prop_table store_table = { "Datastore", store_paths, 3 };
 
 static int on_store(void *ctx, const struct moref *ref, const xmlNode *object, struct pv_err *err)
 {
-    struct store *s = ctx;
+    struct file_store *s = ctx;
     struct prop_values v;
     size_t n = 0;
 
@@ -59,7 +53,7 @@ static int on_store(void *ctx, const struct moref *ref, const xmlNode *object, s
     return PV_OK;
 }
 
-static int find_store(struct operation *o, struct store *s, struct pv_err *err)
+int file_store_find(struct operation *o, struct file_store *s, struct pv_err *err)
 {
     int rc = op_read(o, &o->vm, &store_table, on_store, s, err);
 
@@ -72,8 +66,14 @@ static int find_store(struct operation *o, struct store *s, struct pv_err *err)
     return PV_OK;
 }
 
+void file_store_free(struct file_store *s)
+{
+    free(s->vms);
+    s->vms = NULL;
+}
+
 /* "[store] folder/file" */
-static int store_path(const struct store *s, const char *path, char *out, struct pv_err *err)
+static int store_path(const struct file_store *s, const char *path, char *out, struct pv_err *err)
 {
     struct buf text;
     bool fits;
@@ -129,7 +129,7 @@ static int on_files(void *ctx, const struct moref *ref, const xmlNode *object, s
 }
 
 /* The search is a task like others, but changes nothing. */
-static int search(struct operation *o, const struct store *s, const char *folder,
+static int search(struct operation *o, const struct file_store *s, const char *folder,
                   const char *pattern, struct found *f, struct pv_err *err)
 {
     bool changed = o->changed, dry = o->dry_run;
@@ -170,16 +170,16 @@ static int search(struct operation *o, const struct store *s, const char *folder
 int op_files(struct operation *o, struct pv_err *err)
 {
     const char *path = op_arg_str(o, "path");
-    struct store s = { .nvms = 0 };
+    struct file_store s = { .nvms = 0 };
     struct found f = { json_array() };
-    int rc = find_store(o, &s, err);
+    int rc = file_store_find(o, &s, err);
 
     if (rc == PV_OK)
         rc = search(o, &s, path ? path : "", "*", &f, err);
     if (rc == PV_OK)
         json_object_set_new(o->result, "data", json_pack("{s:O}", "entries", f.entries));
     json_decref(f.entries);
-    free(s.vms);
+    file_store_free(&s);
     return rc;
 }
 
@@ -215,7 +215,7 @@ static int on_layout(void *ctx, const struct moref *ref, const xmlNode *object, 
     return PV_OK;
 }
 
-static int check_unused(struct operation *o, const struct store *s, const char *path,
+int file_check_unused(struct operation *o, const struct file_store *s, const char *path,
                         struct pv_err *err)
 {
     const struct prop_table *const tables[] = { &layout_table, NULL };
@@ -236,9 +236,8 @@ static int check_unused(struct operation *o, const struct store *s, const char *
     return rc;
 }
 
-/* Is it there, and a folder? */
-static int look(struct operation *o, const struct store *s, const char *path, bool *there,
-                bool *folder, struct pv_err *err)
+int file_look(struct operation *o, const struct file_store *s, const char *path,
+              struct file_found *out, struct pv_err *err)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char parent[1100 * 4] = "";
@@ -247,7 +246,7 @@ static int look(struct operation *o, const struct store *s, const char *path, bo
     size_t i;
     int rc;
 
-    *there = *folder = false;
+    memset(out, 0, sizeof(*out));
     if (slash && !str_copy_n(parent, sizeof(parent), path, (size_t)(slash - path)))
         rc = pv_fail(err, PV_EINVAL, "the path is too long");
     else
@@ -256,14 +255,16 @@ static int look(struct operation *o, const struct store *s, const char *path, bo
     {
         if (rc || strcmp(json_string_value(json_object_get(e, "name")), name) != 0)
             continue;
-        *there = true;
-        *folder = json_is_true(json_object_get(e, "folder"));
+        out->there = true;
+        out->folder = json_is_true(json_object_get(e, "folder"));
+        out->size = (uint64_t)json_integer_value(json_object_get(e, "size_bytes"));
+        out->modified_ms = json_integer_value(json_object_get(e, "modified_ms"));
     }
     json_decref(f.entries);
     return rc;
 }
 
-static int check_empty(struct operation *o, const struct store *s, const char *path,
+static int check_empty(struct operation *o, const struct file_store *s, const char *path,
                        struct pv_err *err)
 {
     struct found f = { json_array() };
@@ -278,32 +279,32 @@ static int check_empty(struct operation *o, const struct store *s, const char *p
     return rc;
 }
 
-static int check_source(struct operation *o, const struct store *s, const char *path, bool deletes,
+static int check_source(struct operation *o, const struct file_store *s, const char *path, bool deletes,
                         struct pv_err *err)
 {
-    bool there, folder;
-    int rc = look(o, s, path, &there, &folder, err);
+    struct file_found f;
+    int rc = file_look(o, s, path, &f, err);
 
-    if (rc == PV_OK && !there) {
+    if (rc == PV_OK && !f.there) {
         rc = pv_fail(err, PV_ENOENT, "there is no file or folder %s", path);
         pv_err_pointer(err, "/path");
     }
     if (rc == PV_OK)
-        rc = check_unused(o, s, path, err);
-    if (rc == PV_OK && deletes && folder)
+        rc = file_check_unused(o, s, path, err);
+    if (rc == PV_OK && deletes && f.folder)
         rc = check_empty(o, s, path, err);
     return rc;
 }
 
 /* ------------------------------------------------------------------ changing */
 
-static void put_place(struct enc *e, const struct store *s, const char *member)
+static void put_place(struct enc *e, const struct file_store *s, const char *member)
 {
     if (s->datacenter.id[0])
         enc_ref(enc_root(e), member, s->datacenter.type, s->datacenter.id);
 }
 
-static int send_file(struct operation *o, const struct store *s, const char *path, const char *to,
+static int send_file(struct operation *o, const struct file_store *s, const char *path, const char *to,
                      struct pv_err *err)
 {
     const struct moref *manager = &o->v->session->content.files;
@@ -331,11 +332,27 @@ static int send_file(struct operation *o, const struct store *s, const char *pat
     return str_ends(o->method->native, "_Task") ? op_run_task(o, e, err) : op_ask(o, e, err);
 }
 
+void file_drop(struct operation *o, const struct file_store *s, const char *path)
+{
+    const struct moref *manager = &o->v->session->content.files;
+    char whole[PATH_MOST];
+    struct enc *e;
+
+    if (!manager->id[0] || store_path(s, path, whole, NULL) != PV_OK)
+        return;
+    e = enc_new("DeleteDatastoreFile_Task", manager->type, manager->id);
+    if (e) {
+        enc_text(enc_root(e), "name", whole);
+        put_place(e, s, "datacenter");
+    }
+    op_clean(o, e, "deleting half of a file");
+}
+
 static int with_store(struct operation *o, bool takes, struct pv_err *err)
 {
     const char *path = op_arg_str(o, "path"), *to = op_arg_str(o, "to");
-    struct store s = { .nvms = 0 };
-    int rc = find_store(o, &s, err);
+    struct file_store s = { .nvms = 0 };
+    int rc = file_store_find(o, &s, err);
 
     if (rc == PV_OK && !o->v->session->content.files.id[0])
         rc = pv_fail(err, PV_ENOTSUP, "%s %s: the server has no file manager", o->method->verb,
@@ -344,7 +361,7 @@ static int with_store(struct operation *o, bool takes, struct pv_err *err)
         rc = check_source(o, &s, path, !to, err);
     if (rc == PV_OK)
         rc = send_file(o, &s, path, to, err);
-    free(s.vms);
+    file_store_free(&s);
     return rc;
 }
 

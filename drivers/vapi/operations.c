@@ -85,6 +85,8 @@ static const struct method methods[] = {
          "moving a file of"),
     DOES("datastore.file.delete", "DeleteDatastoreFile_Task", op_take_file, NULL, OP_STORE,
          "deleting a file of"),
+    DOES("datastore.file.download", "GET /folder", op_download, NULL, OP_STORE,
+         "downloading a file of"),
     DOES("host.enter_maintenance", "EnterMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
          "entering maintenance mode of"),
     DOES("host.exit_maintenance", "ExitMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
@@ -109,6 +111,7 @@ const char operations_list[] =
     "\"vm.controller.attach\",\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.screenshot\","
     "\"vm.keystrokes\",\"vm.console\",\"datastore.files\","
     "\"datastore.folder.create\",\"datastore.file.move\",\"datastore.file.delete\","
+    "\"datastore.file.download\","
     "\"host.enter_maintenance\",\"host.exit_maintenance\"]";
 
 /* ------------------------------------------------------------------ from and to the host */

@@ -480,7 +480,8 @@ bool session_knows_path(struct session *s, const char *path)
     return knows;
 }
 
-static int make_client(struct session *s, struct pv_err *err)
+int session_new_client(const struct session *s, const struct call *c, struct httpc **out,
+                       struct pv_err *err)
 {
     struct httpc_config h = {
         .tls = s->config.at.tls,
@@ -491,9 +492,11 @@ static int make_client(struct session *s, struct pv_err *err)
         .timeout_ms = 300000,
         .stall_timeout_ms = 120000,
         .user_agent = "polyvisor-vapi/" PV_VERSION,
+        .cancelled = c ? call_cancelled : NULL,
+        .ctx = (void *)(uintptr_t)c,
     };
 
-    return httpc_new(&h, &s->http, err);
+    return httpc_new(&h, out, err);
 }
 
 int session_new(const struct pv_host *host, const char *config, struct session **out,
@@ -508,7 +511,7 @@ int session_new(const struct pv_host *host, const char *config, struct session *
     s->limit_backoff = (struct backoff){ .first_ms = 1000, .most_ms = 60000 };
     rc = config_parse(config, &s->config, err);
     if (rc == PV_OK)
-        rc = make_client(s, err);
+        rc = session_new_client(s, NULL, &s->http, err);
     if (rc) {
         config_free(&s->config);
         free(s);

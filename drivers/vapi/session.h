@@ -94,6 +94,23 @@ int session_call(struct session *s, const struct call *c, const struct session_r
  * bytes are taken. */
 int session_download(struct session *s, const struct call *c, const char *path, size_t most,
                      struct buf *out, struct pv_err *err);
+/* A file that the server keeps goes one way or the other, over a connection of its own by the rules of all others. */
+struct session_transfer {
+    const char *path;       /* begins with a slash and is escaped, with its query */
+    const char *range;      /* "bytes=10-19", or NULL: all of it */
+    /* GET: bytes as they come, from the first one that was asked for. */
+    int (*take)(void *ctx, const void *data, size_t len);
+    /* PUT: `size` bytes that this gives (httpc_request.read_body). */
+    int64_t (*give)(void *ctx, void *buf, size_t cap);
+    uint64_t size;
+    uint64_t skip;          /* GET with a range: where it begins, if the server answers all of it */
+    void *ctx;
+};
+/* A client by the rules of the configuration; its requests end with `c` (NULL: they do not). */
+int session_new_client(const struct session *s, const struct call *c, struct httpc **out,
+                       struct pv_err *err);
+int session_transfer(struct session *s, const struct call *c, const struct session_transfer *t,
+                     struct pv_err *err);
 /* Signs in unless that is so already, and says which login it is. */
 int session_login(struct session *s, const struct call *c, unsigned *generation,
                   struct pv_err *err);

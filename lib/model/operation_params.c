@@ -497,6 +497,16 @@ const struct model_param params_a_file[] = {
     { 0 },
 };
 
+const struct model_param params_upload_file[] = {
+    { .name = "path", .type = PARAM_TEXT, .inside = true, .required = true, .min = 1, .max = PATH_MAX_CHARS,
+      .doc = "Where the file is to be: a path in the datastore, like iso/linux.iso; its folder must be there." },
+    { .name = "size_bytes", .type = PARAM_INT, .required = true, .doc = "How many bytes the file has." },
+    { .name = "sha256", .type = PARAM_TEXT, .min = 64, .max = 64,
+      .doc = "SHA-256 of the file, 64 hex digits: what arrives is compared with it." },
+    { .name = "overwrite", .type = PARAM_BOOL, .doc = "Put it in the place of a file that no VM uses." },
+    { 0 },
+};
+
 const struct model_param params_move_file[] = {
     { .name = "path", .type = PARAM_TEXT, .inside = true, .required = true, .min = 1, .max = PATH_MAX_CHARS,
       .doc = "What is moved: a path in the datastore." },

@@ -29,7 +29,7 @@ extern const struct model_param params_set_guest_data[];
 extern const struct model_param params_screenshot[], params_keystrokes[], params_console[];
 extern const struct model_param params_create_switch[], params_update_switch[];
 extern const struct model_param params_create_image[], params_resize_image[], params_compact_image[];
-extern const struct model_param params_browse[], params_a_file[], params_move_file[];
+extern const struct model_param params_browse[], params_a_file[], params_upload_file[], params_move_file[];
 extern const struct model_param params_convert_image[], params_merge_image[];
 extern const struct model_param params_maintenance[], params_trust[];
 extern const struct model_param params_tag_vm[], params_file_vm[], params_enter_maintenance[];

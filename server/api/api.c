@@ -317,6 +317,6 @@ void api_finished(struct req *r, int status, int64_t took_us)
     /* Strangers without credentials cannot fill the database: only sign-ins and callers we know are recorded. */
     if (status == 401 && r->route->permission != PERM_PUBLIC)
         return;
-    if ((!is_safe(r->method) && !(r->route->flags & ROUTE_NO_AUDIT)) || status == 403 || r->caller.denied)
+    if ((!is_safe(r->method) && !(r->route->flags & ROUTE_NO_AUDIT)) || (r->route->flags & ROUTE_AUDIT) || status == 403 || r->caller.denied)
         audit(r, status);
 }

@@ -149,6 +149,8 @@ enum req_result list_stream(struct req *r, const struct list_query *l);
 
 /* --- operations.c */
 enum req_result operation_run(struct req *r);   /* route->operation */
+/* --- files.c: `t` is checked; its parameters are borrowed until this returns. */
+enum req_result file_download(struct req *r, const struct core_task_request *t);
 enum req_result task_undo(struct req *r);
 /* Replaces names of objects (name:web01, native:...) in parameters by ids, in place; every object named must be there. */
 int refs_resolve(struct req *r, const struct model_param *table, json_t *params, const char *prefix, struct pv_err *err);

@@ -65,6 +65,10 @@ static const struct parameter fail_if_busy = {
 static const struct parameter if_match = { "If-Match", "header",
                                            "string",   "ETag of the version that is meant.",
                                            0,          0 };
+static const struct parameter range = { "Range", "header", "string", "The part that is wanted: bytes=100-", 0, 0 };
+static const struct parameter if_range = {
+    "If-Range", "header", "string", "ETag of an earlier answer: if the file is another one now, all of it is sent.", 0, 0
+};
 static const struct parameter key = {
     "Idempotency-Key", "header", "string", "Repeated requests with one key act once.", 0, 0
 };
@@ -137,6 +141,10 @@ static void write_parameters(struct jsonw *w, const struct route *r)
         write_parameter(w, &fail_if_busy);
     if (r->flags & ROUTE_IF_MATCH)
         write_parameter(w, &if_match);
+    if (r->flags & ROUTE_RANGE) {
+        write_parameter(w, &range);
+        write_parameter(w, &if_range);
+    }
     if (r->flags & ROUTE_IDEMPOTENT)
         write_parameter(w, &key);
     if (r->answer == ANSWER_TASK || (r->operation && r->answer == ANSWER_OBJECT))
@@ -347,6 +355,8 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
         break;
     case ANSWER_FILE:
         response(w, "200", "The file.", "application/octet-stream", "Anything");
+        if (r->flags & ROUTE_RANGE)
+            response(w, "206", "The part of it that was asked for.", "application/octet-stream", "Anything");
         break;
     case ANSWER_IMAGE:
         response(w, "200", "The image.", "image/png", "Anything");

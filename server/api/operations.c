@@ -306,6 +306,8 @@ enum req_result operation_run(struct req *r)
     if (rc == PV_OK)
         rc = places_allowed(r, op, params, &err);
     t.params = params;
+    if (rc == PV_OK && op->live && op->streams)
+        return file_download(r, &t);
     if (rc == PV_OK && op->live)
         rc = core_live(api_of(r)->core, &t, live_answer, r, &err);
     else if (rc == PV_OK)

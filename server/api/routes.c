@@ -254,6 +254,11 @@ static int add_operation(struct api *a, const struct model_operation *op, const 
         r.schema = op->result_schema ? op->result_schema : "Anything";
         r.statuses = op->result_schema && op->method ? "403 404 409 412 422 502 504" : "403 404 409 412 502 504";
     }
+    if (op->live && op->streams) {
+        r.flags = ROUTE_LIVE | ROUTE_AUDIT | ROUTE_RANGE;
+        r.answer = ANSWER_FILE;
+        r.statuses = "403 404 409 416 422 502 503 504";
+    }
     if (op->kind == PV_KIND_NONE)
         r.pattern = arena_printf(a->arena, API_BASE "/%s/{id}/actions/%s", k->plural, model_operation_verb(op));
     else if (op->path)

@@ -304,8 +304,9 @@ static void add_model(struct builder *b, const struct model_kind *k)
         return;
     add_kind(b, k);
     for (const struct model_operation *op = model_operations; op->name; op++)
-        if (op->kind == k->number ||
-            (op->kind == PV_KIND_NONE && k->owner == PV_KIND_NONE && (k->flags & MODEL_SYNCED)))
+        if (!op->streams &&
+            (op->kind == k->number ||
+             (op->kind == PV_KIND_NONE && k->owner == PV_KIND_NONE && (k->flags & MODEL_SYNCED))))
             add_operation(b, op, k);
 }
 

@@ -133,6 +133,13 @@ int core_files_write(const json_t *data, const char *folder, struct jsonw *w, st
 /* By the ending of its name. */
 enum pv_file_type core_file_type(const char *name);
 int core_live(struct core *c, const struct core_task_request *t, core_json_fn done, void *ctx, struct pv_err *err);
+/* The same for one whose bytes go through a stream: `stream`, the driver's end of a pipe, is taken in every case; `more`
+ * are members that its arguments get beside the parameters ({stream: 1, ...}). It lasts until it ends: `*out` is the
+ * caller's, to be given to core_call_end, which cancels it if it still runs. `done` is called all the same. */
+struct core_call;
+int core_live_stream(struct core *c, const struct core_task_request *t, const json_t *more, int stream,
+                     core_json_fn done, void *ctx, struct core_call **out, struct pv_err *err);
+void core_call_end(struct core_call *call);
 
 struct core_bulk_request {
     const struct model_operation *operation;

@@ -8,38 +8,42 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIVE_MS 10000
 
-struct live {
-    atomic_uint refs; /* the call's, and the timer's */
+struct core_call {
+    atomic_uint refs; /* the call's, and the timer's or the caller's */
     atomic_bool answered;
     struct provider *provider;
     const struct model_operation *op;
     core_json_fn done;
     void *ctx;
     char *subject, *args;
+    int stream; /* owned until the call has begun; -1: none */
 };
 
-static void live_put(struct live *l)
+static void live_put(struct core_call *l)
 {
     if (atomic_fetch_sub(&l->refs, 1) != 1)
         return;
     provider_put(l->provider);
+    if (l->stream >= 0)
+        close(l->stream);
     free(l->subject);
     free(l->args);
     free(l);
 }
 
 /* Whoever comes first answers. */
-static bool first(struct live *l)
+static bool first(struct core_call *l)
 {
     return !atomic_exchange(&l->answered, true);
 }
 
 static void live_result(void *arg, const struct pv_failure *failure, const char *result)
 {
-    struct live *l = arg;
+    struct core_call *l = arg;
     struct pv_err err = { 0 };
 
     if (!first(l)) {
@@ -55,7 +59,7 @@ static void live_result(void *arg, const struct pv_failure *failure, const char 
 
 static void live_late(void *arg)
 {
-    struct live *l = arg;
+    struct core_call *l = arg;
     struct pv_err err = { 0 };
 
     if (first(l)) {
@@ -70,12 +74,16 @@ static void live_late(void *arg)
 
 static uint64_t live_start(struct driver_session *s, void *arg)
 {
-    const struct live *l = arg;
+    struct core_call *l = arg;
+    int stream = l->stream;
 
-    return driver_call(s, l->op->name, l->subject, l->args, NULL, 0);
+    if (stream < 0)
+        return driver_call(s, l->op->name, l->subject, l->args, NULL, 0);
+    l->stream = -1;
+    return driver_call_stream(s, l->op->name, l->subject, l->args, NULL, 0, stream);
 }
 
-static int live_call(struct live *l, struct pv_err *err)
+static int live_call(struct core_call *l, struct pv_err *err)
 {
     struct open_call *call = calloc(1, sizeof(*call));
 
@@ -83,7 +91,16 @@ static int live_call(struct live *l, struct pv_err *err)
         return pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
     call->done = live_result;
     call->arg = l;
-    atomic_fetch_add(&l->refs, 2);
+    atomic_fetch_add(&l->refs, 1);
+    if (l->stream >= 0) {
+        /* It takes as long as it takes: the caller has the end in hand. */
+        if (provider_call(l->provider, call, live_start, l))
+            return PV_OK;
+        free(call);
+        atomic_fetch_sub(&l->refs, 1);
+        return pv_fail(err, PV_EOFFLINE, "the provider cannot be reached");
+    }
+    atomic_fetch_add(&l->refs, 1);
     if (!core_later(l->provider->core, LIVE_MS, live_late, l)) {
         free(call);
         atomic_fetch_sub(&l->refs, 2);
@@ -98,15 +115,15 @@ static int live_call(struct live *l, struct pv_err *err)
     return pv_fail(err, PV_EOFFLINE, "the provider cannot be reached");
 }
 
-int core_live(struct core *c, const struct core_task_request *q, core_json_fn done, void *ctx,
-              struct pv_err *err)
+static int begin(struct core *c, const struct core_task_request *q, const json_t *more, int stream,
+                 core_json_fn done, void *ctx, struct core_call **out, struct pv_err *err)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
     PV_AUTO(json_decref_p)
     json_t *params = args_complete(q->operation->params, q->params),
            *args = NULL;
     struct subject s = { 0 };
-    struct live *l = NULL;
+    struct core_call *l = NULL;
     bool no_op = false;
     int rc = a && params ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
 
@@ -116,6 +133,8 @@ int core_live(struct core *c, const struct core_task_request *q, core_json_fn do
         rc = subject_check(c, q->operation, &s, params, a, &no_op, err);
     if (rc == PV_OK)
         rc = args_resolve(c, q->operation, s.provider, params, &args, NULL, err);
+    if (rc == PV_OK && more && json_object_update(args, (json_t *)(uintptr_t)more) != 0)
+        rc = pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
     if (rc == PV_OK) {
         l = calloc(1, sizeof(*l));
         rc = l ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
@@ -124,6 +143,8 @@ int core_live(struct core *c, const struct core_task_request *q, core_json_fn do
         const char *subject = task_subject_json(q->kind, s.native_id, s.name, s.owner_native_id, a);
 
         atomic_store(&l->refs, 1);
+        l->stream = stream;
+        stream = -1;
         l->provider = s.provider;
         provider_ref(l->provider);
         l->op = q->operation;
@@ -133,8 +154,34 @@ int core_live(struct core *c, const struct core_task_request *q, core_json_fn do
         l->args = json_dumps(args, JSON_COMPACT);
         rc = l->subject && l->args ? live_call(l, err)
                                    : pv_fail(err, PV_ENOMEM, "no memory to ask the provider");
-        live_put(l);
+        if (rc == PV_OK && out)
+            *out = l;
+        else
+            live_put(l);
     }
+    if (stream >= 0)
+        close(stream);
     subject_free(&s);
     return rc;
+}
+
+int core_live(struct core *c, const struct core_task_request *q, core_json_fn done, void *ctx,
+              struct pv_err *err)
+{
+    return begin(c, q, NULL, -1, done, ctx, NULL, err);
+}
+
+int core_live_stream(struct core *c, const struct core_task_request *q, const json_t *more, int stream,
+                     core_json_fn done, void *ctx, struct core_call **out, struct pv_err *err)
+{
+    return begin(c, q, more, stream, done, ctx, out, err);
+}
+
+void core_call_end(struct core_call *l)
+{
+    if (!l)
+        return;
+    if (!atomic_load(&l->answered))
+        provider_cancel_calls(l->provider, l);
+    live_put(l);
 }

@@ -256,6 +256,16 @@ static void failed(struct task *t, const struct pv_failure *failure)
     } else if (lost_contact || failure->code == PV_ECANCELED) {
         bool follow = t->journal && t->follows++ < TRIES_MAX;
 
+        /* A file is sent again from its beginning. */
+        if (t->op->streams) {
+            if (++t->tries < TRIES_MAX) {
+                task_requeue(t, NEED_CALL, RETRY_MS << (t->tries < 6 ? t->tries : 6));
+                return;
+            }
+            activity_over(t);
+            task_end(t, PV_TASK_STATE_FAILED, false, NULL, &err);
+            return;
+        }
         task_requeue(t, follow ? NEED_FOLLOW : NEED_LOOK, t->follows > 1 ? RETRY_MS : 0);
     } else if (never_sent(failure->code) && t->need != NEED_FOLLOW && !t->journal && ++t->tries < TRIES_MAX) {
         activity_drop(t);

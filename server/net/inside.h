@@ -35,7 +35,7 @@ struct field {
     const char *name, *value;
 };
 
-enum answer_kind { ANSWERED_NOT, ANSWERED_BODY, ANSWERED_STILL, ANSWERED_STREAM, ANSWERED_SSE };
+enum answer_kind { ANSWERED_NOT, ANSWERED_BODY, ANSWERED_STILL, ANSWERED_STREAM, ANSWERED_SSE, ANSWERED_PIPE };
 
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_WAIT, STAGE_SENT };
 
@@ -111,6 +111,7 @@ struct request {
     struct jsonw writer;
     struct stream stream;
     struct sse_stream *sse;
+    struct pipe_body *pipe;
 
     _Atomic int later;            /* enum later */
     _Atomic int owners;           /* of an abandoned one */
@@ -144,6 +145,13 @@ struct net {
     pthread_t ticker;
     bool ticking;
     pthread_cond_t tick; /* with streams_lock: wakes the ticker to end */
+
+    pthread_mutex_t watch_lock; /* a leaf */
+    struct watch *watches;      /* guarded by watch_lock */
+    bool watches_over;          /* guarded by watch_lock */
+    int watch_fd, watch_wake;   /* epoll, and what ends the thread */
+    pthread_t watcher;
+    bool watching;
 
     pthread_mutex_t gzip_lock;
     struct libdeflate_compressor *gzip;
@@ -193,6 +201,12 @@ bool gzip_pack(struct request *r);
 /* stream.c */
 struct MHD_Response *stream_response(struct request *r);
 void stream_release(struct request *r);
+
+/* pipe.c */
+struct MHD_Response *pipe_response(struct request *r);
+void pipe_release(struct request *r);
+int pipe_start(struct net *n, struct pv_err *err);
+void pipe_stop(struct net *n);
 
 /* sse.c */
 struct MHD_Response *sse_response(struct request *r);

@@ -267,6 +267,11 @@ static void net_free(struct net *n)
     pthread_mutex_destroy(&n->lock);
     pthread_mutex_destroy(&n->streams_lock);
     pthread_mutex_destroy(&n->gzip_lock);
+    pthread_mutex_destroy(&n->watch_lock);
+    if (n->watch_fd >= 0)
+        close(n->watch_fd);
+    if (n->watch_wake >= 0)
+        close(n->watch_wake);
     pthread_cond_destroy(&n->idle);
     pthread_cond_destroy(&n->tick);
     free(n);
@@ -280,11 +285,12 @@ static struct net *net_new(const struct net_config *config)
     if (!n)
         return NULL;
     n->config = *config;
-    n->listen_fd = -1;
+    n->listen_fd = n->watch_fd = n->watch_wake = -1;
     n->tls = config->tls_cert != NULL;
     pthread_mutex_init(&n->lock, NULL);
     pthread_mutex_init(&n->streams_lock, NULL);
     pthread_mutex_init(&n->gzip_lock, NULL);
+    pthread_mutex_init(&n->watch_lock, NULL);
     pthread_cond_init(&n->idle, NULL);
     pthread_cond_init(&n->tick, NULL);
     id_random(random, sizeof(random));
@@ -301,6 +307,8 @@ static int start_threads(struct net *n, const char *cert, const char *key, struc
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     rc = sse_start_ticker(n, err);
+    if (rc == PV_OK)
+        rc = pipe_start(n, err);
     if (rc == PV_OK)
         rc = start_daemon(n, cert, key, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -340,6 +348,7 @@ int net_start(const struct net_config *config, struct net **out, struct pv_err *
     if (rc != PV_OK) {
         atomic_store(&n->stopping, true);
         sse_stop(n);
+        pipe_stop(n);
         net_free(n);
         return rc;
     }
@@ -375,6 +384,7 @@ void net_stop(struct net *n, int64_t grace_ms)
     sse_stop(n);
     wait_idle(n, grace_ms > 0 ? grace_ms : 0);
     router_abandon(n);
+    pipe_stop(n);
     MHD_stop_daemon(n->daemon);
     net_free(n);
 }

@@ -236,6 +236,8 @@ static struct MHD_Response *make_response(struct request *r)
         return stream_response(r);
     case ANSWERED_SSE:
         return sse_response(r);
+    case ANSWERED_PIPE:
+        return pipe_response(r);
     default:
         return body_response(r);
     }

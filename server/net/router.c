@@ -237,6 +237,7 @@ static void let_go(struct request *r)
     if (atomic_fetch_sub(&r->owners, 1) != 1)
         return;
     stream_release(r);
+    pipe_release(r);
     request_destroy(r);
 }
 
@@ -415,5 +416,6 @@ void router_completed(void *cls, struct MHD_Connection *connection, void **conte
     }
     sse_release(r);
     stream_release(r);
+    pipe_release(r);
     request_give(r);
 }

@@ -59,6 +59,8 @@ enum route_flag {
     ROUTE_NO_AUDIT = 64,    /* an unsafe method that changes nothing */
     ROUTE_MERGE_PATCH = 128, /* takes application/merge-patch+json too */
     ROUTE_PLACED = 512,     /* makes something in a place, and asks itself whether the caller may there */
+    ROUTE_AUDIT = 1024,     /* recorded although it changes nothing */
+    ROUTE_RANGE = 2048,     /* takes Range and If-Range, answers ETag */
     ROUTE_PAGE = 256,       /* no part of the API: not in its description */
 };
 
@@ -142,6 +144,12 @@ struct jsonw *reply_problem_open(struct req *r, const struct pv_err *err);
 enum req_result reply_stream(struct req *r, int status, const char *content_type,
                              int (*next)(void *ctx, struct buf *out), void (*release)(void *ctx), void *ctx);
 
+/* A body of exactly `length` bytes out of a pipe, whose non-blocking end `fd` is taken (-1 where the request is a HEAD);
+ * no thread waits for them. Ends the pipe earlier, the connection is cut. `release` (may be NULL) runs in every case,
+ * after fd is closed. */
+enum req_result reply_pipe(struct req *r, int status, const char *content_type, int fd, uint64_t length,
+                           void (*release)(void *ctx), void *ctx);
+
 /* The file of the browser page that the path names; for addresses of the page itself (no dot in them) its index.html.
  * Without a page: 404, with words for people. */
 enum req_result reply_page(struct req *r);
@@ -170,6 +178,9 @@ struct net_config {
 
 struct net;
 int net_start(const struct net_config *config, struct net **out, struct pv_err *err);
+/* Calls fn once, on a thread of net's that it must not keep, when there is something to read from fd, or its other end
+ * is closed, or net stops. false: it will not be called. */
+bool net_when_readable(struct net *n, int fd, void (*fn)(void *arg), void *arg);
 /* The port it listens on, the URL for people ("https://127.0.0.1:8443"). */
 unsigned net_port(const struct net *n);
 const char *net_url(const struct net *n);

@@ -63,7 +63,13 @@ struct httpc_request {
     unsigned stall_timeout_ms;      /* 0: the client's */
     /* Body bytes as they come; nonzero stops with that rc. NULL: they are kept in response.body. */
     int (*on_body)(void *ctx, const void *data, size_t len);
+    /* The status, before the first byte of the body that comes with it; nonzero stops with that rc. */
+    int (*on_status)(void *ctx, long status);
+    /* Bytes of a body that is not in memory: 1 to cap, or an rc that ends the request. body_len says how many there are.
+     * The server is asked whether it wants them first; they are never sent twice. */
+    int64_t (*read_body)(void *ctx, void *buf, size_t cap);
     void *ctx;
+    bool as_is;                     /* the body is not packed on the way; it may be of any size (with on_body) */
     bool (*cancelled)(void *ctx);   /* beside the client's */
 };
 

@@ -331,6 +331,7 @@ struct model_operation {
     const char *undo;               /* what takes it back, done to the object it made */
     const char *undo_params;        /* ... with these, as JSON text */
     bool live;                      /* no task: the driver answers within ten seconds, or 504 */
+    bool streams;                   /* what it is about travels as a stream: the API has a form of its own for it */
     const char *result_schema;      /* live: name of the answer's schema in the API's description */
     const char *path;               /* NULL: /<plural>/{id}/actions/<verb> */
     const char *method;             /* NULL: POST */
