@@ -189,6 +189,9 @@ test('what the member may not do is disabled with the permission it needs, and r
     await member.screenshot('journey-denied');
     await member.darkly('journey-denied');
     await member.spoken('/access/users', '.pv-empty', 'journey-denied');
+    // A form that could only be refused at its end is not begun.
+    await member.go('/providers/new', '.pv-empty');
+    await member.page.getByText('provider.manage').waitFor();
     await member.go(`/vms/${theirs.id}`, '.pv-empty');
     assert.ok(!(await page.locator('main').innerText()).includes(theirs.name), 'as if it were not there');
     await member.screenshot('journey-not-there');

@@ -19,13 +19,13 @@ import { Link, useNavigate } from 'react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { isApiError } from '../../api/problem';
-import { queryClient } from '../../api/query';
+import { queryClient, useCan } from '../../api/query';
 import type { JsonSchema, Provider } from '../../api/types';
 import { errorsOf, ParamForm } from '../../actions/ParamForm';
 import { useDocText } from '../../i18n/docs';
 import { useAddress, type How } from '../../lib/address';
 import { useTitle } from '../../lib/hooks';
-import { FailureLine, Notice, SkeletonLines } from '../../states/states';
+import { Denied, FailureLine, Notice, SkeletonLines } from '../../states/states';
 import { AccountRights } from './AccountRights';
 import { certificateOf, Findings, type Finding } from './Findings';
 import { membersOf, Nodes, nodesOf, type Node } from './Nodes';
@@ -41,10 +41,17 @@ type Trust = (typeof TRUSTS)[number];
 
 export function Component() {
     const { t } = useTranslation();
+    const needed = 'provider.manage';
+    const may = useCan(needed);
+    useTitle(t('providers.add'));
+    return may ? <NewProvider /> : <Denied permission={needed} />;
+}
+
+function NewProvider() {
+    const { t } = useTranslation();
     const docText = useDocText();
     const navigate = useNavigate();
     const [params, change] = useAddress();
-    useTitle(t('providers.add'));
     const drivers = useQuery({
         queryKey: ['drivers'],
         queryFn: ({ signal }) => api.get<{ items: Driver[] }>('/drivers', undefined, signal),
