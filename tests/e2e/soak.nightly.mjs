@@ -14,6 +14,8 @@ const GROWN_MAX = 4e6;
 const { server, browser } = stage({ demo: false });
 before(async () => {
     const view = await browser.open(server);
+    // Nobody touches the page: its session would end before the test.
+    await view.api('PATCH', '/settings', { sign_in: { idle_minutes: MINUTES + 60 } });
     await view.api('POST', '/providers', {
         name: 'busy',
         driver: 'sim',
