@@ -42,7 +42,7 @@ struct server {
     struct core *core;
     struct api *api;
     struct net *net;
-    char fingerprint[65];
+    char fingerprint[65], spool[600];
 };
 
 static void usage(void)
@@ -275,7 +275,8 @@ static int start_product(struct server *s, struct pv_err *err)
         pv_wrap(err, "looking for drivers in %s", drivers.dir);
         return rc;
     }
-    rc = core_start(&(struct core_config){ .store = s->store, .drivers = s->drivers, .secret_open = open_secret,
+    snprintf(s->spool, sizeof(s->spool), "%s/uploads", s->config.data);
+    rc = core_start(&(struct core_config){ .spool = s->spool, .store = s->store, .drivers = s->drivers, .secret_open = open_secret,
                                            .secret_free = auth_wipe_free, .ctx = s->auth, .record = record_own },
                     &s->core, err);
     if (rc == PV_OK)

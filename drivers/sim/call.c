@@ -49,7 +49,7 @@ const char sim_operations[] =
     "\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.metrics.enable\","
     "\"vm.metrics.disable\",\"vm.screenshot\",\"vm.keystrokes\",\"vm.console\","
     "\"datastore.files\",\"datastore.folder.create\",\"datastore.file.move\","
-    "\"datastore.file.delete\",\"datastore.file.download\",\"host.enter_maintenance\",\"host.exit_maintenance\","
+    "\"datastore.file.delete\",\"datastore.file.download\",\"datastore.file.upload\",\"host.enter_maintenance\",\"host.exit_maintenance\","
     "\"switch.create\",\"switch.update\",\"switch.delete\",\"disk.create\",\"disk.inspect\","
     "\"disk.resize\",\"disk.compact\",\"disk.convert\",\"disk.merge\",\"disk.check\","
     "\"disk.delete\"]";
@@ -198,6 +198,8 @@ static const struct sim_native natives[] = {
       SIM_DID_PLACE, sim_check_file, sim_apply_file, 0, 0 },
     { "datastore.file.download", "GET /folder", NULL, 0, 0, NO_JOB | STREAMS, SIM_DID_PLACE, 0, 0, 0,
       0 },
+    { "datastore.file.upload", "PUT /folder", NULL, 500, 1000, STREAMS, SIM_DID_PLACE,
+      sim_check_upload, sim_apply_upload, 0, 0 },
     { "switch.create", "AddVirtualSwitch", "DefineSystem", 500, 2000, 0, SIM_DID_PLACE,
       sim_check_thing, sim_apply_thing, 0, 0 },
     { "switch.update", "UpdateVirtualSwitch", "ModifySystemSettings", 500, 2000, 0, SIM_DID_PLACE,

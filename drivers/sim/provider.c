@@ -39,6 +39,7 @@ static const struct lack {
       "A Hyper-V host has no maintenance mode; move its VMs and pause it in the failover cluster" },
     { false, "datastore.folder.create", "WMI has nothing that makes a folder" },
     { false, "datastore.file.download", "WMI carries no contents of files" },
+    { false, "datastore.file.upload", "WMI carries no contents of files" },
     { false, "vm.template", "Hyper-V has no templates" },
     { false, "vm.reconfigure.firmware", "The generation of a Hyper-V VM cannot be changed" },
     { false, "vm.hotadd.cpu", "Hyper-V adds no processors to a running VM" },

@@ -87,6 +87,7 @@ static const struct method methods[] = {
          "deleting a file of"),
     DOES("datastore.file.download", "GET /folder", op_download, NULL, OP_STORE,
          "downloading a file of"),
+    DOES("datastore.file.upload", "PUT /folder", op_upload, NULL, OP_STORE, "uploading a file to"),
     DOES("host.enter_maintenance", "EnterMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
          "entering maintenance mode of"),
     DOES("host.exit_maintenance", "ExitMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
@@ -111,7 +112,7 @@ const char operations_list[] =
     "\"vm.controller.attach\",\"vm.controller.detach\",\"vm.guest.set_data\",\"vm.screenshot\","
     "\"vm.keystrokes\",\"vm.console\",\"datastore.files\","
     "\"datastore.folder.create\",\"datastore.file.move\",\"datastore.file.delete\","
-    "\"datastore.file.download\","
+    "\"datastore.file.download\",\"datastore.file.upload\","
     "\"host.enter_maintenance\",\"host.exit_maintenance\"]";
 
 /* ------------------------------------------------------------------ from and to the host */

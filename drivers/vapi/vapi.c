@@ -145,6 +145,7 @@ static const struct capability capabilities[] = {
     { "datastore.file.move", NULL, NULL },
     { "datastore.file.delete", NULL, NULL },
     { "datastore.file.download", NULL, NULL },
+    { "datastore.file.upload", NULL, NULL },
     { "vm.export", TO_CLIENT, TO_CLIENT },
     { "vm.snapshot.export", TO_CLIENT, TO_CLIENT },
     { "vm.metrics.enable", ALWAYS_METERED, ALWAYS_METERED },

@@ -87,6 +87,7 @@ extern const struct route metric_routes[];
 extern const struct route history_routes[];
 extern const struct route alert_routes[];
 extern const struct route channel_routes[];
+extern const struct route upload_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */
@@ -151,6 +152,8 @@ enum req_result list_stream(struct req *r, const struct list_query *l);
 enum req_result operation_run(struct req *r);   /* route->operation */
 /* --- files.c: `t` is checked; its parameters are borrowed until this returns. */
 enum req_result file_download(struct req *r, const struct core_task_request *t);
+/* --- uploads.c: POST of an operation that sends a file */
+enum req_result upload_create(struct req *r);
 enum req_result task_undo(struct req *r);
 /* Replaces names of objects (name:web01, native:...) in parameters by ids, in place; every object named must be there. */
 int refs_resolve(struct req *r, const struct model_param *table, json_t *params, const char *prefix, struct pv_err *err);

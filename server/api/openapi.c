@@ -66,6 +66,9 @@ static const struct parameter if_match = { "If-Match", "header",
                                            "string",   "ETag of the version that is meant.",
                                            0,          0 };
 static const struct parameter range = { "Range", "header", "string", "The part that is wanted: bytes=100-", 0, 0 };
+static const struct parameter content_range = {
+    "Content-Range", "header", "string", "Which bytes these are: bytes FIRST-LAST/TOTAL, or without any bytes */TOTAL.", 0, 0
+};
 static const struct parameter if_range = {
     "If-Range", "header", "string", "ETag of an earlier answer: if the file is another one now, all of it is sent.", 0, 0
 };
@@ -141,13 +144,15 @@ static void write_parameters(struct jsonw *w, const struct route *r)
         write_parameter(w, &fail_if_busy);
     if (r->flags & ROUTE_IF_MATCH)
         write_parameter(w, &if_match);
+    if (r->flags & ROUTE_BYTES)
+        write_parameter(w, &content_range);
     if (r->flags & ROUTE_RANGE) {
         write_parameter(w, &range);
         write_parameter(w, &if_range);
     }
     if (r->flags & ROUTE_IDEMPOTENT)
         write_parameter(w, &key);
-    if (r->answer == ANSWER_TASK || (r->operation && r->answer == ANSWER_OBJECT))
+    if (r->answer == ANSWER_TASK || (r->operation && !r->operation->streams && r->answer == ANSWER_OBJECT))
         write_parameter(w, &prefer);
     jsonw_end(w);
 }
@@ -156,6 +161,16 @@ static void write_body(struct jsonw *w, const struct route *r)
 {
     bool required = false;
 
+    if (r->flags & ROUTE_BYTES) {
+        jsonw_object(w, "requestBody");
+        jsonw_object(w, "content");
+        jsonw_object(w, "application/octet-stream");
+        jsonw_object(w, "schema");
+        jsonw_str(w, "type", "string");
+        jsonw_str(w, "format", "binary");
+        for (int i = 0; i < 4; i++)
+            jsonw_end(w);
+    }
     if (!r->body)
         return;
     for (const struct model_param *p = r->body; p->name; p++)
@@ -332,7 +347,7 @@ static void write_good_answer(struct jsonw *w, const struct route *r)
             response(w, ok, "The object.", "application/json", openapi_name(r->kind, name));
         if (r->flags & ROUTE_ETAG)
             response(w, "304", "Nothing has changed.", NULL, NULL);
-        if (r->operation)
+        if (r->operation && !r->operation->streams)
             response(w, "202", "The task, which goes on.", "application/json", "Task");
         if ((r->flags & ROUTE_CREATES) && (r->flags & ROUTE_DRY_RUN))
             response(w, "200", "What would be done.", "application/json", "Plan");

@@ -17,7 +17,7 @@ static const struct route *const written[] = {
     login_routes, me_routes, user_routes, rights_routes, token_routes, audit_routes, mfa_routes, settings_routes, upkeep_routes, health_routes, system_routes, provider_routes,
     task_routes,   event_routes,  own_routes,
     view_routes,   complete_routes, tree_routes,  summary_routes,
-    metric_routes, history_routes, alert_routes, channel_routes,
+    metric_routes, history_routes, alert_routes, channel_routes, upload_routes,
 };
 
 /* What of an object is ours and may be changed. */
@@ -258,6 +258,13 @@ static int add_operation(struct api *a, const struct model_operation *op, const 
         r.flags = ROUTE_LIVE | ROUTE_AUDIT | ROUTE_RANGE;
         r.answer = ANSWER_FILE;
         r.statuses = "403 404 409 416 422 502 503 504";
+    }
+    if (!op->live && op->streams) {
+        r.flags = ROUTE_CREATES | ROUTE_IDEMPOTENT;
+        r.handler = upload_create;
+        r.answer = ANSWER_OBJECT;
+        r.kind = model_kind(PV_KIND_upload);
+        r.statuses = "403 404 409 422 502 503 504 507";
     }
     if (op->kind == PV_KIND_NONE)
         r.pattern = arena_printf(a->arena, API_BASE "/%s/{id}/actions/%s", k->plural, model_operation_verb(op));

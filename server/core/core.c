@@ -5,6 +5,7 @@
 #include "server/core/expiry.h"
 #include "server/core/internal.h"
 #include "server/core/series.h"
+#include "server/core/uploads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -248,7 +249,9 @@ static int start(struct core *c, struct pv_err *err)
     days_start(c);
     tasks_go(c);
     expiry_start(c);
-    rc = deliver_start(c, err);
+    rc = uploads_start(c, err);
+    if (rc == PV_OK)
+        rc = deliver_start(c, err);
     return rc == PV_OK ? alerts_start(c, err) : rc;
 }
 

@@ -46,6 +46,8 @@ struct core_config {
     int64_t delivery_age_ms, delivery_first_ms;
     /* The same for snapshots whose time has come (expiry.h); 0: five seconds, a minute. */
     int64_t expiry_look_ms, expiry_retry_ms;
+    const char *spool;  /* folder for uploads, made when it is not there; NULL: there are none. Borrowed */
+    int64_t upload_look_ms; /* how often uploads that have had their time are looked for; 0: ten minutes */
     /* How long a task that has failed waits for what it may have changed to be read; 0: 15 s. */
     int64_t failed_read_ms;
     /* What the server does by itself, without anybody asking: for the audit. May be NULL. */
@@ -132,6 +134,8 @@ int core_task_submit(struct core *c, const struct core_actor *by, const struct c
 int core_files_write(const json_t *data, const char *folder, struct jsonw *w, struct pv_err *err);
 /* By the ending of its name. */
 enum pv_file_type core_file_type(const char *name);
+/* Could it be done now? State, capability, files in use; nothing is begun. */
+int core_operation_check(struct core *c, const struct core_task_request *t, struct pv_err *err);
 int core_live(struct core *c, const struct core_task_request *t, core_json_fn done, void *ctx, struct pv_err *err);
 /* The same for one whose bytes go through a stream: `stream`, the driver's end of a pipe, is taken in every case; `more`
  * are members that its arguments get beside the parameters ({stream: 1, ...}). It lasts until it ends: `*out` is the

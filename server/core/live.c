@@ -185,3 +185,18 @@ void core_call_end(struct core_call *l)
         provider_cancel_calls(l->provider, l);
     live_put(l);
 }
+
+int core_operation_check(struct core *c, const struct core_task_request *q, struct pv_err *err)
+{
+    PV_AUTO(arena_free_p) struct arena *a = arena_new(16384, 4u << 20);
+    struct subject s = { 0 };
+    bool no_op = false;
+    int rc = a ? PV_OK : pv_fail(err, PV_ENOMEM, "no memory for a check");
+
+    if (rc == PV_OK)
+        rc = subject_load(c, q->operation, q->kind, &q->subject, a, &s, err);
+    if (rc == PV_OK)
+        rc = subject_check(c, q->operation, &s, q->params, a, &no_op, err);
+    subject_free(&s);
+    return rc;
+}

@@ -75,6 +75,7 @@ struct task {
     bool in_bulk;               /* counted as running there; guarded by tasks_lock */
     bool own;                   /* what it changes is ours alone: no provider is asked */
     bool expiry;                /* the server deletes what has had its time */
+    bool sent_before;           /* with a stream: what is there may be half of ours */
     bool lost;                  /* what it worked on is not there any more */
     bool shows;                 /* its VM shows what is being done; guarded by tasks_lock */
     atomic_bool reread;         /* the subject was read since */

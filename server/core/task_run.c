@@ -8,9 +8,11 @@
 #include "server/core/expiry.h"
 #include "server/core/outcome.h"
 #include "server/core/touched.h"
+#include "server/core/uploads.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Progress is stored with an event: often enough to be looked at, seldom enough for a thousand tasks. */
 #define PROGRESS_EVERY_MS 2000
@@ -258,6 +260,7 @@ static void failed(struct task *t, const struct pv_failure *failure)
 
         /* A file is sent again from its beginning. */
         if (t->op->streams) {
+            t->sent_before = true;
             if (++t->tries < TRIES_MAX) {
                 task_requeue(t, NEED_CALL, RETRY_MS << (t->tries < 6 ? t->tries : 6));
                 return;
@@ -306,13 +309,19 @@ static void on_result(void *arg, const struct pv_failure *failure, const char *r
 struct starting {
     const struct task *task;
     const char *subject;
+    int stream; /* -1: none; taken by the call */
 };
 
 static uint64_t start_call(struct driver_session *s, void *arg)
 {
-    const struct starting *st = arg;
+    struct starting *st = arg;
     const struct task *t = st->task;
+    int stream = st->stream;
 
+    if (stream >= 0) {
+        st->stream = -1;
+        return driver_call_stream(s, t->op->name, st->subject, t->args ? t->args : t->params, NULL, 0, stream);
+    }
     return driver_call(s, t->op->name, st->subject, t->args ? t->args : t->params,
                        t->need == NEED_FOLLOW ? t->journal : NULL, 0);
 }
@@ -339,6 +348,10 @@ static int take_args(struct task *t, struct pv_err *err)
 
     if (rc != PV_OK)
         return t->need == NEED_FOLLOW ? PV_OK : rc;
+    if (t->op->streams)
+        json_object_set_new(args, "stream", json_integer(1));
+    if (t->op->streams && t->sent_before)
+        json_object_set_new(args, "overwrite", json_true());
     text = json_dumps(args, JSON_COMPACT);
     if (!text) {
         provider_put(other);
@@ -355,11 +368,22 @@ static void hand_over(struct task *t)
 {
     PV_AUTO(arena_free_p) struct arena *a = arena_new(4096, 65536);
     struct open_call *call = calloc(1, sizeof(*call));
-    struct starting st = { .task = t };
+    struct starting st = { .task = t, .stream = -1 };
+    struct pv_err err = { 0 };
 
+    if (t->op->streams) {
+        st.stream = uploads_open(t->core, t, &err);
+        if (st.stream < 0) {
+            free(call);
+            task_end(t, PV_TASK_STATE_FAILED, false, NULL, &err);
+            return;
+        }
+    }
     if (a)
         st.subject = task_subject_json(t->kind, t->native_id, t->name, t->owner_native_id, a);
     if (!call || !st.subject) {
+        if (st.stream >= 0)
+            close(st.stream);
         free(call);
         task_requeue(t, t->need, RETRY_MS);
         return;
@@ -369,6 +393,8 @@ static void hand_over(struct task *t)
     call->arg = t;
     task_ref(t);
     if (!provider_call(t->provider, call, start_call, &st)) {
+        if (st.stream >= 0)
+            close(st.stream);
         free(call);
         task_put(t);
         task_requeue(t, t->need, 0);

@@ -469,6 +469,7 @@ static void task_resume(struct task *t)
                   t->state == PV_TASK_STATE_REATTACHING;
 
     t->cancel = t->state == PV_TASK_STATE_CANCELING;
+    t->sent_before = handed;
     if ((t->op->core && t->op->safe_to_repeat) || (t->own && !t->op->core) || t->op->streams)
         handed = false;
     if (handed) {

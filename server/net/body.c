@@ -46,6 +46,10 @@ static int check_type(struct request *r, struct pv_err *err)
                           "a packed body (Content-Encoding) is not taken");
     if (!type)
         return pv_fail_as(err, "unsupported-media-type", "the body has no Content-Type");
+    if (r->pub.route->flags & ROUTE_BYTES)
+        return type_is(type, "application/octet-stream")
+                   ? PV_OK
+                   : pv_fail_as(err, "unsupported-media-type", "a body of type %s is not taken here", type);
     if (type_is(type, "application/json"))
         return PV_OK;
     if ((r->pub.route->flags & ROUTE_MERGE_PATCH) && type_is(type, "application/merge-patch+json"))
@@ -66,7 +70,7 @@ int body_begin(struct request *r, struct pv_err *err)
     rc = check_type(r, err);
     if (rc != PV_OK)
         return rc;
-    r->is_json = true;
+    r->is_json = !(r->pub.route->flags & ROUTE_BYTES);
     if (v->has_length && v->length > limit_of(r))
         return too_large(r, err);
     r->body.max = limit_of(r) + 1;
@@ -124,7 +128,7 @@ bool body_take(struct request *r, const char *data, size_t len)
         too_large(r, &err);
         return refuse(r, &err, len);
     }
-    if (!depth_ok(r, data, len)) {
+    if (r->is_json && !depth_ok(r, data, len)) {
         pv_fail_as(&err, "invalid-request", "the body nests deeper than %d levels", MAX_DEPTH);
         return refuse(r, &err, len);
     }
@@ -165,13 +169,15 @@ int body_end(struct request *r, struct pv_err *err)
 
     if (r->body.len == 0)
         return check_missing(r, err);
+    r->pub.body = r->body.data;
+    r->pub.body_len = r->body.len;
+    if (!r->is_json)
+        return PV_OK;
     r->pub.json = json_loadb(r->body.data, r->body.len, JSON_REJECT_DUPLICATES, &at);
     if (!r->pub.json)
         return pv_fail_as(err, "invalid-request", "the body is not JSON: %s (line %d, column %d)",
                           at.text, at.line, at.column);
     if (!json_is_object(r->pub.json))
         return pv_fail_as(err, "invalid-request", "the body is not a JSON object");
-    r->pub.body = r->body.data;
-    r->pub.body_len = r->body.len;
     return check(r, r->pub.json, err);
 }

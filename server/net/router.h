@@ -60,6 +60,7 @@ enum route_flag {
     ROUTE_MERGE_PATCH = 128, /* takes application/merge-patch+json too */
     ROUTE_PLACED = 512,     /* makes something in a place, and asks itself whether the caller may there */
     ROUTE_AUDIT = 1024,     /* recorded although it changes nothing */
+    ROUTE_BYTES = 4096,     /* takes a body of application/octet-stream as it is: body, body_len */
     ROUTE_RANGE = 2048,     /* takes Range and If-Range, answers ETag */
     ROUTE_PAGE = 256,       /* no part of the API: not in its description */
 };
