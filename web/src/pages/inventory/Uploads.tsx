@@ -179,12 +179,15 @@ function Kept({ upload, datastore }: { upload: Upload; datastore: string }) {
 export default function Uploads({ datastore }: { datastore: string }) {
     const { t } = useTranslation();
     const transfers = useTransfers(datastore).filter((x) => x.state !== 'done');
-    const { data } = useQuery(
-        listQuery<Upload>('/uploads', {
+    const { data } = useQuery({
+        ...listQuery<Upload>('/uploads', {
             filter: `datastore:${datastore} state:{receiving,sending,failed}`,
             limit: 50,
         }),
-    );
+        // No event tells of uploads: what is on its way to the datastore is asked for until it is there.
+        refetchInterval: (query) =>
+            query.state.data?.items.some((x) => x.state === 'sending') ? 2000 : false,
+    });
     const here = new Set(transfers.map((x) => x.upload?.id));
     const kept = (data?.items ?? []).filter((x) => !here.has(x.id));
     if (!transfers.length && !kept.length) return null;
