@@ -50,6 +50,7 @@ const char sim_operations[] =
     "\"vm.metrics.disable\",\"vm.screenshot\",\"vm.keystrokes\",\"vm.console\","
     "\"datastore.files\",\"datastore.folder.create\",\"datastore.file.move\","
     "\"datastore.file.delete\",\"datastore.file.download\",\"datastore.file.upload\",\"host.enter_maintenance\",\"host.exit_maintenance\","
+    "\"host.service.start\",\"host.service.stop\",\"host.service.restart\",\"host.service.set_start\","
     "\"switch.create\",\"switch.update\",\"switch.delete\",\"disk.create\",\"disk.inspect\","
     "\"disk.resize\",\"disk.compact\",\"disk.convert\",\"disk.merge\",\"disk.check\","
     "\"disk.delete\"]";
@@ -188,6 +189,14 @@ static const struct sim_native natives[] = {
       sim_check_rest, sim_apply_rest, 0, rest_steps },
     { "host.exit_maintenance", "ExitMaintenanceMode_Task", NULL, 500, 2000, 0, SIM_DID_PLACE,
       sim_check_rest, sim_apply_rest, 0, 0 },
+    { "host.service.start", "StartService", "Win32_Service.StartService", 300, 1500, 0,
+      SIM_DID_PLACE, sim_check_service, sim_apply_service, 0, 0 },
+    { "host.service.stop", "StopService", "Win32_Service.StopService", 300, 1500, 0, SIM_DID_PLACE,
+      sim_check_service, sim_apply_service, 0, 0 },
+    { "host.service.restart", "RestartService", "Win32_Service.StopService", 600, 3000, 0,
+      SIM_DID_PLACE, sim_check_service, sim_apply_service, 0, 0 },
+    { "host.service.set_start", "UpdateServicePolicy", "Win32_Service.ChangeStartMode", 100, 400, 0,
+      SIM_DID_PLACE, sim_check_service, sim_apply_service, 0, 0 },
     { "datastore.files", "SearchDatastore_Task", "CIM_DataFile", 0, 0, NO_JOB, SIM_DID_PLACE, 0,
       sim_apply_files, 0, 0 },
     { "datastore.folder.create", "MakeDirectory", NULL, 100, 300, 0,
@@ -263,6 +272,7 @@ static int read_subject(struct job *j, struct pv_err *err)
     if (!id || !json_is_object(j->args) || !j->answer)
         return pv_fail(err, PV_EINVAL, "the call names no object, or its arguments are no object");
     j->subject_id = id;
+    j->owner_id = owner ? owner : "";
     j->vm_id = owner ? owner : id;
     if (j->native->done == SIM_DID_PLACE) {
         j->vm_id = "";

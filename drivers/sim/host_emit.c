@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a host consists of: physical adapters, services, its certificate. */
-#include "sim.h"
+#include "drivers/sim/job.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <polyvisor/cleanup.h>
 #include <polyvisor/records.h>
@@ -78,6 +79,35 @@ static const struct service {
     { "vmms", "Hyper-V Virtual Machine Management", true, true, PV_SERVICE_START_AUTOMATIC },
 };
 
+#define SERVICES PV_COUNT(vmware_services)
+_Static_assert(PV_COUNT(vmware_services) == PV_COUNT(hyperv_services), "as many of each");
+
+static const struct service *services_of(const struct sim_estate *e)
+{
+    return sim_is_vmware(e) ? vmware_services : hyperv_services;
+}
+
+/* What people made of it: things.services is {"<host>/<name>": {"runs", "start"}}; guarded by the estate's lock. */
+static const json_t *changed_service(const struct sim_estate *e, uint32_t n, const char *name)
+{
+    char key[96];
+
+    snprintf(key, sizeof(key), "%u/%s", n, name);
+    return json_object_get(json_object_get(e->things, "services"), key);
+}
+
+static struct service service_now(const struct sim_estate *e, uint32_t n, const struct service *preset)
+{
+    const json_t *own = changed_service(e, n, preset->name);
+    struct service s = *preset;
+
+    if (own) {
+        s.runs = json_is_true(json_object_get(own, "runs"));
+        s.start = (enum pv_service_start)json_integer_value(json_object_get(own, "start"));
+    }
+    return s;
+}
+
 static void put_service(struct pv_builder *b, const struct service *s)
 {
     pv_host_service_begin(b, s->name, NULL);
@@ -109,14 +139,90 @@ static void put_certificate(const struct sim_estate *e, struct pv_builder *b, ui
 
 void sim_emit_host_parts(const struct sim_estate *e, struct pv_builder *b, uint32_t n)
 {
-    const struct service *list = sim_is_vmware(e) ? vmware_services : hyperv_services;
-
     put_certificate(e, b, n);
     for (unsigned k = 0; k < 3; k++)
         put_nic(e, b, n, k);
     if (sim_is_vmware(e))
         put_hba(e, b, n);
-    _Static_assert(PV_COUNT(vmware_services) == PV_COUNT(hyperv_services), "as many of each");
-    for (size_t i = 0; i < PV_COUNT(vmware_services); i++)
-        put_service(b, &list[i]);
+    for (size_t i = 0; i < SERVICES; i++) {
+        struct service s = service_now(e, n, &services_of(e)[i]);
+
+        put_service(b, &s);
+    }
+}
+
+/* ------------------------------------------------------------------ changing services */
+
+static int find_service(struct job *j, uint32_t *host, const struct service **out, struct pv_err *err)
+{
+    uint64_t n;
+
+    if (!sim_native_number(j->e, PV_KIND_host, j->owner_id, &n) || n >= j->e->set.hosts)
+        return job_gone(j, err, "host");
+    *host = (uint32_t)n;
+    for (size_t i = 0; i < SERVICES; i++) {
+        *out = &services_of(j->e)[i];
+        if (strcmp((*out)->name, j->subject_id) == 0)
+            return PV_OK;
+    }
+    return job_gone(j, err, "service");
+}
+
+static bool does(const struct job *j, const char *what)
+{
+    return strcmp(j->op->name + strlen("host.service."), what) == 0;
+}
+
+int sim_check_service(struct job *j, struct pv_err *err)
+{
+    const struct service *preset;
+    struct service now;
+    uint32_t host;
+    int rc = find_service(j, &host, &preset, err);
+
+    if (rc != PV_OK)
+        return rc;
+    now = service_now(j->e, host, preset);
+    /* As a real host is reached. */
+    if (!sim_is_vmware(j->e) && strcmp(now.name, "WinRM") == 0 && (does(j, "stop") || does(j, "restart"))) {
+        pv_fail(err, PV_ENOTSUP, "%s %s: the host is managed through this service; nobody could start it again from here",
+                does(j, "stop") ? "stopping" : "restarting", now.label);
+        pv_err_remedy(err, "Do it at the host itself.");
+        return PV_ENOTSUP;
+    }
+    if (now.start == PV_SERVICE_START_DISABLED && does(j, "start")) {
+        pv_fail(err, PV_ESTATE, "starting %s: it is disabled", now.label);
+        pv_err_remedy(err, "Change how it starts to manual or automatic first.");
+        return job_native(j, err, PV_ESTATE, "InvalidState", "14 Service Disabled");
+    }
+    j->no_op = (does(j, "start") && now.runs) || (does(j, "stop") && !now.runs);
+    return PV_OK;
+}
+
+int sim_apply_service(struct job *j, struct pv_err *err)
+{
+    json_t *services = json_object_get(j->e->things, "services");
+    const struct service *preset;
+    struct service now;
+    char key[96];
+    uint32_t host;
+    int64_t start;
+    int rc = find_service(j, &host, &preset, err);
+
+    if (rc != PV_OK)
+        return rc;
+    now = service_now(j->e, host, preset);
+    start = does(j, "set_start") ? model_enum_value(PV_ENUM_service_start, job_text(j, "start_mode"),
+                                                    strlen(job_text(j, "start_mode")))
+                                 : (int64_t)now.start;
+    if (!services) {
+        services = json_object();
+        json_object_set_new(j->e->things, "services", services);
+    }
+    snprintf(key, sizeof(key), "%u/%s", host, now.name);
+    if (json_object_set_new(services, key,
+                            json_pack("{s:b, s:I}", "runs", does(j, "set_start") ? now.runs : !does(j, "stop"),
+                                      "start", (json_int_t)start)) != 0)
+        return pv_fail(err, PV_ENOMEM, "no memory for a service");
+    return PV_OK;
 }

@@ -44,6 +44,7 @@ struct job {
     json_t *doc;            /* owned: of a VM to be made */
     json_t *calls;          /* owned: what a dry run names beside the call itself; NULL: nothing */
     const char *subject_id; /* borrowed from subject */
+    const char *owner_id;   /* the same; "" for what has none */
     const char *vm_id;      /* the same, the owner's, or `id`; "" for places */
     char id[SIM_ID_MAX];
     bool has_vm;
@@ -135,6 +136,10 @@ void sim_map_networks(const struct job *j, json_t *doc);
 /* maintenance.c */
 int sim_check_rest(struct job *j, struct pv_err *err);
 int sim_apply_rest(struct job *j, struct pv_err *err);
+
+/* host_emit.c */
+int sim_check_service(struct job *j, struct pv_err *err);
+int sim_apply_service(struct job *j, struct pv_err *err);
 
 /* moving.c */
 int sim_check_move(struct job *j, struct pv_err *err);

@@ -60,7 +60,8 @@ struct operation {
     json_t *result; /* members of the answer; owned */
 };
 
-enum op_about { OP_VM, OP_SNAPSHOT, OP_DEVICE, OP_HOST, OP_STORE, OP_PLACE };
+/* OP_HOST_PART: vm is the host, device the part. */
+enum op_about { OP_VM, OP_SNAPSHOT, OP_DEVICE, OP_HOST, OP_HOST_PART, OP_STORE, OP_PLACE };
 
 /* A row of the table in operations.c. */
 struct method {
@@ -183,6 +184,7 @@ int op_device_detach(struct operation *o, struct pv_err *err);
 int op_device_made(struct operation *o, struct pv_err *err);
 /* op_host.c */
 int op_maintenance(struct operation *o, struct pv_err *err);
+int op_host_service(struct operation *o, struct pv_err *err);
 /* Whether the host is as the operation wants it. */
 int op_host_rests(struct operation *o, bool *wanted, struct pv_err *err);
 /* op_files.c */

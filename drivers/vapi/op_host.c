@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include <polyvisor/str.h>
 #include <polyvisor/xml.h>
 
 #include "drivers/vapi/encode.h"
@@ -13,6 +14,54 @@
 
 static const char *const rest_paths[] = { "runtime.inMaintenanceMode" };
 static const struct prop_table rest_table = { "HostSystem", rest_paths, 1 };
+
+static const char *const services_paths[] = { "configManager.serviceSystem" };
+static const struct prop_table services_table = { "HostSystem", services_paths, 1 };
+
+static int on_services(void *ctx, const struct moref *ref, const xmlNode *object,
+                       struct pv_err *err)
+{
+    struct moref *system = ctx;
+    struct prop_values v;
+
+    (void)ref;
+    (void)err;
+    props_read(&services_table, object, &v);
+    (void)value_ref(v.val[0], system);
+    return PV_OK;
+}
+
+/* HostServicePolicy. [vSphere Web Services API, HostServiceSystem.UpdateServicePolicy] */
+static const char *policy_of(const char *start_mode)
+{
+    return str_eq(start_mode, "automatic")   ? "on"
+           : str_eq(start_mode, "manual")    ? "off"
+           : str_eq(start_mode, "on_demand") ? "automatic"
+                                             : NULL;
+}
+
+/* Services of a host answer when it is done; what they are doing is read again by the server. */
+int op_host_service(struct operation *o, struct pv_err *err)
+{
+    const char *mode = op_arg_str(o, "start_mode");
+    struct moref system = { .type = "" };
+    struct enc *e;
+    int rc = op_read(o, &o->vm, &services_table, on_services, &system, err);
+
+    if (rc)
+        return rc;
+    if (!system.id[0])
+        return pv_fail(err, PV_ENOTSUP, "%s %s: the host lets nobody change its services from here",
+                       o->method->verb, o->name);
+    if (mode && !policy_of(mode))
+        return op_no_such(o, "start_mode", "ESXi has automatic, manual and on_demand", err);
+    e = enc_new(o->method->native, system.type, system.id);
+    if (e)
+        enc_text(enc_root(e), "id", o->device);
+    if (e && mode)
+        enc_text(enc_root(e), "policy", policy_of(mode));
+    return op_ask(o, e, err);
+}
 
 static bool enters(const struct operation *o)
 {

@@ -93,6 +93,13 @@ static const struct method methods[] = {
     DOES("host.exit_maintenance", "ExitMaintenanceMode_Task", op_maintenance, NULL, OP_HOST,
          "leaving maintenance mode of"),
 
+    DOES("host.service.start", "StartService", op_host_service, NULL, OP_HOST_PART, "starting"),
+    DOES("host.service.stop", "StopService", op_host_service, NULL, OP_HOST_PART, "stopping"),
+    DOES("host.service.restart", "RestartService", op_host_service, NULL, OP_HOST_PART,
+         "restarting"),
+    DOES("host.service.set_start", "UpdateServicePolicy", op_host_service, NULL, OP_HOST_PART,
+         "changing the start of"),
+
     DOES("vm.guest.set_data", "ReconfigVM_Task", op_guest_data, NULL, OP_VM,
          "writing guest data of"),
     DOES("vm.screenshot", "CreateScreenshot_Task", op_screenshot, NULL, OP_VM,
@@ -113,7 +120,9 @@ const char operations_list[] =
     "\"vm.keystrokes\",\"vm.console\",\"datastore.files\","
     "\"datastore.folder.create\",\"datastore.file.move\",\"datastore.file.delete\","
     "\"datastore.file.download\",\"datastore.file.upload\","
-    "\"host.enter_maintenance\",\"host.exit_maintenance\"]";
+    "\"host.enter_maintenance\",\"host.exit_maintenance\","
+    "\"host.service.start\",\"host.service.stop\","
+    "\"host.service.restart\",\"host.service.set_start\"]";
 
 /* ------------------------------------------------------------------ from and to the host */
 
@@ -144,12 +153,12 @@ static int read_subject(struct operation *o, struct pv_err *err)
     if (about != OP_VM && about != OP_HOST && about != OP_STORE)
         vm = owner_id(o->subject);
     (void)str_copy(o->vm.type, sizeof(o->vm.type),
-                   about == OP_HOST    ? "HostSystem"
-                   : about == OP_STORE ? "Datastore"
-                                       : "VirtualMachine");
+                   about == OP_HOST || about == OP_HOST_PART ? "HostSystem"
+                   : about == OP_STORE                       ? "Datastore"
+                                                             : "VirtualMachine");
     if (!id || !*id || !vm || !*vm || !str_copy(o->vm.id, sizeof(o->vm.id), vm))
         return not_named(o, err);
-    if (about == OP_DEVICE)
+    if (about == OP_DEVICE || about == OP_HOST_PART)
         o->device = id;
     if (about == OP_SNAPSHOT) {
         (void)str_copy(o->snapshot.type, sizeof(o->snapshot.type), "VirtualMachineSnapshot");
@@ -179,7 +188,7 @@ static int begin(struct operation *o, struct pv_err *err)
     struct op_view now = { .want_id = o->snapshot.id[0] ? o->snapshot.id : NULL };
     int rc = PV_OK;
 
-    if (o->method->about != OP_PLACE && o->method->about != OP_HOST && o->method->about != OP_STORE)
+    if (o->method->about == OP_VM || o->method->about == OP_SNAPSHOT || o->method->about == OP_DEVICE)
         rc = op_look(o, &now, err);
     if (rc)
         return rc;

@@ -29,7 +29,7 @@ void operations_free(struct operations *o)
 static const struct op_def *const families[] = {
     op_power_defs,  op_snapshot_defs, op_config_defs, op_vm_defs,    op_disk_defs,
     op_nic_defs,    op_image_defs,    op_switch_defs, op_guest_defs, op_screen_defs,
-    op_export_defs, op_move_defs,     op_files_defs,
+    op_export_defs, op_move_defs,     op_files_defs, op_host_defs,
 };
 
 const char wmi_operations[] =
@@ -47,7 +47,8 @@ const char wmi_operations[] =
     "\"switch.create\",\"switch.update\",\"switch.delete\","
     "\"disk.create\",\"disk.inspect\",\"disk.resize\",\"disk.compact\",\"disk.convert\","
     "\"disk.merge\",\"disk.check\",\"disk.delete\",\"datastore.files\",\"datastore.file.move\","
-    "\"datastore.file.delete\"]";
+    "\"datastore.file.delete\",\"host.service.start\",\"host.service.stop\","
+    "\"host.service.restart\",\"host.service.set_start\"]";
 
 static const struct op_def *find_def(const char *name)
 {

@@ -77,7 +77,7 @@ struct op {
 extern const struct op_def op_power_defs[], op_snapshot_defs[], op_config_defs[], op_vm_defs[],
     op_disk_defs[], op_nic_defs[], op_image_defs[], op_switch_defs[], op_guest_defs[],
     op_screen_defs[], op_export_defs[], op_move_defs[],
-    op_files_defs[]; /* each ended by name == NULL */
+    op_files_defs[], op_host_defs[]; /* each ended by name == NULL */
 
 /* ------------------------------------------------------------------ steps (op_do.c) */
 
@@ -98,6 +98,9 @@ struct op_step {
     bool any_state;     /* 32775 is not waited for */
     bool repeats; /* however often it is done the host ends up the same: after a restart it is sent
                      again if nothing is to be seen of it */
+    /* What an answer other than 0 and 4096 means, where the method has codes of its own; PV_OK: it is
+     * as if it were done. */
+    int (*refused)(struct op *o, const struct op_step *s, uint32_t value, struct pv_err *err);
     const char *
         file; /* the virtual disk a step of the image service is about: tells its job from others */
 };

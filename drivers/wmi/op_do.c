@@ -319,6 +319,10 @@ static int refused(struct op *o, const struct op_step *s, uint32_t value, struct
     bool there = false;
     int rc;
 
+    if (s->refused) {
+        rc = s->refused(o, s, value, err);
+        return rc ? rc : verify(o, s, err);
+    }
     /* It is in that state already, or somebody else has just done it. */
     if (value == INVALID_STATE && s->look && s->look(o, s->ctx, &there, NULL) == PV_OK && there)
         return PV_OK;

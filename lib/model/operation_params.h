@@ -32,4 +32,5 @@ extern const struct model_param params_create_image[], params_resize_image[], pa
 extern const struct model_param params_browse[], params_a_file[], params_upload_file[], params_move_file[];
 extern const struct model_param params_convert_image[], params_merge_image[];
 extern const struct model_param params_maintenance[], params_trust[];
-extern const struct model_param params_tag_vm[], params_file_vm[], params_enter_maintenance[];
+extern const struct model_param params_tag_vm[], params_file_vm[], params_enter_maintenance[],
+    params_stop_service[], params_start_service[];

@@ -226,6 +226,23 @@ const struct model_param params_file_vm[] = {
 
 /* ------------------------------------------------------------------ hosts */
 
+const struct model_param params_stop_service[] = {
+    { .name = "force", .type = PARAM_BOOL, .doc = "Needed where the host, or managing it, needs the service." },
+    { 0 },
+};
+
+static const char *const service_starts[] = { "automatic", "manual", "disabled", "on_demand", NULL };
+static const struct model_has has_service_starts[] = {
+    { PV_FAMILY_HYPERV, "automatic manual disabled", "Windows starts a service with the host, when somebody asks, or not at all" },
+    { PV_FAMILY_VMWARE, "automatic manual on_demand", "ESXi cannot keep a service from being started" },
+    { 0 },
+};
+const struct model_param params_start_service[] = {
+    { .name = "start_mode", .type = PARAM_ENUM, .choices = service_starts, .has = has_service_starts, .required = true,
+      .doc = "With the host, only when somebody starts it, not at all (Hyper-V), or when something needs it (vSphere)." },
+    { 0 },
+};
+
 const struct model_param params_enter_maintenance[] = {
     { .name = "evacuate_off", .type = PARAM_BOOL, .doc = "Take VMs that are off to other hosts, too." },
     { .name = "timeout_s", .type = PARAM_INT, .min = 0, .max = 86400, .preset = "0",

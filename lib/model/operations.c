@@ -9,6 +9,8 @@
 /* Works whatever the VM does; what the hypervisor itself cannot do then is said by capabilities and parameters. */
 #define OFF_OR_SAVED (FROM_OFF | FROM_SUSPENDED | FROM_UNKNOWN)
 
+#define SERVICE_NEEDED "the host, or managing it, needs this service"
+
 const struct model_operation model_operations[] = {
     { .name = "vm.start", .title = "Start", .kind = PV_KIND_vm, .permission = PERM_VM_POWER,
       .from = FROM_OFF | FROM_SUSPENDED | FROM_UNKNOWN, .no_op = FROM_RUNNING,
@@ -199,6 +201,20 @@ const struct model_operation model_operations[] = {
     { .name = "host.exit_maintenance", .title = "Leave maintenance mode", .kind = PV_KIND_host,
       .permission = PERM_HOST_MANAGE, .capability = "host.maintenance", .safe_to_repeat = true,
       .goal = "maintenance_mode", .goal_is = "it is not in maintenance mode", .doc = "Let VMs run on it again." },
+
+    { .name = "host.service.start", .title = "Start service", .kind = PV_KIND_host_service,
+      .path = "/host-services/{id}/actions/start", .permission = PERM_HOST_MANAGE, .goal = "state", .goal_value = PV_SERVICE_STATE_RUNNING,
+      .goal_is = "it is running already", .doc = "Start a service of a host." },
+    { .name = "host.service.stop", .title = "Stop service", .kind = PV_KIND_host_service,
+      .path = "/host-services/{id}/actions/stop", .permission = PERM_HOST_MANAGE, .params = params_stop_service, .goal = "state",
+      .goal_value = PV_SERVICE_STATE_STOPPED, .goal_is = "it is stopped already",
+      .force_if = "required", .force_why = SERVICE_NEEDED, .doc = "Stop a service of a host." },
+    { .name = "host.service.restart", .title = "Restart service", .kind = PV_KIND_host_service,
+      .path = "/host-services/{id}/actions/restart", .permission = PERM_HOST_MANAGE, .params = params_stop_service, .force_if = "required",
+      .force_why = SERVICE_NEEDED, .doc = "Stop a service of a host, and start it again." },
+    { .name = "host.service.set_start", .title = "Change how it starts", .kind = PV_KIND_host_service,
+      .path = "/host-services/{id}/actions/set_start", .permission = PERM_HOST_MANAGE, .params = params_start_service, .sets = true,
+      .doc = "Change when a service of a host is started; what it is doing now stays." },
 
     { .name = "datastore.files", .title = "Files", .kind = PV_KIND_datastore, .permission = PERM_DATASTORE_READ,
       .live = true, .params = params_browse, .method = "GET", .path = "/datastores/{id}/files",

@@ -277,7 +277,7 @@ static int add_operation(struct api *a, const struct model_operation *op, const 
 
 static int add_operations(struct api *a, const struct model_kind *k, struct pv_err *err)
 {
-    bool any = false;
+    bool any = false, below = false; /* its owner */
     int rc = PV_OK;
 
     for (const struct model_operation *op = model_operations; op->name && rc == PV_OK; op++) {
@@ -286,11 +286,12 @@ static int add_operations(struct api *a, const struct model_kind *k, struct pv_e
         if ((op->kind != k->number && !everywhere))
             continue;
         any = true;
+        below |= op->path && strstr(op->path, "{owner}");
         rc = add_operation(a, op, k, err);
     }
     if (rc == PV_OK && any)
         rc = add(a, &(struct route){ .method = "GET",
-                                     .pattern = k->owner == PV_KIND_NONE
+                                     .pattern = !below
                                          ? arena_printf(a->arena, API_BASE "/%s/{id}/actions", k->plural)
                                          : arena_printf(a->arena, API_BASE "/%s/{owner}/%s/{id}/actions",
                                                         model_kind(k->owner)->plural, k->plural),

@@ -62,6 +62,8 @@ static void judge_state(const struct model_operation *op, const struct subject *
     }
     if (subject_goal(op, s->row) == 1)
         j->reason = op->goal_is;
+    else if (subject_needs_force(op, s->row))
+        j->reason = arena_printf(a, "%s; this needs force", op->force_why);
     if (j->allowed && !op->core && args_check_state(op, s, NULL, a, &err) != PV_OK) {
         j->allowed = false;
         j->reason = arena_strdup(a, err.message);

@@ -59,11 +59,15 @@ json_t *plan_entry(const struct model_operation *op, enum pv_kind kind, const st
         const struct model_field *f = model_field(model_kind(op->kind), op->goal, strlen(op->goal));
         bool number = f && f->type == MODEL_U64;
 
-        if (!number)
+        if (op->goal_value && f) {
+            before = json_pack("{s:s?}", op->goal, model_enum_text(f->enum_id, model_number(s->row, f->index)));
+            after = json_pack("{s:s?}", op->goal, model_enum_text(f->enum_id, op->goal_value));
+        } else if (!number)
             before = json_pack("{s:b}", op->goal, !op->goal_on);
         else if (s->row && model_get(s->row, f->index)->set)
             before = json_pack("{s:I}", op->goal, (json_int_t)model_number(s->row, f->index));
-        after = number ? json_pack("{s:i}", op->goal, 0) : json_pack("{s:b}", op->goal, op->goal_on);
+        if (!after)
+            after = number ? json_pack("{s:i}", op->goal, 0) : json_pack("{s:b}", op->goal, op->goal_on);
     } else if (op->removes) {
         before = json_pack("{s:s, s:s}", "kind", model_kind(kind)->name, "name", s->name);
     } else if (op->result != PV_KIND_NONE) {

@@ -210,7 +210,29 @@ int subject_goal(const struct model_operation *op, const struct model_row *row)
 
     if (!f || !model_get(row, f->index)->set)
         return -1;
+    if (op->goal_value)
+        return model_number(row, f->index) == op->goal_value;
     return (model_number(row, f->index) != 0) == op->goal_on;
+}
+
+bool subject_needs_force(const struct model_operation *op, const struct model_row *row)
+{
+    const struct model_field *f =
+        op->force_if && row ? model_field(row->kind, op->force_if, strlen(op->force_if)) : NULL;
+
+    return f && model_number(row, f->index) != 0;
+}
+
+static int check_force(const struct model_operation *op, const struct subject *s, const json_t *params, struct pv_err *err)
+{
+    int rc;
+
+    if (json_is_true(json_object_get(params, "force")) || !subject_needs_force(op, s->row))
+        return PV_OK;
+    rc = pv_fail(err, PV_ESTATE, "%s: %s; this needs force", s->name, op->force_why);
+    pv_err_pointer(err, "/force");
+    pv_err_remedy(err, "Set force if it is to be done all the same.");
+    return rc;
 }
 
 int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
@@ -235,5 +257,5 @@ int subject_check(struct core *c, const struct model_operation *op, const struct
         rc = subject_check_files(c, op, s, params, a, err);
     if (rc == PV_OK && (nothing_differs(op, s, params) || subject_goal(op, s->row) == 1))
         *no_op = true;
-    return rc;
+    return rc == PV_OK && !*no_op ? check_force(op, s, params, err) : rc;
 }

@@ -194,6 +194,8 @@ int subject_check_files(struct core *c, const struct model_operation *op, const 
 /* May it be done now? *no_op: there is nothing to do. */
 /* Whether the operation's goal is what the row says: 1 yes, 0 no, -1 it has none or nobody knows. */
 int subject_goal(const struct model_operation *op, const struct model_row *row);
+/* It is done with the parameter force alone. */
+bool subject_needs_force(const struct model_operation *op, const struct model_row *row);
 int subject_check(struct core *c, const struct model_operation *op, const struct subject *s,
                   const json_t *params, struct arena *a, bool *no_op, struct pv_err *err);
 /* The guest is asked, and nobody is there who would hear it. */

@@ -411,3 +411,55 @@ Test(vapi_operations, finds_a_snapshot_that_is_gone_deleted_already)
     cr_expect_eq(fake_count("RemoveSnapshot_Task"), 0);
     call_stop();
 }
+
+/* A host that has a service system; vcsim's have none. */
+static struct fake_reply host_with_services(const char *method, unsigned nth, const char *body)
+{
+    struct fake_reply reply = { 0 };
+
+    (void)nth;
+    if (strcmp(method, "RetrievePropertiesEx") == 0)
+        reply.body = strstr(body, "configManager.serviceSystem")
+                         ? FAKE_ANSWER("RetrievePropertiesEx",
+                                       "<returnval><objects><obj type=\"HostSystem\">host-9</obj><propSet><name>"
+                                       "configManager.serviceSystem</name><val type=\"HostServiceSystem\" "
+                                       "xsi:type=\"ManagedObjectReference\">serviceSystem-9</val></propSet></objects></returnval>")
+                         : NULL;
+    else if (strcmp(method, "StopService") == 0 || strcmp(method, "UpdateServicePolicy") == 0)
+        reply.body = strcmp(method, "StopService") == 0 ? FAKE_ANSWER("StopService", "")
+                                                        : FAKE_ANSWER("UpdateServicePolicy", "");
+    return reply;
+}
+
+#define SERVICE "{\"kind\":\"host_service\",\"native_id\":\"ntpd\",\"name\":\"NTP Daemon\",\"owner\":\"host-9\"}"
+
+Test(vapi_operations, asks_the_service_system_of_the_host_for_a_service)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(host_with_services);
+    cr_expect_eq(call_run("host.service.stop", SERVICE, "{}", NULL, 0, &err), PV_OK, "%s", err.message);
+    call_expect("\"changed\":true");
+    cr_expect_not_null(strstr(fake_request("StopService", 0, false),
+                              "<_this type=\"HostServiceSystem\">serviceSystem-9</_this><id>ntpd</id>"));
+    cr_expect_eq(fake_count("StopService"), 1);
+    cr_expect_eq(call_run("host.service.set_start", SERVICE, "{\"start_mode\":\"on_demand\"}", NULL, 0, &err), PV_OK,
+                 "%s", err.message);
+    cr_expect_not_null(
+        strstr(fake_request("UpdateServicePolicy", 0, false), "<id>ntpd</id><policy>automatic</policy>"));
+    cr_expect_eq(call_run("host.service.set_start", SERVICE, "{\"start_mode\":\"disabled\"}", NULL, 0, &err),
+                 PV_ENOTSUP);
+    cr_expect_eq(call_run("host.service.stop", SERVICE, "{}", NULL, PV_CALL_DRY_RUN, &err), PV_OK);
+    cr_expect_eq(fake_count("StopService"), 1, "a rehearsal sends nothing");
+    call_stop();
+}
+
+Test(vapi_operations, a_host_without_a_service_system_says_so)
+{
+    struct pv_err err = { 0 };
+
+    fake_start(slow_start);
+    cr_expect_eq(call_run("host.service.stop", SERVICE, "{}", NULL, 0, &err), PV_ENOTSUP);
+    cr_expect(strstr(err.message, "lets nobody change its services"), "%s", err.message);
+    call_stop();
+}

@@ -321,7 +321,10 @@ struct model_operation {
     bool own;                       /* core: of what is ours alone, so it never waits for the provider */
     const char *goal;               /* a yes-or-no field of the subject that it makes `goal_on`, or a number that it makes 0; NULL: none */
     bool goal_on;
+    int64_t goal_value;             /* `goal` is an enum that it makes this; 0: it is no enum */
     const char *goal_is;            /* said where it is so already */
+    const char *force_if;           /* a yes-or-no field of the subject: where it is yes the parameter force is needed ... */
+    const char *force_why;          /* ... because of this */
     bool safe_to_repeat;            /* doing it twice is doing it once */
     const struct model_param *params; /* NULL: none */
     bool place;                     /* not about an object of `kind` but about a place: see model_param.subject */

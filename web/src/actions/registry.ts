@@ -38,7 +38,7 @@ export function isDangerous(name: string): boolean {
 
 /** Asks before it is done, though nothing is lost for good. */
 export function asksFirst(name: string): boolean {
-    return isDangerous(name) || /^vm\.(shutdown|reboot|pause|suspend)$/.test(name);
+    return isDangerous(name) || /^(vm\.(shutdown|reboot|pause|suspend)|host\.service\.restart)$/.test(name);
 }
 
 /** Order of menus: what people do most comes first, deleting last. */

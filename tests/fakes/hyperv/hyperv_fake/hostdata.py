@@ -137,6 +137,15 @@ SERVICES = (("vmms", "Hyper-V Virtual Machine Management", True), ("vmcompute", 
             ("ClusSvc", "Cluster Service", None))
 
 
+def service_now(host, name, state, mode):
+    """As somebody made it; a change of state takes a moment."""
+    own = host.services.get(name)
+    if own is None:
+        return state, mode
+    pending = own.get("until") and cimtime.now() < own["until"]
+    return own["pending"] if pending else state if name == "vmms" else own["state"], own["mode"]
+
+
 @cim("Win32_Service")
 def _services(host):
     rows = []
@@ -147,9 +156,12 @@ def _services(host):
             running = True
         if name in ("vmms", "nvspwmi"):
             running = host.vmms_running
+        mode = "Auto" if running else "Manual"
+        state, mode = service_now(host, name, "Running" if running else "Stopped", mode)
+        running = state != "Stopped"
         rows.append({
             "Name": name, "DisplayName": local(host.language, shown), "Caption": local(host.language, shown), "Started": running,
-            "State": "Running" if running else "Stopped", "StartMode": "Auto" if running else "Manual", "Status": "OK",
+            "State": state, "StartMode": mode, "Status": "OK",
             "StartName": "LocalSystem", "ProcessId": 1000 + number * 4 if running else 0, "AcceptStop": running,
             "AcceptPause": False, "ServiceType": "Own Process", "SystemName": host.name,
             "CreationClassName": "Win32_Service", "SystemCreationClassName": "Win32_ComputerSystem", "ExitCode": 0,

@@ -2,10 +2,10 @@
 """Loads all method handlers."""
 
 from . import (methods_cluster, methods_guest, methods_image, methods_move, methods_others, methods_power, methods_resources,
-               methods_snapshot, methods_summary, methods_switch, methods_system)
+               methods_services, methods_snapshot, methods_summary, methods_switch, methods_system)
 
 LOADED = (methods_cluster, methods_guest, methods_image, methods_move, methods_others, methods_power, methods_resources,
-          methods_snapshot, methods_summary, methods_switch, methods_system)
+          methods_services, methods_snapshot, methods_summary, methods_switch, methods_system)
 
 
 def register():

@@ -258,6 +258,7 @@ class Host:
         self.serial = f"CN{index:07d}"
         self.booted = cimtime.now() - 86400 * 12 - index
         self.vmms_running = True
+        self.services = {}      # name: what somebody has made of it (methods_services.py)
         self.visible = True
         self.service_setting = {}
         self.migration_setting = {}

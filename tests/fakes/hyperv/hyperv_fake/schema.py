@@ -135,7 +135,9 @@ MEASURED = {"Msvm_ComputerSystem": [["HwThreadsPerCoreRealized", "uint32"], ["Ma
 
 # Methods that hosts have and the published pages only name.
 _NAMED = [["FileName", "in", "string", ""]]
-METHODS = {"CIM_DataFile": {"Delete": [], "Rename": _NAMED}, "Win32_Directory": {"Delete": [], "Rename": _NAMED}}
+METHODS = {"CIM_DataFile": {"Delete": [], "Rename": _NAMED}, "Win32_Directory": {"Delete": [], "Rename": _NAMED},
+           "Win32_Service": {"StartService": [], "StopService": [],
+                             "ChangeStartMode": [["StartMode", "in", "string", ""]]}}
 
 
 def _load():
