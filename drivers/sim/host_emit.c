@@ -191,7 +191,7 @@ int sim_check_service(struct job *j, struct pv_err *err)
         return PV_ENOTSUP;
     }
     if (now.start == PV_SERVICE_START_DISABLED && does(j, "start")) {
-        pv_fail(err, PV_ESTATE, "starting %s: it is disabled", now.label);
+        pv_fail(err, PV_ESTATE, "starting %s: the service is disabled", now.label);
         pv_err_remedy(err, "Change how it starts to manual or automatic first.");
         return job_native(j, err, PV_ESTATE, "InvalidState", "14 Service Disabled");
     }

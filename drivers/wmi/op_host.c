@@ -60,7 +60,7 @@ static const struct meaning {
       "Repair the service on the host." },
     { 13, PV_ESTATE, "13 Service Dependency Failure", "a service that it depends on does not start",
       "Start the services that it depends on first." },
-    { 14, PV_ESTATE, "14 Service Disabled", "it is disabled",
+    { 14, PV_ESTATE, "14 Service Disabled", "the service is disabled",
       "Change how it starts to manual or automatic first." },
     { 15, PV_EPERM, "15 Service Logon Failure", "it cannot sign in with its own account",
       "Correct the account that the service signs in with, on the host." },
@@ -72,7 +72,7 @@ static const struct meaning {
     { 22, PV_EPERM, "22 Status Invalid Service Account",
       "its account does not exist, or may not run services",
       "Correct the account that the service signs in with, on the host." },
-    { 24, PV_ESTATE, "24 Status Service Already Paused", "it is paused", NULL },
+    { 24, PV_ESTATE, "24 Status Service Already Paused", "the service is paused", NULL },
 };
 
 static int refused(struct op *o, const struct op_step *s, uint32_t value, struct pv_err *err)
