@@ -259,6 +259,7 @@ export const hostServiceList: ListDeclaration = {
     narrow: ['label', 'state'],
     sort: 'label',
     facets: ['state', 'start_mode', 'required'],
+    plain: true,
     linkOf: () => null,
 };
 
