@@ -146,7 +146,7 @@ static int refused(struct cli *c, const struct httpc_response *r, struct pv_err 
 /* ------------------------------------------------------------------ one request */
 
 struct headers {
-    const char *lines[10];
+    const char *lines[12];
     size_t n;
 };
 
@@ -167,7 +167,9 @@ static void put_headers(struct cli *c, struct headers *h, const char *method,
     else if (c->token)
         put(c, h, "Authorization", arena_printf(c->arena, "Bearer %s", c->token));
     put(c, h, "X-CSRF-Token", call->csrf);
-    if (has_body)
+    if (has_body && call->bytes_range)
+        put(c, h, "Content-Type", "application/octet-stream");
+    else if (has_body)
         put(c, h, "Content-Type",
             strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json");
     if (call->once) {
@@ -181,6 +183,7 @@ static void put_headers(struct cli *c, struct headers *h, const char *method,
     if (call->wait_s)
         put(c, h, "Prefer", arena_printf(c->arena, "wait=%u", call->wait_s));
     put(c, h, "If-Match", call->if_match);
+    put(c, h, "Content-Range", call->bytes_range);
 }
 
 static bool wait_for_turn(const struct httpc_response *r)
@@ -254,19 +257,19 @@ int client_call(struct cli *c, const char *method, const char *path, const json_
         return rc;
     call = call ? call : &none;
     /* A POST without parameters is one with none. */
-    if (body || strcmp(method, "POST") == 0) {
+    if (!call->bytes_range && (body || strcmp(method, "POST") == 0)) {
         text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("{}");
         if (!text)
             return pv_fail(err, PV_ENOMEM, "no memory for the request");
     }
-    put_headers(c, &h, method, call, text != NULL);
+    put_headers(c, &h, method, call, text || call->bytes_range);
     rc = send(c,
               &(struct httpc_request){ .method = method,
                                        .url = arena_printf(c->arena, "%s%s", c->url, path),
                                        .headers = h.lines,
                                        .nheaders = h.n,
-                                       .body = text,
-                                       .body_len = text ? strlen(text) : 0,
+                                       .body = text ? text : call->bytes,
+                                       .body_len = text ? strlen(text) : call->bytes_len,
                                        .timeout_ms = call->timeout_ms },
               call->once, &r, err);
     if (text) {
@@ -403,5 +406,95 @@ int client_lines(struct cli *c, const char *path, const char *accept, const char
     httpc_response_free(&response);
     buf_free(&reader.rest);
     buf_free(&reader.problem);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ files */
+
+struct receiver {
+    const struct httpc_response *response;
+    struct client_file *file;
+    struct pv_err *err;
+    struct buf problem;
+    bool begun;
+    bool stopped; /* by who takes the bytes */
+};
+
+static int begin_file(struct receiver *r, long status)
+{
+    r->begun = true;
+    r->file->status = status;
+    if (status >= 300)
+        return PV_OK;
+    r->stopped = r->file->on_head(r->file->ctx, r->response, status, r->err) != PV_OK;
+    return r->stopped ? r->err->rc : PV_OK;
+}
+
+static int on_file_status(void *ctx, long status)
+{
+    return begin_file(ctx, status);
+}
+
+static int on_file_bytes(void *ctx, const void *data, size_t len)
+{
+    struct receiver *r = ctx;
+
+    if (r->file->status < 300) {
+        r->stopped = r->file->on_bytes(r->file->ctx, data, len, r->err) != PV_OK;
+        return r->stopped ? r->err->rc : PV_OK;
+    }
+    buf_append(&r->problem, data, len);
+    return PV_OK;
+}
+
+/* Whatever ended it, what came is not the file. */
+static int explain_cut(struct cli *c, const struct receiver *r, struct pv_err *err)
+{
+    char why[sizeof(err->message)];
+
+    if (!r->begun || r->stopped || (err->rc != PV_EIO && err->rc != PV_ETIMEOUT))
+        return explain(c, err);
+    str_copy(why, sizeof(why), err->message);
+    return pv_fail(err, PV_EOFFLINE, "%s", why);
+}
+
+int client_file(struct cli *c, const char *path, struct client_file *f, struct pv_err *err)
+{
+    struct call call = { .accept = "application/octet-stream, application/problem+json" };
+    struct httpc_response response;
+    struct receiver r = { .response = &response, .file = f, .err = err };
+    struct headers h = { 0 };
+    int rc = client_open(c, err);
+
+    if (rc != PV_OK)
+        return rc;
+    buf_init(&r.problem, 1u << 20);
+    put_headers(c, &h, "GET", &call, false);
+    put(c, &h, "Range", f->range);
+    put(c, &h, "If-Range", f->if_range);
+    rc = send(c,
+              &(struct httpc_request){ .method = "GET",
+                                       .url = arena_printf(c->arena, "%s%s", c->url, path),
+                                       .headers = h.lines,
+                                       .nheaders = h.n,
+                                       .on_status = on_file_status,
+                                       .on_body = on_file_bytes,
+                                       .ctx = &r,
+                                       .as_is = true,
+                                       .timeout_ms = STREAM_MS,
+                                       .stall_timeout_ms = STREAM_STALL_MS },
+              false, &response, err);
+    if (rc == PV_OK && !r.begun)
+        rc = begin_file(&r, response.status);
+    else if (rc != PV_OK && rc != PV_ECANCELED)
+        rc = explain_cut(c, &r, err);
+    if (rc == PV_OK && response.status >= 300) {
+        (void)httpc_header(&response, "Content-Range", f->content_range, sizeof(f->content_range));
+        response.body = r.problem;
+        r.problem = (struct buf){ 0 };
+        rc = refused(c, &response, err);
+    }
+    httpc_response_free(&response);
+    buf_free(&r.problem);
     return rc;
 }

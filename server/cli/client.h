@@ -10,6 +10,8 @@
 
 #include "server/cli/cli.h"
 
+struct httpc_response;
+
 struct call {
     bool once;       /* POST: safe to send again */
     unsigned wait_s; /* Prefer: wait */
@@ -17,6 +19,10 @@ struct call {
     const char *accept;
     const char *cookie, *csrf;
     unsigned timeout_ms; /* 0: 90 s */
+    /* Bytes instead of a JSON body, and which of the whole they are (Content-Range); NULL: none. */
+    const void *bytes;
+    size_t bytes_len;
+    const char *bytes_range;
     /* out */
     long status;
     char etag[128];
@@ -38,6 +44,21 @@ int client_get(struct cli *c, const char *path, json_t **out, struct pv_err *err
 typedef int (*client_line_fn)(void *ctx, const char *line, size_t len, struct pv_err *err);
 int client_lines(struct cli *c, const char *path, const char *accept, const char *last_event,
                  client_line_fn each, void *ctx, struct pv_err *err);
+
+/* The bytes of an answer as they come: a file. What is cut off before its Content-Length is
+ * PV_EOFFLINE. */
+struct client_file {
+    const char *range, *if_range; /* NULL: the whole */
+    /* Before the first byte, or at the end of an answer without any; never for a refusal. Nonzero
+     * stops with that rc. */
+    int (*on_head)(void *ctx, const struct httpc_response *r, long status, struct pv_err *err);
+    int (*on_bytes)(void *ctx, const void *data, size_t len, struct pv_err *err);
+    void *ctx;
+    /* out */
+    long status;
+    char content_range[64]; /* of a refusal */
+};
+int client_file(struct cli *c, const char *path, struct client_file *f, struct pv_err *err);
 
 /* Percent-encode. */
 void client_escape(struct buf *out, const char *text);

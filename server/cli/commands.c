@@ -13,7 +13,7 @@
 static const struct command *const written[] = {
     login_commands,  context_commands, provider_commands, bulk_commands,
     task_commands,   event_commands,   own_commands,      access_commands,
-    rights_commands, system_commands,  channel_commands,
+    rights_commands, system_commands,  channel_commands,  transfer_commands,
 };
 
 static const char *const outputs[] = {

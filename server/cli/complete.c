@@ -136,7 +136,9 @@ static const struct model_param *flag_named(const struct cli *c, const struct co
                 return p;
         }
     if (strcmp(text, "-o") == 0)
-        return &cli_global_flags[0];
+        return cmd && strcmp(cmd->words, "datastore download") == 0
+                   ? flag_named(c, cmd, "--output-file")
+                   : &cli_global_flags[0];
     return NULL;
 }
 
@@ -210,6 +212,8 @@ static void offer_argument(struct cli *c, const struct command *cmd, size_t plac
         for (const struct model_operation *op = model_operations; op->name; op++)
             if (op->kind != PV_KIND_NONE)
                 offer(out, "", op->name, op->doc, typed);
+    } else if (place > 0 && (strstr(cmd->args, " FILE") || strstr(cmd->args, "PATH"))) {
+        return; /* the shell's own files */
     } else if (kind && *cmd->args && (cmd->most == 0 || place < cmd->most)) {
         if (kind->owner != PV_KIND_NONE && place == 0 && (cmd->op || strstr(cmd->words, " list")))
             kind = model_kind(kind->owner);

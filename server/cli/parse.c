@@ -258,9 +258,8 @@ static int keep_flag(struct cli *c, const struct model_param *p, const char *val
 static const struct {
     char letter;
     const char *name;
-} short_flags[] = {
-    { 'o', "output" }, { 'y', "yes" }, { 'h', "help" }, { 'q', "quiet" }, { 'f', "file" }
-};
+} short_flags[] = { { 'o', "output" }, { 'o', "output_file" }, { 'y', "yes" },
+                    { 'h', "help" },   { 'q', "quiet" },       { 'f', "file" } };
 
 struct words {
     struct cli *c;
@@ -305,9 +304,14 @@ static int short_flag(struct words *w, struct pv_err *err)
     for (; *text; text++) {
         const struct model_param *p = NULL;
 
+        /* The last that there is: a command that writes a file takes its name by -o. */
         for (size_t i = 0; i < PV_COUNT(short_flags); i++)
-            if (short_flags[i].letter == *text)
-                p = find_flag(w->c, w->path, short_flags[i].name, strlen(short_flags[i].name));
+            if (short_flags[i].letter == *text && (!p || w->c->command)) {
+                const struct model_param *one =
+                    find_flag(w->c, w->path, short_flags[i].name, strlen(short_flags[i].name));
+
+                p = one ? one : p;
+            }
         if (!p)
             return cli_usage(w->c, err, "there is no flag -%c",
                              isprint((unsigned char)*text) ? *text : '?');
