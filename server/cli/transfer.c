@@ -102,7 +102,9 @@ int transfer_leave(struct cli *c, int rc, const char *more, const char *where, u
     again = again ? again : "The same command";
     if (!term_interrupted()) {
         pv_err_remedy(err, "%s goes on where it ended.",
-                      strlen(again) < sizeof(err->remedy) - 40 ? again : "The same command");
+                      strlen(again) < sizeof(err->remedy) - 40 ? again
+                      : more                                   ? "The same command with --continue"
+                                                               : "The same command");
         return rc;
     }
     buf_init(&size, 64);
@@ -286,8 +288,10 @@ static int begin_upload(struct upload *u, bool overwrite, struct pv_err *err)
         rc = pv_fail(err, PV_EIO, "the server's answer has no id");
     if (rc == PV_OK)
         take_state(u, json_incref(now));
-    else if (strcmp(pv_err_problem(err)->code, "name-taken") == 0)
+    else if (strcmp(pv_err_problem(err)->code, "name-taken") == 0) {
         pv_err_remedy(err, "--overwrite takes its place, --path gives another name.");
+        json_object_set_new(u->c->problem, "remedy", json_string(err->remedy));
+    }
     json_decref(now);
     return rc;
 }
@@ -426,6 +430,14 @@ static int finish_upload(struct upload *u, struct pv_err *err)
     json_t *task = NULL;
     int rc;
 
+    if (task_id && term_interrupted()) {
+        fputc('\n', stderr);
+        term_note(u->c,
+                  "All of it is at the server, which sends it on: polyvisor task wait %s waits.",
+                  task_id);
+        u->c->exit_code = CLI_DETACHED;
+        return PV_OK;
+    }
     if (!task_id)
         return pv_fail(err, PV_EIO, "the upload of %s ended as %s%s%s", u->path, state_of(u),
                        reason ? ": " : "", reason ? reason : "");
@@ -461,7 +473,7 @@ static int run_upload(struct upload *u, struct pv_err *err)
     rc = send_all(u, err);
     if (rc != PV_OK && (term_interrupted() || !transfer_refused(c)))
         rc = transfer_leave(c, rc, NULL, "are at the server", u->offset, err);
-    else if (rc == PV_OK && !term_interrupted())
+    else if (rc == PV_OK)
         rc = finish_upload(u, err);
     term_catch_interrupt(false);
     return rc;

@@ -105,6 +105,8 @@ def test_a_name_that_is_taken_is_replaced_only_when_asked(cli, api, store, tmp_p
     file = make(tmp_path, "one", b"other")
     refused = cli("datastore", "upload", store["id"], file, "--path", "iso/taken", expect=CONFLICT)
     assert "iso/taken already" in refused.stderr and "--overwrite" in refused.stderr
+    refused = json.loads(cli("datastore", "upload", store["id"], file, "--path", "iso/taken", "-o", "json", expect=CONFLICT).stderr)
+    assert refused["code"] == "name-taken" and "--overwrite" in refused["remedy"]
     assert content(api, store, "iso/taken") == b"one"
     cli("datastore", "upload", store["id"], file, "--path", "iso/taken", "--overwrite")
     assert content(api, store, "iso/taken") == b"other"
