@@ -135,6 +135,7 @@ void sim_emit_cluster(const struct sim_estate *e, struct pv_builder *b, uint32_t
         SET_HEALTH(cluster, b, PV_HEALTH_WARNING, "ha_disabled");
     else
         SET_HEALTH(cluster, b, PV_HEALTH_OK, NULL);
+    sim_emit_cluster_rules((struct sim_estate *)(uintptr_t)e, b, n);
 }
 
 static enum pv_datastore_type store_type(const struct sim_estate *e, uint32_t n)

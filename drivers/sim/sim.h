@@ -391,6 +391,12 @@ void sim_emit_switch(const struct sim_estate *e, struct pv_builder *b, uint32_t 
 void sim_emit_network(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 /* What HA, DRS or failover of the cluster whose record is open is set to. */
 void sim_emit_cluster_settings(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
+/* Its rules, after everything else of it. Takes the lock. */
+void sim_emit_cluster_rules(struct sim_estate *e, struct pv_builder *b, uint32_t n);
+/* Rules of all clusters (rules.c): [{"cluster", "native_id", "fields"}]; sim_rules_seed makes them
+ * when they are not there. With the lock held. */
+void sim_rules_seed(struct sim_estate *e);
+struct json_t *sim_rules(const struct sim_estate *e);
 /* Adapters and services, and the certificate, of the host whose record is open. */
 void sim_emit_host_parts(const struct sim_estate *e, struct pv_builder *b, uint32_t n);
 void sim_emit_host(const struct sim_estate *e, struct pv_builder *b, uint32_t n);

@@ -38,6 +38,8 @@ void map_host_switches(const struct map *m, const struct moref *ref, const xmlNo
 
 /* What HA and DRS of the cluster that is open in the builder are set to: its configurationEx. */
 void map_cluster_config(const struct map *m, const xmlNode *config);
+/* Its rules, as records of their own; after everything else of the cluster. */
+void map_cluster_rules(const struct map *m, const xmlNode *config);
 
 /* Adapters and services of the host that is open in the builder, and its certificate into its
  * record. */

@@ -262,6 +262,8 @@ static void map_cluster(const struct map *m, const struct moref *ref, const stru
     if (value_field_u64(summary, "totalMemory", &n))
         pv_cluster_memory_bytes(m->b, n);
     map_common(m, PV_KIND_cluster, ref, v->val[CLUSTER_STATUS]);
+    if (config)
+        map_cluster_rules(m, config);
 }
 
 static enum pv_datastore_type datastore_type(const char *text)

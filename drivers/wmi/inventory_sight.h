@@ -69,6 +69,8 @@ enum sight_list {
     SIGHT_NODE,
     SIGHT_ROLE,
     SIGHT_CLUSTER_RESOURCE,
+    SIGHT_PREFERRED, /* nodes of roles, of resources */
+    SIGHT_POSSIBLE,
     SIGHT_CSV,
     SIGHT_PARTITION,
     SIGHT_CPU_LOAD,  /* of all logical processors, root and guests */

@@ -11,6 +11,7 @@
  *   datastore   volume GUID path \\?\volume{...}\, or share \\server\share\, in lower case
  *   disk_image  path of the file, normalised as by world_path
  *   controller, disk, cdrom, nic: InstanceID of the controller, drive, drive, port setting
+ *   cluster_rule separate:<class name>, preferred:<role>, possible:<role>
  *   host_adapter DeviceID of the port; host_service: name of the service
  *   snapshot    InstanceID of the checkpoint's settings
  *
@@ -89,6 +90,9 @@ void map_host_parts(const struct map *m);
 /* The switch that the adapter of this name is an uplink of; NULL: none. */
 const char *map_uplink_switch(const struct map *m, const char *name);
 void map_cluster(const struct map *m);
+/* Its rules, as records of their own, after everything else of the cluster. VMs and hosts are those
+ * of this node alone; the core adds those of the others. */
+void map_cluster_rules(const struct map *m);
 /* MSCluster_Node.State in words. */
 const char *map_node_state(uint64_t state);
 void map_datastores(const struct map *m);

@@ -439,4 +439,5 @@ void map_cluster(const struct map *m)
     put_failover(m, o);
     if (sight_has(m->s, SIGHT_NODE))
         put_nodes(m);
+    map_cluster_rules(m);
 }

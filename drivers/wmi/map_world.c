@@ -287,6 +287,8 @@ static int read_roles(struct world *w, const struct sight *s, struct pv_err *err
             continue;
         group = group_named(s, name);
         all[n].group = arena_strdup(w->a, name ? name : "");
+        all[n].here =
+            sight_same(cim_str(group, P(MSCluster_ResourceGroup, OwnerNode)), w->host_name);
         all[n].priority = cim_get_uint(group, P(MSCluster_ResourceGroup, Priority), &priority)
                               ? (uint32_t)priority
                               : UINT32_MAX;

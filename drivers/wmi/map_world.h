@@ -35,6 +35,7 @@ struct world_role {
     char guid[SIGHT_GUID];
     uint32_t priority;
     const char *group;
+    bool here; /* this host is the one that owns it */
 };
 
 struct world {

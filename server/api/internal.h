@@ -88,6 +88,7 @@ extern const struct route history_routes[];
 extern const struct route alert_routes[];
 extern const struct route channel_routes[];
 extern const struct route upload_routes[];
+extern const struct route balance_routes[];
 int routes_build(struct api *a, struct pv_err *err);
 
 /* --- openapi.c */

@@ -17,7 +17,7 @@ static const struct route *const written[] = {
     login_routes, me_routes, user_routes, rights_routes, token_routes, audit_routes, mfa_routes, settings_routes, upkeep_routes, health_routes, system_routes, provider_routes,
     task_routes,   event_routes,  own_routes,
     view_routes,   complete_routes, tree_routes,  summary_routes,
-    metric_routes, history_routes, alert_routes, channel_routes, upload_routes,
+    metric_routes, history_routes, alert_routes, channel_routes, upload_routes, balance_routes,
 };
 
 /* What of an object is ours and may be changed. */

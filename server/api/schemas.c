@@ -16,6 +16,10 @@
 #define SENTENCE REF("Sentence")
 #define COUNT_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
 #define TREND_REF "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Trend\"},{\"type\":\"null\"}]}"
+#define NUMBER_OR_NULL "{\"type\":[\"number\",\"null\"]}"
+#define SPREAD_OF                                                                                                      \
+    OBJECT("\"mean_pct\",\"deviation_pct\",\"range_pct\"",                                                            \
+           "\"mean_pct\":{\"type\":\"number\"},\"deviation_pct\":{\"type\":\"number\"},\"range_pct\":{\"type\":\"number\"}")
 #define SUMMARY_REF "{\"anyOf\":[{\"$ref\":\"#/components/schemas/SummaryRef\"},{\"type\":\"null\"}]}"
 #define SPLIT "{\"type\":\"object\",\"required\":[\"total\"]}"
 #define TOP_LIST                                                                                                       \
@@ -131,6 +135,24 @@ const struct named_schema api_schemas[] = {
                  ",\"expands\":" FLAG ",\"hosts\":" COUNT ",\"vms\":" COUNT ",\"running\":" COUNT ",\"worst_health\":" TEXT)
              "},\"next\":" TEXT_OR_NULL ",\"event_seq\":" COUNT) },
     { "SummaryRef", OBJECT("\"id\",\"name\"", "\"id\":" TEXT ",\"name\":" TEXT_OR_NULL) },
+    { "BalanceSpread",
+      OBJECT("\"cpu\",\"memory\"", "\"cpu\":" SPREAD_OF ",\"memory\":" SPREAD_OF) },
+    { "Balance",
+      OBJECT("\"cluster\",\"no_advice\",\"by_itself\",\"threshold_pct\",\"balanced\",\"now\",\"after\",\"hosts\",\"moves\",\"left_out\"",
+             "\"cluster\":" REF("SummaryRef") ",\"no_advice\":" TEXT_OR_NULL ",\"by_itself\":" FLAG ",\"threshold_pct\":" COUNT
+             ",\"balanced\":{\"type\":[\"boolean\",\"null\"]},\"usage_at\":" TIME ",\"now\":" REF("BalanceSpread") ",\"after\":" REF("BalanceSpread")
+             ",\"hosts\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"host\",\"takes_none\",\"cpu_pct\",\"memory_pct\"",
+                 "\"host\":" REF("SummaryRef") ",\"takes_none\":" TEXT_OR_NULL ",\"cpu_pct\":" NUMBER_OR_NULL ",\"memory_pct\":" NUMBER_OR_NULL
+                 ",\"cpu_after_pct\":" NUMBER_OR_NULL ",\"memory_after_pct\":" NUMBER_OR_NULL ",\"running\":" COUNT ",\"vm_cpus\":" COUNT
+                 ",\"vm_memory_bytes\":" COUNT ",\"usage_at\":" TIME)
+             "},\"moves\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"vm\",\"from\",\"to\",\"bound\",\"reason\",\"after\"",
+                 "\"vm\":" REF("SummaryRef") ",\"from\":" REF("SummaryRef") ",\"to\":" REF("SummaryRef") ",\"bound\":" TEXT
+                 ",\"reason\":" TEXT ",\"reason_text\":" SENTENCE ",\"after\":" REF("BalanceSpread"))
+             "},\"left_out\":{\"type\":\"array\",\"items\":" OBJECT(
+                 "\"vm\",\"host\",\"why\"", "\"vm\":" REF("SummaryRef") ",\"host\":" REF("SummaryRef") ",\"why\":" TEXT)
+             "},\"left_out_count\":" COUNT) },
     /* Where use is going, in the unit of what it is of: by the means of the last 30 days. */
     { "Trend", OBJECT("\"history_days\",\"per_day\",\"days_until_full\"",
                       "\"history_days\":" COUNT ",\"per_day\":{\"type\":\"number\"},\"days_until_full\":" COUNT_OR_NULL) },

@@ -154,7 +154,7 @@ int failure_take(struct cli *c, json_t *problem, long status, struct pv_err *err
 
 extern const struct command login_commands[], context_commands[], own_commands[],
     channel_commands[], provider_commands[], access_commands[], rights_commands[], task_commands[],
-    event_commands[], system_commands[], bulk_commands[], transfer_commands[];
+    event_commands[], system_commands[], bulk_commands[], transfer_commands[], balance_commands[];
 int object_list(struct cli *c, struct pv_err *err);
 int object_show(struct cli *c, struct pv_err *err);
 int object_edit(struct cli *c, struct pv_err *err);

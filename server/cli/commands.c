@@ -11,9 +11,9 @@
 #define COMMANDS_MAX 512
 
 static const struct command *const written[] = {
-    login_commands,  context_commands, provider_commands, bulk_commands,
-    task_commands,   event_commands,   own_commands,      access_commands,
-    rights_commands, system_commands,  channel_commands,  transfer_commands,
+    login_commands,   context_commands,  provider_commands, bulk_commands,   task_commands,
+    event_commands,   own_commands,      access_commands,   rights_commands, system_commands,
+    channel_commands, transfer_commands, balance_commands,
 };
 
 static const char *const outputs[] = {

@@ -16,6 +16,9 @@ void alerts_stop(struct core *c);
 
 int rules_seed(struct core *c, struct pv_err *err);
 
+/* Whether rules of clusters are kept, where VMs or rules have changed (cluster_rules.c). Of the looking job alone. */
+void cluster_rules_look(struct core *c);
+
 /* A changed alert, with its next version; its event. by NULL: the server. */
 int alert_write(struct store_tx *tx, struct model_row *row, struct pv_err *err);
 int alert_tell(struct event_set *events, struct store_tx *tx, const struct model_row *row, const char *type,

@@ -24,6 +24,7 @@ static const struct builtin {
       PV_SEVERITY_ERROR, 0, 60 },
     { "host-certificate", "Certificate of host expires within 30 days", "host",
       "certificate.expires_at<now+30d presence:present", NULL, PV_SEVERITY_WARNING, 0, 0 },
+    { "cluster-rule-broken", "Cluster rule is broken", "cluster_rule", "state:violated", NULL, PV_SEVERITY_WARNING, 0, 300 },
     { "datastore-full", "Datastore nearly full", "datastore", "", FREE_PCT, PV_SEVERITY_WARNING, 10, 0 },
     { "vm-critical", "VM in critical health", "vm", "health:critical", NULL, PV_SEVERITY_ERROR, 0, 0 },
     { "vm-missing", "VM missing", "vm", "presence:missing missing_since<now-15m", NULL, PV_SEVERITY_WARNING, 0, 0 },

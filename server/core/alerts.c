@@ -503,6 +503,7 @@ static void look(void *arg)
 
     if (atomic_load(&c->stopping))
         return;
+    cluster_rules_look(c);
     look_at_all(c);
     silences_look(c);
     if (clock_mono_ms() - c->alerts->cleaned_ms > 3600 * 1000) {

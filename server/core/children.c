@@ -36,6 +36,13 @@ struct apply {
     size_t written;
 };
 
+/* Of an owner that several providers report (shared.c) each may report children: they have one row each, which
+ * the owner's keeper makes and removes. The others add what they know of their own to its lists. */
+static bool of_shared(const struct group *g)
+{
+    return g->owner->shared;
+}
+
 /* What an owner's event says of its children. */
 struct told {
     struct buf text;
@@ -150,15 +157,25 @@ static int update_child(struct apply *a, struct store_tx *tx, struct group *g, u
         struct model_value v;
         bool open = false;
 
+        if (g->owner->borrowed && f->type != MODEL_REFS)
+            continue;
         if (!record_value(a->provider, a->batch, g->first + i, f, siblings, arena, &v, &open))
             continue;
         if (open) {
             g->open[i] = true;
             continue;
         }
+        if (of_shared(g) && f->type == MODEL_REFS && v.set)
+            shared_merge(a->provider, model_get(row, f->index), &v, arena);
         if (!model_value_equal(f, model_get(row, f->index), &v))
             tell_value(told, k, row, f, &v);
         diff_set(&d, f->index, &v);
+    }
+    /* The owner has another keeper by now. */
+    if (of_shared(g) && !g->owner->borrowed) {
+        struct model_value keeper = value_ref(&a->provider->id);
+
+        diff_set_quiet(&d, (unsigned)k->provider, &keeper);
     }
     if (d.n > 0) {
         const char *changes = diff_changes(&d, arena);
@@ -261,15 +278,37 @@ static int apply_group(struct apply *a, struct store_tx *tx, struct group *g,
     for (uint32_t i = 0; rc == PV_OK && i < g->count; i++) {
         struct model_row *row = (struct model_row *)row_of(a->kind, rows, nrows, natives[i]);
 
-        rc = row ? update_child(a, tx, g, i, &siblings, row, &told, err)
-                 : insert_child(a, tx, g, i, &siblings, &told, err);
+        if (row)
+            rc = update_child(a, tx, g, i, &siblings, row, &told, err);
+        else if (!g->owner->borrowed)
+            rc = insert_child(a, tx, g, i, &siblings, &told, err);
     }
-    if (rc == PV_OK)
+    if (rc == PV_OK && !g->owner->borrowed)
         rc = delete_missing(a, tx, g, rows, nrows, &told, err);
     if (rc == PV_OK && told.n > 0 && embedded(a->kind) && !a->quiet)
         rc = touch_owner(a, tx, g, &told, err);
     buf_free(&told.text);
     return rc;
+}
+
+/* Rows that whoever kept the owner so far has made; the entry of this provider does not know them. */
+static int apply_shared(struct apply *a, struct store_tx *tx, struct group *g, struct pv_err *err)
+{
+    struct model_value owner = value_ref(&g->owner->id);
+    struct arena *arena = tx_arena(tx);
+    struct model_row **rows;
+    struct pv_id *ids;
+    size_t n;
+    int rc = tx_find(tx, a->kind->kind->number, (unsigned)a->kind->owner, &owner, CHUNK, arena, &ids, &n, err);
+
+    if (rc != PV_OK)
+        return rc;
+    rows = arena_alloc(arena, (n + 1) * sizeof(*rows));
+    if (!rows)
+        return pv_fail(err, PV_ENOMEM, "no memory to compare rows");
+    if (n > 0)
+        rc = tx_rows_get(tx, a->kind->kind->number, ids, n, false, arena, rows, err);
+    return rc == PV_OK ? apply_group(a, tx, g, rows, n, err) : rc;
 }
 
 static int apply_chunk(struct store_tx *tx, void *arg, struct pv_err *err)
@@ -301,7 +340,8 @@ static int apply_chunk(struct store_tx *tx, void *arg, struct pv_err *err)
     for (size_t i = 0; rc == PV_OK && i < a->n; i++) {
         size_t have = a->groups[i].owner->kids[a->kind->child].n;
 
-        rc = apply_group(a, tx, &a->groups[i], rows + at, have, err);
+        rc = of_shared(&a->groups[i]) ? apply_shared(a, tx, &a->groups[i], err)
+                                      : apply_group(a, tx, &a->groups[i], rows + at, have, err);
         at += have;
     }
     return rc;
@@ -340,7 +380,7 @@ static void remember_group(struct apply *a, struct group *g)
     }
     free(kids->ids);
     kids->ids = ids;
-    kids->n = g->count;
+    kids->n = g->owner->borrowed ? 0 : g->count;
     kids->hash = g->hash;
     for (uint32_t i = 0; i < g->count; i++)
         if (g->open[i])
@@ -425,10 +465,11 @@ int children_apply(struct provider *p, const struct sdk_batch *b, struct pv_err 
             rc = pv_fail(err, PV_ENOMEM, "no memory for devices of an object");
             break;
         }
-        if (e->kids[a->kind->child].hash == hash)
+        /* What another provider writes to the rows of a shared owner is not known here. */
+        if (e->kids[a->kind->child].hash == hash && !e->shared)
             continue;
         /* It has none and had none: nothing to write. */
-        if (none && n == 1 && e->kids[a->kind->child].n == 0) {
+        if (none && n == 1 && !e->shared && e->kids[a->kind->child].n == 0) {
             e->kids[a->kind->child].hash = hash;
             continue;
         }

@@ -104,6 +104,7 @@ struct core {
     pthread_mutex_t usage_lock;
     struct table usage;                 /* guarded by usage_lock */
     struct alert_store *alerts;
+    uint64_t rules_changes;             /* of what cluster_rules.c last looked at; its job's alone */
     struct delivery_store *deliveries;
     struct feed *feed;
     struct silence_look {

@@ -117,7 +117,8 @@ static int retry_one(struct retry *t, struct store_tx *tx, size_t i, struct pv_e
     }
     v = resolve_all(t->provider, r, a, &open);
     if (v.set && model_kind(r->kind)->fields[r->field].type == MODEL_REFS) {
-        const struct inv_entry *e = inventory_find_id(t->provider, &r->id);
+        const struct inv_entry *e =
+            inventory_find_id(t->provider, k->child >= 0 ? &r->owner : &r->id);
 
         if (e && e->shared)
             shared_merge(t->provider, model_get(row, r->field), &v, a);

@@ -145,6 +145,57 @@ def test_a_volume_that_another_node_keeps_can_be_used_at_each(cluster, servers):
         assert answer.status_code == status, f"{name}: {answer.text}"
 
 
+# Rules
+
+def rules_of(api):
+    return {r["native"]["id"]: r for r in api.items("cluster-rules", view="full")}
+
+
+def test_roles_that_belong_apart_and_their_owners_are_rules_of_the_cluster(cluster, servers):
+    api = servers().admin()
+    first, second = add(api, cluster.hosts[0]), add(api, cluster.hosts[1])
+    roles = [v for v in api.items("vms", view="full", filter="power_state=running") if v["ha"]["priority"]]
+    one = next(v for v in roles if v["host"]["name"] == "HV01")
+    two = next(v for v in roles if v["host"]["name"] == "HV02")
+    assert rules_of(api) == {}
+    cluster.hosts[0].roles(classes={one["name"]: ["Domain Controllers"], two["name"]: ["domain controllers", "SQL"]},
+                           preferred={one["name"]: ["HV02", "HV01"]}, possible={two["name"]: ["HV01"]})
+    for provider in (first, second):
+        api.sync(provider["id"])
+    rules = rules_of(api)
+    assert sorted(rules) == [f"possible:{two['name']}", f"preferred:{one['name']}", "separate:Domain Controllers",
+                             "separate:SQL"]
+    apart = rules["separate:Domain Controllers"]
+    assert sorted(v["id"] for v in apart["vms"]) == sorted([one["id"], two["id"]]), "each node tells of its own"
+    assert apart["rule_type"] == "separate" and apart["enabled"] and apart["mandatory"] is False
+    assert apart["cluster"]["name"] == "HV-CLUSTER"
+    wish, must = rules[f"preferred:{one['name']}"], rules[f"possible:{two['name']}"]
+    assert [h["name"] for h in wish["hosts"]] == ["HV01", "HV02"] and wish["mandatory"] is False
+    assert [h["name"] for h in must["hosts"]] == ["HV01"] and must["mandatory"] is True
+    wait_equal(lambda: {k: (r["state"], [v["id"] for v in r["broken_by"] or []]) for k, r in rules_of(api).items()},
+               {"separate:Domain Controllers": ("kept", []), "separate:SQL": ("kept", []),
+                f"preferred:{one['name']}": ("kept", []), f"possible:{two['name']}": ("violated", [two["id"]])},
+               "it is looked at whether they are kept", 60)
+    versions = {k: r["version"] for k, r in rules_of(api).items()}
+    for provider in (first, second):
+        api.sync(provider["id"])
+    assert {k: r["version"] for k, r in rules_of(api).items()} == versions, "nothing has changed"
+    # A role that has no class any more, and the node that keeps the records gone.
+    cluster.hosts[0].roles(classes={two["name"]: ["SQL"]})
+    for provider in (first, second):
+        api.sync(provider["id"])
+    assert [v["id"] for v in rules_of(api)["separate:Domain Controllers"]["vms"]] == [one["id"]]
+    before = {k: r["id"] for k, r in rules_of(api).items()}
+    cluster.hosts[0].down()
+    wait_equal(lambda: api.provider(first["id"])["state"], "disconnected", "the node is away", 90)
+    api.sync(second["id"])
+    assert {k: r["id"] for k, r in rules_of(api).items()} == before, "another keeps them, and none is there twice"
+    # Of a node that is away nothing is advised.
+    plan = api.read(f"/clusters/{apart['cluster']['id']}/balance")
+    assert {h["host"]["name"]: h["takes_none"] for h in plan["hosts"]}["HV01"] == "stale"
+    assert plan["no_advice"] in ("one_host", "usage_missing") and plan["moves"] == [] and plan["balanced"] is None
+
+
 # Adding all nodes in one go
 
 def test_the_probe_names_the_other_nodes(cluster, servers):

@@ -147,6 +147,10 @@ class Host:
         job_seconds=3, envelope_kb=150, basic=False, allow_unencrypted=True, lockout=3, vmms_running=False, …"""
         return self._ask("PUT", "/settings", change)
 
+    def roles(self, **what):
+        """Of roles of its failover cluster, by name of the VM: classes={name: [...]}, preferred, possible={name: nodes}."""
+        return self._ask("PUT", "/cluster", what)
+
     def down(self):
         """The port is closed, connections end."""
         self._ask("POST", "/down")

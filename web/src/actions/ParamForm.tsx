@@ -18,7 +18,7 @@ import '../i18n/machine';
 import { fieldOf } from '../api/model';
 import type { JsonSchema } from '../api/types';
 import { useDocText } from '../i18n/docs';
-import { begun, fieldLabel, paramText, said } from '../i18n/words';
+import { begun, fieldLabel, paramText } from '../i18n/words';
 import { fromLocal, localTime } from '../lib/localTime';
 import { getAt, type Values } from './draft';
 import { choiceText } from './labels';
@@ -395,9 +395,4 @@ export function ParamForm(p: ParamFormProps) {
             })}
         </>
     );
-}
-
-/** Errors of a problem by their pointer, for the fields. */
-export function errorsOf(errors: { pointer: string; detail?: string }[] | undefined): Record<string, string> {
-    return Object.fromEntries((errors ?? []).map((e) => [e.pointer, said(e, 'detail')]));
 }

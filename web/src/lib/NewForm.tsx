@@ -9,7 +9,8 @@ import { formOf } from '../api/model';
 import { isApiError } from '../api/problem';
 import { queryClient } from '../api/query';
 import type { JsonSchema } from '../api/types';
-import { errorsOf, ParamForm } from '../actions/ParamForm';
+import { errorsOf } from '../actions/errors';
+import { ParamForm } from '../actions/ParamForm';
 import { CopyButton, FailureLine, Notice, SkeletonLines } from '../states/states';
 import { Modal, ModalBody, ModalFooter, ModalHeader } from './Modal';
 

@@ -17,7 +17,7 @@ import { api, setCsrf } from '../api/client';
 import { isApiError } from '../api/problem';
 import { listQuery, meQuery, queryClient, setupQuery } from '../api/query';
 import type { Me, Provider } from '../api/types';
-import { errorsOf } from '../actions/ParamForm';
+import { errorsOf } from '../actions/errors';
 import '../i18n/start';
 import { useAddress } from '../lib/address';
 import { FailureLine } from '../states/states';

@@ -22,6 +22,9 @@ class Cluster:
         self.paused = set()
         self.size = 16 << 40
         self.free = 9 << 40
+        self.classes = {}       # of roles, by name of the VM: AntiAffinityClassNames
+        self.preferred = {}     # ... names of nodes
+        self.possible = {}      # ... names of nodes; all of them where there is none
 
     def owner_changed(self, vm, host):
         host.note("cluster owner", vm.id, name=vm.name, node=host.name, cause="migration")
@@ -123,7 +126,7 @@ def _groups(cluster):
     for host, vm in cluster.vms():
         rows.append({"Name": vm.name, "Caption": vm.name, "Id": vm.id.lower(), "State": online(vm), "GroupType": 111,
                      "OwnerNode": host.name, "IsCore": False, "Priority": 2000, "AutoFailbackType": 0,
-                     "FailoverThreshold": 4294967295, "PersistentState": True, "StatusInformation": 0, "obj": vm})
+                     "FailoverThreshold": 4294967295, "PersistentState": True, "StatusInformation": 0, "AntiAffinityClassNames": cluster.classes.get(vm.name), "obj": vm})
     return rows
 
 
@@ -191,6 +194,12 @@ def associations(host, wanted):
     elif wanted.name == "MSCluster_ResourceGroupToResource":
         rows = [(_ref("MSCluster_ResourceGroup", "Name", r["OwnerGroup"]), _ref("MSCluster_Resource", "Name", r["Name"]))
                 for r in _resources(cluster)]
+    elif wanted.name == "MSCluster_ResourceGroupToPreferredNode":
+        rows = [(_ref("MSCluster_ResourceGroup", "Name", vm.name), node[name])
+                for _, vm in cluster.vms() for name in cluster.preferred.get(vm.name, ())]
+    elif wanted.name == "MSCluster_ResourceToPossibleOwner":
+        rows = [(_ref("MSCluster_Resource", "Name", r["Name"]), node[name]) for r in _resources(cluster)
+                for name in cluster.possible.get(r["OwnerGroup"], node)]
     elif wanted.name == "MSCluster_ResourceToDisk":
         rows = [(_ref("MSCluster_Resource", "Name", "Cluster Disk 1"), _ref("MSCluster_Disk", "Signature", "305419896"))]
     elif wanted.name == "MSCluster_ClusterToNode":

@@ -148,6 +148,10 @@ class Control:
             return await self._certificate(host, data)
         if rest[0] == "settings":
             return outside.settings(host, data if verb == "PUT" else None)
+        if rest[0] == "cluster":  # {"classes" | "preferred" | "possible": {name of a VM: names}}
+            for what, names in data.items():
+                getattr(host.cluster, what).update(names)
+            return {}
         return outside.route(self.estate, host, verb, rest, data)
 
     async def _certificate(self, host, data):

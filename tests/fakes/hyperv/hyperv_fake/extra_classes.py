@@ -99,7 +99,7 @@ EXTRA = {
         "MSCluster_ResourceGroup": _class(
             ["Name"], _CLUSTER_COMMON + "Id:string State:uint32 OwnerNode:string GroupType:uint32 "
             "IsCore:boolean Priority:uint32 AutoFailbackType:uint32 DefaultOwner:uint32 StatusInformation:uint64 "
-            "FailoverThreshold:uint32 PersistentState:boolean"),
+            "FailoverThreshold:uint32 PersistentState:boolean AntiAffinityClassNames:string[]"),
         "MSCluster_Resource": _class(
             ["Name"], _CLUSTER_COMMON + "Id:string Type:string State:uint32 OwnerNode:string OwnerGroup:string "
             "CoreResource:boolean ResourceClass:uint32 IsClusterSharedVolume:boolean PersistentState:boolean "
@@ -124,6 +124,12 @@ EXTRA = {
         "MSCluster_ResourceGroupToResource": _class(
             ["GroupComponent", "PartComponent"], "GroupComponent:reference:MSCluster_ResourceGroup "
             "PartComponent:reference:MSCluster_Resource", (), "s"),
+        "MSCluster_ResourceGroupToPreferredNode": _class(
+            ["GroupComponent", "PartComponent"], "GroupComponent:reference:MSCluster_ResourceGroup "
+            "PartComponent:reference:MSCluster_Node", (), "s"),
+        "MSCluster_ResourceToPossibleOwner": _class(
+            ["GroupComponent", "PartComponent"], "GroupComponent:reference:MSCluster_Resource "
+            "PartComponent:reference:MSCluster_Node", (), "s"),
         "MSCluster_ResourceToDisk": _class(
             ["GroupComponent", "PartComponent"], "GroupComponent:reference:MSCluster_Resource "
             "PartComponent:reference:MSCluster_Disk", (), "s"),

@@ -5,6 +5,7 @@ const files = import.meta.glob<Record<string, unknown>>(
     [
         './*.json',
         '!./machine.json',
+        '!./cluster.json',
         '!./estate.json',
         '!./organise.json',
         '!./start.json',

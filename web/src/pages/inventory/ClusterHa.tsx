@@ -2,6 +2,7 @@
 // What a cluster does when a host fails, and how it spreads its machines, as the hypervisor is set to; and how each host is.
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
+import '../../i18n/cluster';
 import '../../i18n/estate';
 import { valueAt } from '../../api/model';
 import { listQuery } from '../../api/query';
@@ -60,7 +61,7 @@ function Hosts({ item }: { item: Item }) {
     if (error) return <Failure error={error} onRetry={() => void refetch()} />;
     if (!data) return <SkeletonLines lines={4} />;
     if (!data.items.length)
-        return <Empty title={t('estate.cluster.no_hosts.title')} body={t('estate.cluster.no_hosts.body')} />;
+        return <Empty title={t('cluster.no_hosts.title')} body={t('cluster.no_hosts.body')} />;
     const votes = votesOf(item);
     const label = (path: string) => fieldLabel('host', path);
     return (
@@ -71,7 +72,7 @@ function Hosts({ item }: { item: Item }) {
                     <th>{label('connection_state')}</th>
                     <th>{label('maintenance_mode')}</th>
                     <th>{label('health')}</th>
-                    {votes.size > 0 && <th>{t('estate.cluster.votes')}</th>}
+                    {votes.size > 0 && <th>{t('cluster.votes')}</th>}
                 </tr>
             </thead>
             <tbody>
@@ -94,13 +95,13 @@ function Hosts({ item }: { item: Item }) {
                             </td>
                             <td data-label={label('health')}>
                                 {host.stale ? (
-                                    t('estate.cluster.not_known')
+                                    t('cluster.not_known')
                                 ) : (
                                     <Health value={host.health as string} />
                                 )}
                             </td>
                             {votes.size > 0 && (
-                                <td data-label={t('estate.cluster.votes')}>
+                                <td data-label={t('cluster.votes')}>
                                     {vote === undefined ? '–' : number(vote)}
                                 </td>
                             )}
@@ -118,8 +119,8 @@ export default function ClusterHa({ item }: TabProps) {
     return (
         <div className="pv-columns__main">
             {item.ha_enabled === false && (
-                <Notice variant="warning" title={t('estate.cluster.ha_off.title')}>
-                    {t('estate.cluster.ha_off.body')}
+                <Notice variant="warning" title={t('cluster.ha_off.title')}>
+                    {t('cluster.ha_off.body')}
                 </Notice>
             )}
             <Fields item={item} title={fieldLabel('cluster', 'ha_enabled')} paths={HA} known />
@@ -131,9 +132,9 @@ export default function ClusterHa({ item }: TabProps) {
                     known
                 />
             )}
-            <Fields item={item} title={t('estate.cluster.failover')} paths={FAILOVER} known />
+            <Fields item={item} title={t('cluster.failover')} paths={FAILOVER} known />
             <section className="pv-card">
-                <h2 className="pv-card__title">{t('estate.cluster.host_state')}</h2>
+                <h2 className="pv-card__title">{t('cluster.host_state')}</h2>
                 <Hosts item={item} />
             </section>
         </div>

@@ -335,3 +335,31 @@ export const poolList: ListDeclaration = {
     sort: 'name',
     facets: ['provider', 'cluster'],
 };
+
+export const clusterRuleList: ListDeclaration = {
+    kind: 'cluster_rule',
+    name: 'cluster-rules',
+    title: 'estate.cluster.rules.tab',
+    empty: 'estate.cluster.rules.none',
+    columns: [
+        column('cluster_rule', 'name', { width: 240 }),
+        column('cluster_rule', 'state', { width: 130 }),
+        column('cluster_rule', 'rule_type', { width: 160 }),
+        column('cluster_rule', 'mandatory', { width: 110 }),
+        column('cluster_rule', 'enabled', { width: 110 }),
+        column('cluster_rule', 'vms', { width: 280 }),
+        column('cluster_rule', 'placement', { width: 170 }),
+        column('cluster_rule', 'hosts', { width: 240 }),
+        column('cluster_rule', 'broken_by', { width: 240 }),
+        column('cluster_rule', 'depends_on', { width: 240 }),
+        column('cluster_rule', 'vm_group', { width: 160 }),
+        column('cluster_rule', 'host_group', { width: 160 }),
+        column('cluster_rule', 'in_compliance', { width: 150 }),
+    ],
+    shown: ['name', 'state', 'rule_type', 'mandatory', 'vms', 'placement', 'hosts', 'broken_by'],
+    narrow: ['name', 'state', 'rule_type'],
+    sort: '-state,name',
+    facets: ['state', 'rule_type', 'enabled', 'mandatory'],
+    plain: true,
+    linkOf: () => null,
+};

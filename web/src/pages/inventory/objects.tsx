@@ -14,6 +14,7 @@ import { Empty, Failure, SkeletonLines } from '../../states/states';
 import { vmList } from '../vms/list';
 import {
     clusterList,
+    clusterRuleList,
     datastoreList,
     hostAdapterList,
     hostList,
@@ -30,6 +31,7 @@ const TasksTab = lazy(() => import('../../lib/RelatedLists').then((m) => ({ defa
 const Capacity = lazy(() => import('./Capacity').then((m) => ({ default: m.Capacity })));
 const Space = lazy(() => import('./Capacity').then((m) => ({ default: m.Space })));
 const Files = lazy(() => import('./Files'));
+const Balance = lazy(() => import('./Balance'));
 const ClusterHa = lazy(() => import('./ClusterHa'));
 const Chain = lazy(() => import('./Chain'));
 const Metrics = lazy(() => import('../vms/Metrics'));
@@ -191,6 +193,8 @@ const clusterTabs = tabs(
     belongs('hosts', 'nav.hosts', hostList, 'h-', by('cluster')),
     vms('cluster'),
     { id: 'ha', title: 'estate.cluster.tab', Component: ClusterHa },
+    belongs('rules', 'estate.cluster.rules.tab', clusterRuleList, 'r-', by('cluster')),
+    { id: 'balance', title: 'estate.cluster.balance.tab', Component: Balance },
     through('datastores', 'nav.datastores', datastoreList, 'd-', ofCluster, 'hosts'),
     through('networks', 'nav.networks', networkList, 'n-', ofCluster, 'hosts'),
 );
