@@ -113,18 +113,20 @@ function Hosts({ plan }: { plan: Plan }) {
                     ))}
                 </tbody>
             </table>
-            <p className="pv-subtle">
-                {(['cpu', 'memory'] as const).map((of) => (
-                    <span key={of}>
-                        {t('cluster.balance.spread_of', {
-                            what: of === 'cpu' ? cpu : memory,
-                            now: number(plan.now[of].range_pct, 0),
-                            after: number(plan.after[of].range_pct, 0),
-                        })}
-                        <br />
-                    </span>
-                ))}
-            </p>
+            {!plan.no_advice && (
+                <p className="pv-subtle pv-card__foot">
+                    {(['cpu', 'memory'] as const).map((of) => (
+                        <span key={of}>
+                            {t('cluster.balance.spread_of', {
+                                what: of === 'cpu' ? cpu : memory,
+                                now: number(plan.now[of].range_pct, 0),
+                                after: number(plan.after[of].range_pct, 0),
+                            })}
+                            <br />
+                        </span>
+                    ))}
+                </p>
+            )}
         </section>
     );
 }
