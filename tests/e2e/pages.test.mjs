@@ -129,6 +129,28 @@ test('files of a datastore are walked through, made and deleted; its disks say w
     await view.close();
 });
 
+test('a service of a host is stopped from its list, and what the host needs only by force', async () => {
+    const view = await browser.open(server);
+    const { page } = view;
+    const [host] = (await view.api('GET', '/hosts?filter=provider.family:hyperv&limit=1&sort=name')).items;
+    await view.go(`/hosts/${host.id}/services`, '.pv-row');
+    const service = (name) => page.locator('.pv-row', { hasText: name });
+    const stop = async (name) => {
+        await service(name).click({ button: 'right' });
+        await page.getByRole('menuitem', { name: 'Stop service' }).click();
+        await page.getByRole('dialog').getByText('What will happen').waitFor();
+    };
+    await stop('W32Time');
+    await view.axe('stopping a service');
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop service' }).click();
+    await service('W32Time').getByText('Stopped').waitFor();
+    view.expected.push(/status of 409/);
+    await stop('vmms');
+    await page.getByRole('dialog').getByText('needs force').first().waitFor();
+    await view.screenshot('service-needed');
+    await view.close();
+});
+
 test('a user is made, seen, and explained', async () => {
     const view = await browser.open(server);
     const { page } = view;

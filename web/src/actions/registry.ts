@@ -2,7 +2,7 @@
 // What can be done, from the operation table and from what the API says about an object: menus of the tree, the grid and the
 // object's page are all made here. Which hypervisor it is never matters.
 import { api, type RequestOptions } from '../api/client';
-import { kindOf, operationOf, pathOf } from '../api/model';
+import { operationOf, pathOf } from '../api/model';
 import type { ActionState, Plan, Task } from '../api/types';
 import { grantorsText, operationText, said, sentences } from '../i18n/words';
 import { targetsOf, type Selection } from '../grid/selection';
@@ -100,10 +100,6 @@ export function bulkOperations(
             reason: may(operation!.permission) ? null : operation!.permission,
         }))
         .sort((a, b) => rank(a.name) - rank(b.name));
-}
-
-export function kindHasActions(kind: string): boolean {
-    return !!kindOf(kind).path;
 }
 
 function single(name: string, target: Extract<Target, { id: string }>): { method: string; path: string } {

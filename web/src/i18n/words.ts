@@ -2,6 +2,7 @@
 // Words for what the model declares: fields, enum values, kinds, operations. A field without a word of its own is shown by its
 // path, so that a field that is new in the server is there at once.
 import i18next from 'i18next';
+import { operationOf } from '../api/model';
 
 function has(key: string): boolean {
     return i18next.exists(key);
@@ -43,7 +44,7 @@ export function begun(text: string): string {
 
 export function operationText(name: string, title?: string | null): string {
     const key = `op.${name.replaceAll('.', '_')}`;
-    return has(key) ? i18next.t(key) : (title ?? name);
+    return has(key) ? i18next.t(key) : (title ?? operationOf(name)?.title ?? name);
 }
 
 export function paramText(operation: string, name: string, title?: string): string {

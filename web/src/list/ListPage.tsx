@@ -12,7 +12,7 @@ import {
 } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { fieldOf } from '../api/model';
+import { fieldOf, operations } from '../api/model';
 import { isApiError } from '../api/problem';
 import type { Item } from '../api/types';
 import { allColumns } from '../grid/columns';
@@ -24,6 +24,7 @@ import type { GroupHead, RowSource } from '../grid/rows';
 import { ListStore } from '../grid/store';
 import { FilterBox } from '../filter/FilterBox';
 import { ActionMenu, type MenuPlace } from '../actions/ActionMenu';
+import { bulkOperations } from '../actions/registry';
 import { Empty, Failure, FailureLine, NoMatch, SkeletonLines } from '../states/states';
 import { useAddress, useGo, type How } from '../lib/address';
 import { useLook, useNarrow, useTitle } from '../lib/hooks';
@@ -162,8 +163,7 @@ export function ListView({
             setMenu({ place: { kind: item.kind, id: item.id, name: item.name, ...at }, item }),
         [],
     );
-    // What is not of a hypervisor has no operations to ask for.
-    const hasMenu = !!list.Menu || list.kind === 'provider' || !!fieldOf(list.kind, 'presence');
+    const hasMenu = !!list.Menu || bulkOperations(list.kind, operations(), () => true).length > 0;
     const closeMenu = useCallback(() => setMenu(null), []);
     const { set } = url;
     const setLayout = useCallback((next: (now: Layout) => Layout) => set({ layout: next }, 'replace'), [set]);

@@ -259,7 +259,6 @@ export const hostServiceList: ListDeclaration = {
     narrow: ['label', 'state'],
     sort: 'label',
     facets: ['state', 'start_mode', 'required'],
-    plain: true,
     linkOf: () => null,
 };
 
