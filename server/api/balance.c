@@ -591,7 +591,7 @@ static enum req_result balance(struct req *r)
     struct model_row *cluster = NULL;
     uint64_t threshold = THRESHOLD_PCT;
     struct pv_err err = { 0 };
-    struct work *w;
+    struct work *w = NULL;
 
     if (work_init(&w, r, arena, &err) != PV_OK || query_u64(r, "threshold_pct", 1, 100, &threshold, &err) != PV_OK ||
         gather(w, &cluster, &err) != PV_OK || plan(w, (int64_t)threshold, obstacle(w), &out, &err) != PV_OK)

@@ -278,7 +278,7 @@ static void take(struct state *s, size_t from, const struct choice *c, struct ba
 
     *m = (struct balance_move){ .vm = c->vm, .from = from, .to = c->to };
     (void)excess(s, from, NULL, 0, &m->bound);
-    m->load = load_of(s, from, m->bound, 0);
+    m->load = load_of(s, from, (int)m->bound, 0);
     m->mean = s->mean[m->bound];
     for (int b = 0; b < BALANCE_BOUNDS; b++) {
         s->used[b][from] -= s->in->vms[c->vm].used[b];

@@ -12,7 +12,7 @@
 static const struct core_setting_info infos[CORE_SETTING_COUNT] = {
 #define SETTING_GROUP(group, doc)
 #define SETTING(group_, name_, preset_, least_, most_, doc_) \
-    [CORE_SETTING_##group_##_##name_] = { #group_, #name_, preset_, least_, most_ },
+    [CORE_SETTING_##group_##_##name_] = { #group_, #name_, preset_, least_, most_, .flag = false },
 #define SETTING_FLAG(group_, name_, preset_, doc_) \
     [CORE_SETTING_##group_##_##name_] = { #group_, #name_, preset_, 0, 1, .flag = true },
 #define SETTING_GROUP_END(group)
