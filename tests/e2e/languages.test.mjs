@@ -98,6 +98,7 @@ async function dataOf(view) {
         '/vms?limit=1000&view=full',
         '/hosts?limit=1000&view=full',
         '/clusters?limit=200&view=full',
+        '/cluster-rules?limit=1000&view=full',
         '/datastores?limit=1000&view=full',
         '/networks?limit=1000&view=full',
         '/switches?limit=1000&view=full',

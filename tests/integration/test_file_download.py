@@ -99,7 +99,7 @@ def test_what_is_not_there_or_no_file_is_refused_in_words(api, store, log):
     hyperv = api.items("datastores", filter="provider.family:hyperv")[0]["id"]
     refused = api.get(content(hyperv, "iso/x.iso"))
     assert refused.status_code == 422 and refused.json()["code"] == "not-supported"
-    assert "WMI carries no contents of files" in refused.text
+    assert "WS-Management carries no contents of files" in refused.text
 
 
 def test_who_may_not_read_the_datastore_does_not_find_it(server, api, store, log):

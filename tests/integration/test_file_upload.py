@@ -155,7 +155,7 @@ def test_what_cannot_be_is_refused_at_once(api, store):
     assert "at most 1 GiB" in begin(api, store, "iso/large", (1 << 30) + 1, 507)["detail"]
     api.patch("/settings", {"uploads": {"spool_gib": 100}})
     refused = begin(api, store_of(api, "hyperv"), "iso/x", 3, 422)
-    assert refused["code"] == "not-supported" and "WMI carries no contents of files" in refused["detail"]
+    assert refused["code"] == "not-supported" and "WS-Management carries no contents of files" in refused["detail"]
 
 
 def test_a_file_is_replaced_only_when_asked_and_never_a_vms(api, store):
