@@ -477,8 +477,10 @@ export class View {
                 if (!e.checkVisibility({ visibilityProperty: true })) continue;
                 range.selectNodeContents(node);
                 if (lines() < 2) continue;
-                // Names of things with digits in them may be broken anywhere.
-                const text = node.data.replace(/\S*[\d_]\S*/g, (name) => '.'.repeat(name.length));
+                // Names of things, with digits or capitals in them, may be broken anywhere.
+                const text = node.data.replace(/\S*(?:[\d_]|\p{Ll}\p{Lu})\S*/gu, (name) =>
+                    '.'.repeat(name.length),
+                );
                 for (const word of text.matchAll(/[\p{Script=Latin}\p{Script=Cyrillic}]{2,}/gu)) {
                     range.setStart(node, word.index);
                     range.setEnd(node, word.index + word[0].length);

@@ -138,9 +138,10 @@ test('a service of a host is stopped from its list, and what the host needs only
     const stop = async (name) => {
         await service(name).click({ button: 'right' });
         await page.getByRole('menuitem', { name: 'Stop service' }).click();
-        await page.getByRole('dialog').getByText('What will happen').waitFor();
+        await page.getByRole('dialog').waitFor();
     };
     await stop('W32Time');
+    await page.getByRole('dialog').getByText('What will happen').waitFor();
     await view.axe('stopping a service');
     await page.getByRole('dialog').getByRole('button', { name: 'Stop service' }).click();
     await service('W32Time').getByText('Stopped').waitFor();
