@@ -63,9 +63,20 @@ export function useTabInSight(open: unknown) {
             box.scrollLeft += left - (box.clientWidth - at.offsetWidth) / 2;
         };
         show();
+        // Browsers leave a tab where it is whose last pixel is in sight.
+        const reveal = ({ target }: FocusEvent) => {
+            const at = (target as HTMLElement).getBoundingClientRect();
+            const sight = box.getBoundingClientRect();
+            if (at.left < sight.left) box.scrollLeft -= sight.left - at.left;
+            else if (at.right > sight.right) box.scrollLeft += at.right - sight.right;
+        };
+        box.addEventListener('focusin', reveal);
         // A phone that is turned.
         window.addEventListener('resize', show);
-        return () => window.removeEventListener('resize', show);
+        return () => {
+            box.removeEventListener('focusin', reveal);
+            window.removeEventListener('resize', show);
+        };
     }, [open]);
     return row;
 }
