@@ -38,7 +38,7 @@ def test_rules_come_with_the_product(api):
     words = {one["builtin"] for one in rules if one["builtin"]}
     assert words == {"provider-unreachable", "provider-auth-failed", "provider-cert-changed", "host-disconnected",
                      "host-certificate", "datastore-full", "vm-critical", "vm-missing", "snapshot-old", "snapshot-expiry-failed",
-                     "question-pending", "task-failed"}
+                     "question-pending", "task-failed", "cluster-rule-broken"}
     assert all(one["enabled"] for one in rules)
     refused = api.delete(f"/alert-rules/{rules[0]['id']}")
     assert refused.status_code == 409, said(refused)
